@@ -1,0 +1,180 @@
+"""What the call machine wants done, in this order. `caller.py` does it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from onmeet_node.call.events import Device, Identity
+from onmeet_node.wire.messages import CallId, CallMessage, Candidate, Kind, MediaState, RingState
+
+
+class State(enum.StrEnum):
+    """The states of DESIGN 4.4."""
+
+    DIALING = "dialing"
+    """Looking for the peer; nothing has reached a device of theirs."""
+    RINGING_OUT = "ringing-out"
+    RINGING_IN = "ringing-in"
+    CONNECTING = "connecting"
+    """Accepted; media is not up yet."""
+    CONNECTED = "connected"
+    RECONNECTING = "reconnecting"
+    ENDED = "ended"
+
+
+class EndReason(enum.StrEnum):
+    """Why a call ended, as told to the person and kept in the history (P14)."""
+
+    HUNG_UP = "hung-up"
+    PEER_HUNG_UP = "peer-hung-up"
+    CANCELLED = "cancelled"
+    """We took the invite back."""
+    MISSED = "missed"
+    """It rang here and nobody took it in time, or the caller gave up."""
+    DECLINED = "declined"
+    """We declined."""
+    PEER_DECLINED = "peer-declined"
+    PEER_BUSY = "peer-busy"
+    BUSY = "busy"
+    """It came while we were in another call."""
+    NO_ANSWER = "no-answer"
+    NOT_REACHABLE = "not-reachable"
+    """No device of the peer could be reached."""
+    ANSWERED_ELSEWHERE = "answered-elsewhere"
+    SUPERSEDED = "superseded"
+    """Lost glare; the other call goes on. Not a call of its own in the history."""
+    MEDIA_FAILED = "media-failed"
+    CONNECTION_LOST = "connection-lost"
+    SHUTDOWN = "shutdown"
+    """The node here or there was stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindDevices:
+    """Open sealed channels to all devices of `peer`; answer with `DeviceReady`, `SearchEnded`.
+
+    Given again while a call is reconnecting and its channel is lost.
+    """
+
+    call: CallId
+    peer: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send over the sealed channel to this device."""
+
+    peer: Identity
+    device: Device
+    message: CallMessage
+
+
+@dataclass(frozen=True, slots=True)
+class MakeOffer:
+    """Open a session for this leg and generation and create its offer; then `OfferReady`."""
+
+    call: CallId
+    device: Device
+    generation: int
+    kinds: frozenset[Kind]
+
+
+@dataclass(frozen=True, slots=True)
+class MakeAnswer:
+    """Open a session for this leg and generation with the peer's offer; then `AnswerReady`."""
+
+    call: CallId
+    device: Device
+    generation: int
+    kinds: frozenset[Kind]
+    sdp: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TakeAnswer:
+    """Give the peer's answer to the session that made the offer."""
+
+    call: CallId
+    device: Device
+    generation: int
+    sdp: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TakeCandidates:
+    """Give trickled candidates of the peer to the session."""
+
+    call: CallId
+    device: Device
+    generation: int
+    candidates: tuple[Candidate, ...] = field(repr=False)
+    end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """The call is accepted: open these sources and send them on this session."""
+
+    call: CallId
+    device: Device
+    generation: int
+    kinds: frozenset[Kind]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseMedia:
+    """Close the session of this leg and generation, if there is one."""
+
+    call: CallId
+    device: Device
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The call entered a state, or what is known about its ringing changed."""
+
+    call: CallId
+    peer: Identity
+    state: State
+    outgoing: bool
+    kinds: frozenset[Kind]
+    ring: RingState | None = None
+    """The furthest any device of the peer got; None before the first report."""
+    device: Device | None = None
+    """The device the call is with, once accepted; or the one that rang us."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerMedia:
+    """What the peer sends changed."""
+
+    call: CallId
+    media: MediaState
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Over; the last effect about this call. `leave_note`: the outbox gets a missed-call note."""
+
+    call: CallId
+    peer: Identity
+    outgoing: bool
+    reason: EndReason
+    leave_note: bool = False
+
+
+Effect = (
+    FindDevices
+    | Send
+    | MakeOffer
+    | MakeAnswer
+    | TakeAnswer
+    | TakeCandidates
+    | Attach
+    | CloseMedia
+    | Changed
+    | PeerMedia
+    | Ended
+)

@@ -1,0 +1,170 @@
+"""What a call needs of a WebRTC endpoint (DESIGN 3.4): plain SDP, ICE, DTLS-SRTP, seen from trio.
+
+One `MediaSession` is one peer connection: one generation of one leg of a call. A media re-offer
+opens a new one and closes the old one when the new one is connected.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import trio
+
+from onmeet_node.wire.messages import Candidate, Chat, Kind
+
+
+class Path(enum.StrEnum):
+    """How media travels: by the type of the local candidate of the nominated pair (RFC 8445)."""
+
+    HOST = "host"
+    SRFLX = "srflx"
+    RELAY = "relay"
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server of our own choosing; there is no default one, ever (P8)."""
+
+    url: str
+    username: str | None = None
+    credential: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """How to build one peer connection."""
+
+    kinds: frozenset[Kind]
+    ice_servers: tuple[IceServer, ...] = ()
+    relay_only: bool = False
+    """Emit and use relay candidates alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """ICE and DTLS are up; media flows as soon as a track is attached."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class FirstFrame:
+    """The first frame of this kind was decoded here."""
+
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class PathLost:
+    """No consent from the peer for a while (RFC 7675): time for a media re-offer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """This peer connection will not come up, or is gone for good; `why` is for people."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReceived:
+    """A line of chat came over the data channel."""
+
+    chat: Chat
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCandidates:
+    """More ICE candidates of ours, for endpoints that trickle (the page; never aiortc)."""
+
+    candidates: tuple[Candidate, ...]
+    end: bool
+
+
+MediaEvent = Connected | FirstFrame | PathLost | Failed | ChatReceived | LocalCandidates
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStats:
+    """Counters of one kind of media since the session began. Times in milliseconds."""
+
+    kind: Kind
+    frames_sent: int = 0
+    frames_decoded: int = 0
+    frames_concealed: int = 0
+    """Audio frames invented because theirs did not arrive in time."""
+    packets_sent: int = 0
+    packets_received: int = 0
+    packets_lost: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    jitter_ms: float = 0.0
+    round_trip_ms: float | None = None
+    target_bitrate: int | None = None
+    """Bits per second that rate control allows the encoder now."""
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaStats:
+    """A snapshot of one session."""
+
+    path: Path | None
+    streams: tuple[StreamStats, ...]
+    local_candidate_types: tuple[str, ...] = ()
+    remote_candidate_types: tuple[str, ...] = ()
+
+
+class MediaSession(Protocol):
+    """One peer connection. Methods raise `MediaError`; after a cancelled one `aclose` still works."""
+
+    events: trio.MemoryReceiveChannel[MediaEvent]
+    """What happened, in order, bounded; ends when the session is closed."""
+
+    async def create_offer(self) -> str:
+        """The SDP offer, candidates included as far as this endpoint gathers before it returns."""
+        ...
+
+    async def accept_offer(self, sdp: str) -> str:
+        """Takes the peer's offer and returns the SDP answer."""
+        ...
+
+    async def accept_answer(self, sdp: str) -> None:
+        """Takes the peer's answer; connecting begins."""
+        ...
+
+    async def add_candidates(self, candidates: Sequence[Candidate], *, end: bool) -> None:
+        """Adds trickled candidates of the peer (RFC 8838)."""
+        ...
+
+    async def attach(self, kinds: frozenset[Kind]) -> None:
+        """Opens the sources of these kinds and sends them (replaceTrack: no renegotiation)."""
+        ...
+
+    async def mute(self, kind: Kind, *, muted: bool) -> None:
+        """Stops or resumes sending this kind; a muted camera or microphone is closed."""
+        ...
+
+    async def send_chat(self, chat: Chat) -> None:
+        """Sends a line over the data channel."""
+        ...
+
+    async def stats(self) -> MediaStats:
+        """Counters as of now."""
+        ...
+
+    async def aclose(self) -> None:
+        """Closes sources, sinks and the connection, within 2 s in whatever state it is."""
+        ...
+
+
+class MediaEndpoint(Protocol):
+    """Where sessions come from: aiortc in this process, or (later) the person's browser page."""
+
+    async def open_session(self, config: SessionConfig) -> MediaSession:
+        """A new peer connection; the caller owns it and closes it with `aclose`."""
+        ...
