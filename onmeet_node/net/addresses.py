@@ -1,0 +1,81 @@
+"""Multiaddrs: which peer they name, and which of ours others can dial."""
+
+import ipaddress
+import socket
+from collections.abc import Iterable, Sequence
+
+import ifaddr
+from multiaddr import Multiaddr
+
+from onmeet_node.net.errors import BadAddress
+
+_ANY = {"0.0.0.0": 4, "::": 6}  # noqa: S104 - recognised, not bound
+
+
+def parse(address: str) -> Multiaddr:
+    """`address` as the library's type. Raises BadAddress."""
+    try:
+        return Multiaddr(address)
+    except Exception as error:
+        raise BadAddress(address, str(error)) from error
+
+
+def circuit(address: str) -> bool:
+    """Whether `address` leads through a relay."""
+    return "/p2p-circuit" in address
+
+
+def peer_of(addresses: Sequence[str]) -> str:
+    """The one peer that all addresses end in. Raises BadAddress."""
+    peers = set()
+    for address in addresses:
+        parts = parse(address)
+        names = [str(part) for part in parts.split()]
+        if not names or not names[-1].startswith("/p2p/"):
+            raise BadAddress(address, "it does not end in /p2p/<PeerId>")
+        peers.add(names[-1].removeprefix("/p2p/"))
+    if len(peers) != 1:
+        raise BadAddress(", ".join(addresses), f"one peer is needed, {len(peers)} are named")
+    return str(peers.pop())
+
+
+def interface_addresses(version: int) -> tuple[str, ...]:
+    """The addresses of this machine's interfaces, IP `version` 4 or 6; loopback if it has no other.
+
+    IPv6 link-local addresses are left out: they mean nothing without a zone.
+    """
+    found = []
+    for adapter in ifaddr.get_adapters():
+        for ip in adapter.ips:
+            text = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
+            address = ipaddress.ip_address(text.partition("%")[0])
+            if address.version == version and not (version == 6 and address.is_link_local):
+                found.append(address)
+    real = [address for address in found if not address.is_loopback]
+    return tuple(dict.fromkeys(str(address) for address in real or found))
+
+
+def advertised(listening: Iterable[Multiaddr], peer_id: str) -> tuple[str, ...]:
+    """`listening` as others can dial it: 0.0.0.0 and :: replaced, `/p2p/<peer_id>` at the end."""
+    result: dict[str, None] = {}
+    for address in listening:
+        text = str(address).partition("/p2p/")[0]
+        head = text.split("/")
+        if head[1] in {"ip4", "ip6"} and head[2] in _ANY:
+            for own in interface_addresses(_ANY[head[2]]):
+                result["/".join(["", head[1], own, *head[3:]]) + f"/p2p/{peer_id}"] = None
+        else:
+            result[f"{text}/p2p/{peer_id}"] = None
+    return tuple(result)
+
+
+def free(host: str, port: int) -> bool:
+    """Whether no other socket listens on this TCP port, found out by binding it without reuse."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,256 @@
+"""Putting and getting records in the DHT, so that success means what it says.
+
+py-libp2p's own `put_value` never fails and its `get_value` prefers a stale local
+copy; both sign every record with the PeerId, which would tie all records of a
+node together. So lookups and stores are made here, over the library's messages.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Protocol
+
+import trio
+from libp2p.kad_dht.kad_dht import KadDHT
+from libp2p.kad_dht.pb.kademlia_pb2 import Record
+from libp2p.kad_dht.utils import sort_peer_ids_by_distance
+from libp2p.peer.id import ID
+from libp2p.records.record import make_put_record
+from libp2p.records.validator import Validator
+
+from onmeet_node.net.errors import BadKey, PutFailed
+from onmeet_node.net.patches import Remedies
+from onmeet_node.net.streams import Runner
+
+MAX_KEY_BYTES = 50
+"""FIND_NODE servers reset longer keys, so only part of the network would ever see them."""
+REPLICAS = 20
+"""k of Kademlia: how many of the closest peers store and are asked for a record."""
+PARALLEL = 10
+"""Peers asked at once, as in the library."""
+ASK_LIMIT = 10.0
+"""Seconds one peer may take to answer before it counts as gone."""
+GRACE = 0.25
+"""Seconds to wait for a newer record after the first one, at least; peers that
+are gone would otherwise hold up every lookup for ASK_LIMIT."""
+
+
+class RecordRules(Protocol):
+    """What makes a record of one namespace valid, and which of several is the newest."""
+
+    def verify(self, key: str, value: bytes, now: int) -> None:
+        """Raise if `value` may not be stored under `key` at Unix second `now`."""
+
+    def select(self, values: Sequence[bytes]) -> int:
+        """Index of the newest of some verified values; of equals, the last."""
+
+
+class PresenceRules:
+    """The rules of `onmeet_node.wire.record`, for the namespace `om`."""
+
+    def verify(self, key: str, value: bytes, now: int) -> None:
+        """Raise RecordError unless the signature, the key, the size and the expiry are right."""
+        record = import_module("onmeet_node.wire.record")
+        record.verify(key, value, now)
+
+    def select(self, values: Sequence[bytes]) -> int:
+        """Index of the highest sequence number; of equals, the last."""
+        record = import_module("onmeet_node.wire.record")
+        return int(record.select(values))
+
+
+class _LibraryValidator(Validator):
+    """The same rules as the library asks for them, as a server."""
+
+    def __init__(self, rules: RecordRules) -> None:
+        self._rules = rules
+
+    def validate(self, key: str, value: bytes) -> None:
+        """Raise if `value` may not be stored under `key` now."""
+        self._rules.verify(key, value, int(time.time()))
+
+    def select(self, key: str, values: list[bytes]) -> int:  # noqa: ARG002
+        """Index of the newest."""
+        return self._rules.select(values)
+
+
+@dataclass
+class _Lookup:
+    """How far one iterative lookup has come."""
+
+    found: list[bytes] = field(default_factory=list)
+    asked: set[ID] = field(default_factory=set)
+    waiting: list[ID] = field(default_factory=list)
+    answered: list[ID] = field(default_factory=list)
+    running: int = 0
+    changed: trio.Event = field(default_factory=trio.Event)
+
+    def notify(self) -> None:
+        self.changed.set()
+        self.changed = trio.Event()
+
+
+class Dht:
+    """The put and get half of a host. `namespace` is the first part of every key."""
+
+    def __init__(
+        self,
+        kad: KadDHT,
+        runner: Runner,
+        rules: RecordRules,
+        remedies: Remedies,
+        *,
+        namespace: str = "om",
+        stores: bool,
+    ) -> None:
+        self._kad = kad
+        self._runner = runner
+        self._rules = rules
+        self._remedies = remedies
+        self._stores = stores
+        self._prefix = f"/{namespace}/"
+        kad.register_validator(namespace, _LibraryValidator(rules))
+
+    def peers(self) -> tuple[str, ...]:
+        """The peers of the routing table: those a lookup starts from."""
+        return tuple(str(peer) for peer in self._kad.routing_table.get_peer_ids())
+
+    async def put(self, key: str, value: bytes) -> int:
+        """Store a record on the peers closest to its key; return how many of them hold it now.
+
+        A peer counts only after confirming. With nobody to ask the record is kept
+        here alone, if this host is a server, and the result is 0.
+
+        Raises BadKey, PutFailed (peers were asked, none stored it), or what the
+        namespace's rules raise for a record that no peer would accept.
+        """
+        self._check(key)
+        self._rules.verify(key, value, int(time.time()))
+        return await self._runner.call(self._put, key.encode(), value)
+
+    async def _put(self, key: bytes, value: bytes) -> int:
+        record = make_put_record(key, value)
+        if self._stores:
+            self._keep(key, record)
+        peers = [
+            peer
+            for peer in await self._kad.peer_routing.find_closest_peers_network(key)
+            if peer != self._kad.local_peer_id
+        ][:REPLICAS]
+        stored = 0
+        limiter = trio.CapacityLimiter(PARALLEL)
+
+        async def store(peer: ID) -> None:
+            nonlocal stored
+            async with limiter:
+                with trio.move_on_after(ASK_LIMIT):
+                    if await self._kad.value_store._store_at_peer(peer, key, value, record):
+                        stored += 1
+
+        async with trio.open_nursery() as nursery:
+            for peer in peers:
+                nursery.start_soon(store, peer)
+        if peers and not stored:
+            raise PutFailed(key.decode(), len(peers))
+        return stored
+
+    def _keep(self, key: bytes, record: Record) -> None:
+        held = self._kad.value_store.get(key)
+        if held is None or self._rules.select([held.value, record.value]) == 1:
+            self._kad.value_store.put_record(key, record)
+
+    async def get(self, key: str) -> bytes | None:
+        """The newest valid record under `key` in the network, or None if nobody has one.
+
+        Asks the closest peers, and never answers from a copy held here without
+        asking. Records that the rules refuse are passed over. Raises BadKey.
+        """
+        self._check(key)
+        return await self._runner.call(self._get, key)
+
+    async def _get(self, key: str) -> bytes | None:
+        raw = key.encode()
+        lookup = _Lookup()
+        held = self._kad.value_store.get(raw)
+        if held is not None and self._valid(key, held.value):
+            lookup.found.append(held.value)
+            if not self._remedies.ask_network:
+                return held.value
+        await self._walk(key, lookup)
+        return lookup.found[self._rules.select(lookup.found)] if lookup.found else None
+
+    async def _walk(self, key: str, lookup: _Lookup) -> None:
+        """Ask closer and closer peers: all of them, or until GRACE after a record."""
+        raw = key.encode()
+        lookup.waiting = self._starting_points(raw)
+        began = trio.current_time()
+        deadline = math.inf
+        before = len(lookup.found)
+        while lookup.waiting or lookup.running:
+            while lookup.waiting and lookup.running < PARALLEL:
+                peer = lookup.waiting.pop(0)
+                if not self._worth_asking(raw, peer, lookup):
+                    continue
+                lookup.asked.add(peer)
+                lookup.running += 1
+                self._runner.spawn(self._ask, key, peer, lookup)
+            if not lookup.running:
+                break
+            with trio.move_on_at(deadline) as grace:
+                await lookup.changed.wait()
+            if grace.cancelled_caught:
+                break
+            if deadline == math.inf and len(lookup.found) > before:
+                took = trio.current_time() - began
+                deadline = trio.current_time() + max(GRACE, took)
+
+    def _starting_points(self, raw: bytes) -> list[ID]:
+        nearest: list[ID] = self._kad.routing_table.find_local_closest_peers(raw, REPLICAS)
+        if not nearest:
+            nearest = self._kad.host.get_connected_peers()
+        return sort_peer_ids_by_distance(
+            raw, [peer for peer in dict.fromkeys(nearest) if peer != self._kad.local_peer_id]
+        )
+
+    @staticmethod
+    def _worth_asking(raw: bytes, peer: ID, lookup: _Lookup) -> bool:
+        if peer in lookup.asked:
+            return False
+        if len(lookup.answered) < REPLICAS:
+            return True
+        nearest = sort_peer_ids_by_distance(raw, [*lookup.answered, peer])
+        return nearest.index(peer) < REPLICAS
+
+    async def _ask(self, key: str, peer: ID, lookup: _Lookup) -> None:
+        raw = key.encode()
+        try:
+            with trio.move_on_after(ASK_LIMIT):
+                answer = await self._kad.value_store._get_from_peer(
+                    peer, raw, return_record=True, return_closer_peers=True
+                )
+                if not isinstance(answer, tuple):
+                    return
+                record, closer = answer
+                lookup.answered.append(peer)
+                if isinstance(record, Record) and self._valid(key, record.value):
+                    lookup.found.append(record.value)
+                fresh = [p for p in closer if p not in lookup.asked and p not in lookup.waiting]
+                lookup.waiting = sort_peer_ids_by_distance(raw, lookup.waiting + fresh)
+        finally:
+            lookup.running -= 1
+            lookup.notify()
+
+    def _valid(self, key: str, value: bytes) -> bool:
+        try:
+            self._rules.verify(key, value, int(time.time()))
+        except Exception:  # noqa: BLE001 - rules raise what they like for a bad record
+            return False
+        return True
+
+    def _check(self, key: str) -> None:
+        if not key.startswith(self._prefix):
+            raise BadKey(key, f"it must begin with {self._prefix}")
+        if self._remedies.check_keys and len(key.encode()) > MAX_KEY_BYTES:
+            raise BadKey(key, f"it is longer than {MAX_KEY_BYTES} bytes")

@@ -1,0 +1,103 @@
+"""What can go wrong between nodes, said so that a person can act on it."""
+
+from collections.abc import Sequence
+
+
+class NetError(Exception):
+    """Something between this node and another one did not work."""
+
+
+class ListenFailed(NetError):
+    """None or not all of the addresses to listen on could be used."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"Cannot listen on {address}: {reason}. "
+            "Choose another port or address, or stop the program that uses it."
+        )
+        self.address = address
+
+
+class BadAddress(NetError):
+    """An address that is no multiaddr, or names no peer."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"{address!r} is no usable address: {reason}. "
+            "It should look like /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…"
+        )
+
+
+class PeerUnreachable(NetError):
+    """No address of a peer answered as that peer."""
+
+    def __init__(self, peer: str, reasons: Sequence[str] = ()) -> None:
+        tried = "; ".join(reasons) or "no address is known"
+        super().__init__(
+            f"Could not reach {peer} ({tried}). "
+            "It may be offline, or behind a NAT: try again through a relay."
+        )
+        self.peer = peer
+        self.reasons = tuple(reasons)
+
+
+class StreamRefused(NetError):
+    """The peer is connected but opened no stream for this protocol."""
+
+    def __init__(self, peer: str, protocol: str, reason: str) -> None:
+        super().__init__(
+            f"{peer} did not open {protocol} ({reason}). "
+            "It may run another version or be too busy: try again, or update."
+        )
+        self.peer = peer
+        self.protocol = protocol
+
+
+class BadKey(NetError):
+    """A DHT key that peers would refuse or silently fail to look up."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(
+            f"{key!r} cannot be a DHT key: {reason}. Use onmeet_node.wire.record.dht_key."
+        )
+
+
+class PutFailed(NetError):
+    """No other peer holds the record, so nobody could find it."""
+
+    def __init__(self, key: str, asked: int) -> None:
+        super().__init__(
+            f"None of the {asked} peers asked stored {key}. "
+            "Check the connection to a bootstrap, and this machine's clock."
+        )
+        self.key = key
+        self.asked = asked
+
+
+class JoinFailed(NetError):
+    """No bootstrap answered, so the DHT stays empty."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__(
+            f"No bootstrap answered ({'; '.join(reasons) or 'none is configured'}). "
+            "Check the network, or add another bootstrap."
+        )
+        self.reasons = tuple(reasons)
+
+
+class HostClosed(NetError):
+    """The host is shutting down; nothing new can start."""
+
+    def __init__(self) -> None:
+        super().__init__("This node is shutting down. Start it again to go on.")
+
+
+class LibraryMoved(NetError):
+    """A private part of libp2p that a remedy needs is no longer where it was."""
+
+    def __init__(self, attribute: str, remedy: str) -> None:
+        super().__init__(
+            f"libp2p has no {attribute} any more, which we need to {remedy}. "
+            "Install libp2p==0.8.1, or adapt onmeet_node/net/patches.py to the new release."
+        )
+        self.attribute = attribute

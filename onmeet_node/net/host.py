@@ -1,0 +1,591 @@
+"""One object that owns all libp2p I/O of a process, with every known trap avoided.
+
+Nothing else in On-Meet touches libp2p: the rest sees PeerIds and multiaddrs as
+text, trio streams, and records as bytes.
+"""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import trio
+from libp2p import new_host
+from libp2p.abc import IHost, INetConn, INetStream, INetwork, INotifee
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.crypto.x25519 import create_new_key_pair as create_x25519_key_pair
+from libp2p.custom_types import TProtocol
+from libp2p.kad_dht.kad_dht import DHTMode, KadDHT
+from libp2p.network.config import ConnectionConfig, RetryConfig
+from libp2p.network.swarm import Swarm
+from libp2p.peer.id import ID
+from libp2p.peer.peerinfo import PeerInfo
+from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_PROTOCOL
+from libp2p.security.noise.transport import Transport as NoiseTransport
+from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX_PROTOCOL
+from libp2p.stream_muxer.yamux.yamux import Yamux
+from libp2p.tools.anyio_service import background_trio_service
+from multiaddr import Multiaddr
+
+from onmeet_node.net import patches
+from onmeet_node.net.addresses import advertised, circuit, parse, peer_of
+from onmeet_node.net.dht import Dht, PresenceRules, RecordRules
+from onmeet_node.net.errors import (
+    HostClosed,
+    JoinFailed,
+    NetError,
+    PeerUnreachable,
+    StreamRefused,
+)
+from onmeet_node.net.patches import Remedies
+from onmeet_node.net.streams import Stream
+
+T = TypeVar("T")
+Handler = Callable[[Stream], Awaitable[None]]
+Notify = Callable[[str], None]
+"""Gets a PeerId. Called in the host's task, so it must not block or raise."""
+
+log = logging.getLogger(__name__)
+
+STAGGER = 0.03
+"""Seconds between the starts of two dials of one race."""
+CIRCUIT_DELAY = 0.2
+"""Head start of direct addresses over relayed ones, which cost the relay bandwidth."""
+CLOSE_LIMIT = 3.0
+"""Seconds for saying goodbye to every peer; after that their sockets are just dropped."""
+DHT_STREAMS = 64
+"""Inbound DHT streams served at once."""
+
+
+@dataclass(frozen=True)
+class HostConfig:
+    """How a host listens, whom it lets in, and whether it serves the DHT.
+
+    `listen`: multiaddrs, TCP or WebSocket (`/ip4/0.0.0.0/tcp/0`, `…/ws`); empty: dial only.
+    `server`: store records for others and answer lookups; for publicly reachable hosts.
+    `seed`: 32 bytes that fix the PeerId (bootstraps); None: a fresh PeerId (nodes).
+    `announce`: addresses told to others in place of the listening ones (behind port forwarding).
+    `max_connections`: in and out together.
+    """
+
+    listen: tuple[str, ...] = ("/ip4/0.0.0.0/tcp/0",)
+    server: bool = False
+    seed: bytes | None = field(default=None, repr=False)
+    announce: tuple[str, ...] = ()
+    mdns: bool = False
+    max_connections: int = 300
+    deny: tuple[str, ...] = ()
+    """CIDR ranges whose connections are refused and never dialed."""
+    health_interval: float = 10.0
+    """Seconds between pings of a quiet connection; one gone silent is dropped within twice that."""
+    rules: RecordRules = field(default_factory=PresenceRules)
+    namespace: str = "om"
+    remedies: Remedies = Remedies()
+
+
+@dataclass(frozen=True)
+class HostStats:
+    """Counts for leak tests and the status page; nothing about who."""
+
+    connections: int
+    peers: int
+    streams: int
+    """Open streams of all connections, the library's own included."""
+    calls: int
+    """Library calls in progress."""
+    handlers: int
+    """Streams of peers being served."""
+
+
+class Host:
+    """A running libp2p host. Made by `open_host`."""
+
+    def __init__(self, raw: IHost, config: HostConfig, io: trio.Nursery, kad: KadDHT) -> None:
+        self.config = config
+        self.peer_id = str(raw.get_id())
+        self.circuit_dialer: Callable[[str], Awaitable[None]] | None = None
+        """Set by the relay client: connects to the peer of one `/p2p-circuit/p2p/…` address."""
+        self.raw = raw
+        """The library's host, for net/relay.py and the bootstrap alone."""
+        self.closing = False
+        self._io = io
+        self._network: Swarm = raw.get_network()  # type: ignore[assignment]
+        self._calls = 0
+        self._kad = kad
+        self._dht = Dht(
+            kad,
+            self,
+            config.rules,
+            config.remedies,
+            namespace=config.namespace,
+            stores=config.server,
+        )
+        self._serving: dict[INetConn, set[trio.CancelScope]] = {}
+        self._on_connect: list[Notify] = []
+        self._on_disconnect: list[Notify] = []
+
+    def __repr__(self) -> str:
+        return f"<Host {self.peer_id}>"
+
+    # ---- running library calls -------------------------------------------------------------
+
+    async def call(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Await `fn(*args)` in the host's own nursery, and its end even if the caller is cancelled.
+
+        Cancelling the library in the middle of a write leaves half a Noise frame
+        behind, which ends the connection with all its streams. A result that
+        nobody waits for any more is closed if it is a stream.
+        """
+        if self.closing:
+            raise HostClosed
+        if not self.config.remedies.abandon:
+            return await fn(*args)
+        outcome: list[tuple[T | None, Exception | None]] = []
+        done = trio.Event()
+        abandoned = False
+
+        async def run() -> None:
+            self._calls += 1
+            try:
+                result = await fn(*args)
+            except Exception as error:  # noqa: BLE001 - handed to the caller
+                outcome.append((None, error))
+            else:
+                outcome.append((result, None))
+                if abandoned and isinstance(result, Stream):
+                    result.abort()
+            finally:
+                self._calls -= 1
+                done.set()
+
+        self._io.start_soon(run)
+        try:
+            await done.wait()
+        except trio.Cancelled:
+            abandoned = True
+            raise
+        if not outcome:
+            raise HostClosed
+        result, error = outcome[0]
+        if error is not None:
+            raise error
+        return result  # type: ignore[return-value]
+
+    def spawn(self, fn: Callable[..., Awaitable[object]], *args: Any) -> None:
+        """Run `fn(*args)` in the host's own nursery; its errors are logged and dropped."""
+
+        async def run() -> None:
+            self._calls += 1
+            try:
+                await fn(*args)
+            except Exception as error:  # noqa: BLE001
+                log.debug("background call failed: %r", error)
+            finally:
+                self._calls -= 1
+
+        if not self.closing:
+            self._io.start_soon(run)
+
+    # ---- peers -----------------------------------------------------------------------------
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where this host listens, as others can dial it, with `/p2p/<PeerId>`.
+
+        0.0.0.0 and :: stand for the addresses of the interfaces, loopback only if
+        there are no others. `announce` of the configuration replaces them.
+        """
+        if self.config.announce:
+            raw = [Multiaddr(address) for address in self.config.announce]
+        else:
+            raw = self.raw.get_transport_addrs()
+        return advertised(raw, self.peer_id)
+
+    def peers(self) -> tuple[str, ...]:
+        """The connected peers."""
+        return tuple(str(peer) for peer, conns in self._network.connections.items() if conns)
+
+    def connected(self, peer: str) -> bool:
+        """Whether a connection to `peer` is open."""
+        return any(not c.is_closed for c in self._network.get_connections(ID.from_string(peer)))
+
+    def on_connect(self, notify: Notify) -> Callable[[], None]:
+        """Call `notify(peer)` when a peer's first connection opens. Returns the way to stop it."""
+        self._on_connect.append(notify)
+        return lambda: self._on_connect.remove(notify)
+
+    def on_disconnect(self, notify: Notify) -> Callable[[], None]:
+        """Call `notify(peer)` when a peer's last connection is gone. Returns the way to stop it."""
+        self._on_disconnect.append(notify)
+        return lambda: self._on_disconnect.remove(notify)
+
+    async def wait_disconnected(self, peer: str) -> None:
+        """Return once no connection to `peer` is left."""
+        gone = trio.Event()
+        stop = self.on_disconnect(lambda left: gone.set() if left == peer else None)
+        try:
+            if self.connected(peer):
+                await gone.wait()
+        finally:
+            stop()
+
+    async def connect(self, addresses: Sequence[str]) -> str:
+        """Connect to the one peer that all `addresses` name; return its PeerId.
+
+        The addresses race, direct ones ahead of relayed ones; the first that
+        answers as that peer wins. Returns at once if a connection is open.
+        Raises BadAddress or PeerUnreachable.
+        """
+        peer = peer_of(addresses)
+        if self.connected(peer):
+            return peer
+        self._forget_failure(peer)
+        await self.call(self._race, peer, tuple(dict.fromkeys(addresses)))
+        return peer
+
+    async def _race(self, peer: str, addresses: Sequence[str]) -> None:
+        reasons: list[str] = []
+        won = trio.Event()
+        left = len(addresses)
+        direct_failed = trio.Event()
+        directs = sum(not circuit(address) for address in addresses)
+        if not directs:
+            direct_failed.set()
+
+        async def attempt(address: str, delay: float) -> None:
+            nonlocal left, directs
+            try:
+                if circuit(address):
+                    with trio.move_on_after(CIRCUIT_DELAY):
+                        await direct_failed.wait()
+                await trio.sleep(delay)
+                if not won.is_set():
+                    await self._dial(peer, address)
+                    won.set()
+            except Exception as error:  # noqa: BLE001 - one address of several
+                reasons.append(f"{address}: {_reason(error)}")
+                if not circuit(address):
+                    directs -= 1
+                    if not directs:
+                        direct_failed.set()
+            finally:
+                left -= 1
+                if not left:
+                    won.set()
+
+        starts = {False: 0, True: 0}
+        for address in addresses:
+            relayed = circuit(address)
+            self.spawn(attempt, address, starts[relayed] * STAGGER)
+            starts[relayed] += 1
+        await won.wait()
+        if not self.connected(peer):
+            raise PeerUnreachable(peer, reasons)
+
+    async def _dial(self, peer: str, address: str) -> None:
+        if circuit(address):
+            if self.circuit_dialer is None:
+                raise NetError("this host has no relay client")
+            await self.circuit_dialer(address)
+        else:
+            await self._network.dial_addr(parse(address), ID.from_string(peer))
+        self._forget_failure(peer)
+
+    def _forget_failure(self, peer: str) -> None:
+        if self.config.remedies.forget_failed_dials:
+            self._network._negative_peer_cache.evict(peer)
+
+    async def disconnect(self, peer: str) -> None:
+        """Close every connection to `peer`. Never fails."""
+        await self.call(self._network.close_peer, ID.from_string(peer))
+
+    # ---- streams ---------------------------------------------------------------------------
+
+    async def open_stream(self, peer: str, protocol: str) -> Stream:
+        """A stream to a connected peer. Raises PeerUnreachable or StreamRefused."""
+        if not self.connected(peer):
+            raise PeerUnreachable(peer, ["not connected"])
+        self._forget_failure(peer)
+        return await self.call(self._open_stream, peer, protocol)
+
+    async def _open_stream(self, peer: str, protocol: str) -> Stream:
+        try:
+            raw = await self.raw.new_stream(ID.from_string(peer), [TProtocol(protocol)])
+        except Exception as error:
+            raise StreamRefused(peer, protocol, _reason(error)) from error
+        return Stream(raw, peer, self)
+
+    def handle(
+        self,
+        protocol: str,
+        handler: Handler,
+        *,
+        limit: int = 8,
+        timeout: float | None = None,
+    ) -> None:
+        """Serve `protocol`: `handler(stream)` runs for each stream a peer opens.
+
+        At most `limit` at once per peer; more are reset. `timeout` seconds end a
+        handler, None lets it run while the connection lasts. The stream is closed
+        when the handler returns and reset when it raises, which is logged and
+        harms nothing else. Handlers are cancelled when their connection is gone.
+        """
+        serving: dict[str, int] = {}
+
+        async def serve(raw: INetStream) -> None:
+            peer = str(raw.muxed_conn.peer_id)
+            stream = Stream(raw, peer, self)
+            if self.closing or (
+                self.config.remedies.bound_handlers and serving.get(peer, 0) >= limit
+            ):
+                stream.abort()
+                return
+            serving[peer] = serving.get(peer, 0) + 1
+            try:
+                with self._served(raw), trio.move_on_after(timeout or float("inf")):
+                    await handler(stream)
+                    await stream.aclose()
+            finally:
+                serving[peer] -= 1
+                if not serving[peer]:
+                    del serving[peer]
+                stream.abort()
+
+        self.raw.set_stream_handler(TProtocol(protocol), serve)
+
+    def stop_handling(self, protocol: str) -> None:
+        """Refuse new streams of `protocol`; those being served go on."""
+        self.raw.remove_stream_handler(TProtocol(protocol))
+
+    @contextlib.contextmanager
+    def _served(self, raw: INetStream) -> Iterator[None]:
+        conn: INetConn = raw.swarm_conn  # type: ignore[attr-defined]
+        with trio.CancelScope() as scope:
+            self._serving.setdefault(conn, set()).add(scope)
+            try:
+                yield
+            finally:
+                scopes = self._serving.get(conn, set())
+                scopes.discard(scope)
+                if not scopes:
+                    self._serving.pop(conn, None)
+
+    # ---- DHT -------------------------------------------------------------------------------
+
+    async def join(self, addresses: Sequence[str]) -> tuple[str, ...]:
+        """Enter the DHT through the peers that `addresses` name; return those that answered so far.
+
+        Returns as soon as one answered; the others are still tried. Raises
+        BadAddress or JoinFailed.
+        """
+        by_peer: dict[str, list[str]] = {}
+        for address in addresses:
+            by_peer.setdefault(peer_of([address]), []).append(address)
+        joined: list[str] = []
+        reasons: list[str] = []
+        progress = trio.Event()
+
+        async def enter(peer: str, ways: list[str]) -> None:
+            try:
+                await self.connect(ways)
+                direct = [parse(way) for way in ways if not circuit(way)]
+                await self._kad.routing_table.add_peer(PeerInfo(ID.from_string(peer), direct))
+                joined.append(peer)
+            except NetError as error:
+                reasons.append(str(error))
+            if joined or len(reasons) == len(by_peer):
+                progress.set()
+
+        for peer, ways in by_peer.items():
+            self.spawn(enter, peer, ways)
+        if by_peer:
+            await progress.wait()
+        if not joined:
+            raise JoinFailed(reasons)
+        self.spawn(self._kad.refresh_routing_table)
+        return tuple(joined)
+
+    def dht_peers(self) -> tuple[str, ...]:
+        """The peers that a lookup starts from."""
+        return self._dht.peers()
+
+    async def put(self, key: str, value: bytes) -> int:
+        """Store a record; return how many peers confirmed it. See `Dht.put`."""
+        return await self._dht.put(key, value)
+
+    async def get(self, key: str) -> bytes | None:
+        """The newest valid record in the network, or None. See `Dht.get`."""
+        return await self._dht.get(key)
+
+    # ---- state -----------------------------------------------------------------------------
+
+    def stats(self) -> HostStats:
+        """Counts of what is open now."""
+        conns = self._network.get_connections()
+        return HostStats(
+            connections=len(conns),
+            peers=len(self.peers()),
+            streams=sum(len(conn.get_streams()) for conn in conns),
+            calls=self._calls,
+            handlers=sum(len(scopes) for scopes in self._serving.values()),
+        )
+
+    # ---- for open_host ---------------------------------------------------------------------
+
+    def stop_features(self) -> None:
+        """Cancel every handler and accept nothing new."""
+        self.closing = True
+        for scopes in list(self._serving.values()):
+            for scope in scopes:
+                scope.cancel()
+
+    def connection_opened(self, conn: INetConn) -> None:
+        """A connection opened (called by the library's notifications)."""
+        peer = conn.muxed_conn.peer_id
+        if len(self._network.get_connections(peer)) <= 1:
+            _tell(self._on_connect, str(peer))
+
+    def connection_closed(self, conn: INetConn) -> None:
+        """A connection is gone (called by the library's notifications)."""
+        if self.config.remedies.end_handlers:
+            for scope in list(self._serving.get(conn, ())):
+                scope.cancel()
+        peer = conn.muxed_conn.peer_id
+        if not self.connected(str(peer)):
+            _tell(self._on_disconnect, str(peer))
+
+
+def _tell(listeners: list[Notify], peer: str) -> None:
+    for notify in list(listeners):
+        try:
+            notify(peer)
+        except Exception:
+            log.exception("a connection listener failed")
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause of an error in one line; ExceptionGroups are looked into."""
+    while True:
+        if isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        elif error.__cause__ is not None:
+            error = error.__cause__
+        else:
+            return str(error) or type(error).__name__
+
+
+class _Notifee(INotifee):
+    """The library's connection notifications, passed on. Set up before the host runs."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def connected(self, network: INetwork, conn: INetConn) -> None:  # noqa: ARG002
+        self._host.connection_opened(conn)
+
+    async def disconnected(self, network: INetwork, conn: INetConn) -> None:  # noqa: ARG002
+        self._host.connection_closed(conn)
+
+    async def opened_stream(self, network: INetwork, stream: INetStream) -> None:
+        pass
+
+    async def closed_stream(self, network: INetwork, stream: INetStream) -> None:
+        pass
+
+    async def listen(self, network: INetwork, multiaddr: Multiaddr) -> None:
+        pass
+
+    async def listen_close(self, network: INetwork, multiaddr: Multiaddr) -> None:
+        pass
+
+
+def _new_raw_host(config: HostConfig) -> IHost:
+    remedies = config.remedies
+    key_pair = create_new_key_pair(config.seed)
+    options: dict[str, Any] = {}
+    if remedies.secure_only:
+        noise = NoiseTransport(key_pair, noise_privkey=create_x25519_key_pair().private_key)
+        options["sec_opt"] = {NOISE_PROTOCOL: noise}
+        options["muxer_opt"] = {TProtocol(YAMUX_PROTOCOL): Yamux}
+    if config.announce:
+        options["announce_addrs"] = [parse(address) for address in config.announce]
+    elif remedies.hide_addresses and not config.server:
+        options["announce_addrs"] = []
+    listen = [parse(address) for address in config.listen]
+    # NOTE: the library takes min_connections (50) from the inbound slots.
+    kept_free = 0 if remedies.all_slots_inbound else min(50, config.max_connections - 1)
+    connections = ConnectionConfig(
+        max_connections=config.max_connections,
+        min_connections=kept_free,
+        low_watermark=kept_free,
+        high_watermark=config.max_connections,
+        deny_list=list(config.deny),
+        enable_health_monitoring=remedies.monitor_health,
+        health_initial_delay=config.health_interval,
+        health_check_interval=config.health_interval,
+        ping_timeout=config.health_interval / 2,
+        abort_connection_on_ping_failure=True,
+    )
+    if remedies.quick_upgrade:
+        connections.inbound_upgrade_timeout = 3.0
+    return new_host(
+        key_pair=key_pair,
+        listen_addrs=listen,
+        connection_config=connections,
+        enable_websocket=True,
+        enable_mDNS=config.mdns,
+        **options,
+    )
+
+
+def _guard(raw: IHost) -> None:
+    """Keep exceptions of stream handlers, the library's own too, inside their stream."""
+    network = raw.get_network()
+    unguarded = network.common_stream_handler  # type: ignore[attr-defined]
+
+    async def guarded(stream: INetStream) -> None:
+        try:
+            await unguarded(stream)
+        except Exception as error:
+            log.warning("a stream handler failed: %s", _reason(error), exc_info=error)
+            with trio.move_on_after(2), contextlib.suppress(Exception):
+                await stream.reset()
+
+    network.set_stream_handler(guarded)
+
+
+@asynccontextmanager
+async def open_host(config: HostConfig) -> AsyncIterator[Host]:
+    """Run a host for the length of a `with` block.
+
+    Leaving it stops the handlers, then the library's calls, then closes every
+    connection within CLOSE_LIMIT. Raises ListenFailed, BadAddress, LibraryMoved.
+    """
+    patches.apply(config.remedies)
+    raw = _new_raw_host(config)
+    if config.remedies.guard_handlers:
+        _guard(raw)
+    network: Swarm = raw.get_network()  # type: ignore[assignment]
+    network.retry_config = RetryConfig(max_retries=0)
+    listen = [parse(address) for address in config.listen]
+    async with raw.run(listen_addrs=listen):
+        try:
+            mode = DHTMode.SERVER if config.server else DHTMode.CLIENT
+            kad = KadDHT(raw, mode, strict_validation=True)
+            if config.remedies.wide_dht_limiter:
+                kad._inbound_limiter.total_tokens = DHT_STREAMS
+            async with background_trio_service(kad), trio.open_nursery() as io:
+                host = Host(raw, config, io, kad)
+                network.register_notifee(_Notifee(host))
+                try:
+                    yield host
+                finally:
+                    host.stop_features()
+                    io.cancel_scope.cancel()
+        finally:
+            if config.remedies.close_host:
+                with trio.move_on_after(CLOSE_LIMIT) as limit:
+                    limit.shield = True
+                    await raw.close()

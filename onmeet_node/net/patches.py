@@ -1,0 +1,134 @@
+"""Where py-libp2p 0.8.1 must be bent, and a check that it still can be.
+
+Each remedy answers a trap that was reproduced against the real library; each
+has a test in tests/net/test_traps*.py that fails without it. What cannot be
+reached through arguments is reached through the names below, so a release that
+moves one of them is refused at start instead of failing in silence later.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from libp2p.custom_types import TProtocol
+
+from onmeet_node.net.errors import LibraryMoved
+
+KAD_PROTOCOL = TProtocol("/onmeet/kad/1.0.0")
+"""Our DHT's own protocol: `KadDHT(protocol_prefix=…)` is ignored upstream, and
+nodes of the public IPFS network must neither fill our tables nor see our records."""
+
+_UPSTREAM_KAD_PROTOCOL = TProtocol("/ipfs/kad/1.0.0")
+_KAD_MODULES = ("common", "kad_dht", "peer_routing", "provider_store", "value_store")
+_DIAL_STAGGER = 0.02
+_UPSTREAM_DIAL_STAGGER = 0.25
+
+
+@dataclass(frozen=True)
+class Remedies:
+    """Which traps are avoided. All of them, except where a test shows what happens without."""
+
+    quick_dial: bool = True
+    """Don't wait 250 ms after every dial the DHT makes, even a successful one."""
+    own_dht_protocol: bool = True
+    """Speak KAD_PROTOCOL, not the IPFS network's."""
+    secure_only: bool = True
+    """Offer Noise and Yamux alone: the defaults accept plaintext too."""
+    guard_handlers: bool = True
+    """Keep an exception in a stream handler from ending the whole host."""
+    abandon: bool = True
+    """Finish library calls whose caller was cancelled: half a Noise frame ends the connection."""
+    forget_failed_dials: bool = True
+    """Lift the library's 60 s ban of a peer whose addresses failed once."""
+    check_listening: bool = True
+    """Notice that a listener did not start, or shares its port with another program."""
+    wide_dht_limiter: bool = True
+    """Serve 64 DHT streams at once instead of resetting all but 12."""
+    ask_network: bool = True
+    """Ask the DHT even when a copy is held locally."""
+    check_keys: bool = True
+    """Refuse DHT keys that servers would reset."""
+    anonymous_records: bool = True
+    """Don't sign DHT records with the PeerId, which would tie a node's records together."""
+    hide_addresses: bool = True
+    """Don't let identify and DHT messages of a client spread its addresses."""
+    monitor_health: bool = True
+    """Notice a peer that went silent without closing."""
+    all_slots_inbound: bool = True
+    """Don't let min_connections take slots from max_connections."""
+    quick_upgrade: bool = True
+    """Give a half-open connection 3 s, not 10, before its slot is free again."""
+    close_host: bool = True
+    """Close connections on leaving instead of leaving them to the garbage collector."""
+    bound_handlers: bool = True
+    """Limit how many streams of one peer are served at once."""
+    end_handlers: bool = True
+    """Cancel the handlers of a connection that is gone, even if they do not read."""
+
+
+@dataclass(frozen=True)
+class _Need:
+    """`path` is module:attribute[.attribute…]; `remedy` completes 'which we need to …'."""
+
+    path: str
+    remedy: str
+
+
+NEEDS: tuple[_Need, ...] = (
+    _Need("libp2p.network.swarm:_HAPPY_EYEBALLS_DELAY", "dial without a fixed wait of 250 ms"),
+    *(
+        _Need(f"libp2p.kad_dht.{module}:PROTOCOL_ID", f"speak {KAD_PROTOCOL}")
+        for module in _KAD_MODULES
+    ),
+    _Need("libp2p.network.swarm:_NegativePeerCache.evict", "dial a peer again after a failure"),
+    _Need("libp2p.network.swarm:Swarm.dial_addr", "race the addresses of a peer"),
+    _Need("libp2p.network.swarm:Swarm.set_stream_handler", "survive a failing stream handler"),
+    _Need("libp2p.kad_dht.kad_dht:KadDHT.register_validator", "validate DHT records"),
+    _Need("libp2p.kad_dht.value_store:ValueStore._store_at_peer", "count a record's replicas"),
+    _Need("libp2p.kad_dht.value_store:ValueStore._get_from_peer", "read the newest record"),
+    _Need("libp2p.kad_dht.value_store:ValueStore.put_record", "keep a record without our PeerId"),
+    _Need(
+        "libp2p.kad_dht.peer_routing:PeerRouting.find_closest_peers_network",
+        "find who stores a record",
+    ),
+    _Need(
+        "libp2p.kad_dht.routing_table:RoutingTable.find_local_closest_peers",
+        "start a lookup",
+    ),
+    _Need("libp2p.records.record:make_put_record", "store records without our PeerId"),
+)
+
+
+def check_library(needs: Iterable[_Need] = NEEDS) -> None:
+    """Raise LibraryMoved for the first name that this libp2p no longer has."""
+    for need in needs:
+        module, _, path = need.path.partition(":")
+        try:
+            found: Any = import_module(module)
+        except ImportError as error:
+            raise LibraryMoved(module, need.remedy) from error
+        walked = module
+        for name in path.split("."):
+            walked = f"{walked}.{name}"
+            if not hasattr(found, name):
+                raise LibraryMoved(walked, need.remedy)
+            found = getattr(found, name)
+
+
+def check_instance(instance: object, attribute: str, remedy: str) -> Any:
+    """`instance.attribute`, or LibraryMoved: for names that only exist once constructed."""
+    if not hasattr(instance, attribute):
+        raise LibraryMoved(f"{type(instance).__name__}.{attribute}", remedy)
+    return getattr(instance, attribute)
+
+
+def apply(remedies: Remedies) -> None:
+    """Set the module constants that arguments cannot reach. They hold for the whole process."""
+    check_library()
+    swarm = import_module("libp2p.network.swarm")
+    stagger = _DIAL_STAGGER if remedies.quick_dial else _UPSTREAM_DIAL_STAGGER
+    swarm._HAPPY_EYEBALLS_DELAY = stagger  # type: ignore[attr-defined]
+    protocol = KAD_PROTOCOL if remedies.own_dht_protocol else _UPSTREAM_KAD_PROTOCOL
+    for module in _KAD_MODULES:
+        import_module(f"libp2p.kad_dht.{module}").PROTOCOL_ID = protocol  # type: ignore[attr-defined]
