@@ -1,0 +1,23 @@
+"""What can go wrong in a bootstrap, said so that its operator can act on it."""
+
+from __future__ import annotations
+
+
+class BootstrapError(Exception):
+    """The bootstrap cannot do what was asked. Never contains a secret, an address or a PeerId."""
+
+
+class ConfigError(BootstrapError):
+    """The configuration is missing, unreadable, or says something we cannot do."""
+
+
+class KeyFileError(BootstrapError):
+    """The file that holds the bootstrap's key is missing, damaged, or readable by others."""
+
+
+class StartFailed(BootstrapError):
+    """The bootstrap could not begin to serve."""
+
+
+class Exhausted(BootstrapError):
+    """A cap was reached; the request is refused and changes nothing."""
