@@ -7,12 +7,14 @@ opens a new one and closes the old one when the new one is connected.
 from __future__ import annotations
 
 import enum
+import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import trio
 
+from onmeet_node.media.frames import FrameFeed, FrameTap
 from onmeet_node.wire.messages import Candidate, Chat, Kind
 
 
@@ -41,6 +43,15 @@ class SessionConfig:
     ice_servers: tuple[IceServer, ...] = ()
     relay_only: bool = False
     """Emit and use relay candidates alone."""
+    source: str | FrameFeed | None = None
+    """What `attach` opens: ``test``, ``none``, ``devices``, a file's path, or a program's frames.
+    None: the endpoint's own setting."""
+    record: pathlib.Path | None = None
+    """File that gets what the peer sends; ``.mp4``, ``.webm`` or ``.wav`` chooses the format."""
+    picture: pathlib.Path | None = None
+    """PNG file that gets the first decoded picture."""
+    tap: FrameTap | None = None
+    """Gets decoded frames, for API users."""
 
 
 @dataclass(frozen=True, slots=True)

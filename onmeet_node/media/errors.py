@@ -1,0 +1,39 @@
+"""What can go wrong with media. Each message says what happened and what to do."""
+
+from __future__ import annotations
+
+
+class MediaError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class LocalProtocolError(MediaError):
+    """A method was called in a state where it makes no sense: a bug on this side."""
+
+
+class RemoteProtocolError(MediaError):
+    """The peer sent something no honest endpoint sends: end the call, keep the node."""
+
+
+class BadDescription(RemoteProtocolError):
+    """The peer's SDP or candidates are malformed, too large, or offer nothing we can do."""
+
+
+class GatheringFailed(MediaError):
+    """No ICE candidate could be gathered; the message names the TURN server and its answer."""
+
+
+class SourceUnavailable(MediaError):
+    """The camera, microphone or file could not be opened."""
+
+
+class SinkUnavailable(MediaError):
+    """The recording could not be opened or written."""
+
+
+class SessionClosed(MediaError):
+    """The session was closed, here or by the end of the endpoint."""
+
+
+class LibraryChanged(MediaError):
+    """A private attribute of aiortc or aioice that this package relies on is gone."""

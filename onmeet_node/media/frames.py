@@ -1,0 +1,142 @@
+"""Decoded frames as plain values, and the two bounded pipes that carry them across the threads.
+
+Frames cross from the media thread only for API users who ask for them (DESIGN 3.3).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import trio
+
+from onmeet_node.wire.messages import Kind
+
+SAMPLE_RATE = 48_000
+"""Hz, of all audio here; always mono, signed 16 bit, native byte order."""
+
+TAP_FRAMES = 100
+"""2 s of audio: a reader that is slower than that loses the oldest."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFrame:
+    """Mono audio at 48 kHz; from the network always 20 ms."""
+
+    samples: bytes = field(repr=False)
+    """Signed 16-bit samples, native byte order."""
+    concealed: bool = False
+    """Invented here because the peer's packet did not arrive in time."""
+
+    kind = Kind.AUDIO
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFrame:
+    """One picture: planar YUV 4:2:0, rows without padding; sides are even numbers of pixels."""
+
+    width: int
+    height: int
+    y: bytes = field(repr=False)
+    u: bytes = field(repr=False)
+    v: bytes = field(repr=False)
+
+    kind = Kind.VIDEO
+
+
+Frame = AudioFrame | VideoFrame
+
+
+class _Pipe:
+    """A bounded queue between one trio task and the media thread; the oldest frame is dropped."""
+
+    def __init__(self, capacity: int) -> None:
+        self._frames: deque[Frame] = deque(maxlen=capacity)
+        self.dropped = 0
+        """Frames lost because nobody took them in time."""
+        self._closed = False
+
+    def _append(self, frame: Frame) -> None:
+        if len(self._frames) == self._frames.maxlen:
+            self.dropped += 1
+        self._frames.append(frame)
+
+
+class FrameTap(_Pipe):
+    """Receives what the peer sends: ``async for frame in tap``, until the session is closed.
+
+    Give it to `SessionConfig.tap`. `kinds` limits what is copied out; a picture costs a copy.
+    """
+
+    def __init__(
+        self, kinds: frozenset[Kind] = frozenset(Kind), *, capacity: int = TAP_FRAMES
+    ) -> None:
+        super().__init__(capacity)
+        self.kinds = kinds
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._arrived = trio.Event()
+
+    def put(self, frame: Frame) -> None:
+        """Adds a frame. Called by the media thread; never waits."""
+        self._append(frame)
+        self._notify()
+
+    def close(self) -> None:
+        """Ends the reader's loop after the frames already here. From any thread."""
+        self._closed = True
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._token is not None:
+            try:
+                self._token.run_sync_soon(self._wake, idempotent=True)
+            except trio.RunFinishedError:  # the reader is gone with its trio
+                self._token = None
+
+    def _wake(self) -> None:
+        self._arrived.set()
+
+    def __aiter__(self) -> FrameTap:
+        return self
+
+    async def __anext__(self) -> Frame:
+        self._token = trio.lowlevel.current_trio_token()
+        while not self._frames:
+            if self._closed:
+                raise StopAsyncIteration
+            self._arrived = trio.Event()
+            await self._arrived.wait()
+        await trio.lowlevel.checkpoint()
+        return self._frames.popleft()
+
+
+class FrameFeed(_Pipe):
+    """Sends what a program makes: give it to `SessionConfig.source`, then `send` frames.
+
+    Audio may come in pieces of any length. Frames sent while nobody asks are kept up to
+    `capacity`, then the oldest is lost. The sender of a live stream sets the pace.
+    """
+
+    def __init__(self, *, capacity: int = TAP_FRAMES) -> None:
+        super().__init__(capacity)
+        self._audio: deque[AudioFrame] = deque(maxlen=capacity)
+        self._video: deque[VideoFrame] = deque(maxlen=2)
+
+    def send(self, frame: Frame) -> None:
+        """Adds a frame. From any thread; never waits."""
+        queue: deque[AudioFrame] | deque[VideoFrame]
+        queue = self._audio if isinstance(frame, AudioFrame) else self._video
+        if len(queue) == queue.maxlen:
+            self.dropped += 1
+        queue.append(frame)  # type: ignore[arg-type]  # each kind goes to its own queue
+
+    def take_audio(self) -> AudioFrame | None:
+        """The oldest audio, for the media thread."""
+        return self._audio.popleft() if self._audio else None
+
+    def take_video(self) -> VideoFrame | None:
+        """The newest picture, for the media thread; older ones are dropped."""
+        newest = None
+        while self._video:
+            newest = self._video.popleft()
+        return newest

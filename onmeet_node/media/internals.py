@@ -1,0 +1,104 @@
+"""The private parts of aiortc 1.16 and aioice 0.13 that this package touches, all in one place.
+
+`check_libraries` fails at start-up, naming the attribute, when a new release has moved one. Nothing
+here patches a module: each reach is into an object that this package created.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aioice
+import aiortc
+from aioice import ice
+from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtcicetransport import RTCIceTransport
+
+from onmeet_node.media.errors import LibraryChanged
+
+CREATE_TRANSPORT = "_RTCPeerConnection__createDtlsTransport"
+CONNECTION_ATTRIBUTES = (
+    "_check_list",
+    "_check_list_done",
+    "_check_list_state",
+    "_check_periodic",
+    "_early_checks",
+    "_early_checks_done",
+    "_local_candidates",
+    "_local_candidates_end",
+    "_local_candidates_start",
+    "_nominated",
+    "_pair_remote_candidate",
+    "_protocols",
+    "_query_consent_task",
+    "_remote_candidates",
+    "_remote_candidates_end",
+    "_transport_policy",
+    "_unfreeze_initial",
+    "build_request",
+    "check_incoming",
+    "query_consent",
+    "sort_check_list",
+)
+RECEIVER_ATTRIBUTES = ("_RTCRtpReceiver__jitter_buffer", "_handle_rtp_packet", "_send_rtcp_pli")
+SENDER_ATTRIBUTES = ("_handle_rtcp_packet", "_retransmit", "_send_keyframe", "_ssrc")
+TRANSPORT_ATTRIBUTES = ("_connection", "_recv", "_send")
+
+
+async def aio_check_libraries() -> None:
+    """Raises `LibraryChanged` if aiortc or aioice moved something that this package needs."""
+    connection = aioice.Connection(ice_controlling=False)
+    _require(connection, CONNECTION_ATTRIBUTES)
+    _require(ice, ("StunProtocol", "relayed_candidate", "server_reflexive_candidate"))
+    pc = aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
+    try:
+        _require(pc, (CREATE_TRANSPORT,))
+        transceiver = pc.addTransceiver("audio")
+        _require(transceiver.sender, SENDER_ATTRIBUTES)
+        _require(transceiver.receiver, RECEIVER_ATTRIBUTES)
+        transport = transceiver.receiver.transport.transport
+        _require(transport, TRANSPORT_ATTRIBUTES)
+        _require(transport.iceGatherer, ("_connection",))
+    finally:
+        await pc.close()
+
+
+def _require(thing: object, names: tuple[str, ...]) -> None:
+    for name in names:
+        if not hasattr(thing, name):
+            owner = getattr(thing, "__name__", type(thing).__name__)
+            raise LibraryChanged(
+                f"{owner} has no {name!r} in aiortc {aiortc.__version__}, aioice "
+                f"{aioice.__version__}. Install the versions of requirements.lock."
+            )
+
+
+def set_connection(transport: RTCIceTransport, connection: aioice.Connection) -> None:
+    """Replaces the ICE agent of a transport that has not been used yet."""
+    transport.iceGatherer._connection = connection
+    transport._connection = connection
+    transport._recv = connection.recv
+    transport._send = connection.send
+
+
+def set_packet_sink(receiver: aiortc.RTCRtpReceiver, sink: Any) -> None:
+    """Gives the depayloaded RTP packets of a receiver to ``sink.add(packet)``.
+
+    `sink` stands in for aiortc's jitter buffer; what it returns decides about a PLI.
+    """
+    receiver._RTCRtpReceiver__jitter_buffer = sink
+
+
+class PeerConnection(aiortc.RTCPeerConnection):  # type: ignore[misc]  # aiortc is not typed for mypy
+    """`RTCPeerConnection` whose ICE agents are made by `make_ice`."""
+
+    def __init__(self, configuration: aiortc.RTCConfiguration, make_ice: Any) -> None:
+        self._onmeet_make_ice = make_ice
+        super().__init__(configuration)
+
+    # NOTE: overrides aiortc's private method by its mangled name; it looks itself up on `self`.
+    def _RTCPeerConnection__createDtlsTransport(self) -> RTCDtlsTransport:  # noqa: N802
+        transport = super()._RTCPeerConnection__createDtlsTransport()
+        replaced = transport.transport._connection
+        set_connection(transport.transport, self._onmeet_make_ice(replaced))
+        return transport
