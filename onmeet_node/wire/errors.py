@@ -1,0 +1,79 @@
+"""What can be wrong with bytes on the wire, and whose fault it is (h11's distinction)."""
+
+from __future__ import annotations
+
+
+class WireError(Exception):
+    """Something between the bytes and their meaning is wrong. Never quotes the bytes."""
+
+
+class LocalProtocolError(WireError):
+    """A bug here: this side was about to break a rule of the protocol. Nothing was sent."""
+
+
+class RemoteProtocolError(WireError):
+    """The other side broke a rule of the protocol. End the channel, keep the node."""
+
+
+class DecodeError(RemoteProtocolError):
+    """Bytes from outside that are no message, or one with a value out of its range."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Unreadable message: {reason}. The other side runs a broken or incompatible "
+            "version: one of the two should update."
+        )
+        self.reason = reason
+
+
+class FrameTooLong(RemoteProtocolError):
+    """A frame announces more bytes than a channel accepts. Refused before any is kept."""
+
+    def __init__(self, length: int, limit: int) -> None:
+        super().__init__(
+            f"The other side announced a frame of {length} bytes; at most {limit} are accepted. "
+            "It does not speak this protocol: close the connection."
+        )
+        self.length = length
+        self.limit = limit
+
+
+class HandshakeError(RemoteProtocolError):
+    """The sealed channel did not come to be; nothing the other side sent is to be believed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"No sealed channel: {reason}. The other side may not hold the key it should have; "
+            "look the contact up again, and compare contact codes if this persists."
+        )
+        self.reason = reason
+
+
+class CipherError(RemoteProtocolError):
+    """A sealed message does not open: altered, replayed, reordered or lost on the way."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The sealed channel is broken: {reason}. Open a new one.")
+        self.reason = reason
+
+
+class RecordError(RemoteProtocolError):
+    """A DHT record that must not be stored, returned or believed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Record refused: {reason}. If it is your own, check this machine's clock; "
+            "if not, look it up again."
+        )
+        self.reason = reason
+
+
+class DescriptionError(RemoteProtocolError):
+    """A bootstrap's description of itself is not to be believed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The bootstrap's description is not valid: {reason}. "
+            "Check this machine's clock, or use another bootstrap."
+        )
+        self.reason = reason
