@@ -55,27 +55,30 @@ def interface_addresses(version: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(address) for address in real or found))
 
 
-def advertised(listening: Iterable[Multiaddr], peer_id: str) -> tuple[str, ...]:
+def advertised(listening: Iterable[Multiaddr], peer_id: str | None = None) -> tuple[str, ...]:
     """`listening` as others can dial it: 0.0.0.0 and :: replaced, `/p2p/<peer_id>` at the end."""
     result: dict[str, None] = {}
+    end = f"/p2p/{peer_id}" if peer_id is not None else ""
     for address in listening:
         text = str(address).partition("/p2p/")[0]
         head = text.split("/")
         if head[1] in {"ip4", "ip6"} and head[2] in _ANY:
             for own in interface_addresses(_ANY[head[2]]):
-                result["/".join(["", head[1], own, *head[3:]]) + f"/p2p/{peer_id}"] = None
+                result["/".join(["", head[1], own, *head[3:]]) + end] = None
         else:
-            result[f"{text}/p2p/{peer_id}"] = None
+            result[text + end] = None
     return tuple(result)
 
 
-def free(host: str, port: int) -> bool:
-    """Whether no other socket listens on this TCP port, found out by binding it without reuse."""
+def free(host: str, port: int) -> str | None:
+    """Why no socket can listen on this TCP port, or None if one can. Binds it for a moment."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As the library sets it, but without SO_REUSEPORT: that is the point.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+            probe.listen()
+        except OSError as error:
+            return error.strerror or str(error)
+    return None

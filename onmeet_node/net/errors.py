@@ -92,6 +92,16 @@ class HostClosed(NetError):
         super().__init__("This node is shutting down. Start it again to go on.")
 
 
+class HostFailed(NetError):
+    """The library ended the host by itself: a bug, here or there."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The network layer stopped by itself ({reason}). "
+            "Start the node again, and report this message."
+        )
+
+
 class LibraryMoved(NetError):
     """A private part of libp2p that a remedy needs is no longer where it was."""
 
@@ -101,3 +111,77 @@ class LibraryMoved(NetError):
             "Install libp2p==0.8.1, or adapt onmeet_node/net/patches.py to the new release."
         )
         self.attribute = attribute
+
+
+class ChannelRefused(NetError):
+    """A device is connected but opened no sealed channel; it does not say why.
+
+    It may run for somebody else by now, be too busy, or take no calls from us. To the person all
+    of these are “not reachable”, as an honest node shows them (P6).
+    """
+
+    def __init__(self, device: str) -> None:
+        super().__init__(
+            f"{device} is not reachable: it opened no sealed channel. Look the contact up again, "
+            "or ask them for a new code."
+        )
+        self.device = device
+
+
+class ChannelClosed(NetError):
+    """The sealed channel is over, or was never there; the message was not sent."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The sealed channel is closed ({reason}). Open it again.")
+        self.reason = reason
+
+
+class MessageTooLarge(NetError):
+    """A message of ours does not fit into one frame; nothing was sent."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"This message has {size} bytes and a sealed channel carries at most {limit} in one. "
+            "Shorten the text, or describe less media."
+        )
+
+
+class CircuitProtocolError(NetError):
+    """A relay, or a peer behind one, does not keep to circuit relay v2."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The relay broke the protocol: {reason}. Use another bootstrap.")
+
+
+class RelayUnavailable(NetError):
+    """A relay could not be reached, or did not answer in time."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The relay did not answer ({reason}). Another bootstrap may.")
+
+
+class ReservationRefused(NetError):
+    """A relay keeps no reservation for us."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            f"The relay keeps no place for this node (status {status}): it is full, or allows "
+            "this network no more. Use another bootstrap, or try later."
+        )
+        self.status = status
+
+
+class CircuitRefused(NetError):
+    """A relay did not connect us to a peer."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"The relay did not connect us (status {status}): {reason}.")
+        self.status = status
+
+
+class BootstrapRefused(NetError):
+    """A bootstrap answered, and is not to be used: its description is false or not ours."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This bootstrap cannot be used: {reason}.")
+        self.reason = reason

@@ -8,39 +8,35 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import trio
-from libp2p import new_host
 from libp2p.abc import IHost, INetConn, INetStream, INetwork, INotifee
-from libp2p.crypto.ed25519 import create_new_key_pair
-from libp2p.crypto.x25519 import create_new_key_pair as create_x25519_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.kad_dht.kad_dht import DHTMode, KadDHT
-from libp2p.network.config import ConnectionConfig, RetryConfig
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import PeerInfo
-from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_PROTOCOL
-from libp2p.security.noise.transport import Transport as NoiseTransport
-from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX_PROTOCOL
-from libp2p.stream_muxer.yamux.yamux import Yamux
 from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
 from onmeet_node.net import patches
 from onmeet_node.net.addresses import advertised, circuit, parse, peer_of
-from onmeet_node.net.dht import Dht, PresenceRules, RecordRules
+from onmeet_node.net.dht import Dht
 from onmeet_node.net.errors import (
     HostClosed,
+    HostFailed,
     JoinFailed,
     NetError,
     PeerUnreachable,
     StreamRefused,
 )
-from onmeet_node.net.patches import Remedies
+from onmeet_node.net.health import drop_all, watch
+from onmeet_node.net.library import HostConfig, check_free, check_listening, new_raw_host, reason
 from onmeet_node.net.streams import Stream
+
+__all__ = ["Host", "HostConfig", "HostStats", "open_host"]
 
 T = TypeVar("T")
 Handler = Callable[[Stream], Awaitable[None]]
@@ -55,34 +51,10 @@ CIRCUIT_DELAY = 0.2
 """Head start of direct addresses over relayed ones, which cost the relay bandwidth."""
 CLOSE_LIMIT = 3.0
 """Seconds for saying goodbye to every peer; after that their sockets are just dropped."""
+HANDLER_LIMIT = 1.0
+"""Seconds that cancelled handlers may take to clean up when the host stops."""
 DHT_STREAMS = 64
 """Inbound DHT streams served at once."""
-
-
-@dataclass(frozen=True)
-class HostConfig:
-    """How a host listens, whom it lets in, and whether it serves the DHT.
-
-    `listen`: multiaddrs, TCP or WebSocket (`/ip4/0.0.0.0/tcp/0`, `…/ws`); empty: dial only.
-    `server`: store records for others and answer lookups; for publicly reachable hosts.
-    `seed`: 32 bytes that fix the PeerId (bootstraps); None: a fresh PeerId (nodes).
-    `announce`: addresses told to others in place of the listening ones (behind port forwarding).
-    `max_connections`: in and out together.
-    """
-
-    listen: tuple[str, ...] = ("/ip4/0.0.0.0/tcp/0",)
-    server: bool = False
-    seed: bytes | None = field(default=None, repr=False)
-    announce: tuple[str, ...] = ()
-    mdns: bool = False
-    max_connections: int = 300
-    deny: tuple[str, ...] = ()
-    """CIDR ranges whose connections are refused and never dialed."""
-    health_interval: float = 10.0
-    """Seconds between pings of a quiet connection; one gone silent is dropped within twice that."""
-    rules: RecordRules = field(default_factory=PresenceRules)
-    namespace: str = "om"
-    remedies: Remedies = Remedies()
 
 
 @dataclass(frozen=True)
@@ -109,7 +81,8 @@ class Host:
         """Set by the relay client: connects to the peer of one `/p2p-circuit/p2p/…` address."""
         self.raw = raw
         """The library's host, for net/relay.py and the bootstrap alone."""
-        self.closing = False
+        self._accepting = True
+        self._closing = False
         self._io = io
         self._network: Swarm = raw.get_network()  # type: ignore[assignment]
         self._calls = 0
@@ -123,6 +96,7 @@ class Host:
             stores=config.server,
         )
         self._serving: dict[INetConn, set[trio.CancelScope]] = {}
+        self._ended = trio.Event()
         self._on_connect: list[Notify] = []
         self._on_disconnect: list[Notify] = []
 
@@ -138,7 +112,7 @@ class Host:
         behind, which ends the connection with all its streams. A result that
         nobody waits for any more is closed if it is a stream.
         """
-        if self.closing:
+        if self._closing:
             raise HostClosed
         if not self.config.remedies.abandon:
             return await fn(*args)
@@ -174,7 +148,10 @@ class Host:
         return result  # type: ignore[return-value]
 
     def spawn(self, fn: Callable[..., Awaitable[object]], *args: Any) -> None:
-        """Run `fn(*args)` in the host's own nursery; its errors are logged and dropped."""
+        """Run `fn(*args)` in the host's own nursery; its errors are logged and dropped.
+
+        Does nothing once the host is closing.
+        """
 
         async def run() -> None:
             self._calls += 1
@@ -185,7 +162,7 @@ class Host:
             finally:
                 self._calls -= 1
 
-        if not self.closing:
+        if not self._closing:
             self._io.start_soon(run)
 
     # ---- peers -----------------------------------------------------------------------------
@@ -265,7 +242,7 @@ class Host:
                     await self._dial(peer, address)
                     won.set()
             except Exception as error:  # noqa: BLE001 - one address of several
-                reasons.append(f"{address}: {_reason(error)}")
+                reasons.append(f"{address}: {reason(error)}")
                 if not circuit(address):
                     directs -= 1
                     if not directs:
@@ -298,8 +275,8 @@ class Host:
             self._network._negative_peer_cache.evict(peer)
 
     async def disconnect(self, peer: str) -> None:
-        """Close every connection to `peer`. Never fails."""
-        await self.call(self._network.close_peer, ID.from_string(peer))
+        """Close every connection to `peer`. Never fails, nor waits longer than a few seconds."""
+        await self.call(drop_all, self._network.get_connections(ID.from_string(peer)))
 
     # ---- streams ---------------------------------------------------------------------------
 
@@ -314,7 +291,7 @@ class Host:
         try:
             raw = await self.raw.new_stream(ID.from_string(peer), [TProtocol(protocol)])
         except Exception as error:
-            raise StreamRefused(peer, protocol, _reason(error)) from error
+            raise StreamRefused(peer, protocol, reason(error)) from error
         return Stream(raw, peer, self)
 
     def handle(
@@ -337,7 +314,7 @@ class Host:
         async def serve(raw: INetStream) -> None:
             peer = str(raw.muxed_conn.peer_id)
             stream = Stream(raw, peer, self)
-            if self.closing or (
+            if not self._accepting or (
                 self.config.remedies.bound_handlers and serving.get(peer, 0) >= limit
             ):
                 stream.abort()
@@ -371,6 +348,8 @@ class Host:
                 scopes.discard(scope)
                 if not scopes:
                     self._serving.pop(conn, None)
+                self._ended.set()
+                self._ended = trio.Event()
 
     # ---- DHT -------------------------------------------------------------------------------
 
@@ -398,6 +377,8 @@ class Host:
             if joined or len(reasons) == len(by_peer):
                 progress.set()
 
+        if self._closing:
+            raise HostClosed
         for peer, ways in by_peer.items():
             self.spawn(enter, peer, ways)
         if by_peer:
@@ -434,12 +415,17 @@ class Host:
 
     # ---- for open_host ---------------------------------------------------------------------
 
-    def stop_features(self) -> None:
-        """Cancel every handler and accept nothing new."""
-        self.closing = True
+    async def stop(self) -> None:
+        """End the handlers, then refuse new calls. Takes HANDLER_LIMIT seconds at most."""
+        self._accepting = False
         for scopes in list(self._serving.values()):
             for scope in scopes:
                 scope.cancel()
+        with trio.move_on_after(HANDLER_LIMIT) as limit:
+            limit.shield = True
+            while self._serving:
+                await self._ended.wait()
+        self._closing = True
 
     def connection_opened(self, conn: INetConn) -> None:
         """A connection opened (called by the library's notifications)."""
@@ -465,19 +451,8 @@ def _tell(listeners: list[Notify], peer: str) -> None:
             log.exception("a connection listener failed")
 
 
-def _reason(error: BaseException) -> str:
-    """The innermost cause of an error in one line; ExceptionGroups are looked into."""
-    while True:
-        if isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        elif error.__cause__ is not None:
-            error = error.__cause__
-        else:
-            return str(error) or type(error).__name__
-
-
 class _Notifee(INotifee):
-    """The library's connection notifications, passed on. Set up before the host runs."""
+    """The library's notifications of connections, passed on to a Host."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -501,91 +476,74 @@ class _Notifee(INotifee):
         pass
 
 
-def _new_raw_host(config: HostConfig) -> IHost:
-    remedies = config.remedies
-    key_pair = create_new_key_pair(config.seed)
-    options: dict[str, Any] = {}
-    if remedies.secure_only:
-        noise = NoiseTransport(key_pair, noise_privkey=create_x25519_key_pair().private_key)
-        options["sec_opt"] = {NOISE_PROTOCOL: noise}
-        options["muxer_opt"] = {TProtocol(YAMUX_PROTOCOL): Yamux}
-    if config.announce:
-        options["announce_addrs"] = [parse(address) for address in config.announce]
-    elif remedies.hide_addresses and not config.server:
-        options["announce_addrs"] = []
-    listen = [parse(address) for address in config.listen]
-    # NOTE: the library takes min_connections (50) from the inbound slots.
-    kept_free = 0 if remedies.all_slots_inbound else min(50, config.max_connections - 1)
-    connections = ConnectionConfig(
-        max_connections=config.max_connections,
-        min_connections=kept_free,
-        low_watermark=kept_free,
-        high_watermark=config.max_connections,
-        deny_list=list(config.deny),
-        enable_health_monitoring=remedies.monitor_health,
-        health_initial_delay=config.health_interval,
-        health_check_interval=config.health_interval,
-        ping_timeout=config.health_interval / 2,
-        abort_connection_on_ping_failure=True,
-    )
-    if remedies.quick_upgrade:
-        connections.inbound_upgrade_timeout = 3.0
-    return new_host(
-        key_pair=key_pair,
-        listen_addrs=listen,
-        connection_config=connections,
-        enable_websocket=True,
-        enable_mDNS=config.mdns,
-        **options,
-    )
-
-
-def _guard(raw: IHost) -> None:
-    """Keep exceptions of stream handlers, the library's own too, inside their stream."""
-    network = raw.get_network()
-    unguarded = network.common_stream_handler  # type: ignore[attr-defined]
-
-    async def guarded(stream: INetStream) -> None:
-        try:
-            await unguarded(stream)
-        except Exception as error:
-            log.warning("a stream handler failed: %s", _reason(error), exc_info=error)
-            with trio.move_on_after(2), contextlib.suppress(Exception):
-                await stream.reset()
-
-    network.set_stream_handler(guarded)
-
-
 @asynccontextmanager
 async def open_host(config: HostConfig) -> AsyncIterator[Host]:
     """Run a host for the length of a `with` block.
 
-    Leaving it stops the handlers, then the library's calls, then closes every
-    connection within CLOSE_LIMIT. Raises ListenFailed, BadAddress, LibraryMoved.
+    Leaving it ends the handlers, then the library's calls, then every connection
+    within CLOSE_LIMIT. An exception of the block comes out as it is. Raises
+    ListenFailed, BadAddress, LibraryMoved, or HostFailed if the library breaks.
     """
-    patches.apply(config.remedies)
-    raw = _new_raw_host(config)
-    if config.remedies.guard_handlers:
-        _guard(raw)
-    network: Swarm = raw.get_network()  # type: ignore[assignment]
-    network.retry_config = RetryConfig(max_retries=0)
+    if not config.remedies.one_error:
+        async with _running(config) as host:
+            yield host
+        return
+    failure: Exception | None = None
+    try:
+        async with _running(config) as host:
+            try:
+                yield host
+            except Exception as error:  # noqa: BLE001 - raised again below
+                # Kept out of the library's nurseries, which would wrap it.
+                failure = error
+    except* NetError as group:
+        failure = failure or _first(group)
+    except* Exception as group:  # noqa: BLE001 - translated
+        failure = failure or HostFailed(reason(group))
+        failure.__cause__ = failure.__cause__ or group
+    if failure is not None:
+        raise failure
+
+
+def _first(error: BaseException) -> Exception:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, Exception)
+    return error
+
+
+@asynccontextmanager
+async def _running(config: HostConfig) -> AsyncIterator[Host]:
+    remedies = config.remedies
+    patches.apply(remedies, ping_interval=config.ping_interval)
     listen = [parse(address) for address in config.listen]
+    if remedies.check_listening:
+        for address in listen:
+            check_free(address)
+    raw = new_raw_host(config)
+    network: Swarm = raw.get_network()  # type: ignore[assignment]
     async with raw.run(listen_addrs=listen):
         try:
+            if remedies.check_listening:
+                check_listening(network, listen)
             mode = DHTMode.SERVER if config.server else DHTMode.CLIENT
             kad = KadDHT(raw, mode, strict_validation=True)
-            if config.remedies.wide_dht_limiter:
+            patches.check_instance(kad, patches.KAD_NEEDS)
+            if remedies.wide_dht_limiter:
                 kad._inbound_limiter.total_tokens = DHT_STREAMS
             async with background_trio_service(kad), trio.open_nursery() as io:
                 host = Host(raw, config, io, kad)
                 network.register_notifee(_Notifee(host))
+                if remedies.monitor_health:
+                    io.start_soon(watch, network, config.pong_limit)
                 try:
                     yield host
                 finally:
-                    host.stop_features()
+                    await host.stop()
                     io.cancel_scope.cancel()
         finally:
-            if config.remedies.close_host:
+            if remedies.close_host:
                 with trio.move_on_after(CLOSE_LIMIT) as limit:
                     limit.shield = True
+                    await drop_all(network.get_connections())
                     await raw.close()

@@ -6,7 +6,7 @@ reached through arguments is reached through the names below, so a release that
 moves one of them is refused at start instead of failing in silence later.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -22,6 +22,7 @@ nodes of the public IPFS network must neither fill our tables nor see our record
 _UPSTREAM_KAD_PROTOCOL = TProtocol("/ipfs/kad/1.0.0")
 _KAD_MODULES = ("common", "kad_dht", "peer_routing", "provider_store", "value_store")
 _DIAL_STAGGER = 0.02
+"""Seconds between two dials of the DHT to one peer; our own dials use `host.STAGGER`."""
 _UPSTREAM_DIAL_STAGGER = 0.25
 
 
@@ -55,6 +56,8 @@ class Remedies:
     """Don't let identify and DHT messages of a client spread its addresses."""
     monitor_health: bool = True
     """Notice a peer that went silent without closing."""
+    no_auto_connect: bool = True
+    """Don't let the library dial every peer it hears of."""
     all_slots_inbound: bool = True
     """Don't let min_connections take slots from max_connections."""
     quick_upgrade: bool = True
@@ -63,6 +66,8 @@ class Remedies:
     """Close connections on leaving instead of leaving them to the garbage collector."""
     bound_handlers: bool = True
     """Limit how many streams of one peer are served at once."""
+    one_error: bool = True
+    """Raise what went wrong itself, not three to five nested ExceptionGroups around it."""
     end_handlers: bool = True
     """Cancel the handlers of a connection that is gone, even if they do not read."""
 
@@ -83,6 +88,8 @@ NEEDS: tuple[_Need, ...] = (
     ),
     _Need("libp2p.network.swarm:_NegativePeerCache.evict", "dial a peer again after a failure"),
     _Need("libp2p.network.swarm:Swarm.dial_addr", "race the addresses of a peer"),
+    _Need("libp2p.network.auto_connector:AutoConnector.maybe_connect", "dial only whom we want"),
+    _Need("libp2p.stream_muxer.yamux.yamux:RTT_MEASURE_INTERVAL", "notice silent peers in time"),
     _Need("libp2p.network.swarm:Swarm.set_stream_handler", "survive a failing stream handler"),
     _Need("libp2p.kad_dht.kad_dht:KadDHT.register_validator", "validate DHT records"),
     _Need("libp2p.kad_dht.value_store:ValueStore._store_at_peer", "count a record's replicas"),
@@ -98,6 +105,27 @@ NEEDS: tuple[_Need, ...] = (
     ),
     _Need("libp2p.records.record:make_put_record", "store records without our PeerId"),
 )
+
+
+SWARM_NEEDS = {
+    "_negative_peer_cache": "dial a peer again after a failure",
+    "common_stream_handler": "survive a failing stream handler",
+    "retry_config": "fail over to the next address at once",
+    "auto_connector": "dial only whom we want",
+    "transport_manager": "dial WebSocket addresses too",
+    "listeners": "notice addresses that could not be listened on",
+}
+KAD_NEEDS = {
+    "_inbound_limiter": "serve enough DHT lookups at once",
+    "value_store": "keep DHT records",
+    "peer_routing": "find who stores a record",
+    "routing_table": "enter the DHT",
+}
+YAMUX_NEEDS = {
+    "_ping_id": "notice silent peers",
+    "_ping_event": "notice silent peers",
+    "stream_buffers": "notice peers that flood us",
+}
 
 
 def check_library(needs: Iterable[_Need] = NEEDS) -> None:
@@ -116,19 +144,27 @@ def check_library(needs: Iterable[_Need] = NEEDS) -> None:
             found = getattr(found, name)
 
 
-def check_instance(instance: object, attribute: str, remedy: str) -> Any:
-    """`instance.attribute`, or LibraryMoved: for names that only exist once constructed."""
-    if not hasattr(instance, attribute):
-        raise LibraryMoved(f"{type(instance).__name__}.{attribute}", remedy)
-    return getattr(instance, attribute)
+def check_instance(instance: object, needs: Mapping[str, str]) -> None:
+    """Raise LibraryMoved if `instance` lacks one of the attributes that `needs` maps to remedies.
+
+    For names that exist only once constructed.
+    """
+    for attribute, remedy in needs.items():
+        if not hasattr(instance, attribute):
+            raise LibraryMoved(f"{type(instance).__name__}.{attribute}", remedy)
 
 
-def apply(remedies: Remedies) -> None:
-    """Set the module constants that arguments cannot reach. They hold for the whole process."""
+def apply(remedies: Remedies, *, ping_interval: float) -> None:
+    """Set the module constants that arguments cannot reach. They hold for the whole process.
+
+    `ping_interval`: seconds between the Yamux pings of one connection.
+    """
     check_library()
     swarm = import_module("libp2p.network.swarm")
     stagger = _DIAL_STAGGER if remedies.quick_dial else _UPSTREAM_DIAL_STAGGER
     swarm._HAPPY_EYEBALLS_DELAY = stagger  # type: ignore[attr-defined]
+    yamux = import_module("libp2p.stream_muxer.yamux.yamux")
+    yamux.RTT_MEASURE_INTERVAL = ping_interval  # type: ignore[attr-defined]
     protocol = KAD_PROTOCOL if remedies.own_dht_protocol else _UPSTREAM_KAD_PROTOCOL
     for module in _KAD_MODULES:
         import_module(f"libp2p.kad_dht.{module}").PROTOCOL_ID = protocol  # type: ignore[attr-defined]

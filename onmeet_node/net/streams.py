@@ -8,6 +8,8 @@ import trio
 from libp2p.abc import INetStream
 from libp2p.network.stream.exceptions import StreamEOF
 
+from onmeet_node.net.errors import HostClosed
+
 T = TypeVar("T")
 
 _CLOSE_LIMIT = 3.0
@@ -68,7 +70,10 @@ class Stream(trio.abc.HalfCloseableStream):
             await trio.lowlevel.checkpoint()
             return
         self._unsent += 1
-        await self._runner.call(self._send, bytes(data))
+        try:
+            await self._runner.call(self._send, bytes(data))
+        except HostClosed as error:
+            raise trio.BrokenResourceError from error
 
     async def _send(self, data: bytes) -> None:
         try:
@@ -93,7 +98,10 @@ class Stream(trio.abc.HalfCloseableStream):
             await trio.lowlevel.checkpoint()
             return
         self._sent_eof = True
-        await self._runner.call(self._send_eof)
+        try:
+            await self._runner.call(self._send_eof)
+        except HostClosed as error:
+            raise trio.BrokenResourceError from error
 
     async def _send_eof(self) -> None:
         try:
@@ -163,7 +171,8 @@ class Stream(trio.abc.HalfCloseableStream):
         self._received.clear()
         self._arrived.set()
         broken = self._unsent or self._send_error is not None
-        await self._runner.call(self._reset if broken else self._finish)
+        with contextlib.suppress(HostClosed):
+            await self._runner.call(self._reset if broken else self._finish)
 
     async def _finish(self) -> None:
         with trio.move_on_after(_CLOSE_LIMIT) as limit, contextlib.suppress(Exception):

@@ -1,0 +1,83 @@
+"""Ending connections that are dead or abused, and keeping the library from opening its own."""
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import trio
+from libp2p.abc import INetConn
+from libp2p.network.auto_connector import AutoConnector
+from libp2p.network.swarm import Swarm
+from libp2p.stream_muxer.yamux.yamux import Yamux
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY = 1.0
+"""Seconds between looks at every connection: microseconds each, so 2,000 are no burden."""
+_GOODBYE_LIMIT = 2.0
+"""Seconds for an orderly close. With a write stuck in it, the library would wait for ever."""
+BUFFER_LIMIT = 32 * 2**20
+"""Bytes one connection may have waiting unread. The library notices a peer that ignores
+its receive window, but goes on buffering; honest peers reach 16 MiB on one fast stream."""
+
+
+class NoAutoConnect(AutoConnector):
+    """Dials nobody. The library would dial up to half of max_connections peers it heard of."""
+
+    async def maybe_connect(self) -> None:
+        """Do nothing."""
+
+
+async def drop(conn: INetConn) -> None:
+    """Close a connection within _GOODBYE_LIMIT even if its peer reads nothing. Never fails."""
+    with trio.move_on_after(_GOODBYE_LIMIT) as polite, contextlib.suppress(Exception):
+        await conn.close()
+    if polite.cancelled_caught and isinstance(conn.muxed_conn, Yamux):
+        with contextlib.suppress(Exception):
+            await conn.muxed_conn.secured_conn.close()
+
+
+async def drop_all(conns: Sequence[INetConn]) -> None:
+    """Close connections, all at once: the library sleeps 0.2 s over each. Never fails."""
+    async with trio.open_nursery() as nursery:
+        for conn in conns:
+            nursery.start_soon(drop, conn)
+
+
+@dataclass(frozen=True)
+class _Unanswered:
+    ping: int
+    since: float
+
+
+async def watch(network: Swarm, pong_limit: float) -> None:
+    """Drop each connection that leaves a ping unanswered for `pong_limit` seconds, or floods us.
+
+    The pings are the ones Yamux sends anyway to measure the round trip. The
+    library's own health monitor opens a stream for each of its pings, one
+    connection after the other, which takes a bootstrap's whole CPU.
+    """
+    unanswered: dict[INetConn, _Unanswered] = {}
+    async with trio.open_nursery() as nursery:
+        while True:
+            await trio.sleep(_LOOK_EVERY)
+            now = trio.current_time()
+            before, unanswered = unanswered, {}
+            for conn in network.get_connections():
+                muxed = conn.muxed_conn
+                if not isinstance(muxed, Yamux) or conn.is_closed:
+                    continue
+                buffered = sum(map(len, muxed.stream_buffers.values()))
+                if buffered > BUFFER_LIMIT:
+                    log.warning("dropping a peer that sent %d bytes nobody read", buffered)
+                    nursery.start_soon(drop, conn)
+                elif muxed._ping_id and not muxed._ping_event.is_set():
+                    waiting = before.get(conn)
+                    if waiting is None or waiting.ping != muxed._ping_id:
+                        waiting = _Unanswered(muxed._ping_id, now)
+                    if now - waiting.since > pong_limit:
+                        log.info("dropping a peer that went silent")
+                        nursery.start_soon(drop, conn)
+                    else:
+                        unanswered[conn] = waiting

@@ -1,0 +1,203 @@
+"""A py-libp2p host set up as On-Meet needs it, before it runs."""
+
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+from libp2p import new_host
+from libp2p.abc import IHost, INetConn, INetStream
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.crypto.x25519 import create_new_key_pair as create_x25519_key_pair
+from libp2p.custom_types import TProtocol
+from libp2p.network.config import ConnectionConfig, RetryConfig
+from libp2p.network.swarm import Swarm
+from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_PROTOCOL
+from libp2p.security.noise.transport import Transport as NoiseTransport
+from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX_PROTOCOL
+from libp2p.stream_muxer.yamux.yamux import Yamux
+from libp2p.transport.tcp.tcp import TCP
+from libp2p.transport.websocket.transport import WebsocketTransport
+from multiaddr import Multiaddr
+
+from onmeet_node.net import patches
+from onmeet_node.net.addresses import advertised, free, parse
+from onmeet_node.net.dht import PresenceRules, RecordRules
+from onmeet_node.net.errors import ListenFailed
+from onmeet_node.net.health import NoAutoConnect
+from onmeet_node.net.patches import Remedies
+
+log = logging.getLogger(__name__)
+
+STREAMS_PER_CONNECTION = 128
+"""Streams one connection may have open to us; more are reset before any work goes into them."""
+NEGOTIATION_LIMIT = 5.0
+"""Seconds to agree on a protocol for a stream: two round trips."""
+UPGRADE_LIMIT = 3.0
+"""Seconds to agree on encryption before an incoming connection loses its slot: six round trips."""
+
+
+@dataclass(frozen=True)
+class HostConfig:
+    """How a host listens, whom it lets in, and whether it serves the DHT.
+
+    `listen`: multiaddrs, TCP or WebSocket (`/ip4/0.0.0.0/tcp/0`, `…/ws`); empty: dial only.
+    `server`: store records for others and answer lookups; for publicly reachable hosts.
+    `seed`: 32 bytes that fix the PeerId (bootstraps); None: a fresh PeerId (nodes).
+    `announce`: addresses told to others in place of the listening ones (behind port forwarding).
+    `max_connections`: in and out together.
+    """
+
+    listen: tuple[str, ...] = ("/ip4/0.0.0.0/tcp/0",)
+    server: bool = False
+    seed: bytes | None = field(default=None, repr=False)
+    announce: tuple[str, ...] = ()
+    max_connections: int = 300
+    deny: tuple[str, ...] = ()
+    """CIDR ranges whose connections are refused and never dialed."""
+    ping_interval: float = 15.0
+    """Seconds between pings on each connection; holds for all hosts of the process."""
+    pong_limit: float = 8.0
+    """Seconds a ping may go unanswered before the connection counts as dead."""
+    rules: RecordRules = field(default_factory=PresenceRules)
+    namespace: str = "om"
+    remedies: Remedies = Remedies()
+
+
+def new_raw_host(config: HostConfig) -> IHost:
+    """The library's host for `config`, not running yet. Raises BadAddress or LibraryMoved."""
+    remedies = config.remedies
+    key_pair = create_new_key_pair(config.seed)
+    options: dict[str, Any] = {}
+    if remedies.secure_only:
+        noise = NoiseTransport(key_pair, noise_privkey=create_x25519_key_pair().private_key)
+        options["sec_opt"] = {NOISE_PROTOCOL: noise}
+        options["muxer_opt"] = {TProtocol(YAMUX_PROTOCOL): Yamux}
+    raw = new_host(
+        key_pair=key_pair,
+        listen_addrs=[parse(address) for address in config.listen],
+        connection_config=_connections(config),
+        addrs_factory=_addresses_told(config),
+        disable_identify_address_discovery=True,
+        **options,
+    )
+    if logging.getLogger("libp2p").level == logging.NOTSET:
+        # Below that it tells of peers, addresses and keys, and of nothing to be done.
+        logging.getLogger("libp2p").setLevel(logging.ERROR)
+    network: Swarm = raw.get_network()  # type: ignore[assignment]
+    patches.check_instance(network, patches.SWARM_NEEDS)
+    # A failed address is not tried again after 0.1, 0.2, 0.4 s: the others have their turn.
+    network.retry_config = RetryConfig(max_retries=0)
+    if remedies.no_auto_connect:
+        network.auto_connector = NoAutoConnect(network)
+    _add_transports(network)
+    if remedies.guard_handlers:
+        _guard(network)
+    return raw
+
+
+def _connections(config: HostConfig) -> ConnectionConfig:
+    remedies = config.remedies
+    # NOTE: the library takes min_connections (50) from the slots for incoming ones.
+    kept_free = 0 if remedies.all_slots_inbound else min(50, config.max_connections - 1)
+    result = ConnectionConfig(
+        max_connections=config.max_connections,
+        min_connections=kept_free,
+        low_watermark=kept_free,
+        high_watermark=config.max_connections,
+        deny_list=list(config.deny),
+        inbound_stream_protocol_negotiation_timeout=NEGOTIATION_LIMIT,
+        outbound_stream_protocol_negotiation_timeout=NEGOTIATION_LIMIT,
+    )
+    if remedies.quick_upgrade:
+        result.inbound_upgrade_timeout = UPGRADE_LIMIT
+    return result
+
+
+def _addresses_told(config: HostConfig) -> Callable[[list[Multiaddr]], list[Multiaddr]]:
+    """What identify and the DHT tell others about our addresses.
+
+    A client's are nobody's business but those of the audiences that may see them
+    in its presence record: the DHT would hand them to whoever knows the PeerId.
+    """
+
+    def told(listening: list[Multiaddr]) -> list[Multiaddr]:
+        if config.announce:
+            return [parse(address) for address in config.announce]
+        if not config.server and config.remedies.hide_addresses:
+            return []
+        # NOTE: the library would tell 0.0.0.0 as it is.
+        return [parse(address) for address in advertised(listening)]
+
+    return told
+
+
+def _add_transports(network: Swarm) -> None:
+    """Dial TCP and WebSocket whatever we listen on: the library takes one from the other."""
+    present = {type(transport) for transport in network.transport_manager.get_transports()}
+    if TCP not in present:
+        network.transport_manager.add_transport(TCP())
+    if WebsocketTransport not in present:
+        network.transport_manager.add_transport(WebsocketTransport(network.upgrader))
+
+
+def _guard(network: Swarm) -> None:
+    """Keep exceptions of stream handlers, the library's own too, inside their stream."""
+    unguarded = network.common_stream_handler
+    open_streams: Counter[INetConn] = Counter()
+
+    async def guarded(stream: INetStream) -> None:
+        conn: INetConn = stream.swarm_conn  # type: ignore[attr-defined]
+        open_streams[conn] += 1
+        try:
+            if open_streams[conn] > STREAMS_PER_CONNECTION:
+                await stream.reset()
+            else:
+                await unguarded(stream)
+        except Exception as error:
+            log.warning("a stream handler failed: %s", reason(error), exc_info=error)
+            with trio.move_on_after(2), contextlib.suppress(Exception):
+                await stream.reset()
+        finally:
+            open_streams[conn] -= 1
+            if not open_streams[conn]:
+                del open_streams[conn]
+
+    network.set_stream_handler(guarded)
+
+
+def check_free(address: Multiaddr) -> None:
+    """Raise ListenFailed if another program has the port: SO_REUSEPORT would share it with us.
+
+    Half of our connections would then go there, with no error on either side.
+    """
+    parts = dict(pair for pair in _pairs(address))
+    host, port = parts.get("ip4") or parts.get("ip6"), int(parts.get("tcp", "0"))
+    if host is not None and port and (why := free(host, port)) is not None:
+        raise ListenFailed(str(address), why)
+
+
+def _pairs(address: Multiaddr) -> list[tuple[str, str]]:
+    return [(protocol.name, str(value)) for protocol, value in address.items()]
+
+
+def check_listening(network: Swarm, wanted: Sequence[Multiaddr]) -> None:
+    """Raise ListenFailed for an address that nobody listens on: the library says nothing."""
+    for address in wanted:
+        listener = network.listeners.get(str(address))
+        if listener is None or not listener.get_addrs():
+            raise ListenFailed(str(address), "this machine does not have that address or port")
+
+
+def reason(error: BaseException) -> str:
+    """The innermost cause of an error in one line; ExceptionGroups are looked into."""
+    while True:
+        if isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        elif error.__cause__ is not None:
+            error = error.__cause__
+        else:
+            return str(error) or type(error).__name__
