@@ -1,0 +1,147 @@
+"""One encrypted file with everything a person keeps, and a home made from it again (P11).
+
+Layout: the magic line, one line of JSON (format and the `SealedKey` of a random key under the
+export's own passphrase), then nonce and XChaCha20-Poly1305 of the deflated msgpack body, with both
+lines as associated data. The body is {"format": schema number, "tables": {name: {"columns": [...],
+"rows": [[...], ...]}}}.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import zlib
+from pathlib import Path
+from typing import Any
+
+import msgpack
+from nacl.bindings import (
+    crypto_aead_xchacha20poly1305_ietf_decrypt,
+    crypto_aead_xchacha20poly1305_ietf_encrypt,
+)
+from nacl.exceptions import CryptoError
+
+from onmeet_node.store.database import Database, load_schemas
+from onmeet_node.store.errors import ExportDamaged, ExportError, HomeTooNew
+from onmeet_node.store.home import Store, new_home, write_private
+from onmeet_node.store.keys import Unlock
+from onmeet_node.store.sealing import KEY_BYTES, NONCE_BYTES, Passphrase, SealedKey
+
+MAGIC = b"On-Meet export\n"
+EXPORT_FORMAT = 1
+MAX_EXPORT_BYTES = 64 * 1024 * 1024
+MAX_BODY_BYTES = 256 * 1024 * 1024
+"""10,000 contacts and 10,000 calls are about 10 MiB."""
+
+
+def export_home(store: Store, path: Path, passphrase: Passphrase) -> None:
+    """Writes everything in `store` to `path` (mode 0600), sealed with its own passphrase.
+
+    Raises `ExportError` if `path` exists, `BadPassphrase`, `DiskFull`, `HomeNotWritable`.
+    """
+    if path.exists():
+        raise ExportError(f"{path} exists already. Choose another name.")
+    key = secrets.token_bytes(KEY_BYTES)
+    header = {"format": EXPORT_FORMAT, "sealed": SealedKey.seal(key, passphrase).to_json()}
+    head = MAGIC + json.dumps(header).encode() + b"\n"
+    body = zlib.compress(msgpack.packb(_dump(store.database)))
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(body, head, nonce, key)
+    write_private(path, head + nonce + sealed)
+
+
+def import_home(path: Path, passphrase: str, home: Path, unlock: Unlock) -> None:
+    """Makes a new home from an export; identity, contacts, codes, history as they were.
+
+    Both passphrases cost their Argon2id: call it in a worker thread. Raises `WrongPassphrase`,
+    `ExportDamaged`, `HomeTooNew`, `HomeExists` and what `create_home` does; then no home is left.
+    """
+    body = _read(path, passphrase)
+    schemas = load_schemas()
+    try:
+        number, tables = body["format"], body["tables"]
+        if not isinstance(number, int) or not isinstance(tables, dict) or number < 1:
+            raise ExportDamaged(path, "its content is not an On-Meet home")
+        if number > len(schemas):
+            raise HomeTooNew(str(path), number, len(schemas))
+        # The database is made in the export's own format; opening it later upgrades it.
+        new_home(
+            home, unlock, schemas=schemas[:number], fill=lambda database: _load(database, tables)
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ExportDamaged(path, "its content is not an On-Meet home") from error
+
+
+def _read(path: Path, passphrase: str) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_EXPORT_BYTES:
+            raise ExportDamaged(path, "it is larger than any export")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read ({error.strerror}). Check the name.") from error
+    if not data.startswith(MAGIC):
+        raise ExportDamaged(path, "it is not an On-Meet export")
+    end = data.find(b"\n", len(MAGIC), len(MAGIC) + 4096) + 1
+    if not end:
+        raise ExportDamaged(path, "it is cut off")
+    head, nonce, sealed = data[:end], data[end : end + NONCE_BYTES], data[end + NONCE_BYTES :]
+    try:
+        header = json.loads(head[len(MAGIC) :])
+        if header["format"] > EXPORT_FORMAT:
+            raise HomeTooNew(str(path), header["format"], EXPORT_FORMAT)
+        under = SealedKey.from_json(header["sealed"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ExportDamaged(path, "its header is damaged") from error
+    key = under.open(passphrase)
+    try:
+        packed = crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, head, nonce, key)
+        inflater = zlib.decompressobj()
+        plain = inflater.decompress(packed, MAX_BODY_BYTES)
+        if not inflater.eof:
+            raise ValueError("too large")
+        body = msgpack.unpackb(plain)
+        if not isinstance(body, dict):
+            raise TypeError("not a map")
+        return body
+    except (CryptoError, zlib.error, ValueError, TypeError, msgpack.UnpackException) as error:
+        raise ExportDamaged(path, "it was cut off or changed") from error
+
+
+def _tables(database: Database) -> dict[str, list[str]]:
+    """Every table with its columns."""
+    names = database.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' "
+        "ORDER BY rowid"
+    )
+    return {
+        name: [
+            column
+            for (column,) in database.execute("SELECT name FROM pragma_table_info(?)", (name,))
+        ]
+        for (name,) in names
+    }
+
+
+def _dump(database: Database) -> dict[str, Any]:
+    with database.transaction():
+        tables = {}
+        for name, columns in _tables(database).items():
+            select = f"SELECT {', '.join(columns)} FROM {name}"  # noqa: S608 - from the schema
+            tables[name] = {"columns": columns, "rows": database.execute(select)}
+        return {"format": database.format, "tables": tables}
+
+
+def _load(database: Database, tables: dict[str, Any]) -> None:
+    known = _tables(database)
+    if set(tables) != set(known) or len(tables["identity"]["rows"]) != 1:
+        raise ValueError("other tables than this format has")
+    for name in known:  # in the order of the schema, so that references are there
+        columns, rows = tables[name]["columns"], tables[name]["rows"]
+        if sorted(columns) != sorted(known[name]):
+            raise ValueError(f"other columns than {name} has")
+        marks = ", ".join("?" * len(columns))
+        insert = f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - compared above
+        for row in rows:
+            if len(row) != len(columns):
+                raise ValueError("a row of another width")
+            database.execute(insert, row)

@@ -1,0 +1,175 @@
+"""Call records: made, taken, missed. They exist here and nowhere else (P3)."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import Any
+
+from onmeet_node.call.effects import EndReason
+from onmeet_node.call.events import Identity
+from onmeet_node.store.database import Database, Row
+from onmeet_node.store.errors import HomeDamaged, Rejected
+from onmeet_node.wire.messages import MAX_TEXT_CHARS, CallId, Kind
+
+MAX_RECORDS = 10_000
+"""The oldest go first, so that a caller who never tires cannot fill the disk."""
+
+
+class MediaPath(enum.StrEnum):
+    """How the media travelled (the values of `media.endpoint.Path`)."""
+
+    HOST = "host"
+    SRFLX = "srflx"
+    RELAY = "relay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRecord:
+    """One call. Times are Unix seconds."""
+
+    call: CallId
+    peer: Identity
+    outgoing: bool
+    started: int
+    kinds: frozenset[Kind] = frozenset({Kind.AUDIO})
+    answered: int | None = None
+    ended: int | None = None
+    reason: EndReason | None = None
+    path: MediaPath | None = None
+    sas: str | None = None
+    """The short authentication string that both ends were shown."""
+    note: str | None = None
+    """What a caller who did not get through left, or what the person wrote down."""
+    seen: bool = True
+    """False: a missed call that the person has not looked at."""
+
+    @property
+    def duration(self) -> int | None:
+        """Seconds of conversation; None when it was not answered or is not over."""
+        if self.answered is None or self.ended is None:
+            return None
+        return max(0, self.ended - self.answered)
+
+
+_COLUMNS = "call, peer, outgoing, started, kinds, answered, ended, reason, path, sas, note, seen"
+_SELECT = f"SELECT {_COLUMNS} FROM call"  # noqa: S608 - names alone
+_SAVE = f"INSERT OR REPLACE INTO call ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
+
+
+class Calls:
+    """The `call` table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save(self, record: CallRecord) -> None:
+        """Adds or replaces the record of this peer and call id. Raises `Rejected`."""
+        if len(record.call) != 16 or len(record.peer) != 32:
+            raise Rejected("A call id has 16 bytes and an identity 32; this record has others.")
+        if record.note is not None and len(record.note) > MAX_TEXT_CHARS:
+            raise Rejected(f"A note has at most {MAX_TEXT_CHARS} characters.")
+        with self._database.transaction():
+            self._database.execute(
+                _SAVE,
+                (
+                    record.call,
+                    record.peer,
+                    record.outgoing,
+                    record.started,
+                    ",".join(sorted(record.kinds)),
+                    record.answered,
+                    record.ended,
+                    record.reason,
+                    record.path,
+                    record.sas,
+                    record.note,
+                    record.seen,
+                ),
+            )
+            surplus = self.count() - MAX_RECORDS
+            if surplus > 0:
+                self._database.execute(
+                    "DELETE FROM call WHERE (peer, call) IN "
+                    "(SELECT peer, call FROM call ORDER BY started LIMIT ?)",
+                    (surplus,),
+                )
+
+    def update(self, peer: Identity, call: CallId, **changes: Any) -> CallRecord | None:
+        """Changes fields of a record and returns it; None when there is none."""
+        with self._database.transaction():
+            record = self.get(peer, call)
+            if record is None:
+                return None
+            record = replace(record, **changes)
+            self.save(record)
+            return record
+
+    def get(self, peer: Identity, call: CallId) -> CallRecord | None:
+        """The record of this call with this peer."""
+        rows = self._database.execute(f"{_SELECT} WHERE peer = ? AND call = ?", (peer, call))
+        return _record(rows[0]) if rows else None
+
+    def list(
+        self, *, peer: Identity | None = None, limit: int = 100, before: int | None = None
+    ) -> tuple[CallRecord, ...]:
+        """The newest `limit` records (of `peer`, started before `before`), newest first."""
+        rows = self._database.execute(
+            f"{_SELECT} WHERE (?1 IS NULL OR peer = ?1) "
+            "AND (?2 IS NULL OR started < ?2) ORDER BY started DESC, call LIMIT ?3",
+            (peer, before, limit),
+        )
+        return tuple(_record(row) for row in rows)
+
+    def unseen(self) -> int:
+        """How many missed calls wait to be looked at."""
+        return int(self._database.execute("SELECT count(*) FROM call WHERE seen = 0")[0][0])
+
+    def mark_seen(self) -> None:
+        """The person looked at the history."""
+        self._database.execute("UPDATE call SET seen = 1 WHERE seen = 0")
+
+    def close_interrupted(self, *, now: int) -> int:
+        """Ends the records that a killed node left open; returns how many there were."""
+        return self._database.change(
+            "UPDATE call SET ended = ?, reason = coalesce(reason, ?) WHERE ended IS NULL",
+            (now, EndReason.SHUTDOWN),
+        )
+
+    def remove(self, peer: Identity, call: CallId) -> bool:
+        """Deletes one record for good (P11); False when there was none."""
+        with self._database.erasing():
+            return (
+                self._database.change("DELETE FROM call WHERE peer = ? AND call = ?", (peer, call))
+                > 0
+            )
+
+    def clear(self, *, peer: Identity | None = None) -> int:
+        """Deletes the records of `peer`, or all, for good; returns how many there were."""
+        with self._database.erasing():
+            return self._database.change("DELETE FROM call WHERE ?1 IS NULL OR peer = ?1", (peer,))
+
+    def count(self) -> int:
+        """How many records there are."""
+        return int(self._database.execute("SELECT count(*) FROM call")[0][0])
+
+
+def _record(row: Row) -> CallRecord:
+    call, peer, outgoing, started, kinds, answered, ended, reason, path, sas, note, seen = row
+    try:
+        return CallRecord(
+            call=CallId(call),
+            peer=Identity(peer),
+            outgoing=bool(outgoing),
+            started=started,
+            kinds=frozenset(Kind(kind) for kind in kinds.split(",") if kind),
+            answered=answered,
+            ended=ended,
+            reason=EndReason(reason) if reason else None,
+            path=MediaPath(path) if path else None,
+            sas=sas,
+            note=note,
+            seen=bool(seen),
+        )
+    except ValueError as error:
+        raise HomeDamaged("The call history") from error

@@ -1,0 +1,254 @@
+"""A node's home directory: making, locking, opening and deleting it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from onmeet_node.store.audiences import Audiences
+from onmeet_node.store.contacts import Contacts
+from onmeet_node.store.database import (
+    DATABASE_NAME,
+    Database,
+    load_schemas,
+    translate_os_error,
+)
+from onmeet_node.store.errors import HomeExists, HomeInUse, NotAHome, Rejected, StoreError
+from onmeet_node.store.history import Calls
+from onmeet_node.store.keys import (
+    MAX_HEADER_BYTES,
+    DatabaseKey,
+    Header,
+    Keyring,
+    Unlock,
+    find_key,
+    forget_key,
+    make_key,
+    shred,
+)
+from onmeet_node.store.outbox import Outbox
+from onmeet_node.store.settings import Settings
+
+HEADER_NAME = "home.json"
+LOCK_NAME = "lock"
+SEED_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class OwnIdentity:
+    """Who this node is: the seed of its Ed25519 identity key, and when it was made."""
+
+    seed: bytes = field(repr=False)
+    created: int
+
+
+class HomeLock:
+    """Holds the home for this process (flock): released by `release` or the process's death."""
+
+    def __init__(self, home: Path) -> None:
+        """Raises `HomeInUse`, `HomeNotWritable`, `DiskFull`."""
+        path = home / LOCK_NAME
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise translate_os_error(error, home) from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(self._descriptor, 32, 0).decode("ascii", "ignore").strip()
+            os.close(self._descriptor)
+            raise HomeInUse(home, int(holder) if holder.isdigit() else None) from None
+        with suppress(OSError):  # a full disk: the lock holds, the number is a courtesy
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Lets others in. Harmless when done twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class Store:
+    """Everything a person keeps, decrypted, held for this process and used by one thread.
+
+    A context manager; see the attributes' classes for what each keeps.
+    """
+
+    def __init__(self, home: Path, database: Database, lock: HomeLock) -> None:
+        self.home = home
+        self.database = database
+        self._lock = lock
+        self.contacts = Contacts(database)
+        self.calls = Calls(database)
+        self.settings = Settings(database)
+        self.audiences = Audiences(database)
+        self.outbox = Outbox(database)
+        ((seed, created),) = database.execute("SELECT seed, created FROM identity")
+        self.identity = OwnIdentity(seed, created)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Flushes, closes, and lets other processes in. Harmless when done twice."""
+        self.database.close()
+        self._lock.release()
+
+
+def create_home(
+    home: Path,
+    unlock: Unlock,
+    identity_seed: bytes,
+    *,
+    now: int,
+    schemas: Sequence[str] | None = None,
+) -> None:
+    """Makes `home` (mode 0700) with a fresh database in it, opened by `unlock`.
+
+    Blocks for the time of the passphrase's `KdfCost`: call it in a worker thread. Raises
+    `HomeExists` rather than touch an earlier home, `HomeNotWritable`, `DiskFull`, `UnlockError`;
+    after any of them nothing is left behind.
+    """
+    if len(identity_seed) != SEED_BYTES:
+        raise Rejected(f"An identity seed has {SEED_BYTES} bytes.")
+    new_home(
+        home,
+        unlock,
+        schemas=load_schemas() if schemas is None else schemas,
+        fill=lambda database: database.execute(
+            "INSERT INTO identity VALUES (1, ?, ?)", (identity_seed, now)
+        ),
+    )
+
+
+def new_home(
+    home: Path, unlock: Unlock, *, schemas: Sequence[str], fill: Callable[[Database], object]
+) -> None:
+    """Makes a home whose database `fill` supplied with its first rows, or leaves nothing."""
+    if (home / HEADER_NAME).exists() or (home / DATABASE_NAME).exists():
+        raise HomeExists(home)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise translate_os_error(error, home) from error
+    lock = HomeLock(home)
+    header = None
+    try:
+        key, header = make_key(home, unlock)
+        with Database(home / DATABASE_NAME, key, schemas=schemas) as database:
+            (home / DATABASE_NAME).chmod(0o600)
+            with database.transaction():
+                fill(database)
+            database.flush()
+        # Last, because it makes the directory a home.
+        write_private(home / HEADER_NAME, header.to_bytes())
+    except BaseException:
+        if header is not None:
+            forget_key(home, header, unlock if isinstance(unlock, Keyring) else Keyring())
+        _remove_files(home)
+        raise
+    finally:
+        lock.release()
+
+
+def unlock_kind(home: Path) -> str:
+    """How this home is opened: ``passphrase``, ``keyring`` or ``key-file``. Raises `NotAHome`."""
+    return read_header(home).kind
+
+
+def find_home_key(home: Path, unlock: Unlock) -> DatabaseKey:
+    """The slow half of `open_home` (up to a second of Argon2id): call it in a worker thread.
+
+    Raises `NotAHome`, `HomeDamaged`, `HomeTooNew`, `UnlockError` (`WrongPassphrase` …).
+    """
+    return find_key(home, read_header(home), unlock)
+
+
+def open_store(home: Path, key: DatabaseKey, *, schemas: Sequence[str] | None = None) -> Store:
+    """The fast half: locks the home and opens its database, in the thread that will use it.
+
+    Raises `HomeInUse`, `HomeNotWritable`, `HomeTooNew`, `HomeDamaged`, `UpgradeFailed`, `DiskFull`.
+    """
+    read_header(home)
+    lock = HomeLock(home)
+    try:
+        path = home / DATABASE_NAME
+        if not path.exists():
+            raise NotAHome(home)
+        database = Database(path, key, schemas=load_schemas() if schemas is None else schemas)
+        try:
+            return Store(home, database, lock)
+        except BaseException:
+            database.close()
+            raise
+    except BaseException:
+        lock.release()
+        raise
+
+
+def open_home(home: Path, unlock: Unlock, *, schemas: Sequence[str] | None = None) -> Store:
+    """`find_home_key` and `open_store` in one, for whoever may block."""
+    return open_store(home, find_home_key(home, unlock), schemas=schemas)
+
+
+def delete_everything(home: Path, *, keyring: Keyring | None = None) -> None:
+    """Deletes the home for good (P11): the key first, then every file of ours.
+
+    Files that On-Meet did not make stay, and so does then the directory. Needs no passphrase.
+    Raises `NotAHome`, and `HomeInUse` while a node runs in it.
+    """
+    if not any((home / name).exists() for name in (HEADER_NAME, DATABASE_NAME)):
+        raise NotAHome(home)
+    lock = HomeLock(home)
+    try:
+        with suppress(StoreError, OSError):  # a damaged header keeps nobody's data alive
+            forget_key(home, read_header(home), keyring or Keyring())
+        _remove_files(home)
+        with suppress(OSError):  # other files of the person are in it
+            home.rmdir()
+    finally:
+        lock.release()
+
+
+def read_header(home: Path) -> Header:
+    """`home.json`, checked. Raises `NotAHome`, `HomeDamaged`, `HomeTooNew`."""
+    path = home / HEADER_NAME
+    try:
+        with path.open("rb") as file:
+            return Header.from_bytes(file.read(MAX_HEADER_BYTES + 1), path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotAHome(home) from None
+    except OSError as error:
+        raise translate_os_error(error, home) from error
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Writes a file of mode 0600 whole or not at all, synced. Raises `StoreError`."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.unlink(missing_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise translate_os_error(error, path.parent) from error
+
+
+def _remove_files(home: Path) -> None:
+    shred(home / HEADER_NAME)
+    for path in sorted(home.glob(DATABASE_NAME + "*")):
+        path.unlink(missing_ok=True)
+    (home / LOCK_NAME).unlink(missing_ok=True)
