@@ -23,14 +23,6 @@ class BadFingerprint(IdentityError):
     """An SDP names no DTLS certificate by SHA-256, or several."""
 
 
-class RecordTooLarge(IdentityError):
-    """One device's entry alone is larger than a presence record may be."""
-
-
-class RecordUnreadable(IdentityError):
-    """A presence record is genuine but its body does not open or holds no list of devices."""
-
-
 class CodeError(IdentityError):
     """Base of everything that can be wrong with a contact code; one subclass per remedy."""
 
