@@ -50,19 +50,23 @@ _KEY_DOMAIN = b"onmeet record key 1"
 _LENGTH_BYTES = 2
 
 
+def _strings(value: Iterable[str]) -> tuple[str, ...]:
+    return tuple(value)
+
+
 @attrs.frozen
 class Presence:
     """One running node of a person, and where it is reached."""
 
     peer_id: str
     """base58."""
-    addresses: tuple[str, ...] = attrs.field(default=(), converter=tuple, repr=False)
+    addresses: tuple[str, ...] = attrs.field(default=(), converter=_strings, repr=False)
     """Its own, best first, each ending in /p2p/ and its PeerId."""
-    relays: tuple[str, ...] = attrs.field(default=(), converter=tuple, repr=False)
+    relays: tuple[str, ...] = attrs.field(default=(), converter=_strings, repr=False)
     """At relays, best first, each ending in /p2p-circuit/p2p/ and its PeerId."""
     caps: tuple[str, ...] = attrs.field(
         default=(),
-        converter=tuple,
+        converter=_strings,
         validator=v.and_(v.max_len(MAX_CAPS), v.deep_iterable(v.matches_re(r"[!-~]{1,32}"))),
     )
     """What it can do: up to 8 words of visible ASCII."""
