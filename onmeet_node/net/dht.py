@@ -7,10 +7,7 @@ node together. So lookups and stores are made here, over the library's messages.
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
-from typing import Protocol
 
 import trio
 from libp2p.kad_dht.kad_dht import KadDHT
@@ -21,7 +18,7 @@ from libp2p.records.record import make_put_record
 from libp2p.records.validator import Validator
 
 from onmeet_node.net.errors import BadKey, PutFailed
-from onmeet_node.net.patches import Remedies
+from onmeet_node.net.host_config import HostConfig, RecordRules
 from onmeet_node.net.streams import Runner
 
 MAX_KEY_BYTES = 50
@@ -35,30 +32,6 @@ ASK_LIMIT = 10.0
 GRACE = 0.25
 """Seconds to wait for a newer record after the first one, at least; peers that
 are gone would otherwise hold up every lookup for ASK_LIMIT."""
-
-
-class RecordRules(Protocol):
-    """What makes a record of one namespace valid, and which of several is the newest."""
-
-    def verify(self, key: str, value: bytes, now: int) -> None:
-        """Raise if `value` may not be stored under `key` at Unix second `now`."""
-
-    def select(self, values: Sequence[bytes]) -> int:
-        """Index of the newest of some verified values; of equals, the last."""
-
-
-class PresenceRules:
-    """The rules of `onmeet_node.wire.record`, for the namespace `om`."""
-
-    def verify(self, key: str, value: bytes, now: int) -> None:
-        """Raise RecordError unless the signature, the key, the size and the expiry are right."""
-        record = import_module("onmeet_node.wire.record")
-        record.verify(key, value, now)
-
-    def select(self, values: Sequence[bytes]) -> int:
-        """Index of the highest sequence number; of equals, the last."""
-        record = import_module("onmeet_node.wire.record")
-        return int(record.select(values))
 
 
 class _LibraryValidator(Validator):
@@ -93,25 +66,16 @@ class _Lookup:
 
 
 class Dht:
-    """The put and get half of a host. `namespace` is the first part of every key."""
+    """The put and get half of a host."""
 
-    def __init__(
-        self,
-        kad: KadDHT,
-        runner: Runner,
-        rules: RecordRules,
-        remedies: Remedies,
-        *,
-        namespace: str = "om",
-        stores: bool,
-    ) -> None:
+    def __init__(self, kad: KadDHT, runner: Runner, config: HostConfig) -> None:
         self._kad = kad
         self._runner = runner
-        self._rules = rules
-        self._remedies = remedies
-        self._stores = stores
-        self._prefix = f"/{namespace}/"
-        kad.register_validator(namespace, _LibraryValidator(rules))
+        self._rules = config.rules
+        self._remedies = config.remedies
+        self._stores = config.server
+        self._prefix = f"/{config.namespace}/"
+        kad.register_validator(config.namespace, _LibraryValidator(self._rules))
 
     def peers(self) -> tuple[str, ...]:
         """The peers of the routing table: those a lookup starts from."""

@@ -128,7 +128,7 @@ class ChannelRefused(NetError):
         self.device = device
 
 
-class ChannelClosed(NetError):
+class ChannelEnded(NetError):
     """The sealed channel is over, or was never there; the message was not sent."""
 
     def __init__(self, reason: str) -> None:

@@ -23,9 +23,10 @@ from multiaddr import Multiaddr
 
 from onmeet_node.net import patches
 from onmeet_node.net.addresses import advertised, circuit, parse, peer_of
+from onmeet_node.net.calls import LibraryCalls
 from onmeet_node.net.dht import Dht
+from onmeet_node.net.dialing import Dialer
 from onmeet_node.net.errors import (
-    HostClosed,
     HostFailed,
     JoinFailed,
     NetError,
@@ -33,7 +34,14 @@ from onmeet_node.net.errors import (
     StreamRefused,
 )
 from onmeet_node.net.health import drop_all, watch
-from onmeet_node.net.library import HostConfig, check_free, check_listening, new_raw_host, reason
+from onmeet_node.net.host_config import HostConfig
+from onmeet_node.net.library import (
+    DHT_STREAMS,
+    check_free,
+    check_listening,
+    new_raw_host,
+    reason,
+)
 from onmeet_node.net.streams import Stream
 
 __all__ = ["Host", "HostConfig", "HostStats", "open_host"]
@@ -45,16 +53,10 @@ Notify = Callable[[str], None]
 
 log = logging.getLogger(__name__)
 
-STAGGER = 0.03
-"""Seconds between the starts of two dials of one race."""
-CIRCUIT_DELAY = 0.2
-"""Head start of direct addresses over relayed ones, which cost the relay bandwidth."""
 CLOSE_LIMIT = 3.0
 """Seconds for saying goodbye to every peer; after that their sockets are just dropped."""
 HANDLER_LIMIT = 1.0
 """Seconds that cancelled handlers may take to clean up when the host stops."""
-DHT_STREAMS = 64
-"""Inbound DHT streams served at once."""
 
 
 @dataclass(frozen=True)
@@ -77,24 +79,14 @@ class Host:
     def __init__(self, raw: IHost, config: HostConfig, io: trio.Nursery, kad: KadDHT) -> None:
         self.config = config
         self.peer_id = str(raw.get_id())
-        self.circuit_dialer: Callable[[str], Awaitable[None]] | None = None
-        """Set by the relay client: connects to the peer of one `/p2p-circuit/p2p/…` address."""
         self.raw = raw
-        """The library's host, for net/relay.py and the bootstrap alone."""
-        self._accepting = True
-        self._closing = False
-        self._io = io
+        """The library's host, for the relay client and the bootstrap alone."""
         self._network: Swarm = raw.get_network()  # type: ignore[assignment]
-        self._calls = 0
+        self._calls = LibraryCalls(io, abandon=config.remedies.abandon)
+        self._dialer = Dialer(self._network, self._calls)
         self._kad = kad
-        self._dht = Dht(
-            kad,
-            self,
-            config.rules,
-            config.remedies,
-            namespace=config.namespace,
-            stores=config.server,
-        )
+        self._dht = Dht(kad, self._calls, config)
+        self._accepting = True
         self._serving: dict[INetConn, set[trio.CancelScope]] = {}
         self._ended = trio.Event()
         self._on_connect: list[Notify] = []
@@ -103,67 +95,27 @@ class Host:
     def __repr__(self) -> str:
         return f"<Host {self.peer_id}>"
 
-    # ---- running library calls -------------------------------------------------------------
+    # ---- library calls, for net/ and the bootstrap -----------------------------------------
 
     async def call(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """Await `fn(*args)` in the host's own nursery, and its end even if the caller is cancelled.
-
-        Cancelling the library in the middle of a write leaves half a Noise frame
-        behind, which ends the connection with all its streams. A result that
-        nobody waits for any more is closed if it is a stream.
-        """
-        if self._closing:
-            raise HostClosed
-        if not self.config.remedies.abandon:
-            return await fn(*args)
-        outcome: list[tuple[T | None, Exception | None]] = []
-        done = trio.Event()
-        abandoned = False
-
-        async def run() -> None:
-            self._calls += 1
-            try:
-                result = await fn(*args)
-            except Exception as error:  # noqa: BLE001 - handed to the caller
-                outcome.append((None, error))
-            else:
-                outcome.append((result, None))
-                if abandoned and isinstance(result, Stream):
-                    result.abort()
-            finally:
-                self._calls -= 1
-                done.set()
-
-        self._io.start_soon(run)
-        try:
-            await done.wait()
-        except trio.Cancelled:
-            abandoned = True
-            raise
-        if not outcome:
-            raise HostClosed
-        result, error = outcome[0]
-        if error is not None:
-            raise error
-        return result  # type: ignore[return-value]
+        """Await a library call that goes on if the caller is cancelled. See LibraryCalls."""
+        return await self._calls.call(fn, *args)
 
     def spawn(self, fn: Callable[..., Awaitable[object]], *args: Any) -> None:
-        """Run `fn(*args)` in the host's own nursery; its errors are logged and dropped.
+        """Run a library call in the background. See LibraryCalls."""
+        self._calls.spawn(fn, *args)
 
-        Does nothing once the host is closing.
+    @property
+    def circuit_dialer(self) -> Callable[[str], Awaitable[None]] | None:
+        """Connects to the peer of one `…/p2p-circuit/p2p/…` address; set by the relay client.
+
+        Runs as a library call; returns once the connection is registered.
         """
+        return self._dialer.circuit_dialer
 
-        async def run() -> None:
-            self._calls += 1
-            try:
-                await fn(*args)
-            except Exception as error:  # noqa: BLE001
-                log.debug("background call failed: %r", error)
-            finally:
-                self._calls -= 1
-
-        if not self._closing:
-            self._io.start_soon(run)
+    @circuit_dialer.setter
+    def circuit_dialer(self, dialer: Callable[[str], Awaitable[None]] | None) -> None:
+        self._dialer.circuit_dialer = dialer
 
     # ---- peers -----------------------------------------------------------------------------
 
@@ -186,7 +138,7 @@ class Host:
 
     def connected(self, peer: str) -> bool:
         """Whether a connection to `peer` is open."""
-        return any(not c.is_closed for c in self._network.get_connections(ID.from_string(peer)))
+        return bool(self._dialer.connections(peer))
 
     def on_connect(self, notify: Notify) -> Callable[[], None]:
         """Call `notify(peer)` when a peer's first connection opens. Returns the way to stop it."""
@@ -216,59 +168,11 @@ class Host:
         Raises BadAddress or PeerUnreachable.
         """
         peer = peer_of(addresses)
-        if self.connected(peer):
-            return peer
+        if peer == self.peer_id:
+            raise PeerUnreachable(peer, ["that is this host itself"])
+        await self._dialer.connect(peer, addresses)
         self._forget_failure(peer)
-        await self.call(self._race, peer, tuple(dict.fromkeys(addresses)))
         return peer
-
-    async def _race(self, peer: str, addresses: Sequence[str]) -> None:
-        reasons: list[str] = []
-        won = trio.Event()
-        left = len(addresses)
-        direct_failed = trio.Event()
-        directs = sum(not circuit(address) for address in addresses)
-        if not directs:
-            direct_failed.set()
-
-        async def attempt(address: str, delay: float) -> None:
-            nonlocal left, directs
-            try:
-                if circuit(address):
-                    with trio.move_on_after(CIRCUIT_DELAY):
-                        await direct_failed.wait()
-                await trio.sleep(delay)
-                if not won.is_set():
-                    await self._dial(peer, address)
-                    won.set()
-            except Exception as error:  # noqa: BLE001 - one address of several
-                reasons.append(f"{address}: {reason(error)}")
-                if not circuit(address):
-                    directs -= 1
-                    if not directs:
-                        direct_failed.set()
-            finally:
-                left -= 1
-                if not left:
-                    won.set()
-
-        starts = {False: 0, True: 0}
-        for address in addresses:
-            relayed = circuit(address)
-            self.spawn(attempt, address, starts[relayed] * STAGGER)
-            starts[relayed] += 1
-        await won.wait()
-        if not self.connected(peer):
-            raise PeerUnreachable(peer, reasons)
-
-    async def _dial(self, peer: str, address: str) -> None:
-        if circuit(address):
-            if self.circuit_dialer is None:
-                raise NetError("this host has no relay client")
-            await self.circuit_dialer(address)
-        else:
-            await self._network.dial_addr(parse(address), ID.from_string(peer))
-        self._forget_failure(peer)
 
     def _forget_failure(self, peer: str) -> None:
         if self.config.remedies.forget_failed_dials:
@@ -377,8 +281,6 @@ class Host:
             if joined or len(reasons) == len(by_peer):
                 progress.set()
 
-        if self._closing:
-            raise HostClosed
         for peer, ways in by_peer.items():
             self.spawn(enter, peer, ways)
         if by_peer:
@@ -409,7 +311,7 @@ class Host:
             connections=len(conns),
             peers=len(self.peers()),
             streams=sum(len(conn.get_streams()) for conn in conns),
-            calls=self._calls,
+            calls=self._calls.running,
             handlers=sum(len(scopes) for scopes in self._serving.values()),
         )
 
@@ -425,7 +327,7 @@ class Host:
             limit.shield = True
             while self._serving:
                 await self._ended.wait()
-        self._closing = True
+        self._calls.close()
 
     def connection_opened(self, conn: INetConn) -> None:
         """A connection opened (called by the library's notifications)."""
@@ -540,7 +442,6 @@ async def _running(config: HostConfig) -> AsyncIterator[Host]:
                     yield host
                 finally:
                     await host.stop()
-                    io.cancel_scope.cancel()
         finally:
             if remedies.close_host:
                 with trio.move_on_after(CLOSE_LIMIT) as limit:

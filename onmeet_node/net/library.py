@@ -2,9 +2,9 @@
 
 import contextlib
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import trio
@@ -25,46 +25,20 @@ from multiaddr import Multiaddr
 
 from onmeet_node.net import patches
 from onmeet_node.net.addresses import advertised, free, parse
-from onmeet_node.net.dht import PresenceRules, RecordRules
 from onmeet_node.net.errors import ListenFailed
 from onmeet_node.net.health import NoAutoConnect
-from onmeet_node.net.patches import Remedies
+from onmeet_node.net.host_config import HostConfig
 
 log = logging.getLogger(__name__)
 
 STREAMS_PER_CONNECTION = 128
 """Streams one connection may have open to us; more are reset before any work goes into them."""
+DHT_STREAMS = 64
+"""Inbound DHT streams served at once; the library resets all but 12."""
 NEGOTIATION_LIMIT = 5.0
 """Seconds to agree on a protocol for a stream: two round trips."""
 UPGRADE_LIMIT = 3.0
 """Seconds to agree on encryption before an incoming connection loses its slot: six round trips."""
-
-
-@dataclass(frozen=True)
-class HostConfig:
-    """How a host listens, whom it lets in, and whether it serves the DHT.
-
-    `listen`: multiaddrs, TCP or WebSocket (`/ip4/0.0.0.0/tcp/0`, `…/ws`); empty: dial only.
-    `server`: store records for others and answer lookups; for publicly reachable hosts.
-    `seed`: 32 bytes that fix the PeerId (bootstraps); None: a fresh PeerId (nodes).
-    `announce`: addresses told to others in place of the listening ones (behind port forwarding).
-    `max_connections`: in and out together.
-    """
-
-    listen: tuple[str, ...] = ("/ip4/0.0.0.0/tcp/0",)
-    server: bool = False
-    seed: bytes | None = field(default=None, repr=False)
-    announce: tuple[str, ...] = ()
-    max_connections: int = 300
-    deny: tuple[str, ...] = ()
-    """CIDR ranges whose connections are refused and never dialed."""
-    ping_interval: float = 15.0
-    """Seconds between pings on each connection; holds for all hosts of the process."""
-    pong_limit: float = 8.0
-    """Seconds a ping may go unanswered before the connection counts as dead."""
-    rules: RecordRules = field(default_factory=PresenceRules)
-    namespace: str = "om"
-    remedies: Remedies = Remedies()
 
 
 def new_raw_host(config: HostConfig) -> IHost:
@@ -84,11 +58,13 @@ def new_raw_host(config: HostConfig) -> IHost:
         disable_identify_address_discovery=True,
         **options,
     )
-    if logging.getLogger("libp2p").level == logging.NOTSET:
-        # Below that it tells of peers, addresses and keys, and of nothing to be done.
-        logging.getLogger("libp2p").setLevel(logging.ERROR)
+    if "LIBP2P_DEBUG" not in os.environ:
+        # It tells of peers and their addresses, and of nothing a person could do about.
+        logging.getLogger("libp2p").setLevel(logging.CRITICAL)
     network: Swarm = raw.get_network()  # type: ignore[assignment]
     patches.check_instance(network, patches.SWARM_NEEDS)
+    unconnected: Any = None
+    patches.check_instance(Yamux(unconnected, unconnected, True), patches.YAMUX_NEEDS)
     # A failed address is not tried again after 0.1, 0.2, 0.4 s: the others have their turn.
     network.retry_config = RetryConfig(max_retries=0)
     if remedies.no_auto_connect:

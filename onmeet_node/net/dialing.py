@@ -1,0 +1,125 @@
+"""Reaching a peer over whichever of its addresses answers first."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import trio
+from libp2p.abc import INetConn
+from libp2p.network.swarm import Swarm
+from libp2p.peer.id import ID
+
+from onmeet_node.net.addresses import circuit, parse
+from onmeet_node.net.calls import LibraryCalls
+from onmeet_node.net.errors import NetError, PeerUnreachable
+from onmeet_node.net.health import drop
+from onmeet_node.net.library import reason
+
+STAGGER = 0.03
+"""Seconds between the starts of two dials of one race: enough that a LAN address wins alone."""
+CIRCUIT_DELAY = 0.2
+"""Head start in seconds of direct addresses over relayed ones, which cost a relay bandwidth."""
+DIAL_LIMIT = 15.0
+"""Seconds one address may take; TCP alone would try for two minutes."""
+MAX_ADDRESSES = 16
+"""Addresses tried of one peer: records come from others, and could list a victim's ports."""
+
+
+class Dialer:
+    """Dials, each address by itself.
+
+    The library's own `connect` tries two addresses, drops loopback ones, waits
+    250 ms after success, and bans a peer for 60 s when both fail.
+    """
+
+    def __init__(self, network: Swarm, calls: LibraryCalls) -> None:
+        self.circuit_dialer: Callable[[str], Awaitable[None]] | None = None
+        self._network = network
+        self._calls = calls
+        self._racing: dict[str, trio.Event] = {}
+
+    def connections(self, peer: str) -> list[INetConn]:
+        """The open connections to `peer`."""
+        known = self._network.get_connections(ID.from_string(peer))
+        return [conn for conn in known if not conn.is_closed]
+
+    async def connect(self, peer: str, addresses: Sequence[str]) -> None:
+        """Return once a connection to `peer` is open. Raises PeerUnreachable."""
+        while not self.connections(peer):
+            racing = self._racing.get(peer)
+            if racing is None:
+                await self._calls.call(self._race, peer, addresses)
+                return
+            await racing.wait()
+
+    async def _race(self, peer: str, addresses: Sequence[str]) -> None:
+        over = self._racing[peer] = trio.Event()
+        try:
+            await _Race(self, peer, addresses, self._calls).run()
+        finally:
+            del self._racing[peer]
+            over.set()
+
+    async def dial(self, peer: str, address: str) -> INetConn | None:
+        """Open one connection; None if it is a circuit, which the relay client registers."""
+        if not circuit(address):
+            return await self._network.dial_addr(parse(address), ID.from_string(peer))
+        if self.circuit_dialer is None:
+            raise NetError("This address needs a relay, and this host uses none.")
+        await self.circuit_dialer(address)
+        return None
+
+
+class _Race:
+    def __init__(
+        self, dialer: Dialer, peer: str, addresses: Sequence[str], calls: LibraryCalls
+    ) -> None:
+        unique = list(dict.fromkeys(addresses))[:MAX_ADDRESSES]
+        self._direct = [address for address in unique if not circuit(address)]
+        self._relayed = [address for address in unique if circuit(address)]
+        self._dialer = dialer
+        self._peer = peer
+        self._calls = calls
+        self._reasons: list[str] = []
+        self._left = len(unique)
+        self._direct_left = len(self._direct)
+        self._direct_failed = trio.Event()
+        self._over = trio.Event()
+        self._won = False
+
+    async def run(self) -> None:
+        for place, address in enumerate(self._direct):
+            self._calls.spawn(self._attempt, address, place * STAGGER)
+        with trio.move_on_after(CIRCUIT_DELAY if self._direct else 0):
+            await self._direct_failed.wait()
+        for place, address in enumerate(self._relayed):
+            self._calls.spawn(self._attempt, address, place * STAGGER)
+        await self._over.wait()
+        if not self._won:
+            raise PeerUnreachable(self._peer, self._reasons)
+
+    async def _attempt(self, address: str, delay: float) -> None:
+        try:
+            await trio.sleep(delay)
+            if not self._won:
+                with trio.fail_after(DIAL_LIMIT):
+                    conn = await self._dialer.dial(self._peer, address)
+                await self._arrived(conn)
+        except trio.TooSlowError:
+            self._reasons.append(f"{address}: no answer within {DIAL_LIMIT:.0f} s")
+        except Exception as error:  # noqa: BLE001 - one address of several
+            self._reasons.append(f"{address}: {reason(error)}")
+        finally:
+            self._left -= 1
+            self._direct_left -= not circuit(address)
+            if not self._direct_left:
+                self._direct_failed.set()
+            if self._won or not self._left:
+                self._over.set()
+
+    async def _arrived(self, conn: INetConn | None) -> None:
+        if not self._won:
+            self._won = True
+            self._over.set()
+        elif conn is not None:
+            # NOTE: a loser is closed, not cancelled: cancelling the library between
+            # the handshake and its own bookkeeping leaves the connection half known.
+            await drop(conn)
