@@ -7,6 +7,7 @@ package is `net/`'s; this is the part of the format that On-Meet puts into its o
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from .errors import BadAddress
 MAX_ADDRESS_BYTES = 160
 """Of one packed address: a relay under a DNS name of ordinary length has room."""
 _MAX_PEER_BYTES = 48
+_MAX_HOST_CHARS = 127
+_HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
+"""As DNS has it; names in other scripts come in their xn-- form."""
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
@@ -129,17 +133,13 @@ def _pack_ip6(text: str) -> bytes:
 
 
 def _pack_host(text: str) -> bytes:
-    host = text.encode("ascii")
-    if not 0 < len(host) <= 127 or any(byte <= 32 or byte >= 127 for byte in host):
-        raise ValueError("a host name has 1 to 127 visible ASCII characters")
-    return host
+    if len(text) > _MAX_HOST_CHARS or not _HOST.fullmatch(text):
+        raise ValueError("a host name has parts of 1 to 63 letters, digits and hyphens")
+    return text.encode()
 
 
 def _unpack_host(packed: bytes) -> str:
-    host = packed.decode("ascii")
-    if b"/" in packed or _pack_host(host) != packed:
-        raise ValueError("not a host name")
-    return host
+    return _pack_host(packed.decode("ascii")).decode()
 
 
 _PROTOCOLS = (

@@ -127,11 +127,10 @@ class Profile:
 
 
 def clean_card(card: Card) -> Card:
-    """Another person's card, fit to be shown: text cleaned, a country that is none left out."""
-    country = _upper(card.country)
+    """Another person's card with its text cleaned, fit to be shown."""
     return Card(
         name=_cleaned_name(card.name),
-        country=country if country and _COUNTRY.fullmatch(country) else None,
+        country=card.country,
         phone=clean_text(card.phone or "", MAX_FIELD_CHARS) or None,
         email=clean_text(card.email or "", MAX_FIELD_CHARS) or None,
     )
