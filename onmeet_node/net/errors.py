@@ -185,3 +185,13 @@ class BootstrapRefused(NetError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"This bootstrap cannot be used: {reason}.")
         self.reason = reason
+
+
+class NobodyStores(NetError):
+    """We know no other peer of the DHT that could keep our record."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No other node is there to keep our record, so nobody can find us yet. "
+            "Check the connection to a bootstrap, or to others on this network."
+        )

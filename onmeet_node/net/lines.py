@@ -1,0 +1,149 @@
+"""All sealed channels with one device of one person: one in use, others on their way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import trio
+
+from onmeet_node.call.events import Device, Identity
+from onmeet_node.net.handshake import TAG_BYTES
+from onmeet_node.net.signaling import Channel, End
+from onmeet_node.wire.messages import Hello, Message
+
+DRAIN_SECONDS = 2.0
+"""For the loser of two channels to deliver what is on its way; the winner waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelOpened:
+    """The first sealed channel to this device is open."""
+
+    identity: Identity
+    device: Device
+    hello: Hello
+    """Theirs: card and capabilities."""
+    incoming: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MessageArrived:
+    """A message of theirs; never Hello, Ping, Pong or Bye."""
+
+    identity: Identity
+    device: Device
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelGone:
+    """The last sealed channel to this device is over."""
+
+    identity: Identity
+    device: Device
+    end: End
+    detail: str = ""
+    """What the peer said, or what was wrong with what it sent."""
+
+
+ChannelEvent = ChannelOpened | MessageArrived | ChannelGone
+
+
+@dataclass(eq=False)
+class Opening:
+    """A channel being opened by us, and those who wait for it."""
+
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    done: trio.Event = field(default_factory=trio.Event)
+    waiters: int = 0
+    sent: bool = False
+    """Message 1 is out, so what rides in it may have arrived."""
+    error: Exception | None = None
+
+
+@dataclass(eq=False)
+class Line:
+    """All channels with `device` of `identity`, run in `nursery` and told of in `tell`."""
+
+    identity: Identity
+    device: Device
+    first: bool
+    """Whether we are the lower of the two: (identity, PeerId) as bytes and text."""
+    nursery: trio.Nursery
+    tell: trio.MemorySendChannel[ChannelEvent]
+    touch: Callable[[Line], None]
+    """Called when the line is used."""
+    over: Callable[[Line, Channel], None]
+    """Called when a channel of it is over; it is no longer in `channels` then."""
+    current: Channel | None = None
+    channels: set[Channel] = field(default_factory=set)
+    """`current`, and those that lost or were replaced and are not over yet."""
+    opening: Opening | None = None
+    _told: bool = False
+    """Whether `ChannelOpened` was announced and `ChannelGone` was not."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to remember of it."""
+        return not self.channels and self.opening is None
+
+    def establish(self, new: Channel) -> None:
+        """Take in a new channel; of two with one device only one stays in use.
+
+        Both sides decide alike. If whoever opened the new one had lost the old one, or had opened
+        that too, the old one is dead there. Else both were opened at once, and the one that the
+        lower side opened stays.
+        """
+        old = self.current
+        self.channels.add(new)
+        if old is None:
+            self.current = new
+        elif old.initiator == new.initiator or old.handshake_hash[:TAG_BYTES] in new.lost:
+            self.current = new
+            old.fail(End.REPLACED)
+        else:
+            winner, loser = (new, old) if new.initiator == self.first else (old, new)
+            self.current = winner
+            loser.successor = winner
+            winner.hold()
+            loser.release()
+            self.nursery.start_soon(_drain, loser, winner)
+        self.nursery.start_soon(self._pump, new)
+
+    async def _pump(self, channel: Channel) -> None:
+        """Run one channel to its end and tell what happens on it."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(channel.run)
+            if not self._told:
+                self._told = True
+                await self.tell.send(
+                    ChannelOpened(
+                        self.identity, self.device, channel.hello, incoming=not channel.initiator
+                    )
+                )
+            async for message in channel:
+                self.touch(self)
+                await self.tell.send(MessageArrived(self.identity, self.device, message))
+        self.channels.discard(channel)
+        if self.current is channel:
+            self.current = None
+        last = not self.channels
+        if last:
+            self._told = False
+        self.over(self, channel)
+        if last:
+            end = channel.end or End.CLOSED
+            await self.tell.send(ChannelGone(self.identity, self.device, end, channel.detail))
+
+
+async def _drain(loser: Channel, winner: Channel) -> None:
+    """End the loser when the peer has taken all of it; only then does the winner go on sending."""
+    taken = False
+    with trio.move_on_after(DRAIN_SECONDS):
+        taken = await loser.flush()
+    loser.close("duplicate")
+    if not taken and loser.carried:
+        # Nobody knows what arrived: to the layers above the device is lost.
+        winner.fail(End.LOST)
+    winner.release()

@@ -1,0 +1,278 @@
+"""Keeps this node's presence records alive in the DHT: one for each audience and epoch.
+
+The wall clock decides what is due, and it jumps (sleep, a set clock); so it is looked at often, and
+every plan is at most `REFRESH_SECONDS` ahead.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import attrs
+import trio
+
+from onmeet_node.identity.audience import Audience
+from onmeet_node.identity.blinding import EPOCH_SECONDS, epoch_at
+from onmeet_node.identity.keys import IdentityKey
+from onmeet_node.identity.record import (
+    NONCE_BYTES,
+    PRESENCE_SECONDS,
+    Presence,
+    merge,
+    open_record,
+    record_key,
+    record_seq,
+    seal_record,
+)
+from onmeet_node.net.errors import NetError, NobodyStores
+from onmeet_node.wire.errors import RecordError
+
+log = logging.getLogger(__name__)
+_chance = random.SystemRandom()
+
+# ── fixed by the protocol ────────────────────────────────────────────────────────────────────────
+OVERLAP_SECONDS = 1800
+"""How long before an epoch begins its record is there, at the latest: a reader's clock may be
+fast, and records take time to spread."""
+
+# ── tuning ───────────────────────────────────────────────────────────────────────────────────────
+OVERLAP_JITTER_SECONDS = 1800
+"""It goes out up to so much earlier, each audience's at its own time, so that the records of one
+person do not appear together."""
+REFRESH_SECONDS = 1800
+"""Between two puts of one record; readers drop a device silent for PRESENCE_SECONDS (2 h)."""
+JITTER = 0.2
+"""Each wait is shorter by up to this part, so that the records drift apart."""
+CHECK_SECONDS = 20
+"""After a record changed it is looked at once more: another device of the person may have
+written at the same moment, and a young routing table may have missed the closest servers."""
+RETRY_SECONDS = (1.0, 60.0)
+"""Between attempts while nobody stores the record: doubled from the first to the second."""
+READ_SECONDS = 3.0
+"""For reading. A slow network must not keep a device from publishing."""
+LOOK_SECONDS = 30.0
+PARALLEL = 4
+"""Records put at once."""
+
+
+class Records(Protocol):
+    """The part of `net.host.Host` that records need."""
+
+    async def put(self, key: str, value: bytes) -> int:
+        """How many other peers hold it now. Raises NetError if none does."""
+        ...
+
+    async def get(self, key: str) -> bytes | None:
+        """The newest valid one in the network."""
+        ...
+
+
+Audiences = Callable[[], Sequence[Audience]]
+PresenceFor = Callable[[Audience], Presence | None]
+
+
+class _Slot(NamedTuple):
+    """One record."""
+
+    secret: bytes
+    epoch: int
+
+    def __repr__(self) -> str:
+        return f"<record of epoch {self.epoch}>"
+
+
+@dataclass
+class _Plan:
+    """What became of a record, and when to look at it next."""
+
+    mine: Presence
+    """What it shall say of this device; `seen_at` is filled in when it is sealed."""
+    due: float = 0.0
+    """Unix seconds."""
+    stored: bool = False
+    """Whether it was read back from elsewhere, saying `mine`."""
+    checked: bool = False
+    failures: int = 0
+
+
+class _Found(NamedTuple):
+    """What the network has under a key."""
+
+    presences: tuple[Presence, ...] = ()
+    seq: int = 0
+
+
+class Publisher:
+    """See `run`."""
+
+    def __init__(self, records: Records, key: IdentityKey, *, clock: Callable[[], float]) -> None:
+        self.published = trio.Event()
+        self._records = records
+        self._key = key
+        self._clock = clock
+        self._plans: dict[_Slot, _Plan] = {}
+        self._early: dict[bytes, float] = {}
+        """How much before OVERLAP_SECONDS each audience's next record goes out, seconds."""
+        self._wake = trio.Event()
+
+    def __repr__(self) -> str:
+        return f"<Publisher of {len(self._plans)} records>"
+
+    def refresh(self) -> None:
+        """Look at audiences and addresses at once, and retry what failed."""
+        for plan in self._plans.values():
+            if not plan.stored:
+                plan.due = 0.0
+        self._wake.set()
+
+    async def run(self, audiences: Audiences, presence: PresenceFor) -> None:
+        """Keep the records of all live audiences published until cancelled.
+
+        `presence` gives what an audience may see of this device (own addresses only where
+        `Audience.direct`), or None while there is nothing to say. Both are asked at each look;
+        `refresh` when what they return has changed. A revoked audience's record is emptied.
+        Failures are retried, more and more slowly.
+        """
+        while True:
+            self._wake = trio.Event()
+            now = self._clock()
+            said = {a.secret: presence(a) for a in audiences() if a.live(int(now))}
+            wanted = {secret: mine for secret, mine in said.items() if mine is not None}
+            dropped = self._plan(wanted, now)
+            await self._work(dropped)
+            if said.keys() == wanted.keys() and self._all_stored():
+                self.published.set()
+            with trio.move_on_after(self._pause()):
+                await self._wake.wait()
+
+    async def withdraw(self) -> None:
+        """Take this device out of all its records, for when it stops. Failures are dropped."""
+        slots, self._plans = self._plans, {}
+        await self._work({slot: plan for slot, plan in slots.items() if plan.stored})
+
+    # ── what to do ──────────────────────────────────────────────────────────────────────────────
+    def _plan(self, wanted: dict[bytes, Presence], now: float) -> dict[_Slot, _Plan]:
+        """Bring the plans up to date; the ones returned are of audiences that are no more."""
+        epoch = epoch_at(int(now))
+        left = EPOCH_SECONDS - now % EPOCH_SECONDS
+        slots: dict[_Slot, Presence] = {}
+        for secret, mine in wanted.items():
+            early = self._early.setdefault(secret, _chance.uniform(0, OVERLAP_JITTER_SECONDS))
+            slots[_Slot(secret, epoch)] = mine
+            if left <= OVERLAP_SECONDS + early:
+                slots[_Slot(secret, epoch + 1)] = mine
+        dropped: dict[_Slot, _Plan] = {}
+        for slot in self._plans.keys() - slots.keys():
+            plan = self._plans.pop(slot)
+            if slot.secret not in wanted and slot.epoch >= epoch and plan.stored:
+                dropped[slot] = plan
+        for slot, mine in slots.items():
+            kept = self._plans.get(slot)
+            if kept is None or kept.mine != mine:
+                self._plans[slot] = _Plan(mine)
+            elif kept.due > now + REFRESH_SECONDS:
+                kept.due = 0.0  # the clock was set back
+        self._early = {secret: self._early[secret] for secret in wanted}
+        return dropped
+
+    def _all_stored(self) -> bool:
+        return bool(self._plans) and all(plan.stored for plan in self._plans.values())
+
+    def _pause(self) -> float:
+        """Seconds until something is due, at most LOOK_SECONDS."""
+        due = min((plan.due for plan in self._plans.values()), default=self._clock() + LOOK_SECONDS)
+        return min(max(due - self._clock(), 0.05), LOOK_SECONDS)
+
+    async def _work(self, dropped: dict[_Slot, _Plan]) -> None:
+        now = self._clock()
+        limit = trio.CapacityLimiter(PARALLEL)
+        async with trio.open_nursery() as nursery:
+            for slot, plan in dropped.items():
+                nursery.start_soon(self._empty, slot, plan, limit)
+            for slot, plan in self._plans.items():
+                if plan.due <= now:
+                    nursery.start_soon(self._keep, slot, plan, limit)
+
+    # ── one record ──────────────────────────────────────────────────────────────────────────────
+    async def _keep(self, slot: _Slot, plan: _Plan, limit: trio.CapacityLimiter) -> None:
+        checking = plan.stored and not plan.checked
+        async with limit:
+            try:
+                found = await self._read(slot)
+                if not (checking and _says(found, plan.mine)):
+                    await self._write(slot, plan.mine, found)
+                    plan.stored = _says(await self._read(slot), plan.mine)
+            except NetError as error:
+                log.debug("%r is not stored: %s", slot, error)
+                plan.stored = False
+        now = self._clock()
+        if plan.stored:
+            plan.failures = 0
+            plan.due = now + _less(REFRESH_SECONDS if plan.checked or checking else CHECK_SECONDS)
+            plan.checked = plan.checked or checking
+        else:
+            first, most = RETRY_SECONDS
+            plan.due = now + _less(min(most, first * 2.0**plan.failures))
+            plan.failures = min(plan.failures + 1, 16)
+
+    async def _empty(self, slot: _Slot, plan: _Plan, limit: trio.CapacityLimiter) -> None:
+        async with limit:
+            try:
+                found = await self._read(slot)
+                left = [p for p in found.presences if p.peer_id != plan.mine.peer_id]
+                await self._put(slot, left, found.seq)
+            except NetError as error:
+                log.debug("%r could not be emptied: %s", slot, error)
+
+    async def _write(self, slot: _Slot, mine: Presence, found: _Found) -> None:
+        now = int(self._clock())
+        presences = merge(attrs.evolve(mine, seen_at=now), found.presences, now=now)
+        await self._put(slot, presences, found.seq)
+
+    async def _put(self, slot: _Slot, presences: Sequence[Presence], after: int) -> None:
+        now = int(self._clock())
+        key, value = seal_record(
+            self._key,
+            slot.secret,
+            slot.epoch,
+            presences,
+            now=now,
+            not_after=max(now, after + 1) + PRESENCE_SECONDS,
+            nonce24=secrets.token_bytes(NONCE_BYTES),
+            after=after,
+        )
+        if not await self._records.put(key, value):
+            raise NobodyStores
+
+    async def _read(self, slot: _Slot) -> _Found:
+        """The record as others have it; nothing if there is none, or not in READ_SECONDS."""
+        with trio.move_on_after(READ_SECONDS):
+            value = await self._records.get(record_key(self._key.public, slot.secret, slot.epoch))
+            if value is None:
+                return _Found()
+            try:
+                now = int(self._clock())
+                presences = open_record(self._key.public, slot.secret, slot.epoch, value, now=now)
+                return _Found(presences, record_seq(value))
+            except RecordError as error:
+                log.debug("%r in the network is not readable: %s", slot, error)
+        return _Found()
+
+
+def _says(found: _Found, mine: Presence) -> bool:
+    """Whether a record lists this device as it is now. What did not fit in is not asked for."""
+    return any(
+        other.peer_id == mine.peer_id
+        and set(other.addresses) <= set(mine.addresses)
+        and set(other.relays) <= set(mine.relays)
+        for other in found.presences
+    )
+
+
+def _less(seconds: float) -> float:
+    return seconds * (1 - _chance.uniform(0, JITTER))

@@ -1,0 +1,380 @@
+"""A sealed channel: typed messages over Noise over a stream (DESIGN 4.3)."""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+import trio
+
+from onmeet_node.call.events import Device, Identity
+from onmeet_node.identity.keys import IdentityKey
+from onmeet_node.net.errors import ChannelEnded, MessageTooLarge
+from onmeet_node.net.handshake import (
+    Admit,
+    Framed,
+    Greet,
+    Sealed,
+    SeenEphemerals,
+    initiate,
+    prologue,
+    respond,
+)
+from onmeet_node.wire import codec
+from onmeet_node.wire.errors import RemoteProtocolError
+from onmeet_node.wire.messages import Bye, Hello, Message, Ping, Pong, Unknown, Unsupported
+
+MAX_MESSAGE_BYTES = 65_000
+"""Encoded. Under the 65,535 bytes of a Noise message with its tag, and under our frame limit."""
+MAX_QUEUED = 256
+MAX_QUEUED_BYTES = 1 << 20
+"""Waiting to be sent. A peer that lets more pile up does not read, and loses the channel."""
+INBOX = 64
+"""Messages read but not taken; past it the peer is not read from, and feels it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds and rates of a channel; the defaults are the protocol's."""
+
+    interval: float = 5.0
+    """After so long without hearing anything, ask with a Ping."""
+    dead_after: float = 15.0
+    """After so long without hearing anything, or with one write not done, the channel is over."""
+    close: float = 2.0
+    """For the orderly end: Bye there, and the end of the stream back."""
+    rate: float = 50.0
+    """Messages a second that a peer may send in the long run. A call in full swing sends a few."""
+    burst: float = 300.0
+    """Messages it may send at once, as when it trickles candidates."""
+
+
+class End(enum.StrEnum):
+    """Why a channel is over."""
+
+    CLOSED = "closed"
+    """This side closed it."""
+    PEER_CLOSED = "peer-closed"
+    """The peer said Bye."""
+    LOST = "lost"
+    """The stream or the connection under it broke."""
+    SILENT = "silent"
+    """Nothing was heard for `Timing.dead_after`."""
+    NOT_READING = "not-reading"
+    """The peer let too much pile up."""
+    MALFORMED = "malformed"
+    """The peer sent what no peer should."""
+    FLOOD = "flood"
+    """The peer sent too many messages."""
+    REPLACED = "replaced"
+    """The peer lost it and opened a new one."""
+
+
+class _ViolationError(Exception):
+    """The peer broke a rule; only between the methods of `Channel`."""
+
+    def __init__(self, end: End, detail: str) -> None:
+        super().__init__(detail)
+        self.end = end
+
+
+async def open_channel(
+    stream: trio.abc.Stream,
+    key: IdentityKey,
+    remote: Identity,
+    greet: Greet,
+    *,
+    local: Device,
+    device: Device,
+    first: Sequence[Message] = (),
+    lost: Sequence[bytes] = (),
+    sent: Callable[[], None] = lambda: None,
+    timing: Timing | None = None,
+) -> Channel:
+    """A sealed channel to `remote` over a stream that `local` opened to `device`.
+
+    See `handshake.initiate` for the rest and for what is raised.
+    """
+    framed = Framed(stream)
+    bound = prologue(local, device)
+    sealed = await initiate(framed, key, remote, bound, greet, first=first, lost=lost, sent=sent)
+    return Channel(framed, sealed, device, timing)
+
+
+async def accept_channel(
+    stream: trio.abc.Stream,
+    key: IdentityKey,
+    admit: Admit,
+    seen: SeenEphemerals,
+    *,
+    local: Device,
+    device: Device,
+    timing: Timing | None = None,
+) -> Channel:
+    """A sealed channel over a stream that `device` opened to `local`; its `identity` is proven.
+
+    See `handshake.respond` for the rest and for what is raised.
+    """
+    framed = Framed(stream)
+    sealed = await respond(framed, key, prologue(device, local), admit, seen)
+    return Channel(framed, sealed, device, timing)
+
+
+class Channel:
+    """Typed messages with one device of one person. Somebody must `run` it.
+
+    `send` never waits. Iterating gives the peer's messages in order, without the channel's own
+    (Ping, Pong, Bye), until the channel is over; then `end` says why.
+    """
+
+    def __init__(
+        self, framed: Framed, sealed: Sealed, device: Device, timing: Timing | None = None
+    ) -> None:
+        self.identity = sealed.identity
+        self.device = device
+        self.hello = sealed.hello
+        """The peer's."""
+        self.handshake_hash = sealed.handshake_hash
+        """The same 32 bytes on both ends, and on no other channel."""
+        self.initiator = sealed.initiator
+        self.lost = sealed.lost
+        self.end: End | None = None
+        """Set as soon as it is known that the channel ends."""
+        self.detail = ""
+        """What the peer said, or what was wrong with what it sent."""
+        self.over = trio.Event()
+        """Set when nothing more will come."""
+        self.successor: Channel | None = None
+        """Where messages go instead, once a duplicate of this channel won."""
+        self.carried = False
+        """Whether any message of ours went in."""
+        self._framed = framed
+        self._sealing = sealed.send
+        self._opening = sealed.receive
+        self._timing = timing or Timing()
+        self._scope = trio.CancelScope()
+        self._queue: deque[bytes] = deque()
+        self._urgent: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._wake = trio.Event()
+        self._held = False
+        self._bye_queued = False
+        self._bye_written = False
+        self._heard = trio.current_time()
+        self._delivering = False
+        self._allowance = self._timing.burst
+        self._counted = self._heard
+        self._asked = 0
+        self._flushes: dict[int, trio.Event] = {}
+        self._inbox, self._taken = trio.open_memory_channel[Message](INBOX)
+        self._first = sealed.first
+
+    def __repr__(self) -> str:
+        return f"<Channel with {self.device} {self.end or 'open'}>"
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        return self._taken
+
+    # ── sending ─────────────────────────────────────────────────────────────────────────────────
+    def send(self, message: Message) -> None:
+        """Queue a message. Raises ChannelEnded or MessageTooLarge."""
+        if self.successor is not None:
+            self.successor.send(message)
+            return
+        data = codec.encode(message)
+        if len(data) > MAX_MESSAGE_BYTES:
+            raise MessageTooLarge(len(data), MAX_MESSAGE_BYTES)
+        if self.end is not None:
+            raise ChannelEnded(self.end)
+        if len(self._queue) >= MAX_QUEUED or self._queued_bytes + len(data) > MAX_QUEUED_BYTES:
+            self.fail(End.NOT_READING)
+            raise ChannelEnded(End.NOT_READING)
+        self.carried = True
+        self._push(data)
+
+    def hold(self) -> None:
+        """Keep what is sent from now on back until `release`; heartbeats go on."""
+        self._held = True
+
+    def release(self) -> None:
+        """Send what was held back."""
+        self._held = False
+        self._wake.set()
+
+    async def flush(self) -> bool:
+        """Return once the peer has taken all that was sent before; False if that cannot be known.
+
+        After an orderly end by the peer it is known as well: the peer reads on until our Bye.
+        """
+        if self.over.is_set():
+            return self.end in {End.PEER_CLOSED, End.CLOSED}
+        number = self._next_number()
+        answered = self._flushes[number] = trio.Event()
+        if self.end is None:
+            self._push(codec.encode(Ping(n=number)))
+        await answered.wait()
+        return self.end in {None, End.PEER_CLOSED, End.CLOSED}
+
+    def close(self, reason: str = "closed") -> None:
+        """Say Bye after what is queued, and end within `Timing.close`."""
+        self._finish(End.CLOSED, reason)
+
+    def fail(self, end: End, detail: str = "") -> None:
+        """End at once, without another word."""
+        self._set_end(end, detail)
+        self._scope.cancel()
+
+    async def aclose(self) -> None:
+        """`close`, and wait until it is over."""
+        self.close()
+        await self.over.wait()
+
+    # ── the tasks ───────────────────────────────────────────────────────────────────────────────
+    async def run(self) -> None:
+        """Read, write and keep alive until the channel is over. Raises nothing of the peer's."""
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._write)
+                    nursery.start_soon(self._keep_alive)
+                    await self._read()
+                    self._set_end(End.LOST)
+                    nursery.cancel_scope.cancel()
+        finally:
+            self._set_end(End.CLOSED)
+            self._inbox.close()
+            for answered in self._flushes.values():
+                answered.set()
+            deadline = trio.current_time() + self._timing.close
+            with trio.CancelScope(deadline=deadline, shield=True):
+                await self._framed.aclose()
+            self.over.set()
+
+    async def _read(self) -> None:
+        try:
+            for message in self._first:
+                await self._deliver(message)
+            while (frame := await self._framed.receive()) is not None:
+                self._heard = trio.current_time()
+                self._count()
+                if await self._take(codec.decode(self._opening.decrypt(b"", frame))):
+                    return
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return
+        except (RemoteProtocolError, _ViolationError) as error:
+            end = error.end if isinstance(error, _ViolationError) else End.MALFORMED
+            self._finish(end, end.value, detail=str(error))
+            await trio.sleep_forever()  # the writer ends it, once it has said why
+
+    async def _take(self, message: Message) -> bool:
+        """Act on one message; True if it was the last."""
+        match message:
+            case Ping(n=n):
+                self._push(codec.encode(Pong(n=n)), urgent=True)
+            case Pong(n=n):
+                if answered := self._flushes.pop(n, None):
+                    answered.set()
+            case Bye(reason=reason):
+                self._finish(End.PEER_CLOSED, "bye", detail=reason)
+                # The peer reads on until our own Bye, so it goes out before we end.
+                return self._bye_written
+            case Unknown(type=kind):
+                self._push(codec.encode(Unsupported(type=kind[:32])), urgent=True)
+            case Hello():
+                raise _ViolationError(End.MALFORMED, "a second Hello")
+            case _:
+                await self._deliver(message)
+        return False
+
+    async def _deliver(self, message: Message) -> None:
+        # While nobody takes messages we do not read, so we cannot hear the peer either.
+        self._delivering = True
+        try:
+            await self._inbox.send(message)
+        except trio.BrokenResourceError:
+            self.close()
+        finally:
+            self._delivering = False
+            self._heard = trio.current_time()
+
+    async def _write(self) -> None:
+        while True:
+            self._wake = trio.Event()
+            while (data := self._next()) is not None:
+                await self._write_one(data)
+            if self._bye_queued and not self._queue:
+                self._bye_written = True
+                if self.end in {End.MALFORMED, End.FLOOD}:
+                    self._scope.cancel()
+            await self._wake.wait()
+
+    async def _write_one(self, data: bytes) -> None:
+        with trio.move_on_after(self._timing.dead_after) as limit:
+            try:
+                await self._framed.send(self._sealing.encrypt(b"", data))
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                self.fail(End.LOST)
+        if limit.cancelled_caught:
+            self.fail(End.NOT_READING)
+
+    async def _keep_alive(self) -> None:
+        timing = self._timing
+        due = 0.0
+        while True:
+            now = trio.current_time()
+            if self._delivering:
+                self._heard = now
+            if now - self._heard >= timing.dead_after:
+                self.fail(End.SILENT)
+            due = max(due, self._heard + timing.interval)
+            if now >= due:
+                self._push(codec.encode(Ping(n=self._next_number())), urgent=True)
+                due = now + timing.interval
+            await trio.sleep_until(min(due, self._heard + timing.dead_after))
+
+    # ── the rest ────────────────────────────────────────────────────────────────────────────────
+    def _finish(self, end: End, reason: str, *, detail: str = "") -> None:
+        self._set_end(end, detail)
+        if self._bye_queued:
+            return
+        self._bye_queued = True
+        self._push(codec.encode(Bye(reason=reason[:64])))
+        self.release()
+        self._scope.deadline = min(self._scope.deadline, trio.current_time() + self._timing.close)
+
+    def _set_end(self, end: End, detail: str = "") -> None:
+        if self.end is None:
+            self.end, self.detail = end, detail
+
+    def _push(self, data: bytes, *, urgent: bool = False) -> None:
+        queue = self._urgent if urgent else self._queue
+        if urgent and len(queue) >= MAX_QUEUED:
+            self.fail(End.NOT_READING)
+            return
+        queue.append(data)
+        self._queued_bytes += len(data)
+        self._wake.set()
+
+    def _next(self) -> bytes | None:
+        if self._urgent:
+            data = self._urgent.popleft()
+        elif self._queue and not self._held:
+            data = self._queue.popleft()
+        else:
+            return None
+        self._queued_bytes -= len(data)
+        return data
+
+    def _next_number(self) -> int:
+        self._asked = (self._asked + 1) % 2**32
+        return self._asked
+
+    def _count(self) -> None:
+        """Take one message from what `Timing.rate` and `Timing.burst` allow."""
+        now = trio.current_time()
+        earned, self._counted = (now - self._counted) * self._timing.rate, now
+        self._allowance = min(self._timing.burst, self._allowance + earned) - 1
+        if self._allowance < 0:
+            raise _ViolationError(End.FLOOD, "more messages than a call needs")
