@@ -14,7 +14,7 @@ from libp2p.kad_dht.kad_dht import KadDHT
 from libp2p.kad_dht.pb.kademlia_pb2 import Record
 from libp2p.kad_dht.utils import sort_peer_ids_by_distance
 from libp2p.peer.id import ID
-from libp2p.records.record import make_put_record
+from libp2p.records.record import make_put_record, make_signed_put_record
 from libp2p.records.validator import Validator
 
 from onmeet_node.net.errors import BadKey, PutFailed
@@ -32,6 +32,10 @@ ASK_LIMIT = 10.0
 GRACE = 0.25
 """Seconds to wait for a newer record after the first one, at least; peers that
 are gone would otherwise hold up every lookup for ASK_LIMIT."""
+
+
+PURGE_EVERY = 300.0
+"""Seconds between looks for records that have expired."""
 
 
 class _LibraryValidator(Validator):
@@ -95,7 +99,10 @@ class Dht:
         return await self._runner.call(self._put, key.encode(), value)
 
     async def _put(self, key: bytes, value: bytes) -> int:
-        record = make_put_record(key, value)
+        if self._remedies.anonymous_records:
+            record = make_put_record(key, value)
+        else:
+            record = make_signed_put_record(key, value, self._kad.host.get_private_key())
         if self._stores:
             self._keep(key, record)
         peers = [
@@ -212,6 +219,21 @@ class Dht:
         except Exception:  # noqa: BLE001 - rules raise what they like for a bad record
             return False
         return True
+
+    async def purge(self) -> None:
+        """Drop the records that have become invalid, every PURGE_EVERY seconds, for ever.
+
+        The library keeps a record for a day, whatever the record says.
+        """
+        while True:
+            await trio.sleep(PURGE_EVERY)
+            self.purge_now()
+
+    def purge_now(self) -> None:
+        """Drop the records held here that have become invalid."""
+        for key, (record, _) in list(self._kad.value_store.store.items()):
+            if not self._valid(key.decode(errors="replace"), record.value):
+                self._kad.value_store.remove(key)
 
     def _check(self, key: str) -> None:
         if not key.startswith(self._prefix):

@@ -51,6 +51,10 @@ class Dialer:
             await racing.wait()
 
     async def _race(self, peer: str, addresses: Sequence[str]) -> None:
+        if (racing := self._racing.get(peer)) is not None:
+            # Another caller's race began while this one was being started.
+            await racing.wait()
+            return await self.connect(peer, addresses)
         over = self._racing[peer] = trio.Event()
         try:
             await _Race(self, peer, addresses, self._calls).run()

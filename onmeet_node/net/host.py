@@ -85,7 +85,7 @@ class Host:
         self._calls = LibraryCalls(io, abandon=config.remedies.abandon)
         self._dialer = Dialer(self._network, self._calls)
         self._kad = kad
-        self._dht = Dht(kad, self._calls, config)
+        self.dht = Dht(kad, self._calls, config)
         self._accepting = True
         self._serving: dict[INetConn, set[trio.CancelScope]] = {}
         self._ended = trio.Event()
@@ -196,7 +196,10 @@ class Host:
             raw = await self.raw.new_stream(ID.from_string(peer), [TProtocol(protocol)])
         except Exception as error:
             raise StreamRefused(peer, protocol, reason(error)) from error
-        return Stream(raw, peer, self)
+        return self._stream(raw, peer)
+
+    def _stream(self, raw: INetStream, peer: str) -> Stream:
+        return Stream(raw, peer, self._calls, tell_resets=self.config.remedies.tell_resets)
 
     def handle(
         self,
@@ -217,7 +220,7 @@ class Host:
 
         async def serve(raw: INetStream) -> None:
             peer = str(raw.muxed_conn.peer_id)
-            stream = Stream(raw, peer, self)
+            stream = self._stream(raw, peer)
             if not self._accepting or (
                 self.config.remedies.bound_handlers and serving.get(peer, 0) >= limit
             ):
@@ -266,6 +269,9 @@ class Host:
         by_peer: dict[str, list[str]] = {}
         for address in addresses:
             by_peer.setdefault(peer_of([address]), []).append(address)
+        return await self.call(self._join, by_peer)
+
+    async def _join(self, by_peer: dict[str, list[str]]) -> tuple[str, ...]:
         joined: list[str] = []
         reasons: list[str] = []
         progress = trio.Event()
@@ -292,15 +298,15 @@ class Host:
 
     def dht_peers(self) -> tuple[str, ...]:
         """The peers that a lookup starts from."""
-        return self._dht.peers()
+        return self.dht.peers()
 
     async def put(self, key: str, value: bytes) -> int:
         """Store a record; return how many peers confirmed it. See `Dht.put`."""
-        return await self._dht.put(key, value)
+        return await self.dht.put(key, value)
 
     async def get(self, key: str) -> bytes | None:
         """The newest valid record in the network, or None. See `Dht.get`."""
-        return await self._dht.get(key)
+        return await self.dht.get(key)
 
     # ---- state -----------------------------------------------------------------------------
 
@@ -436,6 +442,7 @@ async def _running(config: HostConfig) -> AsyncIterator[Host]:
             async with background_trio_service(kad), trio.open_nursery() as io:
                 host = Host(raw, config, io, kad)
                 network.register_notifee(_Notifee(host))
+                io.start_soon(host.dht.purge)
                 if remedies.monitor_health:
                     io.start_soon(watch, network, config.pong_limit)
                 try:

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Protocol
 
 from onmeet_node.net.patches import Remedies
+from onmeet_node.wire import record
 
 
 class RecordRules(Protocol):
     """What makes a record of one namespace valid, and which of several is the newest."""
 
-    def verify(self, key: str, value: bytes, now: int) -> None:
+    def verify(self, key: str, value: bytes, now: int) -> object:
         """Raise if `value` may not be stored under `key` at Unix second `now`."""
 
     def select(self, values: Sequence[bytes]) -> int:
@@ -23,13 +23,11 @@ class PresenceRules:
 
     def verify(self, key: str, value: bytes, now: int) -> None:
         """Raise RecordError unless the signature, the key, the size and the expiry are right."""
-        record = import_module("onmeet_node.wire.record")
         record.verify(key, value, now)
 
     def select(self, values: Sequence[bytes]) -> int:
         """Index of the highest sequence number; of equals, the last."""
-        record = import_module("onmeet_node.wire.record")
-        return int(record.select(values))
+        return record.select(values)
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,8 @@ class HostConfig:
     """Seconds between pings on each connection; holds for all hosts of the process."""
     pong_limit: float = 8.0
     """Seconds a ping may go unanswered before the connection counts as dead."""
+    upgrade_limit: float = 3.0
+    """Seconds an incoming connection may take to agree on encryption: six slow round trips."""
     rules: RecordRules = field(default_factory=PresenceRules)
     namespace: str = "om"
     remedies: Remedies = Remedies()

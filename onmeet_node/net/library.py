@@ -18,7 +18,7 @@ from libp2p.network.swarm import Swarm
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_PROTOCOL
 from libp2p.security.noise.transport import Transport as NoiseTransport
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX_PROTOCOL
-from libp2p.stream_muxer.yamux.yamux import Yamux
+from libp2p.stream_muxer.yamux.yamux import Yamux, YamuxStream
 from libp2p.transport.tcp.tcp import TCP
 from libp2p.transport.websocket.transport import WebsocketTransport
 from multiaddr import Multiaddr
@@ -37,8 +37,6 @@ DHT_STREAMS = 64
 """Inbound DHT streams served at once; the library resets all but 12."""
 NEGOTIATION_LIMIT = 5.0
 """Seconds to agree on a protocol for a stream: two round trips."""
-UPGRADE_LIMIT = 3.0
-"""Seconds to agree on encryption before an incoming connection loses its slot: six round trips."""
 
 
 def new_raw_host(config: HostConfig) -> IHost:
@@ -64,7 +62,9 @@ def new_raw_host(config: HostConfig) -> IHost:
     network: Swarm = raw.get_network()  # type: ignore[assignment]
     patches.check_instance(network, patches.SWARM_NEEDS)
     unconnected: Any = None
-    patches.check_instance(Yamux(unconnected, unconnected, True), patches.YAMUX_NEEDS)
+    muxer = Yamux(unconnected, unconnected, is_initiator=True)
+    patches.check_instance(muxer, patches.YAMUX_NEEDS)
+    patches.check_instance(YamuxStream(1, muxer, True), patches.YAMUX_STREAM_NEEDS)
     # A failed address is not tried again after 0.1, 0.2, 0.4 s: the others have their turn.
     network.retry_config = RetryConfig(max_retries=0)
     if remedies.no_auto_connect:
@@ -89,7 +89,7 @@ def _connections(config: HostConfig) -> ConnectionConfig:
         outbound_stream_protocol_negotiation_timeout=NEGOTIATION_LIMIT,
     )
     if remedies.quick_upgrade:
-        result.inbound_upgrade_timeout = UPGRADE_LIMIT
+        result.inbound_upgrade_timeout = config.upgrade_limit
     return result
 
 

@@ -68,6 +68,8 @@ class Remedies:
     """Limit how many streams of one peer are served at once."""
     one_error: bool = True
     """Raise what went wrong itself, not three to five nested ExceptionGroups around it."""
+    tell_resets: bool = True
+    """Tell a stream that was reset, or lost with its connection, from one that ended."""
     end_handlers: bool = True
     """Cancel the handlers of a connection that is gone, even if they do not read."""
 
@@ -125,7 +127,9 @@ YAMUX_NEEDS = {
     "_ping_id": "notice silent peers",
     "_ping_event": "notice silent peers",
     "stream_buffers": "notice peers that flood us",
+    "event_shutting_down": "tell a lost connection from the end of a stream",
 }
+YAMUX_STREAM_NEEDS = {"reset_received": "tell a reset from the end of a stream"}
 
 
 def check_library(needs: Iterable[_Need] = NEEDS) -> None:

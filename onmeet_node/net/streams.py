@@ -42,10 +42,13 @@ class Stream(trio.abc.HalfCloseableStream):
     peer that does not read for five seconds while its window is full breaks it.
     """
 
-    def __init__(self, raw: INetStream, peer_id: str, runner: Runner) -> None:
+    def __init__(
+        self, raw: INetStream, peer_id: str, runner: Runner, *, tell_resets: bool = True
+    ) -> None:
         self.peer_id = peer_id
         self._raw = raw
         self._runner = runner
+        self._tell_resets = tell_resets
         self._sending = trio.Lock()
         self._unsent = 0
         self._send_error: Exception | None = None
@@ -149,11 +152,19 @@ class Stream(trio.abc.HalfCloseableStream):
                 if not self._closed:
                     self._received += data
             except Exception as error:  # noqa: BLE001 - told to whoever receives next
-                # NOTE: the library reports a lost connection as an end of stream.
-                lost = isinstance(error, StreamEOF) and self._raw.muxed_conn.is_closed
-                self._ended = ConnectionError("connection lost") if lost else error
+                self._ended = self._told_apart(error)
             finally:
                 self._arrived.set()
+
+    def _told_apart(self, error: Exception) -> Exception:
+        """The library reports resets and lost connections as ends of stream: say which it was."""
+        if isinstance(error, StreamEOF) and self._tell_resets:
+            muxed = self._raw.muxed_stream  # type: ignore[attr-defined]
+            if muxed.reset_received:
+                return ConnectionResetError("the peer reset the stream")
+            if muxed.muxed_conn.event_shutting_down.is_set():
+                return ConnectionResetError("the connection is gone")
+        return error
 
     def abort(self) -> None:
         """Reset the stream at once, both ways; unsent data is dropped."""
