@@ -1,1 +1,1 @@
-"""WebRTC endpoints and what feeds them. The one home of asyncio, in a thread of its own (DESIGN 3.3)."""
+"""WebRTC endpoints and what feeds them; the home of asyncio, in its own thread (DESIGN 3.3)."""

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Generic, TypeVar, TypeVarTuple, Unpack
+from typing import Generic, TypeVar, TypeVarTuple
 
 import trio
 
@@ -105,41 +105,46 @@ class AsyncioThread:
             return False
         return True
 
-    def channel(
-        self, of: type[T], capacity: int
-    ) -> tuple[Callable[[T], None], Callable[[], None], trio.MemoryReceiveChannel[T]]:
-        """A bounded way back into trio: (send, close, receiver).
-
-        `send` and `close` are for the asyncio thread and never wait: what a full channel cannot
-        take is lost, so whoever sends must send little.
-        """
-        del of
-        sender, receiver = trio.open_memory_channel[T](capacity)
-
-        def deliver(value: T) -> None:
-            with suppress(trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
-                sender.send_nowait(value)
-
-        def send(value: T) -> None:
-            with suppress(trio.RunFinishedError):
-                self._trio.run_sync_soon(deliver, value)
-
-        def close() -> None:
-            with suppress(trio.RunFinishedError):
-                self._trio.run_sync_soon(sender.close)
-
-        return send, close, receiver
+    def way_back(self, capacity: int) -> WayBack[T]:
+        """A bounded channel from the asyncio thread into trio."""
+        return WayBack(self._trio, capacity)
 
 
-class _Crossing(Generic[Unpack[Ts], T]):
+class WayBack(Generic[T]):
+    """A bounded channel from the asyncio thread into trio.
+
+    What a full channel cannot take is lost, so whoever sends must send little.
+    """
+
+    def __init__(self, token: trio.lowlevel.TrioToken, capacity: int) -> None:
+        self._token = token
+        self._sender: trio.MemorySendChannel[T]
+        self._sender, self.receiver = trio.open_memory_channel[T](capacity)
+
+    def _deliver(self, value: T) -> None:
+        with suppress(trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
+            self._sender.send_nowait(value)
+
+    def send(self, value: T) -> None:
+        """Sends without waiting. From any thread."""
+        with suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self._deliver, value)
+
+    def close(self) -> None:
+        """Ends the receiver's loop after what was sent. From any thread."""
+        with suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self._sender.close)
+
+
+class _Crossing(Generic[*Ts, T]):
     """One call from trio into asyncio. All of it runs in the asyncio thread but `result`."""
 
     def __init__(
         self,
         waiter: trio.lowlevel.Task,
         token: trio.lowlevel.TrioToken,
-        function: Callable[[Unpack[Ts]], Awaitable[T]],
-        args: tuple[Unpack[Ts]],
+        function: Callable[[*Ts], Awaitable[T]],
+        args: tuple[*Ts],
     ) -> None:
         self._waiter = waiter
         self._token = token

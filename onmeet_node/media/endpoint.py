@@ -75,7 +75,7 @@ class PathLost:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """This peer connection will not come up, or is gone for good; `why` is for people."""
+    """The peer connection will not come up, or is gone for good; `why` is for people."""
 
     why: str
 
@@ -131,7 +131,7 @@ class MediaStats:
 
 
 class MediaSession(Protocol):
-    """One peer connection. Methods raise `MediaError`; after a cancelled one `aclose` still works."""
+    """One peer connection. Methods raise `MediaError`; `aclose` works after a cancelled one."""
 
     events: trio.MemoryReceiveChannel[MediaEvent]
     """What happened, in order, bounded; ends when the session is closed."""

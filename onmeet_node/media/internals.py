@@ -40,7 +40,8 @@ CONNECTION_ATTRIBUTES = (
     "query_consent",
     "sort_check_list",
 )
-RECEIVER_ATTRIBUTES = ("_RTCRtpReceiver__jitter_buffer", "_handle_rtp_packet", "_send_rtcp_pli")
+JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
+RECEIVER_ATTRIBUTES = (JITTER_BUFFER, "_handle_rtp_packet", "_send_rtcp_pli")
 SENDER_ATTRIBUTES = ("_handle_rtcp_packet", "_retransmit", "_send_keyframe", "_ssrc")
 TRANSPORT_ATTRIBUTES = ("_connection", "_recv", "_send")
 
@@ -86,10 +87,10 @@ def set_packet_sink(receiver: aiortc.RTCRtpReceiver, sink: Any) -> None:
 
     `sink` stands in for aiortc's jitter buffer; what it returns decides about a PLI.
     """
-    receiver._RTCRtpReceiver__jitter_buffer = sink
+    setattr(receiver, JITTER_BUFFER, sink)
 
 
-class PeerConnection(aiortc.RTCPeerConnection):  # type: ignore[misc]  # aiortc is not typed for mypy
+class PeerConnection(aiortc.RTCPeerConnection):
     """`RTCPeerConnection` whose ICE agents are made by `make_ice`."""
 
     def __init__(self, configuration: aiortc.RTCConfiguration, make_ice: Any) -> None:
@@ -98,7 +99,7 @@ class PeerConnection(aiortc.RTCPeerConnection):  # type: ignore[misc]  # aiortc 
 
     # NOTE: overrides aiortc's private method by its mangled name; it looks itself up on `self`.
     def _RTCPeerConnection__createDtlsTransport(self) -> RTCDtlsTransport:  # noqa: N802
-        transport = super()._RTCPeerConnection__createDtlsTransport()
+        transport: RTCDtlsTransport = getattr(super(), CREATE_TRANSPORT)()
         replaced = transport.transport._connection
         set_connection(transport.transport, self._onmeet_make_ice(replaced))
         return transport

@@ -1,0 +1,140 @@
+"""Puts VP8 pictures together from RTP packets (RFC 7741). Pure.
+
+aiortc's own gives a picture out when the next one begins, 33 ms late, and waits for ever for a
+packet whose retransmission was lost too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_WAIT = 0.25
+"""Seconds to wait for a retransmission before the picture is given up."""
+PLI_GAP = 0.4
+"""Seconds between requests for a key frame; one takes a round trip to arrive."""
+MAX_PACKETS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One encoded picture."""
+
+    data: bytes
+    timestamp: int
+    keyframe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Packet:
+    timestamp: int
+    marker: bool
+    first: bool
+    data: bytes
+    at: float
+
+
+class PictureAssembler:
+    """Give packets to `push`; it returns the pictures that this one completed, in order."""
+
+    def __init__(self) -> None:
+        self._packets: dict[int, _Packet] = {}
+        self._next: int | None = None
+        self._needs_keyframe = True
+        self._pli_at = float("-inf")
+        self.wants_pli = False
+        """A key frame should be asked for; whoever asks calls `pli_sent`."""
+
+    def push(
+        self, sequence: int, timestamp: int, data: bytes, *, first: bool, marker: bool, now: float
+    ) -> list[Picture]:
+        """Takes a packet: RTP sequence number and timestamp, and VP8 data without descriptor.
+
+        `first`: it begins a picture. `now`: seconds of a monotonic clock.
+        """
+        if self._next is None:
+            if not first or not _is_keyframe(data):
+                self._ask(now)
+                return []
+            self._next = sequence
+        ahead = (sequence - self._next) & 0xFFFF
+        if ahead >= 0x8000:
+            return []
+        if ahead >= MAX_PACKETS:
+            self._give_up(now)
+            return []
+        self._packets[sequence] = _Packet(timestamp, marker, first, data, now)
+        done = self._collect()
+        if (
+            not done
+            and self._packets
+            and now - min(p.at for p in self._packets.values()) > MAX_WAIT
+        ):
+            self._skip_to_keyframe(now)
+            done = self._collect()
+        return done
+
+    def lost_picture(self, *, now: float) -> None:
+        """The decoder could not use a picture: only a key frame helps."""
+        self._give_up(now)
+
+    def pli_sent(self, *, now: float) -> None:
+        """A key frame was asked for."""
+        self.wants_pli = False
+        self._pli_at = now
+
+    def _collect(self) -> list[Picture]:
+        assert self._next is not None
+        done: list[Picture] = []
+        while True:
+            parts: list[_Packet] = []
+            sequence = self._next
+            while (packet := self._packets.get(sequence)) is not None:
+                sequence = (sequence + 1) & 0xFFFF
+                if not packet.data and not parts:  # padding between pictures
+                    self._packets.pop((sequence - 1) & 0xFFFF)
+                    self._next = sequence
+                    continue
+                parts.append(packet)
+                if packet.marker:
+                    break
+            if not parts or not parts[-1].marker:
+                return done
+            for number in range(len(parts)):
+                self._packets.pop((self._next + number) & 0xFFFF)
+            self._next = sequence
+            keyframe = _is_keyframe(parts[0].data)
+            if parts[0].first and (keyframe or not self._needs_keyframe):
+                self._needs_keyframe = False
+                done.append(Picture(b"".join(p.data for p in parts), parts[0].timestamp, keyframe))
+
+    def _skip_to_keyframe(self, now: float) -> None:
+        """Drops what waits for a lost packet, up to the next key frame if it is here already."""
+        assert self._next is not None
+        base = self._next
+        starts = [
+            sequence
+            for sequence, packet in self._packets.items()
+            if packet.first and _is_keyframe(packet.data)
+        ]
+        if not starts:
+            self._give_up(now)
+            return
+        self._next = min(starts, key=lambda sequence: (sequence - base) & 0xFFFF)
+        keep = (self._next - base) & 0xFFFF
+        self._packets = {
+            s: packet for s, packet in self._packets.items() if (s - base) & 0xFFFF >= keep
+        }
+
+    def _give_up(self, now: float) -> None:
+        self._packets.clear()
+        self._next = None
+        self._needs_keyframe = True
+        self._ask(now)
+
+    def _ask(self, now: float) -> None:
+        self.wants_pli = now - self._pli_at > PLI_GAP
+
+
+def _is_keyframe(data: bytes) -> bool:
+    """VP8 frame header (RFC 6386, 9.1): the lowest bit is 0 in a key frame."""
+    return bool(data) and not data[0] & 1

@@ -1,0 +1,431 @@
+"""One aiortc peer connection with everything around it. All of it runs in the asyncio thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar, TypeVarTuple
+
+import aioice
+import aiortc
+from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtcpRrPacket, RtcpSrPacket, unpack_remb_fci
+from aiortc.sdp import candidate_from_sdp
+
+from onmeet_node.media import internals, sdp
+from onmeet_node.media.endpoint import (
+    ChatReceived,
+    Connected,
+    Failed,
+    FirstFrame,
+    MediaEvent,
+    MediaStats,
+    PathLost,
+    SessionConfig,
+)
+from onmeet_node.media.errors import (
+    BadDescription,
+    GatheringFailed,
+    LocalProtocolError,
+    MediaError,
+    SessionClosed,
+)
+from onmeet_node.media.frames import FrameFeed
+from onmeet_node.media.ice import IceAgent
+from onmeet_node.media.outlets import AudioOutlet, Outlet, VideoOutlet
+from onmeet_node.media.players import AudioPlayer, VideoPlayer
+from onmeet_node.media.rate import RateControl
+from onmeet_node.media.sinks import Sinks
+from onmeet_node.media.sources import aio_open_source
+from onmeet_node.media.stats import stream_stats
+from onmeet_node.wire.codec import decode, encode
+from onmeet_node.wire.errors import DecodeError
+from onmeet_node.wire.messages import MAX_CANDIDATES, Candidate, Chat, Kind
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+CODECS = {Kind.AUDIO: ("audio/opus",), Kind.VIDEO: ("video/VP8", "video/rtx")}
+"""Both are mandatory for WebRTC endpoints (RFC 7874, RFC 7742), so no other is needed."""
+CHAT_LABEL = "onmeet"
+CHAT_ID = 0
+"""The chat channel is negotiated out of band: both sides open stream 0 (PROTOCOL, "Media")."""
+MAX_CHAT_BYTES = 20_000
+CONNECT_SECONDS = 20.0
+"""From the answer to connected; ICE alone gives up after 30 s, and never without candidates."""
+REMOTE_CLOSE_SECONDS = 1.0
+"""A hang-up is usually on its way when the peer's connection closes; it tells more."""
+CLOSE_SECONDS = 1.5
+"""For aiortc to close before it is left behind: the promise is 2 s for everything."""
+
+
+class Peer:
+    """A peer connection from its making to its end.
+
+    `emit` takes events; it must not block. Every ``aio_`` method but `aio_close` can be cancelled,
+    and raises `MediaError`s.
+    """
+
+    def __init__(
+        self, config: SessionConfig, source: str | FrameFeed, emit: Callable[[MediaEvent], None]
+    ) -> None:
+        self._config = config
+        self._source = source
+        self._emit = emit
+        self._agents: list[IceAgent] = []
+        self._rate = RateControl()
+        self._outlets: dict[Kind, Outlet] = {}
+        self._senders: dict[Kind, aiortc.RTCRtpSender] = {}
+        self._receivers: dict[Kind, aiortc.RTCRtpReceiver] = {}
+        self._players: dict[Kind, AudioPlayer | VideoPlayer] = {}
+        self._seen: set[Kind] = set()
+        self._chat: aiortc.RTCDataChannel | None = None
+        self._chat_open = asyncio.Event()
+        self._remote_types: tuple[str, ...] = ()
+        self._busy: set[asyncio.Task[Any]] = set()
+        self._closing: asyncio.Task[None] | None = None
+        self._ended = False
+        self._timer: asyncio.TimerHandle | None = None
+        configuration = aiortc.RTCConfiguration(
+            # NOTE: an explicit empty list. None would mean Google's STUN server. Our own agent asks
+            # the servers of the config.
+            iceServers=[],
+            bundlePolicy=aiortc.RTCBundlePolicy.MAX_BUNDLE,
+        )
+        self._pc = internals.PeerConnection(configuration, self._make_agent)
+        self._pc.on("connectionstatechange", self._on_state)
+        try:
+            self._sinks = Sinks(
+                kinds=config.kinds, record=config.record, picture=config.picture, tap=config.tap
+            )
+            # NOTE: all transceivers before the data channel: otherwise aiortc 1.16 with
+            # MAX_BUNDLE stays "new" for ever.
+            for kind in sorted(config.kinds):
+                self._add_transceiver(kind)
+        except BaseException:
+            task = asyncio.ensure_future(self._pc.close())
+            self._busy.add(task)
+            raise
+
+    def _make_agent(self, replaced: aioice.Connection) -> IceAgent:
+        agent = IceAgent(
+            replaced,
+            self._config.ice_servers,
+            relay_only=self._config.relay_only,
+            on_path=self._on_path,
+        )
+        self._agents.append(agent)
+        return agent
+
+    def _add_transceiver(self, kind: Kind) -> None:
+        make = AudioOutlet if kind is Kind.AUDIO else VideoOutlet
+        outlet: Outlet = make(self._rate)
+        transceiver = self._pc.addTransceiver(outlet, "sendrecv")
+        codecs = aiortc.RTCRtpSender.getCapabilities(kind.value).codecs
+        transceiver.setCodecPreferences([c for c in codecs if c.mimeType in CODECS[kind]])
+        self._outlets[kind] = outlet
+        self._senders[kind] = transceiver.sender
+        self._watch_sender(kind, transceiver.sender, outlet)
+        self._watch_receiver(kind, transceiver.receiver)
+
+    # ── describing ───────────────────────────────────────────────────────────────────────────────
+    async def aio_create_offer(self) -> str:
+        """Gathers, and returns the offer."""
+        return await self._aio_do(self._aio_create_offer)
+
+    async def _aio_create_offer(self) -> str:
+        self._open_chat()
+        await self._pc.setLocalDescription(await self._pc.createOffer())
+        return self._local_description()
+
+    async def aio_accept_offer(self, offer: str) -> str:
+        """Takes the peer's offer, gathers, returns the answer; connecting begins."""
+        return await self._aio_do(self._aio_accept_offer, offer)
+
+    async def _aio_accept_offer(self, offer: str) -> str:
+        description = sdp.check_description(offer)
+        if description.has_data:
+            self._open_chat()
+        self._remote_types = description.candidate_types
+        await self._aio_set_remote("offer", description.sdp)
+        await self._pc.setLocalDescription(await self._pc.createAnswer())
+        answer = self._local_description()
+        self._expect_connection()
+        return answer
+
+    async def aio_accept_answer(self, answer: str) -> None:
+        """Takes the peer's answer; connecting begins."""
+        await self._aio_do(self._aio_accept_answer, answer)
+
+    async def _aio_accept_answer(self, answer: str) -> None:
+        description = sdp.check_description(answer)
+        self._remote_types = description.candidate_types
+        await self._aio_set_remote("answer", description.sdp)
+        self._expect_connection()
+
+    async def _aio_set_remote(self, kind: str, text: str) -> None:
+        if self._pc.signalingState not in ("stable", "have-local-offer"):
+            raise LocalProtocolError("This session has its descriptions already; open a new one.")
+        try:
+            await self._pc.setRemoteDescription(aiortc.RTCSessionDescription(text, kind))
+        except Exception as error:
+            # aiortc's parser raises anything from KeyError to AssertionError on hostile SDP.
+            raise BadDescription(
+                f"The peer's media {kind} cannot be used ({type(error).__name__}). Its program may "
+                "be too old or too new."
+            ) from error
+
+    def _local_description(self) -> str:
+        if not any(agent.local_candidates for agent in self._agents):
+            why = "; ".join(error for agent in self._agents for error in agent.server_errors)
+            if self._config.relay_only:
+                raise GatheringFailed(
+                    f"No TURN server gave us a relay ({why or 'none is known'}), and relay-only is "
+                    "on. Try another bootstrap, check this machine's clock, or turn relay-only off."
+                )
+            raise GatheringFailed(
+                f"This machine has no usable network address ({why or 'no interface is up'}). "
+                "Connect it to a network."
+            )
+        text = self._pc.localDescription.sdp
+        return sdp.keep_relay_candidates(text) if self._config.relay_only else text
+
+    async def aio_add_candidates(self, candidates: Sequence[Candidate], end: bool) -> None:
+        """Adds trickled candidates. After the end was said, more are ignored as late."""
+        await self._aio_do(self._aio_add_candidates, candidates, end)
+
+    async def _aio_add_candidates(self, candidates: Sequence[Candidate], end: bool) -> None:
+        usable = sdp.check_candidates(candidates)
+        agent = self._agents[0] if self._agents else None
+        if agent is None or agent._remote_candidates_end:
+            return
+        room = MAX_CANDIDATES * 2 - len(agent.remote_candidates)
+        for text in usable[: max(room, 0)]:
+            # Everything is bundled: the one agent takes all, whichever section they name.
+            remote = candidate_from_sdp(text)
+            await agent.add_remote_candidate(
+                aioice.Candidate(
+                    foundation=remote.foundation,
+                    component=1,
+                    transport="udp",
+                    priority=remote.priority,
+                    host=remote.ip,
+                    port=remote.port,
+                    type=remote.type,
+                )
+            )
+        if end:
+            await agent.add_remote_candidate(None)
+
+    # ── sending ──────────────────────────────────────────────────────────────────────────────────
+    async def aio_attach(self, kinds: frozenset[Kind]) -> None:
+        """Opens the sources of these kinds and sends them."""
+        await self._aio_do(self._aio_attach, kinds)
+
+    async def _aio_attach(self, kinds: frozenset[Kind]) -> None:
+        for kind in sorted(kinds & self._outlets.keys()):
+            await self._outlets[kind].aio_attach(partial(aio_open_source, self._source, kind))
+
+    async def aio_mute(self, kind: Kind, muted: bool) -> None:
+        """Stops or resumes sending this kind."""
+        outlet = self._outlets.get(kind)
+        if outlet is not None:
+            await self._aio_do(partial(outlet.aio_mute, muted=muted))
+
+    async def aio_send_chat(self, chat: Chat) -> None:
+        """Sends a line once the channel is open."""
+        await self._aio_do(self._aio_send_chat, chat)
+
+    async def _aio_send_chat(self, chat: Chat) -> None:
+        channel = self._chat
+        if channel is None:
+            raise MediaError("The peer's program has no chat in calls.")
+        await self._chat_open.wait()
+        if channel.readyState != "open":
+            raise SessionClosed("The chat is closed: the call's connection has ended.")
+        channel.send(encode(chat))
+
+    def _open_chat(self) -> None:
+        if self._chat is None:
+            self._chat = self._pc.createDataChannel(CHAT_LABEL, negotiated=True, id=CHAT_ID)
+            self._chat.on("open", self._chat_open.set)
+            self._chat.on("close", self._chat_open.set)
+            self._chat.on("message", self._on_chat)
+
+    def _on_chat(self, data: object) -> None:
+        if not isinstance(data, bytes) or len(data) > MAX_CHAT_BYTES:
+            return
+        try:
+            message = decode(data)
+        except DecodeError:
+            return
+        if isinstance(message, Chat):
+            self._emit(ChatReceived(message))
+
+    # ── watching ─────────────────────────────────────────────────────────────────────────────────
+    def _watch_sender(self, kind: Kind, sender: aiortc.RTCRtpSender, outlet: Outlet) -> None:
+        """Sees every RTCP packet for this sender, then lets aiortc have it."""
+        handle = sender._handle_rtcp_packet
+
+        async def aio_handle(packet: Any) -> None:
+            if kind is Kind.VIDEO:
+                self._on_rtcp(sender._ssrc, packet)
+            await handle(packet)
+
+        sender._handle_rtcp_packet = aio_handle  # type: ignore[method-assign]
+        if isinstance(outlet, VideoOutlet):
+            sender._send_keyframe = outlet.request_keyframe  # type: ignore[method-assign]
+
+    def _on_rtcp(self, ssrc: int, packet: Any) -> None:
+        now = time.monotonic()
+        if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
+            for report in packet.reports:
+                if report.ssrc == ssrc:
+                    self._rate.on_report(lost=report.fraction_lost / 256, rtt=None, now=now)
+        elif isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
+            try:
+                bitrate, ssrcs = unpack_remb_fci(packet.fci)
+            except ValueError:
+                return
+            if ssrc in ssrcs:
+                self._rate.on_estimate(bitrate, now=now)
+
+    def _watch_receiver(self, kind: Kind, receiver: aiortc.RTCRtpReceiver) -> None:
+        audio = kind is Kind.AUDIO
+        player = AudioPlayer(self._on_audio) if audio else VideoPlayer(self._on_video)
+        internals.set_packet_sink(receiver, player)
+        self._players[kind] = player
+        self._receivers[kind] = receiver
+
+    def _on_audio(self, samples: bytes, *, concealed: bool) -> None:
+        if not concealed:
+            self._first_frame(Kind.AUDIO)
+        self._sinks.audio(samples, concealed=concealed)
+
+    def _on_video(self, frame: Any) -> None:
+        self._first_frame(Kind.VIDEO)
+        self._sinks.video(frame)
+
+    def _first_frame(self, kind: Kind) -> None:
+        if kind not in self._seen:
+            self._seen.add(kind)
+            self._emit(FirstFrame(kind))
+
+    def _expect_connection(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(CONNECT_SECONDS, self._on_timeout)
+
+    def _on_timeout(self) -> None:
+        if self._pc.connectionState != "connected":
+            self._fail(
+                "No direct or relayed path to the peer was found. Both ends may be behind strict "
+                "NATs; a bootstrap with TURN helps."
+            )
+
+    def _on_state(self) -> None:
+        match self._pc.connectionState:
+            case "connected":
+                self._stop_timer()
+                if self.path is not None:
+                    self._emit(Connected(self.path))
+            case "failed":
+                why = (
+                    "the peer could not be authenticated (DTLS)" if self.path else "no path worked"
+                )
+                self._fail(f"The media connection failed: {why}. Try again, or through TURN.")
+            case "closed" if not self._ended and self._closing is None:
+                self._stop_timer()
+                self._timer = asyncio.get_running_loop().call_later(
+                    REMOTE_CLOSE_SECONDS, self._fail, "The peer closed the media connection."
+                )
+
+    def _on_path(self, up: bool) -> None:
+        if not up:
+            self._emit(PathLost())
+        elif self.path is not None:
+            self._emit(Connected(self.path))
+
+    def _fail(self, why: str) -> None:
+        self._stop_timer()
+        if not self._ended and self._closing is None:
+            self._ended = True
+            self._emit(Failed(why))
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    @property
+    def path(self) -> Any:
+        """How media travels now, or None."""
+        return next((a.path for a in self._agents if a.path is not None), None)
+
+    async def aio_stats(self) -> MediaStats:
+        """Counters as of now."""
+        reports = await self._pc.getStats() if self._closing is None else {}
+        streams = tuple(
+            stream_stats(
+                kind,
+                reports,
+                outlet=self._outlets.get(kind),
+                player=self._players.get(kind),
+                rate=self._rate,
+            )
+            for kind in sorted(self._players)
+        )
+        local = {c.type for agent in self._agents for c in agent.local_candidates}
+        remote = {c.type for agent in self._agents for c in agent.remote_candidates}
+        return MediaStats(
+            path=self.path,
+            streams=streams,
+            local_candidate_types=tuple(sorted(local)),
+            remote_candidate_types=tuple(sorted(remote | set(self._remote_types))),
+        )
+
+    # ── the end ──────────────────────────────────────────────────────────────────────────────────
+    async def _aio_do(self, function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
+        """Runs one operation such that closing the session ends it."""
+        if self._closing is not None:
+            raise SessionClosed("This media session is closed; open a new one.")
+
+        async def call() -> T:
+            return await function(*args)
+
+        task = asyncio.ensure_future(call())
+        self._busy.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if self._closing is not None:
+                raise SessionClosed("The media session was closed meanwhile.") from None
+            raise
+        finally:
+            task.cancel()
+            self._busy.discard(task)
+
+    async def aio_close(self) -> None:
+        """Closes everything, within 2 s in whatever state it is. Any number of times."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._aio_close())
+        await asyncio.shield(self._closing)
+
+    async def _aio_close(self) -> None:
+        self._stop_timer()
+        busy = list(self._busy)
+        for task in busy:
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+        closing: list[Awaitable[Any]] = [self._pc.close()]
+        closing += [outlet.aio_close() for outlet in self._outlets.values()]
+        closing += [player.aio_close() for player in self._players.values()]
+        tasks = [asyncio.ensure_future(job) for job in closing]
+        _, stuck = await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
+        for task in stuck:
+            log.warning("a media session did not close in time: %r", task)
+            task.cancel()
+        await self._sinks.aio_close()

@@ -1,0 +1,235 @@
+"""Where decoded media goes besides the statistics: a file, a first picture, a program's tap."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from onmeet_node.media.errors import SinkUnavailable
+from onmeet_node.media.frames import SAMPLE_RATE, AudioFrame, FrameTap, VideoFrame
+from onmeet_node.media.sources import audio_frame
+from onmeet_node.wire.messages import Kind
+
+log = logging.getLogger(__name__)
+
+CODECS = {
+    ".mp4": {Kind.AUDIO: "aac", Kind.VIDEO: "libx264"},
+    ".webm": {Kind.AUDIO: "libopus", Kind.VIDEO: "libvpx"},
+    ".wav": {Kind.AUDIO: "pcm_s16le"},
+}
+"""By suffix: what a recording may be."""
+VIDEO_BITRATE = 1_000_000
+QUEUE_FRAMES = 100
+"""Frames waiting for the disk (two seconds); beyond it, frames are left out of the recording."""
+WAIT_FOR_OTHER_KIND = 2.0
+"""Seconds that a recording of the first kind waits for the second, to have both in its header."""
+CLOSE_SECONDS = 1.0
+CLOCK = 1000
+"""Ticks per second of the pictures of a recording."""
+
+
+class Recorder:
+    """Writes what arrives to a file, in a thread of its own. Nothing arrived: no file."""
+
+    def __init__(self, path: Path, kinds: frozenset[Kind]) -> None:
+        """Raises `SinkUnavailable` when the file cannot be written or the suffix is unknown."""
+        codecs = CODECS.get(path.suffix.lower())
+        if codecs is None:
+            known = ", ".join(CODECS)
+            raise SinkUnavailable(f"Cannot record to {path.name}: use one of {known}.")
+        if not path.parent.is_dir():
+            raise SinkUnavailable(f"Cannot record: there is no directory {path.parent}. Create it.")
+        self._path = path
+        self._codecs = {kind: codec for kind, codec in codecs.items() if kind in kinds}
+        self._queue: queue.Queue[tuple[Any, float] | None] = queue.Queue(QUEUE_FRAMES)
+        self._early: list[tuple[Any, float]] = []
+        self._container: Any = None
+        self._streams: dict[Kind, Any] = {}
+        self._begun = 0.0
+        self._last: dict[Kind, int] = {}
+        self._thread = threading.Thread(target=self._run, name="onmeet-recorder", daemon=True)
+        self._thread.start()
+        self.dropped = 0
+        """Frames left out because the disk was too slow."""
+        self.trouble: str | None = None
+        """Why the recording stopped, if it did."""
+
+    def put(self, frame: av.AudioFrame | av.VideoFrame, at: float) -> None:
+        """Takes a frame played at `at` (monotonic seconds); never waits."""
+        try:
+            self._queue.put_nowait((frame, at))
+        except queue.Full:
+            self.dropped += 1
+
+    async def aio_close(self) -> None:
+        """Finishes the file."""
+        while True:
+            try:
+                self._queue.put_nowait(None)
+                break
+            except queue.Full:
+                self._queue.get_nowait()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._thread.join, CLOSE_SECONDS)
+
+    # ── in the recorder's thread ─────────────────────────────────────────────────────────────────
+    def _run(self) -> None:
+        try:
+            while (item := self._queue.get()) is not None:
+                self._take(*item)
+            if self._container is None and self._early:
+                self._begin()
+            self._finish()
+        except (av.FFmpegError, OSError, ValueError) as error:
+            self.trouble = f"The recording {self._path.name} stopped: {error}."
+            log.warning("%s", self.trouble)
+
+    def _take(self, frame: Any, at: float) -> None:
+        if _kind(frame) not in self._codecs:
+            return
+        if self._container is not None:
+            self._write(frame, at)
+            return
+        self._early.append((frame, at))
+        seen = {_kind(f) for f, _ in self._early}
+        if seen == set(self._codecs) or at - self._early[0][1] > WAIT_FOR_OTHER_KIND:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._container = av.open(str(self._path), "w")
+        self._begun = self._early[0][1]
+        for frame, _ in self._early:
+            kind = _kind(frame)
+            if kind not in self._streams:
+                self._streams[kind] = self._add_stream(kind, frame)
+        early, self._early = self._early, []
+        for frame, at in early:
+            self._write(frame, at)
+
+    def _add_stream(self, kind: Kind, frame: Any) -> Any:
+        if kind is Kind.AUDIO:
+            return self._container.add_stream(self._codecs[kind], rate=SAMPLE_RATE, layout="mono")
+        stream = self._container.add_stream(self._codecs[kind], rate=30)
+        stream.width, stream.height = frame.width, frame.height
+        stream.pix_fmt = "yuv420p"
+        stream.bit_rate = VIDEO_BITRATE
+        stream.codec_context.time_base = Fraction(1, CLOCK)
+        fast = {"libx264": {"preset": "ultrafast"}, "libvpx": {"deadline": "realtime"}}
+        stream.options = fast[self._codecs[kind]]
+        return stream
+
+    def _write(self, frame: Any, at: float) -> None:
+        kind = _kind(frame)
+        stream = self._streams.get(kind)
+        if stream is None:
+            return
+        if kind is Kind.AUDIO:
+            ticks = round((at - self._begun) * SAMPLE_RATE)
+            # Played by an even clock: only a pause moves it.
+            follows = self._last.get(kind, 0)
+            pts = ticks if abs(ticks - follows) > SAMPLE_RATE // 5 and ticks > follows else follows
+            self._last[kind] = pts + frame.samples
+            frame.pts, frame.time_base = pts, Fraction(1, SAMPLE_RATE)
+        else:
+            pts = max(round((at - self._begun) * CLOCK), self._last.get(kind, -1) + 1)
+            self._last[kind] = pts
+            if (frame.width, frame.height) != (stream.width, stream.height):
+                frame = frame.reformat(width=stream.width, height=stream.height)
+            frame.pts, frame.time_base = pts, Fraction(1, CLOCK)
+            frame.pict_type = av.video.frame.PictureType.NONE
+        self._container.mux(stream.encode(frame))
+
+    def _finish(self) -> None:
+        if self._container is None:
+            return
+        for stream in self._streams.values():
+            self._container.mux(stream.encode(None))
+        self._container.close()
+
+
+def _kind(frame: av.AudioFrame | av.VideoFrame) -> Kind:
+    return Kind.AUDIO if isinstance(frame, av.AudioFrame) else Kind.VIDEO
+
+
+def encode_png(frame: av.VideoFrame) -> bytes:
+    """The picture as a PNG file."""
+    codec = av.CodecContext.create("png", "w")
+    assert isinstance(codec, av.VideoCodecContext)
+    codec.width, codec.height, codec.pix_fmt = frame.width, frame.height, "rgb24"
+    codec.time_base = Fraction(1, CLOCK)
+    picture = frame.reformat(format="rgb24")
+    picture.pts = 0
+    packets = [*codec.encode(picture), *codec.encode(None)]
+    return b"".join(bytes(packet) for packet in packets)
+
+
+class Sinks:
+    """All sinks of one session. Called in the asyncio thread, once per played frame."""
+
+    def __init__(
+        self,
+        *,
+        kinds: frozenset[Kind],
+        record: Path | None = None,
+        picture: Path | None = None,
+        tap: FrameTap | None = None,
+    ) -> None:
+        self._recorder = Recorder(record, kinds) if record is not None else None
+        self._picture = picture
+        self._tap = tap
+        self._tasks: set[asyncio.Future[None]] = set()
+
+    def audio(self, samples: bytes, *, concealed: bool) -> None:
+        """20 ms of s16 mono."""
+        if self._tap is not None and Kind.AUDIO in self._tap.kinds:
+            self._tap.put(AudioFrame(samples, concealed))
+        if self._recorder is not None:
+            self._recorder.put(audio_frame(samples), asyncio.get_running_loop().time())
+
+    def video(self, frame: av.VideoFrame) -> None:
+        """One picture."""
+        if self._picture is not None:
+            path, self._picture = self._picture, None
+            task = asyncio.get_running_loop().run_in_executor(None, _save, path, frame)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if self._tap is not None and Kind.VIDEO in self._tap.kinds:
+            self._tap.put(copy_picture(frame))
+        if self._recorder is not None:
+            self._recorder.put(frame, asyncio.get_running_loop().time())
+
+    async def aio_close(self) -> None:
+        """Finishes files; ends the reader of the tap."""
+        if self._tap is not None:
+            self._tap.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._recorder is not None:
+            await self._recorder.aio_close()
+
+
+def _save(path: Path, frame: av.VideoFrame) -> None:
+    try:
+        path.write_bytes(encode_png(frame))
+    except OSError as error:
+        log.warning("The picture %s was not written: %s", path.name, error)
+
+
+def copy_picture(frame: av.VideoFrame) -> VideoFrame:
+    """The picture as plain bytes, without padding."""
+    if frame.format.name != "yuv420p":
+        frame = frame.reformat(format="yuv420p")
+    sizes = ((frame.width, frame.height), *[((frame.width + 1) // 2, (frame.height + 1) // 2)] * 2)
+    planes = []
+    for plane, (width, height) in zip(frame.planes, sizes, strict=True):
+        pixels, line = bytes(plane), plane.line_size
+        if line != width:
+            pixels = b"".join(pixels[y * line : y * line + width] for y in range(height))
+        planes.append(pixels)
+    return VideoFrame(frame.width, frame.height, *planes)
