@@ -191,7 +191,7 @@ def test_what_a_later_version_adds_is_ignored():
 def test_two_epochs_of_one_audience_have_nothing_in_common():
     """A DHT node that keeps everything holds these records and cannot tell they are of one person.
 
-    They share no run of three bytes but what every record of anybody has (version, dates), and
+    They share no run of four bytes but what every record of that hour has (version, dates), and
     nothing in them is the identity, the PeerId, an address, or the secret, in any encoding it has.
     """
     presence = device(1)
