@@ -6,7 +6,6 @@ Only deriving the key is slow, and that happens before (keys.py).
 
 from __future__ import annotations
 
-import errno
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -23,9 +22,11 @@ from onmeet_node.store.errors import (
     HomeDamaged,
     HomeNotWritable,
     HomeTooNew,
+    Rejected,
     StoreError,
     UpgradeFailed,
 )
+from onmeet_node.store.files import translate_os_error
 from onmeet_node.store.keys import DatabaseKey
 
 DATABASE_NAME = "onmeet.db"
@@ -61,7 +62,7 @@ class Database:
         """
         self.path = path
         self._schemas = tuple(schemas)
-        self._depth = 0
+        self._erases = False
         with self._translated():
             # isolation_level None: transactions are ours alone, never begun behind our back.
             self._connection = sqlcipher.connect(str(path), isolation_level=None)
@@ -109,21 +110,23 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of it or, on any exception, nothing of it. May be nested: the outermost counts."""
-        if self._depth:
+        if self._connection.in_transaction:
             yield
             return
+        self._erases = False
         self.execute("BEGIN IMMEDIATE")
-        self._depth += 1
         try:
             yield
             self.execute("COMMIT")
         except BaseException:
-            with self._translated():
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+            # After some errors (a full disk, for one) SQLite has rolled back by itself.
+            if self._connection.in_transaction:
+                self.execute("ROLLBACK")
             raise
-        finally:
-            self._depth -= 1
+        if self._erases:
+            for copy in self.copies():
+                copy.unlink(missing_ok=True)
+            self.flush()
 
     @contextmanager
     def erasing(self) -> Iterator[None]:
@@ -133,11 +136,8 @@ class Database:
         those pages, and copies kept before an upgrade, which still hold the rows, are removed.
         """
         with self.transaction():
+            self._erases = True
             yield
-        if self._depth == 0:
-            for copy in self.copies():
-                copy.unlink(missing_ok=True)
-            self.flush()
 
     def flush(self) -> None:
         """Brings the WAL into the database and truncates it, synced to disk."""
@@ -201,6 +201,8 @@ class Database:
             if known is None:
                 raise  # a mistake in our own SQL or a constraint: a bug, shown as one
             raise known from error
+        except UnicodeEncodeError as error:  # lone surrogates, as a file name may hold
+            raise Rejected("That text has characters that are none. Type it again.") from error
 
     def _known_error(self, error: Exception) -> StoreError | None:
         home = self.path.parent
@@ -214,12 +216,3 @@ class Database:
         if code in _DAMAGED:
             return HomeDamaged(str(self.path))
         return None
-
-
-def translate_os_error(error: OSError, home: Path) -> StoreError:
-    """An `OSError` of a file in the home, in words a person can act on."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return DiskFull(home)
-    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
-        return HomeNotWritable(home, error.strerror or "not allowed")
-    return DiskFailed(home, error.strerror or type(error).__name__)

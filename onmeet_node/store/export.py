@@ -20,10 +20,12 @@ from nacl.bindings import (
     crypto_aead_xchacha20poly1305_ietf_encrypt,
 )
 from nacl.exceptions import CryptoError
+from sqlcipher3 import dbapi2 as sqlcipher
 
 from onmeet_node.store.database import Database, load_schemas
 from onmeet_node.store.errors import ExportDamaged, ExportError, HomeTooNew
-from onmeet_node.store.home import Store, new_home, write_private
+from onmeet_node.store.files import write_private
+from onmeet_node.store.home import Store, new_home
 from onmeet_node.store.keys import Unlock
 from onmeet_node.store.sealing import KEY_BYTES, NONCE_BYTES, Passphrase, SealedKey
 
@@ -68,7 +70,7 @@ def import_home(path: Path, passphrase: str, home: Path, unlock: Unlock) -> None
         new_home(
             home, unlock, schemas=schemas[:number], fill=lambda database: _load(database, tables)
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, sqlcipher.Error) as error:
         raise ExportDamaged(path, "its content is not an On-Meet home") from error
 
 

@@ -16,9 +16,16 @@ from onmeet_node.store.database import (
     DATABASE_NAME,
     Database,
     load_schemas,
-    translate_os_error,
 )
-from onmeet_node.store.errors import HomeExists, HomeInUse, NotAHome, Rejected, StoreError
+from onmeet_node.store.errors import (
+    HomeDamaged,
+    HomeExists,
+    HomeInUse,
+    NotAHome,
+    Rejected,
+    StoreError,
+)
+from onmeet_node.store.files import shred, translate_os_error, write_private
 from onmeet_node.store.history import Calls
 from onmeet_node.store.keys import (
     MAX_HEADER_BYTES,
@@ -29,7 +36,6 @@ from onmeet_node.store.keys import (
     find_key,
     forget_key,
     make_key,
-    shred,
 )
 from onmeet_node.store.outbox import Outbox
 from onmeet_node.store.settings import Settings
@@ -89,8 +95,10 @@ class Store:
         self.settings = Settings(database)
         self.audiences = Audiences(database)
         self.outbox = Outbox(database)
-        ((seed, created),) = database.execute("SELECT seed, created FROM identity")
-        self.identity = OwnIdentity(seed, created)
+        rows = database.execute("SELECT seed, created FROM identity")
+        if len(rows) != 1:
+            raise HomeDamaged(str(database.path))
+        self.identity = OwnIdentity(*rows[0])
 
     def __enter__(self) -> Self:
         return self
@@ -136,6 +144,7 @@ def new_home(
     """Makes a home whose database `fill` supplied with its first rows, or leaves nothing."""
     if (home / HEADER_NAME).exists() or (home / DATABASE_NAME).exists():
         raise HomeExists(home)
+    there = home.exists()
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -144,8 +153,8 @@ def new_home(
     header = None
     try:
         key, header = make_key(home, unlock)
+        write_private(home / DATABASE_NAME, b"")  # SQLite would make it as the umask says
         with Database(home / DATABASE_NAME, key, schemas=schemas) as database:
-            (home / DATABASE_NAME).chmod(0o600)
             with database.transaction():
                 fill(database)
             database.flush()
@@ -155,6 +164,9 @@ def new_home(
         if header is not None:
             forget_key(home, header, unlock if isinstance(unlock, Keyring) else Keyring())
         _remove_files(home)
+        if not there:
+            with suppress(OSError):
+                home.rmdir()
         raise
     finally:
         lock.release()
@@ -229,22 +241,6 @@ def read_header(home: Path) -> Header:
         raise NotAHome(home) from None
     except OSError as error:
         raise translate_os_error(error, home) from error
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Writes a file of mode 0600 whole or not at all, synced. Raises `StoreError`."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.unlink(missing_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise translate_os_error(error, path.parent) from error
 
 
 def _remove_files(home: Path) -> None:

@@ -24,6 +24,7 @@ from onmeet_node.store.errors import (
     KeyringError,
     WrongUnlock,
 )
+from onmeet_node.store.files import shred, write_private
 from onmeet_node.store.sealing import KEY_BYTES, Passphrase, SealedKey
 
 HEADER_VERSION = 1
@@ -128,7 +129,9 @@ def make_key(home: Path, unlock: Unlock) -> tuple[DatabaseKey, Header]:
             header = Header("keyring", keyring_user=user)
         case KeyFile():
             path = unlock.path or home / KEY_FILE_NAME
-            _write_key_file(path, key)
+            if path.exists():
+                raise KeyFileError(f"{path} exists. Move it away, or name another key file.")
+            write_private(path, b64encode(key) + b"\n")
             header = Header("key-file", key_file=str(unlock.path.absolute()) if unlock.path else "")
     return DatabaseKey(key), header
 
@@ -161,36 +164,6 @@ def forget_key(home: Path, header: Header, keyring: Keyring) -> None:
 def key_file_path(home: Path, header: Header) -> Path:
     """Where the key file of this home was put."""
     return Path(header.key_file) if header.key_file else home / KEY_FILE_NAME
-
-
-def shred(path: Path) -> None:
-    """Overwrites a small file with random bytes and removes it; nothing happens without it.
-
-    Overwriting reaches the old sectors of a plain disk; flash may keep them. It costs nothing.
-    """
-    try:
-        with path.open("r+b") as file:
-            file.write(secrets.token_bytes(path.stat().st_size))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        pass
-    path.unlink(missing_ok=True)
-
-
-def _write_key_file(path: Path, key: bytes) -> None:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise KeyFileError(f"{path} exists. Move it away, or name another key file.") from None
-    except OSError as error:
-        raise KeyFileError(
-            f"The key file {path} cannot be written ({error.strerror}). Choose another place."
-        ) from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(b64encode(key) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _read_key_file(path: Path) -> bytes:
