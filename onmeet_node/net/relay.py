@@ -29,8 +29,10 @@ from onmeet_node.net.errors import (
     CircuitProtocolError,
     CircuitRefused,
     NetError,
+    PeerUnreachable,
     RelayUnavailable,
     ReservationRefused,
+    StreamRefused,
 )
 from onmeet_node.net.host import Host
 from onmeet_node.net.streams import Stream
@@ -124,6 +126,10 @@ class RelayClient:
                 answer = await self._ask(relay, HopMessage(type=HopMessage.RESERVE))
         except trio.TooSlowError:
             raise RelayUnavailable(f"nothing within {ANSWER_LIMIT:.0f} seconds") from None
+        except PeerUnreachable as error:
+            raise RelayUnavailable("no address of it works") from error
+        except StreamRefused as error:
+            raise RelayUnavailable("it is no relay, or too busy") from error
         status = circuit.status_of(answer)
         if status != Status.OK or not answer.HasField("reservation"):
             raise ReservationRefused(status)
