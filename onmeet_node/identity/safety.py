@@ -16,7 +16,7 @@ SAFETY_DIGITS = 60
 SAS_DIGITS = 12
 
 _SAFETY_ROUNDS = 5_200
-"""As in Signal: 2^13 times dearer to search for a look-alike, 2 ms to compute."""
+"""As in Signal: 2^13 times dearer to search for a look-alike, a few ms to compute."""
 _SAFETY_DOMAIN = b"onmeet safety number 1"
 _SAS_ROUNDS = 4_096
 """Twelve more bits of work for whoever searches during the seconds in which a call rings."""
@@ -54,8 +54,10 @@ def sas(handshake_hash: bytes, fingerprint_a: bytes, fingerprint_b: bytes) -> st
 
     Digits, because they are read the same in every language our users speak, without word lists.
     Twelve (40 bits), because our handshake has no commitment as ZRTP's has (RFC 6189, 4.4.1.1):
-    somebody in the middle may search through own keys until both ends show the same string. The
-    iteration makes that 2^52 hashes while it rings, where 20 bits would take a second.
+    somebody in the middle may search through own keys until both ends show the same string. Where
+    one end answers an offer of theirs, its string is fixed by an honest key and the search for
+    the other takes 2^52 hashes while it rings; 20 bits would take a second. Where they answer
+    both ends, they look for any two alike, which takes 2^33 (THREATS).
     """
     for fingerprint in (fingerprint_a, fingerprint_b):
         if len(fingerprint) != 32:
