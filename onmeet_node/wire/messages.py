@@ -1,8 +1,9 @@
 """The messages of a sealed channel (PROTOCOL, "Messages"), as frozen typed values.
 
-Each class is one msgpack map with the key ``t`` naming its type. Text and list lengths are bounded
-here, in validators, so that a decoded message needs no further check. Unknown keys are ignored,
-unknown types decode to `Unknown` and are answered with `Unsupported`.
+Each class is one msgpack map with the key ``t`` naming its type: the class's name in lower case and
+with hyphens. What each field may hold is said here, so that a decoded message needs no further
+check; making one that breaks it raises ValueError. Unknown keys are ignored, unknown types decode
+to `Unknown` and are answered with `Unsupported`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,18 @@ import enum
 from typing import Any, NewType
 
 import attrs
-from attrs import validators as v
+
+from onmeet_node.wire.fields import (
+    Choice,
+    Data,
+    Flag,
+    Integer,
+    Nested,
+    Several,
+    Text,
+    field,
+    maybe,
+)
 
 CallId = NewType("CallId", bytes)
 """16 random bytes naming one call; of two crossing calls the greater id wins (glare)."""
@@ -24,6 +36,8 @@ MAX_CANDIDATES = 64
 MAX_GENERATION = 65_535
 """Media re-offers in one call."""
 MAX_TEXT_CHARS = 4_000
+MAX_TYPE_CHARS = 32
+"""Of a message's type name; a longer one is malformed, not unknown."""
 MAX_NAME_CHARS = 80
 MAX_FIELD_CHARS = 120
 
@@ -74,43 +88,26 @@ class HangupReason(enum.StrEnum):
     SHUTDOWN = "shutdown"
 
 
-def _bytes(low: int, high: int) -> Any:
-    return v.and_(v.instance_of(bytes), v.min_len(low), v.max_len(high))
-
-
-def _string(low: int, high: int) -> Any:
-    return v.and_(v.instance_of(str), v.min_len(low), v.max_len(high))
+_NOTE_CHARS = 280
 
 
 def _call_id() -> Any:
-    return attrs.field(validator=_bytes(CALL_ID_BYTES, CALL_ID_BYTES))
-
-
-def _text(high: int, low: int = 0) -> Any:
-    return attrs.field(validator=_string(low, high))
-
-
-def _optional_text(high: int) -> Any:
-    return attrs.field(default=None, validator=v.optional(_string(0, high)))
-
-
-def _sdp(*, optional: bool = False) -> Any:
-    """SDP holds addresses: it stays out of repr, and so out of every log."""
-    if optional:
-        return attrs.field(
-            default=None, repr=False, validator=v.optional(_string(1, MAX_SDP_CHARS))
-        )
-    return attrs.field(repr=False, validator=_string(1, MAX_SDP_CHARS))
-
-
-def _integer(high: int) -> Any:
-    return attrs.field(default=0, validator=v.and_(v.instance_of(int), v.ge(0), v.le(high)))
+    return field(Data(CALL_ID_BYTES, CALL_ID_BYTES))
 
 
 def _kinds() -> Any:
-    return attrs.field(
-        default=(Kind.AUDIO, Kind.VIDEO), validator=v.and_(v.min_len(1), v.max_len(2))
+    return field(
+        Several(Choice(Kind), 1, len(Kind), distinct=True), default=(Kind.AUDIO, Kind.VIDEO)
     )
+
+
+def _generation() -> Any:
+    return field(Integer(0, MAX_GENERATION), default=0)
+
+
+_SDP = Text(1, MAX_SDP_CHARS, ascii=True)
+"""ASCII, as every WebRTC stack writes it: then its characters bound its bytes, and it fits a frame.
+SDP and candidates hold addresses: they stay out of repr, and so out of every log."""
 
 
 @attrs.frozen(kw_only=True)
@@ -121,10 +118,10 @@ class Card:
     cleans control characters and direction overrides first.
     """
 
-    name: str | None = _optional_text(MAX_NAME_CHARS)
-    country: str | None = _optional_text(2)
-    phone: str | None = _optional_text(MAX_FIELD_CHARS)
-    email: str | None = _optional_text(MAX_FIELD_CHARS)
+    name: str | None = maybe(Text(0, MAX_NAME_CHARS), hidden=True)
+    country: str | None = maybe(Text(2, 2, pattern="[A-Z]{2}"), hidden=True)
+    phone: str | None = maybe(Text(0, MAX_FIELD_CHARS), hidden=True)
+    email: str | None = maybe(Text(0, MAX_FIELD_CHARS), hidden=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -136,27 +133,23 @@ class Hello:
     stranger reaches only a node that takes calls from anyone (P5).
     """
 
-    card: Card = attrs.field(factory=Card)
-    caps: tuple[str, ...] = attrs.field(
-        default=(), validator=v.and_(v.max_len(32), v.deep_iterable(_string(1, 32)))
-    )
-    proof: bytes | None = attrs.field(
-        default=None, repr=False, validator=v.optional(_bytes(32, 32))
-    )
+    card: Card = field(Nested(Card), default=Card())
+    caps: tuple[str, ...] = field(Several(Text(1, 32), 0, 32), default=())
+    proof: bytes | None = maybe(Data(32, 32), hidden=True)
 
 
 @attrs.frozen(kw_only=True)
 class CardUpdate:
     """The sender's card changed while the channel is open."""
 
-    card: Card
+    card: Card = field(Nested(Card))
 
 
 @attrs.frozen(kw_only=True)
 class ContactRequest:
     """Asks to become a contact; the card shown is the one in `Hello`."""
 
-    note: str | None = _optional_text(280)
+    note: str | None = maybe(Text(0, _NOTE_CHARS), hidden=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -168,8 +161,8 @@ class ContactAccepted:
 class Grant:
     """The sender's contacts secret: from now on the receiver finds the sender's record with it."""
 
-    secret: bytes = attrs.field(repr=False, validator=_bytes(16, 16))
-    direct: bool = True
+    secret: bytes = field(Data(16, 16), hidden=True)
+    direct: bool = field(Flag(), default=True)
     """Whether records of that audience carry direct addresses."""
 
 
@@ -183,8 +176,8 @@ class Invite:
 
     call: CallId = _call_id()
     kinds: tuple[Kind, ...] = _kinds()
-    sdp: str | None = _sdp(optional=True)
-    age_ms: int = _integer(600_000)
+    sdp: str | None = maybe(_SDP, hidden=True)
+    age_ms: int = field(Integer(0, 600_000), default=0)
 
 
 @attrs.frozen(kw_only=True)
@@ -192,7 +185,7 @@ class Ringing:
     """What became of the invite on the sending device."""
 
     call: CallId = _call_id()
-    state: RingState = RingState.DELIVERED
+    state: RingState = field(Choice(RingState), default=RingState.DELIVERED)
 
 
 @attrs.frozen(kw_only=True)
@@ -208,8 +201,8 @@ class Renegotiate:
     """An SDP offer for a fresh peer connection of a new generation (media re-offer)."""
 
     call: CallId = _call_id()
-    generation: int = _integer(MAX_GENERATION)
-    sdp: str = _sdp()
+    generation: int = _generation()
+    sdp: str = field(_SDP, hidden=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -217,19 +210,17 @@ class Answer:
     """The SDP answer to the offer of the same generation."""
 
     call: CallId = _call_id()
-    generation: int = _integer(MAX_GENERATION)
-    sdp: str = _sdp()
+    generation: int = _generation()
+    sdp: str = field(_SDP, hidden=True)
 
 
 @attrs.frozen(kw_only=True)
 class Candidate:
     """One ICE candidate, as in RFC 8839 ``a=candidate:`` without the ``a=``."""
 
-    candidate: str = _text(300, 1)
-    mid: str | None = _optional_text(16)
-    index: int | None = attrs.field(
-        default=None, validator=v.optional(v.and_(v.instance_of(int), v.ge(0), v.le(63)))
-    )
+    candidate: str = field(Text(1, 300, ascii=True), hidden=True)
+    mid: str | None = maybe(Text(0, 64, ascii=True))
+    index: int | None = maybe(Integer(0, 63))
 
 
 @attrs.frozen(kw_only=True)
@@ -237,9 +228,11 @@ class Candidates:
     """Trickled ICE candidates (RFC 8838) of one generation; `end` says that no more follow."""
 
     call: CallId = _call_id()
-    generation: int = _integer(MAX_GENERATION)
-    candidates: tuple[Candidate, ...] = attrs.field(default=(), validator=v.max_len(MAX_CANDIDATES))
-    end: bool = False
+    generation: int = _generation()
+    candidates: tuple[Candidate, ...] = field(
+        Several(Nested(Candidate), 0, MAX_CANDIDATES), default=()
+    )
+    end: bool = field(Flag(), default=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -247,9 +240,9 @@ class MediaState:
     """What the sender sends just now, so that the other side can show it."""
 
     call: CallId = _call_id()
-    muted: bool = False
-    camera_off: bool = False
-    sharing: bool = False
+    muted: bool = field(Flag(), default=False)
+    camera_off: bool = field(Flag(), default=False)
+    sharing: bool = field(Flag(), default=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -257,7 +250,7 @@ class Decline:
     """The call is not taken, on any of the receiver's devices."""
 
     call: CallId = _call_id()
-    reason: DeclineReason = DeclineReason.DECLINED
+    reason: DeclineReason = field(Choice(DeclineReason), default=DeclineReason.DECLINED)
 
 
 @attrs.frozen(kw_only=True)
@@ -265,7 +258,7 @@ class Cancel:
     """The caller takes the invite back, from this device or altogether."""
 
     call: CallId = _call_id()
-    reason: CancelReason = CancelReason.CANCELLED
+    reason: CancelReason = field(Choice(CancelReason), default=CancelReason.CANCELLED)
 
 
 @attrs.frozen(kw_only=True)
@@ -273,7 +266,7 @@ class Hangup:
     """An accepted call is over."""
 
     call: CallId = _call_id()
-    reason: HangupReason = HangupReason.NORMAL
+    reason: HangupReason = field(Choice(HangupReason), default=HangupReason.NORMAL)
 
 
 @attrs.frozen(kw_only=True)
@@ -281,8 +274,8 @@ class MissedCall:
     """From the caller's outbox: it called `age_s` seconds ago and did not get through."""
 
     call: CallId = _call_id()
-    age_s: int = _integer(90 * 86_400)
-    note: str | None = _optional_text(MAX_TEXT_CHARS)
+    age_s: int = field(Integer(0, 90 * 86_400), default=0)
+    note: str | None = maybe(Text(0, MAX_TEXT_CHARS), hidden=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -296,42 +289,42 @@ class Received:
 class Chat:
     """A line of chat; travels on the call's data channel, in the same encoding."""
 
-    text: str = _text(MAX_TEXT_CHARS, 1)
+    text: str = field(Text(1, MAX_TEXT_CHARS), hidden=True)
 
 
 @attrs.frozen(kw_only=True)
 class Ping:
     """Asks for a `Pong` with the same number."""
 
-    n: int = _integer(2**32 - 1)
+    n: int = field(Integer(0, 2**32 - 1), default=0)
 
 
 @attrs.frozen(kw_only=True)
 class Pong:
     """Answers a `Ping`."""
 
-    n: int = _integer(2**32 - 1)
+    n: int = field(Integer(0, 2**32 - 1), default=0)
 
 
 @attrs.frozen(kw_only=True)
 class Unsupported:
     """Answers a message of a type this side does not know."""
 
-    type: str = _text(32)
+    type: str = field(Text(0, MAX_TYPE_CHARS))
 
 
 @attrs.frozen(kw_only=True)
 class Bye:
     """The channel is about to be closed in order."""
 
-    reason: str = _text(64)
+    reason: str = field(Text(0, 64))
 
 
 @attrs.frozen(kw_only=True)
 class Unknown:
     """What a message of an unknown type decodes to. Never encoded."""
 
-    type: str
+    type: str = field(Text(0, MAX_TYPE_CHARS))
 
 
 Message = (

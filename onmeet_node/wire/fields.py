@@ -1,0 +1,212 @@
+"""Fields of messages: each helper makes a validated attrs field that can also describe itself.
+
+What a field accepts is written once, in its `Shape`. The validator, the tables in PROTOCOL
+(`wire.reference`) and the strategies of the property tests are all made from it. Validators never
+quote the value: it may be a secret, or a megabyte.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import Any, Protocol
+
+import attrs
+
+
+class Shape(Protocol):
+    """What values a field takes."""
+
+    def check(self, value: object) -> str | None:
+        """What is wrong with the value, as the end of "`name` …"; None if nothing is."""
+
+    def describe(self) -> str:
+        """The same for a reader of PROTOCOL: msgpack type and range."""
+
+
+@attrs.frozen
+class Flag:
+    """true or false. An integer is neither."""
+
+    def check(self, value: object) -> str | None:
+        """See `Shape`."""
+        return None if isinstance(value, bool) else "must be true or false"
+
+    def describe(self) -> str:
+        """See `Shape`."""
+        return "bool"
+
+
+@attrs.frozen
+class Integer:
+    """A whole number; below 2^53, so that JavaScript keeps it exact. true is no number."""
+
+    low: int
+    high: int = attrs.field(validator=attrs.validators.lt(2**53))
+
+    def check(self, value: object) -> str | None:
+        """See `Shape`."""
+        if (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and self.low <= value <= self.high
+        ):
+            return None
+        return f"must be a whole number from {self.low} to {self.high}"
+
+    def describe(self) -> str:
+        """See `Shape`."""
+        return f"int, {self.low}…{self.high}"
+
+
+@attrs.frozen
+class Data:
+    """Bytes."""
+
+    low: int
+    high: int
+
+    def check(self, value: object) -> str | None:
+        """See `Shape`."""
+        if isinstance(value, bytes) and self.low <= len(value) <= self.high:
+            return None
+        return f"must be {_span(self.low, self.high)} bytes"
+
+    def describe(self) -> str:
+        """See `Shape`."""
+        return f"bin, {_span(self.low, self.high)} bytes"
+
+
+@attrs.frozen
+class Text:
+    """Text of Unicode scalar values; lengths count code points."""
+
+    low: int
+    high: int
+    ascii: bool = False
+    """Only ASCII, which bounds the bytes as well."""
+    pattern: str | None = None
+    """Regular expression for the whole text."""
+
+    def check(self, value: object) -> str | None:
+        """See `Shape`."""
+        if not isinstance(value, str) or not self.low <= len(value) <= self.high:
+            return f"must be text of {_span(self.low, self.high)} characters"
+        if self.ascii and not value.isascii():
+            return "must be ASCII"
+        if self.pattern is not None and re.fullmatch(self.pattern, value) is None:
+            return f"must match {self.pattern}"
+        if not _encodes(value):
+            return "must not hold half a surrogate pair"
+        return None
+
+    def describe(self) -> str:
+        """See `Shape`."""
+        kind = "str (ASCII)" if self.ascii else "str"
+        pattern = f", `{self.pattern}`" if self.pattern else ""
+        return f"{kind}, {_span(self.low, self.high)} characters{pattern}"
+
+
+@attrs.frozen
+class Choice:
+    """One of the values of an enumeration, travelling as its text."""
+
+    of: type[enum.StrEnum]
+
+    def check(self, value: object) -> str | None:
+        """See `Shape`."""
+        return None if isinstance(value, self.of) else f"must be one of {', '.join(self.of)}"
+
+    def describe(self) -> str:
+        """See `Shape`."""
+        return "str: " + " \\| ".join(f"`{member}`" for member in self.of)
+
+
+@attrs.frozen
+class Nested:
+    """A map of its own, without a type name."""
+
+    of: type
+
+    def check(self, value: object) -> str | None:
+        """See `Shape`."""
+        return None if isinstance(value, self.of) else f"must be a {self.of.__name__}"
+
+    def describe(self) -> str:
+        """See `Shape`."""
+        return f"map: {self.of.__name__}"
+
+
+@attrs.frozen
+class Several:
+    """A list in which every element has the same shape."""
+
+    element: Shape
+    low: int
+    high: int
+    distinct: bool = False
+
+    def check(self, value: object) -> str | None:
+        """See `Shape`."""
+        if not isinstance(value, tuple) or not self.low <= len(value) <= self.high:
+            return f"must be a list of {_span(self.low, self.high)}"
+        for element in value:
+            if wrong := self.element.check(element):
+                return f"has an element that {wrong}"
+        if self.distinct and len(set(value)) != len(value):
+            return "must not say anything twice"
+        return None
+
+    def describe(self) -> str:
+        """See `Shape`."""
+        distinct = " different" if self.distinct else ""
+        return f"array of {_span(self.low, self.high)}{distinct}: {self.element.describe()}"
+
+
+@attrs.frozen
+class Maybe:
+    """Nil, or a value of this shape."""
+
+    shape: Shape
+
+    def check(self, value: object) -> str | None:
+        """See `Shape`."""
+        return None if value is None else self.shape.check(value)
+
+    def describe(self) -> str:
+        """See `Shape`."""
+        return f"nil or {self.shape.describe()}"
+
+
+SHAPE = "shape"
+"""Where a field keeps its shape in its attrs metadata."""
+
+
+def field(shape: Shape, *, default: Any = attrs.NOTHING, hidden: bool = False) -> Any:
+    """A field of this shape. `hidden` keeps it out of repr, and so out of every log."""
+    return attrs.field(
+        default=default, repr=not hidden, validator=_validate, metadata={SHAPE: shape}
+    )
+
+
+def maybe(shape: Shape, *, hidden: bool = False) -> Any:
+    """A field that may be absent: None."""
+    return field(Maybe(shape), default=None, hidden=hidden)
+
+
+def _validate(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    shape: Shape = attribute.metadata[SHAPE]
+    if wrong := shape.check(value):
+        raise ValueError(f"{type(instance).__name__}.{attribute.name} {wrong}")
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _span(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low}…{high}"
