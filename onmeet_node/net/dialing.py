@@ -4,14 +4,17 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 from libp2p.abc import INetConn
+from libp2p.network.exceptions import SwarmException
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
+from libp2p.peer.peerstore import PeerStoreError
 
 from onmeet_node.net.addresses import circuit, parse
 from onmeet_node.net.calls import LibraryCalls
 from onmeet_node.net.errors import NetError, PeerUnreachable
 from onmeet_node.net.health import drop
 from onmeet_node.net.library import reason
+from onmeet_node.net.patches import Remedies
 
 STAGGER = 0.03
 """Seconds between the starts of two dials of one race: enough that a LAN address wins alone."""
@@ -19,27 +22,58 @@ CIRCUIT_DELAY = 0.2
 """Head start in seconds of direct addresses over relayed ones, which cost a relay bandwidth."""
 DIAL_LIMIT = 15.0
 """Seconds one address may take; TCP alone would try for two minutes."""
+SKIP_FAILED = 60.0
+"""Seconds for which lookups leave a peer alone that could not be reached; `connect` does not."""
+MAX_FAILED = 10_000
 MAX_ADDRESSES = 16
 """Addresses tried of one peer: records come from others, and could list a victim's ports."""
 
 
 class Dialer:
-    """Dials, each address by itself.
+    """Dials for us and, in its place, for the library.
 
-    The library's own `connect` tries two addresses, drops loopback ones, waits
-    250 ms after success, and bans a peer for 60 s when both fail.
+    The library's own `dial_peer` tries one TCP and one WebSocket address of a
+    peer, waits 250 ms after success, and bans a peer for 60 s when both fail.
     """
 
-    def __init__(self, network: Swarm, calls: LibraryCalls) -> None:
+    def __init__(self, network: Swarm, calls: LibraryCalls, remedies: Remedies) -> None:
         self.circuit_dialer: Callable[[str], Awaitable[None]] | None = None
         self._network = network
         self._calls = calls
+        self._remedies = remedies
         self._racing: dict[str, trio.Event] = {}
+        self._failed: dict[str, float] = {}
+        if remedies.own_dialer:
+            network.dial_peer = self._dial_for_library  # type: ignore[method-assign]
 
     def connections(self, peer: str) -> list[INetConn]:
         """The open connections to `peer`."""
         known = self._network.get_connections(ID.from_string(peer))
         return [conn for conn in known if not conn.is_closed]
+
+    async def _dial_for_library(self, peer_id: ID) -> list[INetConn]:
+        """What lookups call for peers that answers name: skips those that failed a moment ago."""
+        peer = str(peer_id)
+        if not self.connections(peer):
+            if trio.current_time() < self._failed.get(peer, 0):
+                raise SwarmException(f"{peer} could not be reached a moment ago")
+            try:
+                known = self._network.peerstore.addrs(peer_id)
+            except PeerStoreError as error:
+                raise SwarmException(f"no address of {peer} is known") from error
+            try:
+                await self.connect(peer, [str(a) for a in known if not circuit(str(a))])
+            except NetError as error:
+                self._remember_failure(peer)
+                raise SwarmException(str(error)) from error
+        return self.connections(peer)
+
+    def _remember_failure(self, peer: str) -> None:
+        now = trio.current_time()
+        if len(self._failed) > MAX_FAILED:
+            self._failed = {p: until for p, until in self._failed.items() if until > now}
+        if len(self._failed) <= MAX_FAILED:
+            self._failed[peer] = now + SKIP_FAILED
 
     async def connect(self, peer: str, addresses: Sequence[str]) -> None:
         """Return once a connection to `peer` is open. Raises PeerUnreachable."""
@@ -51,6 +85,8 @@ class Dialer:
             await racing.wait()
 
     async def _race(self, peer: str, addresses: Sequence[str]) -> None:
+        if self._remedies.forget_failed_dials:
+            self._failed.pop(peer, None)
         if (racing := self._racing.get(peer)) is not None:
             # Another caller's race began while this one was being started.
             await racing.wait()

@@ -7,7 +7,7 @@ text, trio streams, and records as bytes.
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -55,6 +55,8 @@ log = logging.getLogger(__name__)
 
 CLOSE_LIMIT = 3.0
 """Seconds for saying goodbye to every peer; after that their sockets are just dropped."""
+SWEEP_EVERY = 0.5
+"""Seconds between looks for handlers that serve a stream no longer there."""
 HANDLER_LIMIT = 1.0
 """Seconds that cancelled handlers may take to clean up when the host stops."""
 
@@ -83,11 +85,12 @@ class Host:
         """The library's host, for the relay client and the bootstrap alone."""
         self._network: Swarm = raw.get_network()  # type: ignore[assignment]
         self._calls = LibraryCalls(io, abandon=config.remedies.abandon)
-        self._dialer = Dialer(self._network, self._calls)
+        self._dialer = Dialer(self._network, self._calls, config.remedies)
         self._kad = kad
         self.dht = Dht(kad, self._calls, config)
         self._accepting = True
-        self._serving: dict[INetConn, set[trio.CancelScope]] = {}
+        self._serving: dict[trio.CancelScope, INetStream] = {}
+        self._open: set[INetConn] = set()
         self._ended = trio.Event()
         self._on_connect: list[Notify] = []
         self._on_disconnect: list[Notify] = []
@@ -171,12 +174,7 @@ class Host:
         if peer == self.peer_id:
             raise PeerUnreachable(peer, ["that is this host itself"])
         await self._dialer.connect(peer, addresses)
-        self._forget_failure(peer)
         return peer
-
-    def _forget_failure(self, peer: str) -> None:
-        if self.config.remedies.forget_failed_dials:
-            self._network._negative_peer_cache.evict(peer)
 
     async def disconnect(self, peer: str) -> None:
         """Close every connection to `peer`. Never fails, nor waits longer than a few seconds."""
@@ -188,7 +186,6 @@ class Host:
         """A stream to a connected peer. Raises PeerUnreachable or StreamRefused."""
         if not self.connected(peer):
             raise PeerUnreachable(peer, ["not connected"])
-        self._forget_failure(peer)
         return await self.call(self._open_stream, peer, protocol)
 
     async def _open_stream(self, peer: str, protocol: str) -> Stream:
@@ -231,6 +228,8 @@ class Host:
                 with self._served(raw), trio.move_on_after(timeout or float("inf")):
                     await handler(stream)
                     await stream.aclose()
+            except trio.BrokenResourceError as error:
+                log.debug("a peer left in the middle of %s: %s", protocol, error)
             finally:
                 serving[peer] -= 1
                 if not serving[peer]:
@@ -245,18 +244,22 @@ class Host:
 
     @contextlib.contextmanager
     def _served(self, raw: INetStream) -> Iterator[None]:
-        conn: INetConn = raw.swarm_conn  # type: ignore[attr-defined]
         with trio.CancelScope() as scope:
-            self._serving.setdefault(conn, set()).add(scope)
+            self._serving[scope] = raw
             try:
                 yield
             finally:
-                scopes = self._serving.get(conn, set())
-                scopes.discard(scope)
-                if not scopes:
-                    self._serving.pop(conn, None)
+                del self._serving[scope]
                 self._ended.set()
                 self._ended = trio.Event()
+
+    async def sweep(self) -> None:
+        """Cancel handlers whose stream was reset or lost, for ever; only readers are told of it."""
+        while True:
+            await trio.sleep(SWEEP_EVERY)
+            for scope, raw in list(self._serving.items()):
+                if raw.muxed_stream.reset_received or raw.muxed_conn.is_closed:  # type: ignore[attr-defined]
+                    scope.cancel()
 
     # ---- DHT -------------------------------------------------------------------------------
 
@@ -318,7 +321,7 @@ class Host:
             peers=len(self.peers()),
             streams=sum(len(conn.get_streams()) for conn in conns),
             calls=self._calls.running,
-            handlers=sum(len(scopes) for scopes in self._serving.values()),
+            handlers=len(self._serving),
         )
 
     # ---- for open_host ---------------------------------------------------------------------
@@ -326,26 +329,31 @@ class Host:
     async def stop(self) -> None:
         """End the handlers, then refuse new calls. Takes HANDLER_LIMIT seconds at most."""
         self._accepting = False
-        for scopes in list(self._serving.values()):
-            for scope in scopes:
-                scope.cancel()
+        for scope in list(self._serving):
+            scope.cancel()
         with trio.move_on_after(HANDLER_LIMIT) as limit:
             limit.shield = True
             while self._serving:
                 await self._ended.wait()
         self._calls.close()
 
+    async def close_connections(self) -> None:
+        """Say goodbye to every peer, and close the sockets that a failing library left open."""
+        await drop_all(tuple(self._open))
+        for conn in tuple(self._open):
+            with contextlib.suppress(Exception):
+                await conn.muxed_conn.secured_conn.close()  # type: ignore[attr-defined]
+
     def connection_opened(self, conn: INetConn) -> None:
         """A connection opened (called by the library's notifications)."""
+        self._open.add(conn)
         peer = conn.muxed_conn.peer_id
         if len(self._network.get_connections(peer)) <= 1:
             _tell(self._on_connect, str(peer))
 
     def connection_closed(self, conn: INetConn) -> None:
         """A connection is gone (called by the library's notifications)."""
-        if self.config.remedies.end_handlers:
-            for scope in list(self._serving.get(conn, ())):
-                scope.cancel()
+        self._open.discard(conn)
         peer = conn.muxed_conn.peer_id
         if not self.connected(str(peer)):
             _tell(self._on_disconnect, str(peer))
@@ -430,28 +438,34 @@ async def _running(config: HostConfig) -> AsyncIterator[Host]:
             check_free(address)
     raw = new_raw_host(config)
     network: Swarm = raw.get_network()  # type: ignore[assignment]
-    async with raw.run(listen_addrs=listen):
-        try:
-            if remedies.check_listening:
-                check_listening(network, listen)
-            mode = DHTMode.SERVER if config.server else DHTMode.CLIENT
-            kad = KadDHT(raw, mode, strict_validation=True)
-            patches.check_instance(kad, patches.KAD_NEEDS)
-            if remedies.wide_dht_limiter:
-                kad._inbound_limiter.total_tokens = DHT_STREAMS
-            async with background_trio_service(kad), trio.open_nursery() as io:
-                host = Host(raw, config, io, kad)
-                network.register_notifee(_Notifee(host))
-                io.start_soon(host.dht.purge)
-                if remedies.monitor_health:
-                    io.start_soon(watch, network, config.pong_limit)
-                try:
-                    yield host
-                finally:
-                    await host.stop()
-        finally:
+    async with raw.run(listen_addrs=listen), AsyncExitStack() as stack:
+        if remedies.check_listening:
+            check_listening(network, listen)
+        mode = DHTMode.SERVER if config.server else DHTMode.CLIENT
+        kad = KadDHT(raw, mode, strict_validation=True)
+        patches.check_instance(kad, patches.KAD_NEEDS)
+        if remedies.wide_dht_limiter:
+            kad._inbound_limiter.total_tokens = DHT_STREAMS
+        if remedies.close_host:
+            stack.push_async_callback(_within, CLOSE_LIMIT, raw.close)
+        async with background_trio_service(kad), trio.open_nursery() as io:
+            host = Host(raw, config, io, kad)
             if remedies.close_host:
-                with trio.move_on_after(CLOSE_LIMIT) as limit:
-                    limit.shield = True
-                    await drop_all(network.get_connections())
-                    await raw.close()
+                stack.push_async_callback(_within, CLOSE_LIMIT, host.close_connections)
+            network.register_notifee(_Notifee(host))
+            io.start_soon(host.dht.purge)
+            if remedies.end_handlers:
+                io.start_soon(host.sweep)
+            if remedies.monitor_health:
+                io.start_soon(watch, network, config.pong_limit)
+            try:
+                yield host
+            finally:
+                await host.stop()
+
+
+async def _within(seconds: float, fn: Callable[[], Awaitable[None]]) -> None:
+    """Run some clean-up even if we are cancelled, but no longer than `seconds`."""
+    with trio.move_on_after(seconds) as limit:
+        limit.shield = True
+        await fn()

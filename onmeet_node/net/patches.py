@@ -21,17 +21,14 @@ nodes of the public IPFS network must neither fill our tables nor see our record
 
 _UPSTREAM_KAD_PROTOCOL = TProtocol("/ipfs/kad/1.0.0")
 _KAD_MODULES = ("common", "kad_dht", "peer_routing", "provider_store", "value_store")
-_DIAL_STAGGER = 0.02
-"""Seconds between two dials of the DHT to one peer; our own dials use `host.STAGGER`."""
-_UPSTREAM_DIAL_STAGGER = 0.25
 
 
 @dataclass(frozen=True)
 class Remedies:
     """Which traps are avoided. All of them, except where a test shows what happens without."""
 
-    quick_dial: bool = True
-    """Don't wait 250 ms after every dial the DHT makes, even a successful one."""
+    own_dialer: bool = True
+    """Dial for the library too: it waits 250 ms after each success, and tries one TCP address."""
     own_dht_protocol: bool = True
     """Speak KAD_PROTOCOL, not the IPFS network's."""
     secure_only: bool = True
@@ -41,7 +38,7 @@ class Remedies:
     abandon: bool = True
     """Finish library calls whose caller was cancelled: half a Noise frame ends the connection."""
     forget_failed_dials: bool = True
-    """Lift the library's 60 s ban of a peer whose addresses failed once."""
+    """Lift the 60 s for which a peer that failed is not dialed, once someone asks for it."""
     check_listening: bool = True
     """Notice that a listener did not start, or shares its port with another program."""
     wide_dht_limiter: bool = True
@@ -83,12 +80,11 @@ class _Need:
 
 
 NEEDS: tuple[_Need, ...] = (
-    _Need("libp2p.network.swarm:_HAPPY_EYEBALLS_DELAY", "dial without a fixed wait of 250 ms"),
+    _Need("libp2p.network.swarm:Swarm.dial_peer", "dial for lookups without waiting 250 ms"),
     *(
         _Need(f"libp2p.kad_dht.{module}:PROTOCOL_ID", f"speak {KAD_PROTOCOL}")
         for module in _KAD_MODULES
     ),
-    _Need("libp2p.network.swarm:_NegativePeerCache.evict", "dial a peer again after a failure"),
     _Need("libp2p.network.swarm:Swarm.dial_addr", "race the addresses of a peer"),
     _Need("libp2p.network.auto_connector:AutoConnector.maybe_connect", "dial only whom we want"),
     _Need("libp2p.stream_muxer.yamux.yamux:RTT_MEASURE_INTERVAL", "notice silent peers in time"),
@@ -110,7 +106,6 @@ NEEDS: tuple[_Need, ...] = (
 
 
 SWARM_NEEDS = {
-    "_negative_peer_cache": "dial a peer again after a failure",
     "common_stream_handler": "survive a failing stream handler",
     "retry_config": "fail over to the next address at once",
     "auto_connector": "dial only whom we want",
@@ -164,9 +159,6 @@ def apply(remedies: Remedies, *, ping_interval: float) -> None:
     `ping_interval`: seconds between the Yamux pings of one connection.
     """
     check_library()
-    swarm = import_module("libp2p.network.swarm")
-    stagger = _DIAL_STAGGER if remedies.quick_dial else _UPSTREAM_DIAL_STAGGER
-    swarm._HAPPY_EYEBALLS_DELAY = stagger  # type: ignore[attr-defined]
     yamux = import_module("libp2p.stream_muxer.yamux.yamux")
     yamux.RTT_MEASURE_INTERVAL = ping_interval  # type: ignore[attr-defined]
     protocol = KAD_PROTOCOL if remedies.own_dht_protocol else _UPSTREAM_KAD_PROTOCOL

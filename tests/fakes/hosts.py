@@ -1,5 +1,6 @@
 """Hosts on loopback and records for them, shared by the tests of net/."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -18,6 +19,11 @@ from onmeet_node.wire import record
 LOCAL = ("/ip4/127.0.0.1/tcp/0",)
 ECHO = "/test/echo/1"
 ALL = Remedies()
+
+
+def without(remedy: str) -> Remedies:
+    """All remedies but one, to show the trap that it avoids."""
+    return dataclasses.replace(ALL, **{remedy: False})
 
 
 def config(*, server: bool = False, remedies: Remedies = ALL, **more: object) -> HostConfig:
