@@ -46,6 +46,8 @@ class EndReason(enum.StrEnum):
     """Lost glare; the other call goes on. Not a call of its own in the history."""
     MEDIA_FAILED = "media-failed"
     CONNECTION_LOST = "connection-lost"
+    PEER_ERROR = "peer-error"
+    """The other side's program sent what no honest one sends in that state."""
     SHUTDOWN = "shutdown"
     """The node here or there was stopped."""
 

@@ -41,6 +41,13 @@ class DeclineCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Alerting:
+    """The call now rings where a person can notice it; the caller learns `alerting`."""
+
+    call: CallId
+
+
+@dataclass(frozen=True, slots=True)
 class SilenceCall:
     """Stop the ringing; the caller learns `silenced` and the call may still be taken."""
 
@@ -162,7 +169,7 @@ class MediaPathLost:
 
 @dataclass(frozen=True, slots=True)
 class MediaFailed:
-    """This generation will not work; also any error of making an offer or answer."""
+    """The generation will not work; also any error of making an offer or answer."""
 
     call: CallId
     device: Device
@@ -173,6 +180,7 @@ Event = (
     Dial
     | AcceptCall
     | DeclineCall
+    | Alerting
     | SilenceCall
     | HangUp
     | SetMedia

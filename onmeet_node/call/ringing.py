@@ -1,0 +1,152 @@
+"""The signaling half of a call: devices that ring, channels that come and go, searches."""
+
+from __future__ import annotations
+
+from onmeet_node.call import events as on
+from onmeet_node.call import timing
+from onmeet_node.call.core import listed
+from onmeet_node.call.effects import EndReason, State
+from onmeet_node.call.events import Device
+from onmeet_node.call.leg import Leg
+from onmeet_node.call.renegotiation import MediaCall
+from onmeet_node.call.table import ACCEPTED, UNANSWERED, AllDevicesLost
+from onmeet_node.wire import messages as m
+from onmeet_node.wire.messages import HangupReason, Kind, RingState
+
+
+class RingingCall(MediaCall):
+    """A call that rings, is accepted, and finds its devices again."""
+
+    # ── ringing, on either side ───────────────────────────────────────────────────────────────────
+    def _device_ready(self, device: Device) -> None:
+        leg = self._legs.get(device)
+        if leg is not None:
+            if not leg.open:
+                leg.open = True
+                self._reopened(leg)
+        elif self.state in UNANSWERED:
+            if len(self._legs) < timing.MAX_LEGS:
+                self._ring_device(self._add(device))
+        elif device in self._released:
+            self._release(device)
+        else:
+            self._others_found = True
+
+    def _ring_device(self, leg: Leg) -> None:
+        self._search_at = None
+        if not self._early:
+            self._invite(leg)
+            return
+        leg.invite_by = self._now + timing.OFFER_WAIT
+        self._do(leg.make_offer(self._mine))
+
+    def _ringing(self, leg: Leg, state: RingState) -> None:
+        if self.state not in UNANSWERED:
+            return
+        # NOTE: silenced is never followed by alerting, so what comes after it came late
+        if leg.ring is None or (
+            leg.ring is not RingState.SILENCED and state != RingState.DELIVERED
+        ):
+            leg.ring = state
+        self._rang = True
+        self._go(m.Ringing)
+
+    def _ring_here(self, state: RingState) -> None:
+        if self.state is State.RINGING_IN and self._leg is not None and self._rung is not state:
+            self._rung = state
+            self._do(self._leg.send(m.Ringing(call=self.id, state=state)))
+
+    def _accept(self, kinds: frozenset[Kind]) -> None:
+        assert self._leg is not None, "an incoming call has its leg from the start"
+        self._mine = kinds
+        self._kinds |= kinds
+        self._go(on.AcceptCall)
+        self._do(self._leg.send(m.Accept(call=self.id, kinds=listed(kinds))))
+        self._begin_media(self._leg)
+        if not self._leg.open:
+            self._search()
+
+    def _accepted_by(self, leg: Leg, kinds: frozenset[Kind]) -> None:
+        others = [other for other in self._legs.values() if other is not leg]
+        self._leg = leg
+        self._legs = {leg.device: leg}
+        self._kinds = self._mine | kinds
+        self._go(m.Accept)
+        self._begin_media(leg)
+        for other in others:
+            if other.invited and other.open:
+                self._release(other.device)
+            elif other.invited:
+                self._released.add(other.device)
+            self._do(other.close_all())
+
+    # ── channels ──────────────────────────────────────────────────────────────────────────────────
+    def _search_ended(self) -> None:
+        if not self._searching:
+            return
+        self._searching = False
+        if any(leg.open for leg in self._legs.values()):
+            return
+        if not self._legs:
+            self._end(on.SearchEnded, EndReason.NOT_REACHABLE, None, leave_note=True)
+            return
+        if self.state in (State.CONNECTING, State.RECONNECTING):
+            self._searches_without += self._others_found
+            if self._searches_without >= timing.SEARCHES_WITHOUT:
+                lost = self._last_word(hangup=HangupReason.CONNECTION_LOST)
+                self._end(on.SearchEnded, EndReason.CONNECTION_LOST, lost)
+                return
+        self._search_at = self._now + self._search_pause
+        self._search_pause = min(2 * self._search_pause, timing.SEARCH_PAUSE_MAX)
+
+    def _device_lost(self, device: Device) -> None:
+        leg = self._legs.get(device)
+        if leg is None or not leg.open:
+            return
+        leg.open = False
+        if self.state in UNANSWERED:
+            leg.ring = None
+        if any(other.open for other in self._legs.values()):
+            return
+        if self.state is State.RINGING_IN:
+            assert self._deadline is not None, "ringing always ends"
+            self._deadline = min(self._deadline, self._now + timing.CALLER_GONE)
+            return
+        if self.state is State.RINGING_OUT:
+            self._go(AllDevicesLost)
+        if self._search_at is None:
+            self._search()
+
+    def _reopened(self, leg: Leg) -> None:
+        self._say_again(leg)
+        self._search_at = None
+        if self.state is State.RINGING_IN:
+            self._deadline = self._begun + timing.RING
+        if self.state not in ACCEPTED:
+            return
+        self._be_patient()
+        self._search_pause = timing.SEARCH_PAUSE
+        self._searches_without = 0
+        if self.state is State.CONNECTED:
+            return
+        pending = leg.pending
+        if pending.ours if pending else self._may_offer(leg):
+            self._offer()
+
+    def _say_again(self, leg: Leg) -> None:
+        """Says what counts to a device that may not have heard it, or asks for it."""
+        match self.state:
+            case State.DIALING | State.RINGING_OUT:
+                if leg.invite_by is None:
+                    self._invite(leg)
+            case State.RINGING_IN:
+                self._do(leg.send(m.Ringing(call=self.id, state=self._rung)))
+            case State.CONNECTING | State.CONNECTED | State.RECONNECTING:
+                if not self.outgoing:
+                    self._do(leg.send(m.Accept(call=self.id, kinds=listed(self._mine))))
+                if self._media is not None:
+                    self._do(leg.send(self._media))
+            case State.ENDED:
+                return
+        if leg.pending is not None:
+            self._do(leg.tell_answer(leg.pending))

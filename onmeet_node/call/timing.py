@@ -1,0 +1,56 @@
+"""The machine's times, in seconds, and its bounds. `PROTOCOL.md` lists them under "Timers"."""
+
+# ── both sides must agree on these (specification) ───────────────────────────────────────────────
+RING = 45.0
+"""From dialling to giving up. Long enough to fetch a phone from the next room; the same on both
+sides, counted at the callee from the invite's age."""
+
+CONNECT = 20.0
+"""From accepting to media. A relayed path over a bad mobile link takes about 5 s; who has spoken
+into silence for 20 s hangs up anyway."""
+
+RECONNECT = 45.0
+"""From losing media to giving the call up: a lift, a tunnel, a router that starts again."""
+
+# ── tuning: a peer notices no difference but speed ───────────────────────────────────────────────
+OFFER_WAIT = 1.0
+"""An invite waits so long for its offer, then rings without. aiortc needs 2 ms, a page 50 ms."""
+
+CALLER_GONE = 15.0
+"""A ringing call whose channel is lost stops ringing: a caller who is still there has dialled
+again within that time, and a phone that rings for nobody is a lie."""
+
+OFFER_PATIENCE = 10.0
+"""A media re-offer that has not connected by then is replaced while reconnecting."""
+
+OFFER_PAUSE = 2.0
+"""After a re-offer failed: ICE fails at once when there is no network, so do not spin."""
+
+SEARCH_PAUSE = 5.0
+"""Between searches for a lost peer; doubles each time ..."""
+
+SEARCH_PAUSE_MAX = 60.0
+"""... up to this, so that a long call without its channel costs one lookup a minute."""
+
+# ── bounds of memory ─────────────────────────────────────────────────────────────────────────────
+MAX_LEGS = 8
+"""Devices of one person that ring together."""
+
+MAX_REMOTE_CANDIDATES = 256
+"""Of one generation; ICE agents check at most 100 pairs (RFC 8445 §6.1.2.5)."""
+
+MAX_LOCAL_CANDIDATES = 256
+"""Of one generation, kept until the peer has them."""
+
+MAX_EARLY_GENERATIONS = 2
+"""Generations whose candidates are kept before their offer is here."""
+
+MAX_REMEMBERED = 256
+"""Calls that are over, remembered against late and replayed messages."""
+
+MEDIA_TRIES = 2
+"""A call whose first media attempt failed gets a second one, then the truth."""
+
+SEARCHES_WITHOUT = 2
+"""Searches that found other devices of the peer but not the one of this call, until it counts as
+restarted. One may be a device that is slow to come back."""
