@@ -1,0 +1,48 @@
+"""The `lab` fixture: an internet of one's own, or a skip that says why there is none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.netlab.lab import Lab, missing, open_lab
+from tests.netlab.switch import missing_for_switch
+
+REQUIRED = "ONMEET_REQUIRE_NETLAB"
+
+
+def need(reason: str | None) -> None:
+    """Skips for this reason; where the lab is required (in CI), fails instead."""
+    if reason is None:
+        return
+    if os.environ.get(REQUIRED) == "1":
+        pytest.fail(f"{REQUIRED}=1, but {reason}")
+    pytest.skip(reason)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"lab", "slow_lab"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.netlab)
+
+
+@pytest.fixture(scope="session")
+def lab_possible() -> None:
+    need(missing())
+
+
+@pytest.fixture
+def lab(lab_possible: None) -> Iterator[Lab]:
+    """A lab with a fast segment."""
+    with open_lab() as opened:
+        yield opened
+
+
+@pytest.fixture
+def slow_lab(lab_possible: None) -> Iterator[Lab]:
+    """A lab whose segment can be given delay and loss with `set`."""
+    need(missing_for_switch())
+    with open_lab(switch=True) as opened:
+        yield opened
