@@ -293,7 +293,7 @@ def _remove(namespace: str) -> None:
         deadline = time.monotonic() + 2
         while _pids(namespace) and time.monotonic() < deadline:
             time.sleep(0.01)
-    subprocess.run(["ip", "netns", "del", namespace], capture_output=True, check=False)
+    _attempt("ip", "netns", "del", namespace)
 
 
 def _pids(namespace: str) -> list[int]:
@@ -321,6 +321,10 @@ def _ip(*commands: str, namespace: str | None = None) -> None:
         ["ip", *(["-n", namespace] if namespace else []), "-batch", "-"],
         input="\n".join(commands) + "\n",
     )
+
+
+def _attempt(*argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
 def _run(argv: Sequence[str], **more: str) -> None:
