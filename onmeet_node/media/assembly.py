@@ -39,6 +39,7 @@ class PictureAssembler:
     def __init__(self) -> None:
         self._packets: dict[int, _Packet] = {}
         self._next: int | None = None
+        self._newest: int | None = None
         self._needs_keyframe = True
         self._pli_at = float("-inf")
         self.wants_pli = False
@@ -51,6 +52,11 @@ class PictureAssembler:
 
         `first`: it begins a picture. `now`: seconds of a monotonic clock.
         """
+        if self._newest is not None and _is_before(sequence, self._newest):
+            if self._next is None:
+                return []  # a retransmission for a picture that was given up
+        else:
+            self._newest = sequence
         if self._next is None:
             if not first or not _is_keyframe(data):
                 self._ask(now)
@@ -83,9 +89,8 @@ class PictureAssembler:
         self._pli_at = now
 
     def _collect(self) -> list[Picture]:
-        assert self._next is not None
         done: list[Picture] = []
-        while True:
+        while self._next is not None:
             parts: list[_Packet] = []
             sequence = self._next
             while (packet := self._packets.get(sequence)) is not None:
@@ -98,7 +103,7 @@ class PictureAssembler:
                 if packet.marker:
                     break
             if not parts or not parts[-1].marker:
-                return done
+                break
             for number in range(len(parts)):
                 self._packets.pop((self._next + number) & 0xFFFF)
             self._next = sequence
@@ -106,6 +111,7 @@ class PictureAssembler:
             if parts[0].first and (keyframe or not self._needs_keyframe):
                 self._needs_keyframe = False
                 done.append(Picture(b"".join(p.data for p in parts), parts[0].timestamp, keyframe))
+        return done
 
     def _skip_to_keyframe(self, now: float) -> None:
         """Drops what waits for a lost packet, up to the next key frame if it is here already."""
@@ -114,7 +120,7 @@ class PictureAssembler:
         starts = [
             sequence
             for sequence, packet in self._packets.items()
-            if packet.first and _is_keyframe(packet.data)
+            if packet.first and _is_keyframe(packet.data) and sequence != base
         ]
         if not starts:
             self._give_up(now)
@@ -133,6 +139,10 @@ class PictureAssembler:
 
     def _ask(self, now: float) -> None:
         self.wants_pli = now - self._pli_at > PLI_GAP
+
+
+def _is_before(a: int, b: int) -> bool:
+    return (a - b) & 0xFFFF >= 0x8000
 
 
 def _is_keyframe(data: bytes) -> bool:

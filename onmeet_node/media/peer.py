@@ -36,7 +36,7 @@ from onmeet_node.media.frames import FrameFeed
 from onmeet_node.media.ice import IceAgent
 from onmeet_node.media.outlets import AudioOutlet, Outlet, VideoOutlet
 from onmeet_node.media.players import AudioPlayer, VideoPlayer
-from onmeet_node.media.rate import RateControl
+from onmeet_node.media.rate import RateControl, RetransmitBudget
 from onmeet_node.media.sinks import Sinks
 from onmeet_node.media.sources import aio_open_source
 from onmeet_node.media.stats import stream_stats
@@ -279,13 +279,21 @@ class Peer:
         sender._handle_rtcp_packet = aio_handle  # type: ignore[method-assign]
         if isinstance(outlet, VideoOutlet):
             sender._send_keyframe = outlet.request_keyframe  # type: ignore[method-assign]
+            retransmit = sender._retransmit
+            budget = RetransmitBudget()
+
+            async def aio_retransmit(sequence: int) -> None:
+                if budget.allow(sequence, self._rate.target, now=time.monotonic()):
+                    await retransmit(sequence)
+
+            sender._retransmit = aio_retransmit  # type: ignore[method-assign]
 
     def _on_rtcp(self, ssrc: int, packet: Any) -> None:
         now = time.monotonic()
         if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
             for report in packet.reports:
                 if report.ssrc == ssrc:
-                    self._rate.on_report(lost=report.fraction_lost / 256, rtt=None, now=now)
+                    self._rate.on_report(lost=report.fraction_lost / 256, now=now)
         elif isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
             try:
                 bitrate, ssrcs = unpack_remb_fci(packet.fci)

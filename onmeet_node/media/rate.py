@@ -1,7 +1,7 @@
 """How much to send: bit rate, picture size and frame rate from what the receiver reports. Pure.
 
-Both signs of a full link count: lost packets, and delay that grows, which the receiver reports as
-its estimate (REMB, draft-alvestrand-rmcat-remb-03) and the round-trip time shows.
+Both signs of a full link count: lost packets, and delay that grows, from which the receiver makes
+its estimate (REMB, draft-alvestrand-rmcat-remb-03).
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ LOW_AUDIO_BELOW = 120_000
 
 LOSS_TO_LOWER, LOSS_TO_RAISE = 0.10, 0.02
 """Fractions, as in Google congestion control (draft-ietf-rmcat-gcc-02, 6)."""
+HEAVY_LOSS = 0.25
+"""From here on it is no accident: the link carries about what arrives."""
 RAISE = 1.08
 """Per report, about one a second."""
-QUEUE_TO_LOWER = 0.12
-"""Seconds by which the round trip may exceed the shortest seen before we slow down."""
-QUEUE_FACTOR = 0.8
 HOLD_SECONDS = 3.0
 """After lowering, nothing is raised: the queue must drain first."""
-BASE_RTT_SECONDS = 60.0
-"""The shortest round trip is looked for again after this: routes change."""
+LOWER_GAP = 0.8
+"""Seconds between two steps down: the first must show in a report before the second."""
 REMB_SHARE = 0.9
 """Of the receiver's estimate: the rest is for audio, retransmissions and headers."""
 
@@ -58,8 +57,6 @@ class RateControl:
         self._bitrate = float(start)
         self._ceiling = float(MAX_BITRATE)
         self._held_until = float("-inf")
-        self._base_rtt: float | None = None
-        self._base_until = float("-inf")
         self._step = self._step_for(1.0)
 
     @property
@@ -74,27 +71,19 @@ class RateControl:
         """The receiver's estimate of what the path carries, in bits per second (REMB)."""
         self._ceiling = max(MIN_BITRATE, min(bitrate * REMB_SHARE, MAX_BITRATE))
         if self._ceiling < self._bitrate:
-            self._set(self._ceiling, now)
+            self._set(self._ceiling)
             self._held_until = now + HOLD_SECONDS
 
-    def on_report(self, *, lost: float, rtt: float | None, now: float) -> None:
-        """A receiver report: fraction of packets `lost` since the last, round trip in seconds."""
-        queue = 0.0
-        if rtt is not None:
-            if self._base_rtt is None or rtt < self._base_rtt or now > self._base_until:
-                self._base_rtt, self._base_until = rtt, now + BASE_RTT_SECONDS
-            queue = rtt - self._base_rtt
-        if queue > QUEUE_TO_LOWER or lost > LOSS_TO_LOWER:
-            if now < self._held_until - HOLD_SECONDS / 2:
-                return
-            factor = min(1 - lost / 2, QUEUE_FACTOR if queue > QUEUE_TO_LOWER else 1.0)
-            self._set(self._bitrate * factor, now)
-            self._held_until = now + HOLD_SECONDS
+    def on_report(self, *, lost: float, now: float) -> None:
+        """A receiver report: the fraction of packets `lost` since the one before."""
+        if lost > LOSS_TO_LOWER:
+            if now >= self._held_until - HOLD_SECONDS + LOWER_GAP:
+                self._set(self._bitrate * (1 - lost * (0.5 if lost < HEAVY_LOSS else 0.9)))
+                self._held_until = now + HOLD_SECONDS
         elif lost < LOSS_TO_RAISE and now >= self._held_until:
-            self._set(self._bitrate * RAISE, now)
+            self._set(self._bitrate * RAISE)
 
-    def _set(self, bitrate: float, now: float) -> None:
-        del now
+    def _set(self, bitrate: float) -> None:
         self._bitrate = max(MIN_BITRATE, min(bitrate, self._ceiling, MAX_BITRATE))
         lower, higher = self._step_for(1.0), self._step_for(STEP_UP_MARGIN)
         if lower[0] < self._step[0]:
@@ -107,3 +96,34 @@ class RateControl:
             if self._bitrate >= bitrate * margin:
                 return height, frame_rate
         return LOWEST
+
+
+RETRANSMIT_SHARE = 0.3
+"""Of the target; a link that is full is not helped by sending more."""
+RETRANSMIT_BURST = 0.5
+"""Seconds of that share that may be used at once."""
+RETRANSMIT_AGAIN = 0.04
+"""Seconds before the same packet is sent once more: it may just be on its way."""
+PACKET_BYTES = 1_200
+
+
+class RetransmitBudget:
+    """Decides which requests for lost packets (NACK, RFC 4585) are honoured."""
+
+    def __init__(self) -> None:
+        self._bytes = float(PACKET_BYTES * 8)
+        self._at = float("-inf")
+        self._sent: dict[int, float] = {}
+
+    def allow(self, sequence: int, target: Target, *, now: float) -> bool:
+        """Whether the packet with this number may be sent again now."""
+        share = target.bitrate / 8 * RETRANSMIT_SHARE
+        most = max(share * RETRANSMIT_BURST, PACKET_BYTES * 8.0)
+        self._bytes = min(self._bytes + min(now - self._at, 10.0) * share, most)
+        self._at = now
+        self._sent = {s: at for s, at in self._sent.items() if now - at < RETRANSMIT_AGAIN}
+        if sequence in self._sent or self._bytes < PACKET_BYTES:
+            return False
+        self._sent[sequence] = now
+        self._bytes -= PACKET_BYTES
+        return True
