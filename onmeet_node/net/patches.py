@@ -138,9 +138,9 @@ def check_library(needs: Iterable[_Need] = NEEDS) -> None:
         walked = module
         for name in path.split("."):
             walked = f"{walked}.{name}"
-            if not hasattr(found, name):
+            found = getattr(found, name, None)
+            if found is None or getattr(found, "__isabstractmethod__", False):
                 raise LibraryMoved(walked, need.remedy)
-            found = getattr(found, name)
 
 
 def check_instance(instance: object, needs: Mapping[str, str]) -> None:
