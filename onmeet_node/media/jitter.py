@@ -31,6 +31,8 @@ MIN_TRANSIT_SECONDS = 10.0
 """The fastest packet of this long sets the zero of the delay; follows the drift of clocks."""
 PATIENCE = 0.5
 """Seconds of too much delay before a frame is skipped: a burst is no reason."""
+SLACK = 0.030
+"""Too much delay below this is not worth the click of a skipped frame."""
 MAX_CONCEALED = 5
 """Frames in a row (100 ms); then the stream counts as paused, and begins afresh."""
 MAX_PACKETS = 64
@@ -167,6 +169,8 @@ class JitterBuffer:
             self._concealed += 1
             return Gap(Why.STRETCH)
         self._shrink(behind, now)
+        if any(at < self._position for at in self._packets):  # they overlap: a confused sender
+            self._skip_to(self._position)
         packet = self._packets.pop(self._position, None)
         if packet is not None:
             self._concealed = 0
@@ -177,7 +181,7 @@ class JitterBuffer:
     def _shrink(self, behind: float, now: float) -> None:
         """Skips a frame when the delay has been too long for a while."""
         assert self._position is not None
-        if behind < FRAME / RATE:
+        if behind < SLACK:
             self._slow_since = None
         elif self._slow_since is None:
             self._slow_since = now

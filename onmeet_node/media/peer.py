@@ -282,9 +282,9 @@ class Peer:
             retransmit = sender._retransmit
             budget = RetransmitBudget()
 
-            async def aio_retransmit(sequence: int) -> None:
-                if budget.allow(sequence, self._rate.target, now=time.monotonic()):
-                    await retransmit(sequence)
+            async def aio_retransmit(sequence_number: int) -> None:
+                if budget.allow(sequence_number, self._rate.target, now=time.monotonic()):
+                    await retransmit(sequence_number)
 
             sender._retransmit = aio_retransmit  # type: ignore[method-assign]
 
