@@ -149,7 +149,7 @@ class Channels:
     def send(self, identity: Identity, device: Device, message: Message) -> bool:
         """Queue a message, without waiting; False if no channel to this device is open.
 
-        Raises MessageTooLarge.
+        Raises LocalProtocolError if the message is too long for any channel.
         """
         line = self._lines.get((identity, device))
         if line is None or line.current is None:

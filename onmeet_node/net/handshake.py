@@ -75,7 +75,7 @@ class Sealed:
     identity: Identity
     """The other person, proven."""
     handshake_hash: bytes
-    """32 bytes that both ends share and no other channel has."""
+    """64 bytes that both ends share and no other channel has."""
     send: CipherState = field(repr=False)
     receive: CipherState = field(repr=False)
     hello: Hello

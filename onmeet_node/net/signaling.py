@@ -11,7 +11,7 @@ import trio
 
 from onmeet_node.call.events import Device, Identity
 from onmeet_node.identity.keys import IdentityKey
-from onmeet_node.net.errors import ChannelEnded, MessageTooLarge
+from onmeet_node.net.errors import ChannelEnded
 from onmeet_node.net.handshake import (
     Admit,
     Framed,
@@ -26,8 +26,6 @@ from onmeet_node.wire import codec
 from onmeet_node.wire.errors import RemoteProtocolError
 from onmeet_node.wire.messages import Bye, Hello, Message, Ping, Pong, Unknown, Unsupported
 
-MAX_MESSAGE_BYTES = 65_000
-"""Encoded. Under the 65,535 bytes of a Noise message with its tag, and under our frame limit."""
 MAX_QUEUED = 256
 MAX_QUEUED_BYTES = 1 << 20
 """Waiting to be sent. A peer that lets more pile up does not read, and loses the channel."""
@@ -137,7 +135,7 @@ class Channel:
         self.hello = sealed.hello
         """The peer's."""
         self.handshake_hash = sealed.handshake_hash
-        """The same 32 bytes on both ends, and on no other channel."""
+        """The same 64 bytes on both ends, and on no other channel."""
         self.initiator = sealed.initiator
         self.lost = sealed.lost
         self.end: End | None = None
@@ -179,13 +177,11 @@ class Channel:
 
     # ── sending ─────────────────────────────────────────────────────────────────────────────────
     def send(self, message: Message) -> None:
-        """Queue a message. Raises ChannelEnded or MessageTooLarge."""
+        """Queue a message. Raises ChannelEnded, and LocalProtocolError if it is too long."""
         if self.successor is not None:
             self.successor.send(message)
             return
         data = codec.encode(message)
-        if len(data) > MAX_MESSAGE_BYTES:
-            raise MessageTooLarge(len(data), MAX_MESSAGE_BYTES)
         if self.end is not None:
             raise ChannelEnded(self.end)
         if len(self._queue) >= MAX_QUEUED or self._queued_bytes + len(data) > MAX_QUEUED_BYTES:
@@ -274,7 +270,8 @@ class Channel:
             case Ping(n=n):
                 self._push(codec.encode(Pong(n=n)), urgent=True)
             case Pong(n=n):
-                if answered := self._flushes.pop(n, None):
+                answered = self._flushes.pop(n, None)
+                if answered is not None:
                     answered.set()
             case Bye(reason=reason):
                 self._finish(End.PEER_CLOSED, "bye", detail=reason)
