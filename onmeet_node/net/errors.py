@@ -144,3 +144,54 @@ class NobodyStores(NetError):
             "No other node is there to keep our record, so nobody can find us yet. "
             "Check the connection to a bootstrap, or to others on this network."
         )
+
+
+class MessageTooLarge(NetError):
+    """A message of ours does not fit into one frame; nothing was sent."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"This message has {size} bytes and a sealed channel carries at most {limit} in one. "
+            "Shorten the text, or describe less media."
+        )
+
+
+class CircuitProtocolError(NetError):
+    """A relay, or a peer behind one, does not keep to circuit relay v2."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The relay broke the protocol: {reason}. Use another bootstrap.")
+
+
+class RelayUnavailable(NetError):
+    """A relay could not be reached, or did not answer in time."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The relay did not answer ({reason}). Another bootstrap may.")
+
+
+class ReservationRefused(NetError):
+    """A relay keeps no reservation for us."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            f"The relay keeps no place for this node (status {status}): it is full, or allows "
+            "this network no more. Use another bootstrap, or try later."
+        )
+        self.status = status
+
+
+class CircuitRefused(NetError):
+    """A relay did not connect us to a peer."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"The relay did not connect us (status {status}): {reason}.")
+        self.status = status
+
+
+class BootstrapRefused(NetError):
+    """A bootstrap answered, and is not to be used: its description is false or not ours."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This bootstrap cannot be used: {reason}.")
+        self.reason = reason
