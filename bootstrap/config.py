@@ -18,7 +18,7 @@ import attrs
 from attrs import validators as v
 
 from bootstrap.errors import ConfigError, KeyFileError
-from bootstrap.limits import Caps, Rate
+from bootstrap.limits import Rate
 
 FILE_NAME = "bootstrap.toml"
 KEY_NAME = "bootstrap.key"
@@ -104,15 +104,10 @@ class BootstrapConfig:
         factor = self.network_factor
         return Rate(self.requests_per_minute * factor, self.requests_burst * factor)
 
-    @property
-    def reservations(self) -> Caps:
-        """Reservations at the relay."""
-        return Caps(self.max_reservations, self.reservations_per_network, 1)
 
-    @property
-    def circuits(self) -> Caps:
-        """Circuits through the relay."""
-        return Caps(self.max_circuits, self.circuits_per_network, self.circuits_per_node)
+def ephemeral_config() -> BootstrapConfig:
+    """For a demo or a test: this machine alone, any free port, a key that nobody keeps."""
+    return BootstrapConfig(operator="this machine", listen=("/ip4/127.0.0.1/tcp/0",))
 
 
 def default_home() -> Path:
@@ -173,6 +168,19 @@ def _quoted(text: str) -> str:
 
 def _list(items: tuple[str, ...]) -> str:
     return "[" + ", ".join(_quoted(item) for item in items) + "]"
+
+
+def checked(
+    *, operator: str, region: str, listen: tuple[str, ...], announce: tuple[str, ...]
+) -> BootstrapConfig:
+    """A configuration of what the command line gave, with a new key. Raises `ConfigError`."""
+    given = {"operator": operator, "region": region, "listen": listen, "announce": announce}
+    return BootstrapConfig(
+        **{
+            name: _value("bootstrap", name, list(v) if isinstance(v, tuple) else v, "--" + name)
+            for name, v in given.items()
+        }
+    )
 
 
 def create(home: Path, config: BootstrapConfig) -> Path:
@@ -237,17 +245,17 @@ def _values(tables: Mapping[str, Any], path: Path) -> dict[str, Any]:
         if not isinstance(table, dict):
             raise ConfigError(f"In {path}, {section!r} must be a section, as in [{section}].")
         for name, value in table.items():
-            values[name] = _value(section, name, value, path)
+            where = f"In {path}, [{section}] {name}"
+            values[name] = _value(section, name, value, where)
     return values
 
 
-def _value(section: str, name: str, value: object, path: Path) -> Any:
-    where = f"In {path}, [{section}] {name}"
+def _value(section: str, name: str, value: object, where: str) -> Any:
     if section == "bootstrap":
         if name == "operator":
             if isinstance(value, str) and len(value) <= MAX_OPERATOR_CHARS:
                 return value
-            raise ConfigError(f"{where} must be a text of {MAX_OPERATOR_CHARS} at most.")
+            raise ConfigError(f"{where} must be a text of at most {MAX_OPERATOR_CHARS} characters.")
         if name == "region":
             if value in {"", *REGIONS}:
                 return value

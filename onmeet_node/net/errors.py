@@ -146,16 +146,6 @@ class NobodyStores(NetError):
         )
 
 
-class MessageTooLarge(NetError):
-    """A message of ours does not fit into one frame; nothing was sent."""
-
-    def __init__(self, size: int, limit: int) -> None:
-        super().__init__(
-            f"This message has {size} bytes and a sealed channel carries at most {limit} in one. "
-            "Shorten the text, or describe less media."
-        )
-
-
 class CircuitProtocolError(NetError):
     """A relay, or a peer behind one, does not keep to circuit relay v2."""
 

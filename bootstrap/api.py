@@ -1,0 +1,104 @@
+"""`/onmeet/boot/1`: what a bootstrap answers when nodes ask it about itself."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+
+import trio
+from nacl.signing import SigningKey
+
+from bootstrap.config import BootstrapConfig
+from bootstrap.limits import RateLimit
+from onmeet_node.net.host import Host
+from onmeet_node.net.streams import Stream
+from onmeet_node.wire.bootstrap_api import (
+    MAX_FRAME_BYTES,
+    PROTOCOL,
+    Describe,
+    Description,
+    Refused,
+    SignedDescription,
+    decode_request,
+    encode_answer,
+    sign_description,
+)
+from onmeet_node.wire.errors import RemoteProtocolError
+from onmeet_node.wire.frames import FrameDecoder, encode_frame
+
+CONVERSATION_LIMIT = 15.0
+"""Seconds one stream may last; questions and answers are short."""
+QUESTIONS_PER_STREAM = 8
+STREAMS_PER_PEER = 4
+DESCRIPTION_SECONDS = 6 * 3600
+"""How long a signed description is valid: a bootstrap that moved is soon known to have."""
+RESIGN_SECONDS = 600
+"""A description is signed once for all who ask within this time."""
+
+
+class Api:
+    """Answers questions, so many per PeerId and per network."""
+
+    def __init__(
+        self,
+        host: Host,
+        config: BootstrapConfig,
+        *,
+        network_of: Callable[[Stream], str],
+        clock: Callable[[], float] = trio.current_time,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._config = config
+        self._network_of = network_of
+        self._wall_clock = wall_clock
+        self._key = SigningKey(config.seed)
+        self._peers = RateLimit(config.request_rate, clock)
+        self._networks = RateLimit(config.network_rate, clock)
+        self._signed: SignedDescription | None = None
+        self._signed_at = 0.0
+        host.handle(PROTOCOL, self.serve, limit=STREAMS_PER_PEER, timeout=CONVERSATION_LIMIT)
+
+    async def serve(self, stream: Stream) -> None:
+        """Answers the questions of one stream, in order, until it ends or breaks a rule."""
+        decoder = FrameDecoder(MAX_FRAME_BYTES)
+        left = QUESTIONS_PER_STREAM
+        with contextlib.suppress(RemoteProtocolError, trio.BrokenResourceError):
+            while left and (data := await stream.receive_some()):
+                for frame in decoder.feed(data):
+                    if not left:
+                        return
+                    left -= 1
+                    await stream.send_all(encode_frame(encode_answer(self._answer(stream, frame))))
+
+    def _answer(self, stream: Stream, frame: bytes) -> SignedDescription | Refused:
+        # A peer's own limit first: one that is over it must not use up its network's share.
+        if not self._peers.allow(stream.peer_id) or not self._networks.allow(
+            self._network_of(stream)
+        ):
+            return Refused("busy")
+        match decode_request(frame):
+            case Describe():
+                return self.description()
+            case _:
+                return Refused("unsupported")
+
+    def description(self) -> SignedDescription:
+        """Who we are, freshly signed at most `RESIGN_SECONDS` ago."""
+        now = self._wall_clock()
+        if self._signed is None or not 0 <= now - self._signed_at < RESIGN_SECONDS:
+            self._signed = sign_description(self._describe(int(now)), self._sign)
+            self._signed_at = now
+        return self._signed
+
+    def _describe(self, now: int) -> Description:
+        return Description(
+            operator=self._config.operator,
+            region=self._config.region,
+            services=("dht", "relay"),
+            issued=now,
+            not_after=now + DESCRIPTION_SECONDS,
+        )
+
+    def _sign(self, message: bytes) -> bytes:
+        return self._key.sign(message).signature

@@ -1,0 +1,148 @@
+"""`onmeet-bootstrap`: for the operator of a bootstrap. Answers at once: heavy imports come late."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from bootstrap.errors import BootstrapError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Output:
+    """Lines for a person, or one JSON object per line for a program (`--json`)."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._json = as_json
+
+    def event(self, event: str, text: str, **values: object) -> None:
+        if self._json:
+            line = json.dumps({"t": round(time.monotonic(), 6), "event": event, **values})
+        else:
+            line = text
+        click.echo(line)
+        sys.stdout.flush()
+
+    def fail(self, error: Exception) -> None:
+        """Says what went wrong, and ends the program with status 1."""
+        if self._json:
+            self.event("error", "", kind=type(error).__name__, message=str(error))
+        else:
+            click.echo(f"onmeet-bootstrap: {error}", err=True)
+        sys.exit(1)
+
+
+def _common(command: F) -> F:
+    command = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")(
+        command
+    )
+    return click.option(
+        "--home",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="ONMEET_BOOTSTRAP_HOME",
+        help="Directory of the configuration and the key.",
+    )(command)
+
+
+def _home(given: Path | None) -> Path:
+    from bootstrap.config import default_home
+
+    return (given or default_home()).absolute()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="onmeet-node", prog_name="onmeet-bootstrap")
+def main() -> None:
+    """Run a bootstrap: the way into On-Meet for new nodes, and a relay for those behind NATs.
+
+    It holds no key that opens a call, and nothing about a call once that is over.
+    """
+
+
+@main.command()
+@_common
+@click.option("--operator", default="", metavar="NAME", help="Who runs this, as users read it.")
+@click.option("--region", type=click.Choice(["ca", "de"]), help="Where this machine stands.")
+@click.option("--listen", multiple=True, metavar="MULTIADDR", help="Where to listen; repeatable.")
+@click.option(
+    "--announce", multiple=True, metavar="MULTIADDR", help="Told to others instead; repeatable."
+)
+def init(
+    *,
+    home: Path | None,
+    as_json: bool,
+    operator: str,
+    region: str | None,
+    listen: tuple[str, ...],
+    announce: tuple[str, ...],
+) -> None:
+    """Write a commented configuration and a new key."""
+    from bootstrap.config import DEFAULT_LISTEN, KEY_NAME, checked, create
+
+    output = _Output(as_json=as_json)
+    try:
+        config = checked(
+            operator=operator,
+            region=region or "",
+            listen=listen or DEFAULT_LISTEN,
+            announce=announce,
+        )
+        path = create(_home(home), config)
+    except BootstrapError as error:
+        output.fail(error)
+        return
+    output.event(
+        "initialized",
+        f"Wrote {path}\nand {KEY_NAME} beside it: keep a copy, it fixes this bootstrap's address.\n"
+        f"Next: onmeet-bootstrap run --home {path.parent}",
+        config=str(path),
+        key=str(path.with_name(KEY_NAME)),
+    )
+
+
+@main.command()
+@_common
+def run(*, home: Path | None, as_json: bool) -> None:
+    """Serve until interrupted (SIGINT, SIGTERM). Writes nothing to disk."""
+    import trio
+
+    from bootstrap.config import load
+
+    output = _Output(as_json=as_json)
+    try:
+        config = load(_home(home))
+        trio.run(_serve, config, output)
+    except BootstrapError as error:
+        output.fail(error)
+
+
+async def _serve(config: Any, output: _Output) -> None:
+    import signal
+
+    import trio
+
+    from bootstrap.app import open_bootstrap
+    from bootstrap.host import silence_libraries
+
+    silence_libraries()
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with open_bootstrap(config) as bootstrap:
+            output.event(
+                "started",
+                "\n".join(["Serving. Nodes enter by any of:", *bootstrap.addresses]),
+                addresses=list(bootstrap.addresses),
+                peer=bootstrap.peer_id,
+                region=config.region,
+                operator=config.operator,
+            )
+            async for _ in signals:
+                break
+            output.event("stopping", "Stopping.")
+    output.event("stopped", "Stopped.")
