@@ -158,7 +158,10 @@ class PeerMedia:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Over; the last effect about this call. `leave_note`: the outbox gets a missed-call note."""
+    """Over; `leave_note`: the outbox gets a missed-call note.
+
+    The last effect about this call, but for a `Send` that says so again to a device that missed it.
+    """
 
     call: CallId
     peer: Identity
