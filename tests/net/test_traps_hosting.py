@@ -178,13 +178,27 @@ async def test_without_quick_upgrade_they_lock_others_out():
         await connect_past_half_open_connections(without("quick_upgrade"))
 
 
-async def test_leaving_closes_the_connections_of_the_others_at_once():
+async def peers_left_behind(remedies: Remedies) -> tuple[str, ...]:
+    """Whom a server still believes connected, two seconds after that host has ended."""
     async with open_host(config()) as server:
-        async with open_host(config()) as client:
+        async with open_host(config(remedies=remedies)) as client:
             await client.connect(server.addresses)
             await until(server.peers)
-        with trio.fail_after(1):
+            left = client.raw.get_network().get_connections()
+        with trio.move_on_after(2):
             await server.wait_disconnected(client.peer_id)
+        believed = server.peers()
+        for conn in left:
+            await conn.muxed_conn.secured_conn.close()
+        return believed
+
+
+async def test_leaving_tells_every_peer():
+    assert await peers_left_behind(ALL) == ()
+
+
+async def test_without_close_host_they_believe_it_is_there():
+    assert len(await peers_left_behind(without("close_host"))) == 1
 
 
 async def test_a_host_with_many_peers_closes_within_its_limit():
