@@ -22,7 +22,6 @@ from onmeet_node.net.handshake import (
     MAX_FIRST,
     MAX_LOST,
     SIGNAL_PROTOCOL,
-    TAG_BYTES,
     SeenEphemerals,
 )
 from onmeet_node.net.lines import (
@@ -32,6 +31,7 @@ from onmeet_node.net.lines import (
     Line,
     MessageArrived,
     Opening,
+    tag_of,
 )
 from onmeet_node.net.lobby import Lobby
 from onmeet_node.net.signaling import Channel, Timing, accept_channel, open_channel
@@ -221,6 +221,10 @@ class Channels:
         for channel in channels:
             await channel.over.wait()
 
+    def end_events(self) -> None:
+        """Let whoever reads `events` come to the end of it. For `open_channels`."""
+        self._tell.close()
+
     # ── opening ─────────────────────────────────────────────────────────────────────────────────
     async def _dial(
         self,
@@ -273,7 +277,7 @@ class Channels:
                     local=self._me,
                     device=device,
                     first=first,
-                    lost=tuple(self._losses.get((line.identity, device), ())),
+                    lost=(*self._losses.get((line.identity, device), ()), *line.lost),
                     sent=sent,
                     timing=self._timing,
                 )
@@ -340,9 +344,7 @@ class Channels:
 
     def _channel_over(self, line: Line, channel: Channel) -> None:
         name = (line.identity, line.device)
-        self._losses.setdefault(name, deque(maxlen=MAX_LOST)).append(
-            channel.handshake_hash[:TAG_BYTES]
-        )
+        self._losses.setdefault(name, deque(maxlen=MAX_LOST)).append(tag_of(channel))
         self._losses.move_to_end(name)
         if len(self._losses) > REMEMBERED_LOSSES:
             self._losses.popitem(last=False)
@@ -418,7 +420,7 @@ async def open_channels(
             yield channels
         finally:
             network.stop_handling(SIGNAL_PROTOCOL)
-            channels.events.close()
             with trio.CancelScope(deadline=trio.current_time() + timing.close + 1, shield=True):
                 await channels._close_all()
             nursery.cancel_scope.cancel()
+            channels.end_events()

@@ -63,6 +63,18 @@ class Opening:
 
 
 @dataclass(eq=False)
+class _Session:
+    """Channels that followed each other without a loss; to the layers above they are one."""
+
+    before: _Session | None
+    open: set[Channel] = field(default_factory=set)
+    told: bool = False
+    """Whether `ChannelOpened` was announced."""
+    over: trio.Event = field(default_factory=trio.Event)
+    """Set when `ChannelGone` was announced."""
+
+
+@dataclass(eq=False)
 class Line:
     """All channels with `device` of `identity`, run in `nursery` and told of in `tell`."""
 
@@ -76,17 +88,27 @@ class Line:
     """Called when the line is used."""
     over: Callable[[Line, Channel], None]
     """Called when a channel of it is over; it is no longer in `channels` then."""
-    current: Channel | None = None
     channels: set[Channel] = field(default_factory=set)
-    """`current`, and those that lost or were replaced and are not over yet."""
+    """Those not over yet: the one in use, and others on their way out."""
     opening: Opening | None = None
-    _told: bool = False
-    """Whether `ChannelOpened` was announced and `ChannelGone` was not."""
+    _newest: Channel | None = None
+    _session: _Session | None = None
+
+    @property
+    def current(self) -> Channel | None:
+        """The channel to send on; None once it is known to end."""
+        newest = self._newest
+        return newest if newest is not None and newest.end is None else None
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to remember of it."""
         return not self.channels and self.opening is None
+
+    @property
+    def lost(self) -> list[bytes]:
+        """Tags of channels that have ended here; the peer may not have noticed."""
+        return [tag_of(channel) for channel in self.channels if channel.end is not None]
 
     def establish(self, new: Channel) -> None:
         """Take in a new channel; of two with one device only one stays in use.
@@ -97,44 +119,54 @@ class Line:
         """
         old = self.current
         self.channels.add(new)
-        if old is None:
-            self.current = new
-        elif old.initiator == new.initiator or old.handshake_hash[:TAG_BYTES] in new.lost:
-            self.current = new
-            old.fail(End.REPLACED)
+        session = self._session
+        if old is None or session is None or _replaces(new, old):
+            self._newest = new
+            session = self._session = _Session(before=session)
+            if old is not None:
+                old.fail(End.REPLACED)
         else:
             winner, loser = (new, old) if new.initiator == self.first else (old, new)
-            self.current = winner
+            self._newest = winner
             loser.successor = winner
             winner.hold()
             loser.release()
             self.nursery.start_soon(_drain, loser, winner)
-        self.nursery.start_soon(self._pump, new)
+        session.open.add(new)
+        self.nursery.start_soon(self._pump, new, session)
 
-    async def _pump(self, channel: Channel) -> None:
+    async def _pump(self, channel: Channel, session: _Session) -> None:
         """Run one channel to its end and tell what happens on it."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(channel.run)
-            if not self._told:
-                self._told = True
+            if session.before is not None:
+                await session.before.over.wait()
+                session.before = None
+            if not session.told:
+                session.told = True
+                incoming = not channel.initiator
                 await self.tell.send(
-                    ChannelOpened(
-                        self.identity, self.device, channel.hello, incoming=not channel.initiator
-                    )
+                    ChannelOpened(self.identity, self.device, channel.hello, incoming)
                 )
             async for message in channel:
                 self.touch(self)
                 await self.tell.send(MessageArrived(self.identity, self.device, message))
+            session.open.discard(channel)
+            if not session.open:
+                end = channel.end or End.CLOSED
+                await self.tell.send(ChannelGone(self.identity, self.device, end, channel.detail))
+                session.over.set()
         self.channels.discard(channel)
-        if self.current is channel:
-            self.current = None
-        last = not self.channels
-        if last:
-            self._told = False
         self.over(self, channel)
-        if last:
-            end = channel.end or End.CLOSED
-            await self.tell.send(ChannelGone(self.identity, self.device, end, channel.detail))
+
+
+def tag_of(channel: Channel) -> bytes:
+    """How a channel is named when it was lost."""
+    return channel.handshake_hash[:TAG_BYTES]
+
+
+def _replaces(new: Channel, old: Channel) -> bool:
+    return old.initiator == new.initiator or tag_of(old) in new.lost
 
 
 async def _drain(loser: Channel, winner: Channel) -> None:
