@@ -185,3 +185,13 @@ class BootstrapRefused(NetError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"This bootstrap cannot be used: {reason}.")
         self.reason = reason
+
+
+class LanUnavailable(NetError):
+    """Others on the local network cannot be discovered here."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"This machine cannot use multicast, so others on its network are not found by "
+            f"themselves ({reason}). Calls through a bootstrap work all the same."
+        )
