@@ -10,15 +10,16 @@ import pytest
 from tests.netlab.lab import Lab, missing, open_lab
 from tests.netlab.switch import missing_for_switch
 
-REQUIRED = "ONMEET_REQUIRE_NETLAB"
+REQUIRED = ("ONMEET_REQUIRE_NETLAB", "ONMEET_REQUIRE_ALL")
 
 
 def need(reason: str | None) -> None:
     """Skips for this reason; where the lab is required (in CI), fails instead."""
     if reason is None:
         return
-    if os.environ.get(REQUIRED) == "1":
-        pytest.fail(f"{REQUIRED}=1, but {reason}")
+    for name in REQUIRED:
+        if os.environ.get(name) == "1":
+            pytest.fail(f"{name}=1, but {reason}")
     pytest.skip(reason)
 
 

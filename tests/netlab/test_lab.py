@@ -213,12 +213,14 @@ class TestCleanUp:
 
 class TestRequirement:
     def test_a_machine_that_cannot_skips_with_the_reason(self, monkeypatch):
-        monkeypatch.delenv(conftest.REQUIRED, raising=False)
+        for name in conftest.REQUIRED:
+            monkeypatch.delenv(name, raising=False)
         conftest.need(None)
         with pytest.raises(pytest.skip.Exception, match="no root"):
             conftest.need("no root")
 
-    def test_where_the_lab_is_required_a_skip_is_a_failure(self, monkeypatch):
-        monkeypatch.setenv(conftest.REQUIRED, "1")
+    @pytest.mark.parametrize("name", conftest.REQUIRED)
+    def test_where_the_lab_is_required_a_skip_is_a_failure(self, monkeypatch, name):
+        monkeypatch.setenv(name, "1")
         with pytest.raises(pytest.fail.Exception, match="no root"):
             conftest.need("no root")

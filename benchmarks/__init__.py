@@ -1,0 +1,1 @@
+"""Speed, size and floors, measured: `python -m benchmarks` (see README.md)."""
