@@ -149,27 +149,27 @@ class IceAgent(aioice.Connection):
             for address in host_addresses():
                 await self._gather_host(address)
         sockets = list(self._protocols)
-        asked: list[Coroutine[Any, Any, None]] = []
+        asked: list[tuple[_Server, Coroutine[Any, Any, None]]] = []
         for server in self._servers:
             if server.is_turn:
-                asked.append(self._gather_relayed(server))
+                asked.append((server, self._gather_relayed(server)))
             else:
-                asked += [self._gather_reflexive(server, s) for s in sockets if _is_ipv4(s)]
+                asked += [
+                    (server, self._gather_reflexive(server, s)) for s in sockets if _is_ipv4(s)
+                ]
         if asked:
             limit = GATHER_SECONDS_WITH_HOSTS if sockets else GATHER_SECONDS
             await self._gather_from_servers(asked, limit)
         self._local_candidates_end = True
 
     async def _gather_from_servers(
-        self, asked: list[Coroutine[Any, Any, None]], limit: float
+        self, asked: list[tuple[_Server, Coroutine[Any, Any, None]]], limit: float
     ) -> None:
-        tasks = [asyncio.ensure_future(job) for job in asked]
+        tasks = {asyncio.ensure_future(job): server for server, job in asked}
         try:
             _, pending = await asyncio.wait(tasks, timeout=limit)
-            if pending:
-                self.server_errors.append(
-                    f"no answer from a STUN or TURN server within {limit:g} s"
-                )
+            silent = sorted({tasks[task].url for task in pending})
+            self.server_errors += [f"{url}: no answer within {limit:g} s" for url in silent]
         finally:
             for task in tasks:
                 task.cancel()

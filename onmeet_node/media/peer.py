@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -63,6 +64,14 @@ CLOSE_SECONDS = 1.5
 """For aiortc to close before it is left behind: the promise is 2 s for everything."""
 
 
+class _Phase(enum.Enum):
+    """How far the exchange of descriptions is; there is one exchange per session."""
+
+    NEW = "new"
+    OFFERED = "waiting for the peer's answer"
+    ANSWERED = "described already"
+
+
 class Peer:
     """A peer connection from its making to its end.
 
@@ -85,6 +94,7 @@ class Peer:
         self._seen: set[Kind] = set()
         self._chat: aiortc.RTCDataChannel | None = None
         self._chat_open = asyncio.Event()
+        self._phase = _Phase.NEW
         self._remote_types: tuple[str, ...] = ()
         self._busy: set[asyncio.Task[Any]] = set()
         self._closing: asyncio.Task[None] | None = None
@@ -137,7 +147,15 @@ class Peer:
         """Gathers, and returns the offer."""
         return await self._aio_do(self._aio_create_offer)
 
+    def _enter(self, phase: _Phase, *, after: _Phase) -> None:
+        if self._phase is not after:
+            raise LocalProtocolError(
+                f"This session is {self._phase.value}, so this cannot be done now; open a new one."
+            )
+        self._phase = phase
+
     async def _aio_create_offer(self) -> str:
+        self._enter(_Phase.OFFERED, after=_Phase.NEW)
         self._open_chat()
         await self._pc.setLocalDescription(await self._pc.createOffer())
         return self._local_description()
@@ -148,6 +166,7 @@ class Peer:
 
     async def _aio_accept_offer(self, offer: str) -> str:
         description = sdp.check_description(offer)
+        self._enter(_Phase.ANSWERED, after=_Phase.NEW)
         if description.has_data:
             self._open_chat()
         self._remote_types = description.candidate_types
@@ -163,13 +182,12 @@ class Peer:
 
     async def _aio_accept_answer(self, answer: str) -> None:
         description = sdp.check_description(answer)
+        self._enter(_Phase.ANSWERED, after=_Phase.OFFERED)
         self._remote_types = description.candidate_types
         await self._aio_set_remote("answer", description.sdp)
         self._expect_connection()
 
     async def _aio_set_remote(self, kind: str, text: str) -> None:
-        if self._pc.signalingState not in ("stable", "have-local-offer"):
-            raise LocalProtocolError("This session has its descriptions already; open a new one.")
         try:
             await self._pc.setRemoteDescription(aiortc.RTCSessionDescription(text, kind))
         except Exception as error:

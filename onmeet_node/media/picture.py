@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import av
 
+from onmeet_node.media.frames import VideoFrame
+
 COLUMNS = 20
 """Blocks across: white, black, then the bits of the counter, most significant first."""
 ROWS = 12
@@ -44,16 +46,18 @@ class TestPicture:
         return frame
 
 
-def read_counter(frame: av.VideoFrame) -> int | None:
-    """The number drawn in a frame of `TestPicture` in any size; None if there is none in it."""
-    plane = frame.planes[0]
-    pixels = memoryview(plane)
+def read_counter(frame: av.VideoFrame | VideoFrame) -> int | None:
+    """The number drawn in a frame of `TestPicture`, in any size; None if there is none in it."""
+    if isinstance(frame, VideoFrame):
+        pixels, line = memoryview(frame.y), frame.width
+    else:
+        pixels, line = memoryview(frame.planes[0]), frame.planes[0].line_size
     block_width, block_height = frame.width / COLUMNS, frame.height / ROWS
 
     def bits(row: int) -> list[bool]:
         y = int((row + 0.5) * block_height)
         middles = (int((column + 0.5) * block_width) for column in range(COLUMNS))
-        return [pixels[y * plane.line_size + x] > MIDDLE for x in middles]
+        return [pixels[y * line + x] > MIDDLE for x in middles]
 
     upright, inverse = bits(0), bits(1)
     if upright[:2] != [True, False] or any(a is b for a, b in zip(upright, inverse, strict=True)):

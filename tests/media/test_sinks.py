@@ -1,0 +1,162 @@
+"""Recordings, pictures, programs' frames, and files as sources."""
+
+from __future__ import annotations
+
+import array
+import math
+import wave
+from pathlib import Path
+
+import av
+import pytest
+import trio
+
+from onmeet_node.media.aiortc_endpoint import AiortcEndpoint, MediaSettings, open_endpoint
+from onmeet_node.media.endpoint import Connected, FirstFrame, SessionConfig
+from onmeet_node.media.errors import SourceUnavailable
+from onmeet_node.media.frames import AudioFrame, FrameFeed, FrameTap
+from onmeet_node.media.picture import TestPicture, read_counter
+from onmeet_node.media.sinks import copy_picture
+from onmeet_node.wire.messages import Kind
+from tests.media.support import AUDIO, BOTH, open_pair
+
+pytestmark = pytest.mark.real
+
+
+@pytest.mark.parametrize("size", [(640, 360), (426, 240), (320, 180), (1280, 720)])
+def test_the_counter_survives_scaling(size: tuple[int, int]) -> None:
+    for number in (0, 1, 77_777, (1 << 18) - 1):
+        frame = TestPicture().draw(number).reformat(width=size[0], height=size[1])
+        assert read_counter(frame) == number
+        assert read_counter(copy_picture(frame)) == number
+
+
+def test_a_picture_without_counter_is_not_misread() -> None:
+    frame = av.VideoFrame(640, 360, "yuv420p")
+    for plane in frame.planes:
+        plane.update(bytes(plane.buffer_size))
+    assert read_counter(frame) is None
+
+
+async def call(endpoint: AiortcEndpoint, record: Path, picture: Path | None = None) -> None:
+    other = SessionConfig(BOTH, record=record, picture=picture)
+    async with open_pair(endpoint, SessionConfig(BOTH), other=other) as pair:
+        await pair.a.wait_for(Connected)
+        await pair.a.session.attach(BOTH)
+        await pair.b.wait_for(FirstFrame(Kind.VIDEO))
+        await trio.sleep(1.5)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".wav"])
+async def test_a_recording_holds_what_arrived(
+    endpoint: AiortcEndpoint, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"call{suffix}"
+    await call(endpoint, path)
+    with av.open(str(path)) as recording:
+        kinds = {stream.type for stream in recording.streams}
+        assert kinds == ({"audio"} if suffix == ".wav" else {"audio", "video"})
+        seconds, pictures, loudest = 0.0, [], 0
+        for frame in recording.decode():
+            if isinstance(frame, av.VideoFrame):
+                pictures.append(read_counter(frame))
+            elif isinstance(frame, av.AudioFrame):
+                seconds += frame.samples / frame.sample_rate
+                loudest = max(loudest, *abs_peak(frame))
+    assert 1.2 < seconds < 2.2
+    assert loudest > 4000
+    if suffix != ".wav":
+        assert len(pictures) > 25
+        assert None not in pictures[5:]
+
+
+def abs_peak(frame: av.AudioFrame) -> tuple[int, int]:
+    resampled = av.AudioResampler("s16", "mono", 48_000).resample(frame)
+    data = array.array("h", b"".join(bytes(f.planes[0])[: f.samples * 2] for f in resampled))
+    return max(data, default=0), -min(data, default=0)
+
+
+async def test_a_call_where_nothing_arrived_leaves_no_file(
+    endpoint: AiortcEndpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "call.mp4"
+    other = SessionConfig(AUDIO, record=path)
+    async with open_pair(endpoint, SessionConfig(AUDIO), other=other) as pair:
+        await pair.a.wait_for(Connected)
+    assert not path.exists()
+
+
+async def test_the_first_decoded_picture_is_saved(endpoint: AiortcEndpoint, tmp_path: Path) -> None:
+    path = tmp_path / "first.png"
+    await call(endpoint, tmp_path / "x.wav", picture=path)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    with av.open(str(path)) as opened:
+        frame = next(opened.decode(video=0))
+    assert read_counter(frame.reformat(format="yuv420p")) is not None
+
+
+async def test_a_file_is_a_source(endpoint: AiortcEndpoint, tmp_path: Path) -> None:
+    """What was recorded in one call is the greeting of the next."""
+    greeting = tmp_path / "greeting.mp4"
+    await call(endpoint, greeting)
+    tap = FrameTap(frozenset({Kind.VIDEO}))
+    config = SessionConfig(BOTH, source=str(greeting))
+    async with open_pair(endpoint, config, other=SessionConfig(BOTH, tap=tap)) as pair:
+        await pair.a.wait_for(Connected)
+        await pair.a.session.attach(BOTH)
+        await pair.b.wait_for(FirstFrame(Kind.AUDIO))
+        await pair.b.wait_for(FirstFrame(Kind.VIDEO))
+
+
+async def test_a_program_sends_and_gets_frames(endpoint: AiortcEndpoint) -> None:
+    """An echo: what B hears it sends back, and A hears its own tone."""
+    heard_by_a, heard_by_b, answer = FrameTap(AUDIO), FrameTap(AUDIO), FrameFeed()
+    config = SessionConfig(AUDIO, source="test", tap=heard_by_a)
+    other = SessionConfig(AUDIO, source=answer, tap=heard_by_b)
+    async with open_pair(endpoint, config, other=other) as pair:
+        await pair.a.wait_for(Connected)
+        await pair.a.session.attach(AUDIO)
+        await pair.b.session.attach(AUDIO)
+
+        async def echo() -> None:
+            async for frame in heard_by_b:
+                answer.send(frame)
+
+        pair.nursery.start_soon(echo)
+        loud = 0
+        with trio.fail_after(5):
+            async for frame in heard_by_a:
+                assert isinstance(frame, AudioFrame)
+                loud += max(array.array("h", frame.samples)) > 4000
+                if loud > 10:
+                    break
+
+
+async def test_odd_sounds_are_sent_as_they_are(endpoint: AiortcEndpoint, tmp_path: Path) -> None:
+    """A file with another rate and two channels is converted."""
+    path = tmp_path / "beep.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(22_050)
+        tone = (int(20_000 * math.sin(n / 8)) for n in range(22_050))
+        file.writeframes(array.array("h", (v for t in tone for v in (t, t))).tobytes())
+    tap = FrameTap(AUDIO)
+    config = SessionConfig(AUDIO, source=str(path))
+    async with open_pair(endpoint, config, other=SessionConfig(AUDIO, tap=tap)) as pair:
+        await pair.a.wait_for(Connected)
+        await pair.a.session.attach(AUDIO)
+        with trio.fail_after(5):
+            async for frame in tap:
+                assert isinstance(frame, AudioFrame)
+                if max(array.array("h", frame.samples)) > 10_000:
+                    break
+
+
+@pytest.mark.skipif(Path("/dev/video0").exists(), reason="there is a camera")
+async def test_a_missing_camera_is_explained() -> None:
+    async with open_endpoint(MediaSettings(source="devices")) as endpoint:
+        session = await endpoint.open_session(SessionConfig(BOTH))
+        with pytest.raises(SourceUnavailable, match=r"could not be opened.*Plug one in"):
+            await session.attach(frozenset({Kind.VIDEO}))
+        await session.aclose()
