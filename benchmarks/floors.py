@@ -127,7 +127,7 @@ async def _start_farm(
 async def _settle(client: Child, wanted: int) -> None:
     """Until the client's routing table holds enough peers to look up with."""
     with trio.move_on_after(20):
-        while (await client.ask("table"))["size"] < wanted:
+        while (await client.ask("table"))["size"] < wanted:  # noqa: ASYNC110 - another process
             await trio.sleep(0.2)
         return
     raise StepFailed(f"the routing table of {client.name} did not reach {wanted} peers in 20 s")

@@ -13,16 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-TARGET_DELAYS = (0, 40)
-
 
 @dataclass
 class Series:
     """Repeated measurements of one thing at one delay.
 
-    `name` is one of `titles.TITLES`. `delay_ms` is one way, None where there is no network.
-    `target` is DESIGN 6's, in the same unit, less being better. `floor` names the series of the same
-    run and delay that shows what the libraries alone take; `floor_ratio` is a target against it.
+    `delay_ms` is one way, None where there is no network. `target` is DESIGN 6's, in the same unit,
+    less being better. `floor` names the series of the same run and delay that shows what the
+    libraries alone take; `floor_ratio` is a target against it.
     """
 
     name: str
@@ -83,7 +81,7 @@ class Report:
         return self._series.get((name, delay_ms))
 
     def ratio(self, series: Series) -> float | None:
-        """This series' median over its floor's."""
+        """The series' median over its floor's."""
         floor = self.get(series.floor, series.delay_ms) if series.floor else None
         if floor is None or not floor.median or series.median is None:
             return None

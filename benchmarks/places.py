@@ -18,7 +18,7 @@ class Place(Protocol):
     address: str
 
     def command(self, *argv: str | os.PathLike[str]) -> list[str]:
-        """This command line, run there."""
+        """The command line that runs this one there."""
         ...
 
 

@@ -40,9 +40,7 @@ class Peer:
         self.complete = asyncio.Event()
         self._drains: list[asyncio.Task[None]] = []
         self.pc.on("connectionstatechange", self._state)
-        self.pc.on(
-            "track", lambda track: self._drains.append(asyncio.create_task(self._drain(track)))
-        )
+        self.pc.on("track", self._track)
 
     def _note(self, what: str) -> None:
         self.times.setdefault(what, (time.monotonic() - self.begun) * 1000)
@@ -53,6 +51,9 @@ class Peer:
         if self.pc.connectionState == "connected":
             self._note("connected_ms")
 
+    def _track(self, track: Any) -> None:
+        self._drains.append(asyncio.create_task(self._drain(track)))
+
     async def _drain(self, track: Any) -> None:
         try:
             while True:
@@ -62,22 +63,26 @@ class Peer:
             return
 
     async def close(self) -> None:
+        """Ends the connection."""
         await self.pc.close()
         for drain in self._drains:
             drain.cancel()
 
     async def describe(self, made: Any) -> dict[str, str]:
+        """Makes this the local description; gives it with all candidates in it."""
         await self.pc.setLocalDescription(made)
         local = self.pc.localDescription
         return {"type": local.type, "sdp": local.sdp}
 
 
 async def send(writer: asyncio.StreamWriter, value: object) -> None:
+    """One line of JSON."""
     writer.write(json.dumps(value).encode() + b"\n")
     await writer.drain()
 
 
 async def offer(address: str, port: int, rounds: int) -> None:
+    """Calls so many times."""
     reader, writer = await asyncio.open_connection(address, port, limit=1 << 20)
     for _ in range(rounds):
         peer = Peer()
@@ -93,6 +98,8 @@ async def offer(address: str, port: int, rounds: int) -> None:
 
 
 async def answer(address: str, port: int) -> None:
+    """Answers whoever calls."""
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
             peer = Peer()

@@ -1,0 +1,129 @@
+"""`python -m benchmarks`: measures, writes JSON, prints a table."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import trio
+
+from benchmarks import calls, floors, handshake, idle
+from benchmarks.children import StepFailed
+from benchmarks.measure import Report, write
+from benchmarks.places import Network, no_lab, open_network
+
+GROUPS = ("handshake", "media", "dial", "dht", "calls", "idle")
+RESULTS = Path(__file__).with_name("results")
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measures On-Meet and the floors under it."
+    )
+    parser.add_argument("--quick", action="store_true", help="few repeats, 5 DHT nodes: 3 minutes")
+    parser.add_argument("--only", default=",".join(GROUPS), help="groups: " + ", ".join(GROUPS))
+    parser.add_argument("--delays", default="0,40", help="one-way delays in ms")
+    parser.add_argument("--repeats", type=int, default=None, help="pairs of nodes per delay")
+    parser.add_argument("--dht", default=None, help="sizes of the DHT, as 5,20,50")
+    parser.add_argument("--out", type=Path, default=None, help="the JSON file")
+    options = parser.parse_args()
+    options.only = options.only.split(",")
+    if unknown := set(options.only) - set(GROUPS):
+        parser.error(f"no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
+    options.delays = _numbers(options.delays)
+    options.repeats = options.repeats or (2 if options.quick else 7)
+    options.dht = [int(n) for n in _numbers(options.dht or ("5" if options.quick else "5,20,50"))]
+    options.idle_seconds = 20.0 if options.quick else 120.0
+    options.call_seconds = 10.0 if options.quick else 30.0
+    return options
+
+
+async def _attempt(report: Report, what: str, work: Callable[[], Awaitable[None]]) -> None:
+    """One group; its failure is noted and the others go on."""
+    print(f"… {what}", file=sys.stderr, flush=True)
+    try:
+        await work()
+    except* StepFailed as errors:
+        leaf: BaseException = errors
+        while isinstance(leaf, BaseExceptionGroup):
+            leaf = leaf.exceptions[0]
+        report.note(f"FAILED: {what}: {leaf}")
+        print(f"  {leaf}", file=sys.stderr, flush=True)
+
+
+async def _measure(options: argparse.Namespace, report: Report, directory: Path) -> None:
+    only = options.only
+    if "handshake" in only:
+        print("… sealed handshake", file=sys.stderr, flush=True)
+        handshake.measure_handshake(report)
+    for delay in options.delays:
+        if delay and (reason := no_lab()):
+            report.note(f"Nothing was measured at {delay:g} ms one way: {reason}.")
+            continue
+        with open_network(delay) as network:
+            await _measure_at(delay, options, report, network, directory)
+    if "idle" in only:
+        with open_network(0) as network:
+            await _attempt(
+                report,
+                f"idle node, {options.idle_seconds:g} s",
+                lambda: idle.measure_idle(
+                    network, report, options.idle_seconds, options.call_seconds, directory
+                ),
+            )
+
+
+async def _measure_at(
+    delay: float, options: argparse.Namespace, report: Report, network: Network, directory: Path
+) -> None:
+    at = f"at {delay:g} ms one way"
+    rounds = options.repeats * 3
+    steps: dict[str, tuple[str, Callable[[], Awaitable[None]]]] = {
+        "media": (
+            f"bare aiortc {at}",
+            lambda: floors.measure_media(network, report, delay, rounds, directory),
+        ),
+        "dial": (
+            f"dialing {at}",
+            lambda: floors.measure_dial(network, report, delay, rounds, directory),
+        ),
+        "calls": (
+            f"{options.repeats} pairs of nodes {at}",
+            lambda: calls.measure_calls(network, report, delay, options.repeats, directory),
+        ),
+    }
+    for group, (what, work) in steps.items():
+        if group in options.only:
+            await _attempt(report, what, work)
+    for size in options.dht if "dht" in options.only else ():
+        await _attempt(
+            report,
+            f"DHT of {size} nodes, twice, {at}",
+            lambda size=size: floors.measure_dht(network, report, delay, size, directory),
+        )
+
+
+def main() -> None:
+    """Runs what the command line asks for."""
+    options = _options()
+    report = Report()
+    now = datetime.datetime.now(datetime.UTC)
+    out = options.out or RESULTS / f"{now:%Y%m%d-%H%M%S}.json"
+    with tempfile.TemporaryDirectory(prefix="onmeet-bench-") as directory:
+        trio.run(_measure, options, report, Path(directory))
+    shown = {name: value for name, value in vars(options).items() if name != "out"}
+    write(report, shown, out)
+    print(report.table())
+    print(f"\nEvery value: {out}")
+
+
+if __name__ == "__main__":
+    main()
