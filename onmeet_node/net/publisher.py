@@ -207,7 +207,7 @@ class Publisher:
                 if not (checking and _says(found, plan.mine)):
                     await self._write(slot, plan.mine, found)
                     plan.stored = _says(await self._read(slot), plan.mine)
-            except NetError as error:
+            except (NetError, RecordError) as error:
                 log.debug("%r is not stored: %s", slot, error)
                 plan.stored = False
         now = self._clock()
@@ -217,7 +217,8 @@ class Publisher:
             plan.checked = plan.checked or checking
         else:
             first, most = RETRY_SECONDS
-            plan.due = now + _less(min(most, first * 2.0**plan.failures))
+            wait = _less(min(most, first * 2.0**plan.failures))
+            plan.due = 0.0 if self._wake.is_set() else now + wait
             plan.failures = min(plan.failures + 1, 16)
 
     async def _empty(self, slot: _Slot, plan: _Plan, limit: trio.CapacityLimiter) -> None:
@@ -226,7 +227,7 @@ class Publisher:
                 found = await self._read(slot)
                 left = [p for p in found.presences if p.peer_id != plan.mine.peer_id]
                 await self._put(slot, left, found.seq)
-            except NetError as error:
+            except (NetError, RecordError) as error:
                 log.debug("%r could not be emptied: %s", slot, error)
 
     async def _write(self, slot: _Slot, mine: Presence, found: _Found) -> None:

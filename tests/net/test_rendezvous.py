@@ -247,6 +247,19 @@ class TestOverTime:
 
 
 class TestTrouble:
+    async def test_another_device_with_a_clock_far_ahead_does_not_stop_publishing(
+        self, autojump_clock, dht
+    ):
+        ahead = Node(dht, where=presence(LAPTOP))
+        ahead.rendezvous = Rendezvous(dht, KEY, clock=lambda: dht.clock() + 599)
+        here = Node(dht)
+        async with running(ahead):
+            await ahead.rendezvous.published.wait()
+            async with running(here):
+                with trio.fail_after(120):
+                    await here.rendezvous.published.wait()
+                assert {device.peer_id for device in await found(dht)} == {PHONE, LAPTOP}
+
     async def test_with_the_dht_down_it_tries_again_until_it_is_up(self, autojump_clock, dht):
         dht.down = True
         node = Node(dht)
