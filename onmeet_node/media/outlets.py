@@ -11,14 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from fractions import Fraction
 from typing import Any
 
 import av
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
-from onmeet_node.media.encoders import OpusEncoder, Vp8Encoder
+from onmeet_node.media.encoders import AUDIO_CLOCK, VIDEO_CLOCK, OpusEncoder, Vp8Encoder
 from onmeet_node.media.errors import MediaError, SessionClosed
 from onmeet_node.media.rate import RateControl
 from onmeet_node.media.sources import FRAME_SAMPLES, EndOfSource, Source
@@ -132,7 +131,7 @@ class AudioOutlet(Outlet):
         if self._next is None or abs(now - self._next) > 5 * FRAME_SAMPLES:
             self._next = now
         packet: av.Packet[Any] = av.Packet(data)
-        packet.pts, packet.time_base = self._next, Fraction(1, 48_000)
+        packet.pts, packet.time_base = self._next, AUDIO_CLOCK
         self._next += FRAME_SAMPLES
         return packet
 
@@ -173,5 +172,5 @@ class VideoOutlet(Outlet):
         if not data:
             return None
         packet: av.Packet[Any] = av.Packet(data)
-        packet.pts, packet.time_base = int(now * 90_000), Fraction(1, 90_000)
+        packet.pts, packet.time_base = int(now * 90_000), VIDEO_CLOCK
         return packet

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar, TypeVarTuple
 
 import aioice
 import aiortc
-from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtcpRrPacket, RtcpSrPacket, unpack_remb_fci
 from aiortc.sdp import candidate_from_sdp
 
 from onmeet_node.media import internals, sdp
+from onmeet_node.media.chat import ChatChannel
 from onmeet_node.media.endpoint import (
     ChatReceived,
     Connected,
@@ -33,16 +32,15 @@ from onmeet_node.media.errors import (
     MediaError,
     SessionClosed,
 )
+from onmeet_node.media.feedback import watch_feedback
 from onmeet_node.media.frames import FrameFeed
 from onmeet_node.media.ice import IceAgent
 from onmeet_node.media.outlets import AudioOutlet, Outlet, VideoOutlet
 from onmeet_node.media.players import AudioPlayer, VideoPlayer
-from onmeet_node.media.rate import RateControl, RetransmitBudget
+from onmeet_node.media.rate import RateControl
 from onmeet_node.media.sinks import Sinks
 from onmeet_node.media.sources import aio_open_source
 from onmeet_node.media.stats import stream_stats
-from onmeet_node.wire.codec import decode, encode
-from onmeet_node.wire.errors import DecodeError
 from onmeet_node.wire.messages import MAX_CANDIDATES, Candidate, Chat, Kind
 
 log = logging.getLogger(__name__)
@@ -52,10 +50,6 @@ Ts = TypeVarTuple("Ts")
 
 CODECS = {Kind.AUDIO: ("audio/opus",), Kind.VIDEO: ("video/VP8", "video/rtx")}
 """Both are mandatory for WebRTC endpoints (RFC 7874, RFC 7742), so no other is needed."""
-CHAT_LABEL = "onmeet"
-CHAT_ID = 0
-"""The chat channel is negotiated out of band: both sides open stream 0 (PROTOCOL, "Media")."""
-MAX_CHAT_BYTES = 20_000
 CONNECT_SECONDS = 20.0
 """From the answer to connected; ICE alone gives up after 30 s, and never without candidates."""
 REMOTE_CLOSE_SECONDS = 1.0
@@ -88,12 +82,9 @@ class Peer:
         self._agents: list[IceAgent] = []
         self._rate = RateControl()
         self._outlets: dict[Kind, Outlet] = {}
-        self._senders: dict[Kind, aiortc.RTCRtpSender] = {}
-        self._receivers: dict[Kind, aiortc.RTCRtpReceiver] = {}
         self._players: dict[Kind, AudioPlayer | VideoPlayer] = {}
         self._seen: set[Kind] = set()
-        self._chat: aiortc.RTCDataChannel | None = None
-        self._chat_open = asyncio.Event()
+        self._chat: ChatChannel | None = None
         self._phase = _Phase.NEW
         self._remote_types: tuple[str, ...] = ()
         self._busy: set[asyncio.Task[Any]] = set()
@@ -138,8 +129,7 @@ class Peer:
         codecs = aiortc.RTCRtpSender.getCapabilities(kind.value).codecs
         transceiver.setCodecPreferences([c for c in codecs if c.mimeType in CODECS[kind]])
         self._outlets[kind] = outlet
-        self._senders[kind] = transceiver.sender
-        self._watch_sender(kind, transceiver.sender, outlet)
+        watch_feedback(transceiver.sender, outlet, self._rate)
         self._watch_receiver(kind, transceiver.receiver)
 
     # ── describing ───────────────────────────────────────────────────────────────────────────────
@@ -256,76 +246,19 @@ class Peer:
 
     async def aio_send_chat(self, chat: Chat) -> None:
         """Sends a line once the channel is open."""
-        await self._aio_do(self._aio_send_chat, chat)
-
-    async def _aio_send_chat(self, chat: Chat) -> None:
-        channel = self._chat
-        if channel is None:
+        if self._chat is None:
             raise MediaError("The peer's program has no chat in calls.")
-        await self._chat_open.wait()
-        if channel.readyState != "open":
-            raise SessionClosed("The chat is closed: the call's connection has ended.")
-        channel.send(encode(chat))
+        await self._aio_do(self._chat.aio_send, chat)
 
     def _open_chat(self) -> None:
-        if self._chat is None:
-            self._chat = self._pc.createDataChannel(CHAT_LABEL, negotiated=True, id=CHAT_ID)
-            self._chat.on("open", self._chat_open.set)
-            self._chat.on("close", self._chat_open.set)
-            self._chat.on("message", self._on_chat)
-
-    def _on_chat(self, data: object) -> None:
-        if not isinstance(data, bytes) or len(data) > MAX_CHAT_BYTES:
-            return
-        try:
-            message = decode(data)
-        except DecodeError:
-            return
-        if isinstance(message, Chat):
-            self._emit(ChatReceived(message))
+        self._chat = ChatChannel(self._pc, lambda chat: self._emit(ChatReceived(chat)))
 
     # ── watching ─────────────────────────────────────────────────────────────────────────────────
-    def _watch_sender(self, kind: Kind, sender: aiortc.RTCRtpSender, outlet: Outlet) -> None:
-        """Sees every RTCP packet for this sender, then lets aiortc have it."""
-        handle = sender._handle_rtcp_packet
-
-        async def aio_handle(packet: Any) -> None:
-            if kind is Kind.VIDEO:
-                self._on_rtcp(sender._ssrc, packet)
-            await handle(packet)
-
-        sender._handle_rtcp_packet = aio_handle  # type: ignore[method-assign]
-        if isinstance(outlet, VideoOutlet):
-            sender._send_keyframe = outlet.request_keyframe  # type: ignore[method-assign]
-            retransmit = sender._retransmit
-            budget = RetransmitBudget()
-
-            async def aio_retransmit(sequence_number: int) -> None:
-                if budget.allow(sequence_number, self._rate.target, now=time.monotonic()):
-                    await retransmit(sequence_number)
-
-            sender._retransmit = aio_retransmit  # type: ignore[method-assign]
-
-    def _on_rtcp(self, ssrc: int, packet: Any) -> None:
-        now = time.monotonic()
-        if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
-            for report in packet.reports:
-                if report.ssrc == ssrc:
-                    self._rate.on_report(lost=report.fraction_lost / 256, now=now)
-        elif isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
-            try:
-                bitrate, ssrcs = unpack_remb_fci(packet.fci)
-            except ValueError:
-                return
-            if ssrc in ssrcs:
-                self._rate.on_estimate(bitrate, now=now)
-
     def _watch_receiver(self, kind: Kind, receiver: aiortc.RTCRtpReceiver) -> None:
         audio = kind is Kind.AUDIO
         player = AudioPlayer(self._on_audio) if audio else VideoPlayer(self._on_video)
         internals.set_packet_sink(receiver, player)
         self._players[kind] = player
-        self._receivers[kind] = receiver
 
     def _on_audio(self, samples: bytes, *, concealed: bool) -> None:
         if not concealed:

@@ -12,7 +12,6 @@ import logging
 from array import array
 from collections import deque
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Any, Protocol
 
 import av
@@ -20,6 +19,7 @@ from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import RtpPacket
 
 from onmeet_node.media.assembly import Picture, PictureAssembler
+from onmeet_node.media.encoders import AUDIO_CLOCK, VIDEO_CLOCK
 from onmeet_node.media.frames import SAMPLE_RATE
 from onmeet_node.media.jitter import FRAME, Gap, JitterBuffer, Play, Why
 
@@ -117,7 +117,7 @@ class AudioPlayer:
             self._decoder.format, self._decoder.layout = "s16", "mono"
             self._decoder.sample_rate = SAMPLE_RATE
         packet = av.Packet(payload)
-        packet.time_base = Fraction(1, SAMPLE_RATE)
+        packet.time_base = AUDIO_CLOCK
         try:
             frames = self._decoder.decode(packet)
         except av.FFmpegError:  # the peer's packet is damaged; hide it like a lost one
@@ -202,7 +202,7 @@ class VideoPlayer:
         if self._decoder is None:
             self._decoder = av.CodecContext.create("libvpx", "r")
         packet = av.Packet(picture.data)
-        packet.pts, packet.time_base = picture.timestamp, Fraction(1, 90_000)
+        packet.pts, packet.time_base = picture.timestamp, VIDEO_CLOCK
         return list(self._decoder.decode(packet))
 
 

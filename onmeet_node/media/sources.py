@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 FRAME_SAMPLES = 960
 """20 ms at 48 kHz, the frame that Opus and every browser use for calls."""
+CLOCK = Fraction(1, SAMPLE_RATE)
 FRAME_SECONDS = FRAME_SAMPLES / SAMPLE_RATE
 FRAME_RATE = 30
 TONE_HERTZ = 450
@@ -268,7 +269,7 @@ async def aio_open_source(spec: str | FrameFeed, kind: Kind) -> Source | None:
         name, form, options = _device(kind)
         container = _Container(name, kind, form=form, options=options)
     else:
-        if not Path(spec).is_file():  # noqa: ASYNC240 - microseconds, once a call
+        if not Path(spec).is_file():
             raise SourceUnavailable(
                 f"There is no file {spec!r}. Use test, none, devices or a file."
             )
@@ -312,9 +313,10 @@ def audio_frame(samples: bytes) -> av.AudioFrame:
     """A PyAV frame of mono 48 kHz samples (s16)."""
     frame = av.AudioFrame(format="s16", layout="mono", samples=len(samples) // 2)
     frame.sample_rate = SAMPLE_RATE
-    frame.time_base = Fraction(1, SAMPLE_RATE)
+    frame.time_base = CLOCK
     plane = frame.planes[0]
-    plane.update(samples + bytes(plane.buffer_size - len(samples)))
+    gap = plane.buffer_size - len(samples)
+    plane.update(samples + bytes(gap) if gap else samples)
     return frame
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
+import pathlib
 import shutil
 import socket
 import subprocess
@@ -40,15 +42,24 @@ class Turn:
         return IceServer(url, username, base64.b64encode(mac).decode())
 
 
+def free_port() -> int:
+    """A port that neither UDP nor TCP uses."""
+    while True:
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            port: int = tcp.getsockname()[1]
+            with contextlib.suppress(OSError):
+                udp.bind(("127.0.0.1", port))
+                return port
+
+
 @pytest.fixture
-async def turn() -> AsyncIterator[Turn]:
-    with socket.socket(type=socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        number = probe.getsockname()[1]
-    options = f"""--listening-ip=127.0.0.1 --relay-ip=127.0.0.1 --listening-port={number}
+async def turn(tmp_path: pathlib.Path) -> AsyncIterator[Turn]:
+    port = free_port()
+    options = f"""--listening-ip=127.0.0.1 --relay-ip=127.0.0.1 --listening-port={port}
         --allow-loopback-peers --no-cli --userdb=:memory: --no-tls --no-dtls --realm=onmeet
-        --use-auth-secret --no-stdout-log --log-file=/dev/null --pidfile=/dev/null
-        --min-port=40000 --max-port=40200 --cli-password=unused"""
+        --use-auth-secret --no-stdout-log --log-file=/dev/null --pidfile={tmp_path}/pid
+        --min-port=40000 --max-port=40200 --no-rfc5780"""
     server = subprocess.Popen(  # noqa: ASYNC220 - returns at once
         ["turnserver", *options.split(), f"--static-auth-secret={SECRET}"],
         stdout=subprocess.DEVNULL,
@@ -57,13 +68,14 @@ async def turn() -> AsyncIterator[Turn]:
     try:
         with trio.fail_after(10):
             while True:
+                assert server.poll() is None, "coturn ended at once"
                 try:
-                    stream = await trio.open_tcp_stream("127.0.0.1", number)
+                    stream = await trio.open_tcp_stream("127.0.0.1", port)
                     await stream.aclose()
                     break
                 except OSError:
                     await trio.sleep(0.05)
-        yield Turn(number, server.kill)
+        yield Turn(port, server.kill)
     finally:
         server.kill()
         server.wait()
