@@ -1,8 +1,8 @@
-"""What nodes and bootstraps say on `/onmeet/boot/1` (PROTOCOL, "Bootstrap").
+"""What a node asks a bootstrap: `/onmeet/boot/1` (PROTOCOL, "Bootstrap services").
 
-Frames and encoding are those of a channel. A question is answered by one answer, in order. A
-description is signed with the Ed25519 key that the bootstrap's PeerId contains: nobody else can
-say who a given address is.
+A libp2p stream of frames. The node asks, the bootstrap answers each question with one frame, in
+order. Messages are encoded like those of channels (`codec`), and what is unknown to a bootstrap is
+answered with `Refused`.
 """
 
 from __future__ import annotations
@@ -13,77 +13,129 @@ import attrs
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from onmeet_node.wire import messages
 from onmeet_node.wire.codec import Codec
 from onmeet_node.wire.errors import DecodeError, DescriptionError, LocalProtocolError
-from onmeet_node.wire.fields import Data, Integer, Several, Text, field
+from onmeet_node.wire.fields import Data, Integer, Nested, Several, Text, field
+from onmeet_node.wire.messages import Unknown
+from onmeet_node.wire.peer_id import ed25519_key
 
 # ── fixed by the protocol ────────────────────────────────────────────────────────────────────────
 PROTOCOL = "/onmeet/boot/1"
-MAX_FRAME_BYTES = 8192
+MAX_FRAME_BYTES = 8_192
+"""Of a question or an answer."""
+REGIONS = ("ca", "de")
+"""Where servers of On-Meet stand (P10): Canada, Germany."""
 CONTEXT = b"onmeet bootstrap description 1\x00"
 """Stands before the signed bytes, so that the signature fits nothing else."""
-REGIONS = ("ca", "de")
-MAX_LIFETIME = 24 * 3600
-"""Seconds from `issued` to `not_after` at most."""
+MAX_LIFETIME = 24 * 3_600
+"""Seconds from `issued` to `not_after` at most: a bootstrap that moved is soon known to have."""
 MAX_CLOCK_LEAD = 600
-"""Seconds a bootstrap's clock may be ahead of ours."""
+"""Seconds a bootstrap's clock may be ahead of a node's."""
 MAX_OPERATOR_CHARS = 80
 
-_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_ED25519_PEER = bytes.fromhex("002408011220")
-"""Stands before the key in a PeerId: identity multihash, protobuf {type Ed25519, 32 bytes}."""
 
-
-@attrs.frozen
+# ── questions ────────────────────────────────────────────────────────────────────────────────────
+@attrs.frozen(kw_only=True)
 class Describe:
-    """Who are you? Answered by `SignedDescription`."""
+    """Who are you? Answered with `SignedDescription`."""
+
+
+@attrs.frozen(kw_only=True)
+class LendTurn:
+    """May I use your TURN server? Answered with `TurnCredentials`."""
+
+
+@attrs.frozen(kw_only=True)
+class Echo:
+    """Where do you see me coming from? Answered with `Observed`."""
+
+
+# ── answers ──────────────────────────────────────────────────────────────────────────────────────
+@attrs.frozen(kw_only=True)
+class Limits:
+    """What one node may take, so that it need not find out by being refused. 0: not told."""
+
+    reservations: int = field(Integer(0, 2**32 - 1), default=0)
+    """Relay places held at once."""
+    circuit_seconds: int = field(Integer(0, 2**32 - 1), default=0)
+    """How long one relayed connection may last."""
+    circuit_bytes: int = field(Integer(0, 2**53 - 1), default=0)
+    """How much may pass through it, both ways together."""
+    questions_per_minute: int = field(Integer(0, 2**32 - 1), default=0)
 
 
 @attrs.frozen(kw_only=True)
 class Description:
-    """What a bootstrap says of itself."""
+    """Who runs a bootstrap, where, and what it offers. Travels inside `SignedDescription`."""
 
     operator: str = field(Text(0, MAX_OPERATOR_CHARS), default="")
-    """Who runs it. Text from outside: whoever shows it cleans it."""
-    region: str = field(Text(0, 2, pattern="ca|de|"), default="")
-    """Where it stands: Canada, Germany, or empty for neither."""
-    services: tuple[str, ...] = field(Several(Text(1, 32, ascii=True), 0, 16, distinct=True))
-    """``dht``, ``relay``; later ones are ignored by those who don't know them."""
-    policy: int = field(Integer(0, 2**31), default=0)
-    """Version of the operator's policy; 0 for none."""
-    issued: int = field(Integer(0, 2**52))
+    """As users read it; whoever displays it cleans it first."""
+    region: str = field(Text(0, 2, pattern="(ca|de)?"), default="")
+    """One of `REGIONS`; empty if the operator says neither."""
+    services: tuple[str, ...] = field(Several(Text(1, 32), 0, 16, distinct=True), default=())
+    """``dht``, ``relay``, ``turn``, ``guests``; unknown ones are ignored."""
+    policy_version: int = field(Integer(0, 2**32 - 1), default=0)
+    """Of the operator's policy text (P13); 0 if there is none."""
+    limits: Limits = field(Nested(Limits), default=Limits())
+    issued: int = field(Integer(0, 2**53 - 1))
     """Unix seconds."""
-    not_after: int = field(Integer(0, 2**52))
-    """Unix seconds from which on it is void."""
+    not_after: int = field(Integer(0, 2**53 - 1))
+    """Unix seconds from which on it is void; at most `MAX_LIFETIME` later."""
 
 
 @attrs.frozen(kw_only=True)
 class SignedDescription:
-    """A `Description`, encoded, and the Ed25519 signature over `CONTEXT` and its bytes."""
+    """A description as it was signed: its bytes are kept, so no one form need be agreed on."""
 
-    body: bytes = field(Data(1, 4096), hidden=True)
-    signature: bytes = field(Data(64, 64), hidden=True)
+    body: bytes = field(Data(1, 2_048))
+    """An encoded `Description`."""
+    signature: bytes = field(Data(64, 64))
+    """Ed25519, over `CONTEXT` and the body, by the key that the PeerId holds."""
+
+
+@attrs.frozen(kw_only=True)
+class TurnCredentials:
+    """Time-limited TURN credentials (draft-uberti-behave-turn-rest-00, section 2.2)."""
+
+    urls: tuple[str, ...] = field(
+        Several(Text(6, 256, ascii=True, pattern="turns?:[!-~]+"), 1, 8, distinct=True)
+    )
+    """RFC 7065, as in ``turn:turn.example.org:3478?transport=udp``."""
+    username: str = field(Text(1, 128, ascii=True))
+    """Expiry and a random part, never an identity."""
+    credential: str = field(Text(1, 128, ascii=True), hidden=True)
+    ttl: int = field(Integer(1, 7 * 86_400))
+    """Seconds they work for from now on, so that no clocks are compared."""
+
+
+@attrs.frozen(kw_only=True)
+class Observed:
+    """The address that the asking node's connection comes from, as a multiaddr."""
+
+    address: str = field(Text(1, 256, ascii=True), hidden=True)
 
 
 @attrs.frozen
 class Refused:
-    """No answer to a question; the reason is one of ours or unknown."""
+    """No. Not the last word: a node that was told ``busy`` asks again in a minute."""
 
-    reason: str = field(Text(1, 32, ascii=True))
-    """``busy``: asked too often, come back in a minute. ``unsupported``: we don't know that."""
+    reason: str = field(Text(1, 32, ascii=True, pattern="[a-z-]+"))
+    """``busy`` (asked too often), ``unsupported`` (no such question here) or ``unavailable`` (not
+    now); any other means the last."""
+    text: str = field(Text(0, 200), default="")
+    """For a log: what happened and what to do, in English."""
 
 
-Request = Describe | messages.Unknown
-Answer = SignedDescription | Refused | messages.Unknown
+Request = Describe | LendTurn | Echo | Unknown
+Answer = SignedDescription | TurnCredentials | Observed | Refused | Unknown
 
 _requests: Codec[Request] = Codec(Request, limit=MAX_FRAME_BYTES)
 _answers: Codec[Answer] = Codec(Answer, limit=MAX_FRAME_BYTES)
-_bodies: Codec[Description | messages.Unknown] = Codec(Description | messages.Unknown, limit=4096)
+_descriptions: Codec[Description] = Codec(Description, limit=2_048)
 
 
 def encode_request(request: Request) -> bytes:
-    """A question as bytes, without framing."""
+    """A question as bytes, without framing. Raises `LocalProtocolError` for `Unknown`."""
     return _requests.encode(request)
 
 
@@ -93,7 +145,7 @@ def decode_request(data: bytes) -> Request:
 
 
 def encode_answer(answer: Answer) -> bytes:
-    """An answer as bytes, without framing."""
+    """An answer as bytes, without framing. Raises `LocalProtocolError` for `Unknown`."""
     return _answers.encode(answer)
 
 
@@ -103,31 +155,39 @@ def decode_answer(data: bytes) -> Answer:
 
 
 def sign_description(description: Description, sign: Callable[[bytes], bytes]) -> SignedDescription:
-    """Signs it; `sign` gives the 64-byte Ed25519 signature under the bootstrap's PeerId."""
+    """Signs; `sign` gives the 64-byte Ed25519 signature under the bootstrap's libp2p key.
+
+    Raises `LocalProtocolError` for a description that no node would believe.
+    """
     lifetime = description.not_after - description.issued
     if not 0 < lifetime <= MAX_LIFETIME:
         raise LocalProtocolError(
             f"A description cannot last {lifetime} seconds: choose at most {MAX_LIFETIME}."
         )
-    body = _bodies.encode(description)
+    body = _descriptions.encode(description)
     return SignedDescription(body=body, signature=sign(CONTEXT + body))
 
 
-def open_description(signed: SignedDescription, peer: str, *, now: int) -> Description:
-    """The description, if the holder of PeerId `peer` signed it and it is valid at Unix `now`.
+def open_description(signed: SignedDescription, peer_id: str, *, now: int) -> Description:
+    """What the bootstrap with this PeerId says of itself, at Unix second `now`.
 
-    Raises `DescriptionError`.
+    Raises `DescriptionError`. Who may be believed is proven, not what: an operator can still lie
+    about the region, but not deny having said so.
     """
     try:
-        VerifyKey(key_of_peer(peer)).verify(CONTEXT + signed.body, signed.signature)
+        key = VerifyKey(ed25519_key(peer_id))
+    except ValueError:
+        raise DescriptionError("its PeerId holds no Ed25519 key to check it with") from None
+    try:
+        key.verify(CONTEXT + signed.body, signed.signature)
     except BadSignatureError:
         raise DescriptionError("it is not signed with the key of its address") from None
     try:
-        description = _bodies.decode(signed.body)
+        description = _descriptions.decode(signed.body)
     except DecodeError as error:
-        raise DescriptionError(f"it cannot be read, {error.reason}") from None
-    if isinstance(description, messages.Unknown):
-        raise DescriptionError("it is something else")
+        raise DescriptionError(f"it is unreadable: {error.reason}") from None
+    if isinstance(description, Unknown):
+        raise DescriptionError("it is no description")
     if description.not_after <= now:
         raise DescriptionError(f"it expired {now - description.not_after} seconds ago")
     if description.issued > now + MAX_CLOCK_LEAD:
@@ -135,25 +195,3 @@ def open_description(signed: SignedDescription, peer: str, *, now: int) -> Descr
     if not description.issued < description.not_after <= description.issued + MAX_LIFETIME:
         raise DescriptionError("it claims to last longer than descriptions may")
     return description
-
-
-def key_of_peer(peer: str) -> bytes:
-    """The Ed25519 public key, 32 bytes, that a PeerId in base58 contains.
-
-    Raises `DescriptionError` for PeerIds of other kinds: bootstraps have none.
-    """
-    number = 0
-    for letter in peer[:64]:
-        digit = _BASE58.find(letter)
-        if digit < 0:
-            raise DescriptionError("its address names no PeerId")
-        number = number * 58 + digit
-    # NOTE: the leading zero byte is a leading "1" in base58, which adds nothing to the number.
-    size = len(_ED25519_PEER) + 32
-    try:
-        raw = number.to_bytes(size, "big")
-    except OverflowError:
-        raw = b""
-    if not raw.startswith(_ED25519_PEER) or len(peer) > 64:
-        raise DescriptionError("its PeerId contains no Ed25519 key")
-    return raw[len(_ED25519_PEER) :]

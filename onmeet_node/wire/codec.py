@@ -1,8 +1,9 @@
 """The one place where bytes from outside become typed values, and back (PROTOCOL, "Encoding").
 
-A message is one msgpack map: ``t`` first, then the fields in the order of the class, without those
-that have their default value. So equal messages have equal bytes. Decoding is strict: nothing is
-converted, no key may stand twice, and what `fields` says about a value holds when it returns.
+A message is one msgpack map: ``t``, then the fields without a default, then those that differ from
+theirs, each in the order of the class. So equal messages have equal bytes; a decoder takes any
+order, and defaults as well. Decoding is strict: nothing is converted, no key may stand twice, and
+what `fields` says about a value holds when it returns.
 """
 
 from __future__ import annotations
@@ -35,13 +36,15 @@ def type_name(cls: type) -> str:
 
 
 class Codec(Generic[M]):
-    """Encodes and decodes one family of messages: the members of a union of attrs classes."""
+    """Encodes and decodes one family of messages: an attrs class, or the members of a union."""
 
     def __init__(self, union: Any, *, limit: int = MAX_MESSAGE_BYTES) -> None:
         """`limit`: bytes of one encoded message. `messages.Unknown` may be in the union."""
         self._limit = limit
         self.classes: Mapping[str, type[M]] = {
-            type_name(cls): cls for cls in get_args(union) if cls is not messages.Unknown
+            type_name(cls): cls
+            for cls in get_args(union) or (union,)
+            if cls is not messages.Unknown
         }
         """By name on the wire, in the order of the union."""
         self._names = {cls: name for name, cls in self.classes.items()}
