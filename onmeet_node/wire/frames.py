@@ -35,7 +35,7 @@ class FrameDecoder:
         self._buffer = bytearray()
         self._refused: int | None = None
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, data: bytes | bytearray) -> Iterator[bytes]:
         """Takes the next piece; gives the frames that are whole now, in order.
 
         The piece is taken at once, also when the iterator is left early: the next one goes on.
