@@ -103,7 +103,7 @@ class Text:
     def describe(self) -> str:
         """See `Shape`."""
         kind = "str (ASCII)" if self.ascii else "str"
-        pattern = f", `{self.pattern}`" if self.pattern else ""
+        pattern = ", `{}`".format(self.pattern.replace("|", "\\|")) if self.pattern else ""
         return f"{kind}, {_span(self.low, self.high)} characters{pattern}"
 
 
