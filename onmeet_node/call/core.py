@@ -63,6 +63,8 @@ class CallCore:
         self._legs: dict[Device, Leg] = {}
         self._leg: Leg | None = None
         self._rang = False
+        self._agreed = False
+        """The accept reached a channel: both sides will know of it, and media may be attached."""
         self._released: set[Device] = set()
         """Devices that may still ring because their channel was lost when another one accepted."""
 

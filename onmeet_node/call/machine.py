@@ -298,6 +298,8 @@ class Call(RingingCall):
                     self._end(ConnectTimeout, EndReason.CONNECTION_LOST, last)
             case State.RECONNECTING:
                 if self._leg is not None and self._leg.live:
+                    if self._leg.pending is not None:
+                        self._do(self._leg.close(self._leg.pending.generation))
                     self._connected(PathHeld)
                 else:
                     last = self._last_word(hangup=HangupReason.CONNECTION_LOST)

@@ -37,7 +37,7 @@ class MediaCall(CallCore):
             case on.MediaConnected():
                 if session.answered:
                     self._do(leg.connected(session))
-                    if self.state in (State.CONNECTING, State.RECONNECTING) and leg is self._leg:
+                    if self._agreed and self.state is not State.CONNECTED:
                         self._connected(on.MediaConnected)
             case on.MediaPathLost():
                 if session.connected and not session.lost:
@@ -47,6 +47,7 @@ class MediaCall(CallCore):
                 self._media_failed(leg, session)
 
     def _begin_media(self, leg: Leg) -> None:
+        self._agreed = True
         self._do(leg.attach(self._mine))
         if self._media is not None:
             self._do(leg.send(self._media))
@@ -91,7 +92,7 @@ class MediaCall(CallCore):
             return
         self._do(leg.tell_answer(session))
         self._do(leg.flush_candidates(session))
-        if self.state in ACCEPTED:
+        if self._agreed:
             self._do(leg.attach(self._mine))
 
     def _connected(self, trigger: Trigger) -> None:

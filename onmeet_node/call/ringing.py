@@ -62,9 +62,10 @@ class RingingCall(MediaCall):
         self._kinds |= kinds
         self._go(on.AcceptCall)
         self._do(self._leg.send(m.Accept(call=self.id, kinds=listed(kinds))))
-        self._begin_media(self._leg)
-        if not self._leg.open:
-            self._search()
+        if self._leg.open:
+            self._begin_media(self._leg)
+        else:
+            self._search()  # `_reopened` sees to the rest
 
     def _accepted_by(self, leg: Leg, kinds: frozenset[Kind]) -> None:
         others = [other for other in self._legs.values() if other is not leg]
@@ -127,6 +128,9 @@ class RingingCall(MediaCall):
         self._be_patient()
         self._search_pause = timing.SEARCH_PAUSE
         self._searches_without = 0
+        if not self._agreed:
+            self._begin_media(leg)
+            return
         if self.state is State.CONNECTED:
             return
         pending = leg.pending

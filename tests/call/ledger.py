@@ -1,0 +1,75 @@
+"""Checks every effect of a line against what a runner may rely on."""
+
+from __future__ import annotations
+
+from onmeet_node.call import effects as do
+from onmeet_node.call.effects import Effect, State
+from onmeet_node.call.events import Device
+from onmeet_node.wire import messages as m
+from onmeet_node.wire.messages import CallId
+
+Key = tuple[CallId, Device, int]
+
+
+class Ledger:
+    """What one line was told and has asked for so far."""
+
+    def __init__(self) -> None:
+        self.made: dict[Key, bool] = {}
+        """Media sessions, and whether the offer was ours."""
+        self.open: set[Key] = set()
+        self.attached: set[Key] = set()
+        self.answered: set[Key] = set()
+        self.accepted: set[CallId] = set()
+        self.ended: dict[CallId, do.Ended] = {}
+
+    def heard(self, message: m.CallMessage) -> None:
+        if isinstance(message, m.Accept):
+            self.accepted.add(message.call)
+
+    def check(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            self._check(effect)
+
+    def _check(self, effect: Effect) -> None:
+        if isinstance(effect, do.Send):
+            message = effect.message
+            if message.call in self.ended:
+                assert isinstance(message, m.Cancel | m.Decline | m.Hangup), "only the last word"
+            if isinstance(message, m.Accept):
+                self.accepted.add(message.call)
+            return
+        assert effect.call not in self.ended, "nothing is asked for a call that is over"
+        match effect:
+            case do.MakeOffer() | do.MakeAnswer():
+                key = (effect.call, effect.device, effect.generation)
+                assert key not in self.made, "each generation of a leg is one session"
+                self.made[key] = isinstance(effect, do.MakeOffer)
+                self.open.add(key)
+                of_call = [k for k in self.open if k[:2] == key[:2]]
+                assert len(of_call) <= 2, "the session that plays, and the one that replaces it"
+            case do.TakeAnswer():
+                key = (effect.call, effect.device, effect.generation)
+                assert key in self.open
+                assert self.made[key], "only to an offer of ours"
+                assert key not in self.answered
+                self.answered.add(key)
+            case do.TakeCandidates():
+                key = (effect.call, effect.device, effect.generation)
+                assert key in self.open
+                assert key in self.answered or not self.made[key]
+            case do.Attach():
+                key = (effect.call, effect.device, effect.generation)
+                assert key in self.open
+                assert key not in self.attached, "once"
+                assert effect.call in self.accepted, "no microphone opens before the accept"
+                self.attached.add(key)
+            case do.CloseMedia():
+                self.open.remove((effect.call, effect.device, effect.generation))
+            case do.Changed():
+                assert effect.state is not State.ENDED
+            case do.Ended():
+                assert not [key for key in self.open if key[0] == effect.call], "all is closed"
+                self.ended[effect.call] = effect
+            case do.FindDevices() | do.PeerMedia():
+                pass

@@ -1,0 +1,146 @@
+"""Several lines over a network that delays, reorders, breaks and drops. Whatever happened, once it
+is well again and the timers have run out, everybody agrees which calls there are.
+"""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from onmeet_node.call import events as on
+from onmeet_node.wire.messages import CallId
+from tests.call.phone import ALICE, AUDIO, BOB, BOTH
+from tests.call.world import Node, World
+
+N = st.integers(0, 5)
+
+
+class Chaos(RuleBasedStateMachine):
+    """Two people who call each other at will. Channels keep order, and break."""
+
+    devices = ((ALICE, "a1"), (BOB, "b1"))
+    reorders = False
+    """Messages overtake each other, which no channel of ours allows."""
+    drops = False
+    """Messages vanish without their channel breaking, which no channel of ours allows."""
+    dies = False
+
+    @initialize(early=st.tuples(st.booleans(), st.booleans(), st.booleans()), reopens=st.booleans())
+    def start(self, early: tuple[bool, bool, bool], reopens: bool) -> None:
+        self.world = World(reopens=reopens)
+        for (me, device), is_early in zip(self.devices, early, strict=False):
+            self.world.add(me, device, early=is_early)
+        self.ids = iter(range(10_000))
+
+    def node(self, which: int) -> Node:
+        nodes = list(self.world.nodes.values())
+        return nodes[which % len(nodes)]
+
+    def call(self, node: Node, which: int) -> CallId | None:
+        calls = node.line.calls
+        return calls[which % len(calls)].call if calls else None
+
+    # ── people ──────────────────────────────────────────────────────────────────────────────────
+    @rule(which=N, high=st.booleans(), audio=st.booleans())
+    def dial(self, which: int, high: bool, audio: bool) -> None:
+        node = self.node(which)
+        peer = BOB if node.me == ALICE else ALICE
+        call = CallId(bytes([high]) + next(self.ids).to_bytes(15))
+        node.does(on.Dial(call, peer, AUDIO if audio else BOTH, early_media=node.early))
+
+    @rule(which=N, what=st.sampled_from([0, 0, 0, 0, 1, 2, 3, 4, 5]))
+    def answer(self, which: int, what: int) -> None:
+        node = self.node(which)
+        call = self.call(node, 0)
+        if call is None:
+            return
+        node.does(
+            (
+                on.AcceptCall(call, BOTH),
+                on.DeclineCall(call),
+                on.HangUp(call),
+                on.RestartMedia(call),
+                on.SetMedia(call, muted=True, camera_off=False, sharing=False),
+                on.Alerting(call),
+            )[what]
+        )
+
+    # ── the network, several steps at once so that calls get somewhere ──────────────────────────
+    @rule(which=st.lists(N, min_size=1, max_size=8))
+    def report(self, which: list[int]) -> None:
+        for n in which:
+            self.world.report(n)
+
+    @rule(which=st.lists(st.tuples(N, N), min_size=1, max_size=4))
+    def deliver(self, which: list[tuple[int, int]]) -> None:
+        for wire, index in which:
+            self.world.deliver(wire, index if self.reorders else 0)
+
+    @rule(which=N)
+    def find(self, which: int) -> None:
+        self.world.find(which)
+
+    @rule()
+    def flow(self) -> None:
+        self.world.flow()
+
+    @rule(which=N)
+    def cut(self, which: int) -> None:
+        self.world.cut(which)
+
+    @precondition(lambda self: self.drops)
+    @rule(which=N, index=N)
+    def drop(self, which: int, index: int) -> None:
+        self.world.drop(which, index)
+
+    @rule(which=N, fatal=st.booleans(), both=st.booleans())
+    def trouble(self, which: int, fatal: bool, both: bool) -> None:
+        self.world.trouble(which, fatal=fatal, both=both)
+
+    @rule(seconds=st.sampled_from([0.1, 1, 2, 5, 10, 16, 21, 46]))
+    def wait(self, seconds: float) -> None:
+        self.world.wait(seconds)
+
+    @precondition(lambda self: self.dies)
+    @rule(which=N)
+    def kill(self, which: int) -> None:
+        self.world.kill(self.node(which).device)
+
+    def teardown(self) -> None:
+        if hasattr(self, "world"):
+            self.world.settle()
+            self.world.check_agreement()
+            assert len(self.world.live()) <= 1 + (len(self.devices) > 3)
+
+
+class Reordering(Chaos):
+    reorders = True
+
+
+class Dropping(Chaos):
+    reorders = True
+    drops = True
+
+
+class SeveralDevices(Chaos):
+    devices = ((ALICE, "a1"), (BOB, "b1"), (BOB, "b2"))
+
+
+class DyingDevices(SeveralDevices):
+    reorders = True
+    drops = True
+    dies = True
+
+
+STEPS = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestChaos = Chaos.TestCase
+TestChaos.settings = STEPS
+TestReordering = Reordering.TestCase
+TestReordering.settings = STEPS
+TestDropping = Dropping.TestCase
+TestDropping.settings = STEPS
+TestSeveralDevices = SeveralDevices.TestCase
+TestSeveralDevices.settings = STEPS
+TestDyingDevices = DyingDevices.TestCase
+TestDyingDevices.settings = STEPS

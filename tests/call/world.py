@@ -1,0 +1,315 @@
+"""A world of lines: channels that delay, reorder, break and drop, and media that only pretends.
+
+Nothing happens by itself. Whoever drives it picks the next step; `settle` takes all that are left
+over a network that is well again, timers included.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from onmeet_node.call import effects as do
+from onmeet_node.call import events as on
+from onmeet_node.call.effects import Effect, EndReason, State
+from onmeet_node.call.errors import LocalProtocolError
+from onmeet_node.call.events import Device, Event, Identity
+from onmeet_node.call.line import Line
+from onmeet_node.wire import messages as m
+from onmeet_node.wire.messages import CallId
+from tests.call.ledger import Key, Ledger
+
+QUIET = 500.0
+"""Seconds of `settle` after which every timer of the protocol has had its time, twice over."""
+
+
+@dataclass(eq=False)
+class Session:
+    """A peer connection that exists in name."""
+
+    node: Node
+    key: Key
+    ours: bool
+    offer: str
+    """The offer that began it, naming the session it came from."""
+    open: bool = True
+    attached: bool = False
+    twin: Session | None = None
+
+    @property
+    def name(self) -> str:
+        call, device, generation = self.key
+        return f"{self.node.device} {call.hex()} {device} {generation}"
+
+    def close(self) -> None:
+        """The other end notices soon."""
+        self.open = False
+        if self.twin is not None and self.twin.open:
+            self.twin.node.reports.append(on.MediaPathLost(*self.twin.key))
+
+
+@dataclass(eq=False)
+class Node:
+    """A device of a person: a line, and what its runner would do."""
+
+    world: World
+    me: Identity
+    device: Device
+    early: bool = True
+    alive: bool = True
+    reports: deque[Event] = field(default_factory=deque)
+    """What its runner has to tell it, in this order."""
+    searches: list[do.FindDevices] = field(default_factory=list)
+    sessions: dict[Key, Session] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.line = Line(self.me)
+        self.ledger = Ledger()
+
+    def does(self, event: Event) -> None:
+        if not self.alive:
+            return
+        try:
+            effects = self.line.handle(event, now=self.world.now)
+        except LocalProtocolError:
+            return
+        self.perform(effects)
+
+    def perform(self, effects: list[Effect]) -> None:
+        self.ledger.check(effects)
+        for effect in effects:
+            self._perform(effect)
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case do.FindDevices():
+                self.searches.append(effect)
+            case do.Send(peer=peer, device=device, message=message):
+                if isinstance(message, m.Accept):
+                    self.world.accepted.add(message.call)
+                if frozenset({self.device, device}) in self.world.channels:
+                    self.world.wire(self.device, device).append(message)
+                else:
+                    self.reports.append(on.DeviceLost(peer, device))
+            case do.MakeOffer(call=call, device=device, generation=generation):
+                session = self._open((call, device, generation), ours=True)
+                session.offer = session.name
+                self.reports.append(on.OfferReady(*session.key, session.name))
+            case do.MakeAnswer(call=call, device=device, generation=generation, sdp=sdp):
+                session = self._open((call, device, generation), ours=False)
+                session.offer = sdp
+                self.reports.append(on.AnswerReady(*session.key, session.name))
+            case do.TakeAnswer(call=call, device=device, generation=generation, sdp=sdp):
+                self.world.join(self.sessions[call, device, generation], sdp)
+            case do.Attach(call=call, device=device, generation=generation):
+                assert call in self.world.accepted, "media before the callee accepted"
+                self.sessions[call, device, generation].attached = True
+            case do.CloseMedia(call=call, device=device, generation=generation):
+                self.sessions[call, device, generation].close()
+            case do.TakeCandidates() | do.Changed() | do.PeerMedia() | do.Ended():
+                pass
+
+    def _open(self, key: Key, *, ours: bool) -> Session:
+        session = self.sessions[key] = Session(self, key, ours, "")
+        self.world.named[session.name] = session
+        return session
+
+
+class World:
+    """Nodes, what is on its way between them, and the time."""
+
+    def __init__(self, *, reopens: bool = True) -> None:
+        self.now = 0.0
+        self.nodes: dict[Device, Node] = {}
+        self.channels: set[frozenset[Device]] = set()
+        self.wires: dict[tuple[Device, Device], list[m.CallMessage]] = {}
+        self.named: dict[str, Session] = {}
+        self.accepted: set[CallId] = set()
+        self.reopens = reopens
+        """Whether a node is told of a channel that the other one opened."""
+
+    def add(self, me: Identity, device: str, *, early: bool = True) -> Node:
+        node = Node(self, me, Device(device), early)
+        self.nodes[node.device] = node
+        return node
+
+    def wire(self, sender: Device, receiver: Device) -> list[m.CallMessage]:
+        return self.wires.setdefault((sender, receiver), [])
+
+    # ── steps: each returns whether there was anything to do ────────────────────────────────────
+    def report(self, which: int = 0) -> bool:
+        waiting = [node for node in self.nodes.values() if node.reports and node.alive]
+        if not waiting:
+            return False
+        node = waiting[which % len(waiting)]
+        node.does(node.reports.popleft())
+        return True
+
+    def deliver(self, which: int = 0, index: int = 0) -> bool:
+        """One message of one wire; a lost channel is reported before a new one is heard."""
+        waiting = [
+            (sender, receiver)
+            for (sender, receiver), messages in self.wires.items()
+            if messages and not self._owes(receiver, sender)
+        ]
+        if not waiting:
+            return False
+        sender, receiver = waiting[which % len(waiting)]
+        messages = self.wires[sender, receiver]
+        message = messages.pop(index % len(messages))
+        source, node = self.nodes[sender], self.nodes[receiver]
+        node.ledger.heard(message)
+        node.does(on.MessageReceived(source.me, sender, message, early_media=node.early))
+        return True
+
+    def drop(self, which: int, index: int) -> None:
+        wires = [messages for messages in self.wires.values() if messages]
+        if wires:
+            messages = wires[which % len(wires)]
+            messages.pop(index % len(messages))
+
+    def find(self, which: int = 0) -> bool:
+        """One search is carried out, to its end."""
+        waiting = [node for node in self.nodes.values() if node.searches and node.alive]
+        if not waiting:
+            return False
+        node = waiting[which % len(waiting)]
+        search = node.searches.pop(0)
+        for other in self.nodes.values():
+            if other.me == search.peer and other.alive:
+                self._open_channel(node, other)
+                node.reports.append(on.DeviceReady(search.call, other.device))
+        node.reports.append(on.SearchEnded(search.call))
+        return True
+
+    def cut(self, which: int) -> None:
+        """A channel breaks; what was on its way is gone, and both ends will hear of it."""
+        if not self.channels:
+            return
+        ends = sorted(self.channels, key=sorted)[which % len(self.channels)]
+        self.channels.discard(ends)
+        for one, other in (sorted(ends), sorted(ends, reverse=True)):
+            self.wire(one, other).clear()
+            self.nodes[one].reports.append(on.DeviceLost(self.nodes[other].me, other))
+
+    def trouble(self, which: int, *, fatal: bool, both: bool) -> None:
+        """A media path goes silent, or a session fails."""
+        sessions = [s for s in self.named.values() if s.open and s.node.alive]
+        if not sessions:
+            return
+        session = sessions[which % len(sessions)]
+        kind = on.MediaFailed if fatal else on.MediaPathLost
+        session.node.reports.append(kind(*session.key))
+        if both and session.twin is not None and session.twin.open:
+            session.twin.node.reports.append(kind(*session.twin.key))
+
+    def kill(self, device: Device) -> None:
+        """The process of a node dies."""
+        node = self.nodes[device]
+        node.alive = False
+        while mine := [ends for ends in self.channels if device in ends]:
+            self.cut(sorted(self.channels, key=sorted).index(mine[0]))
+        for session in node.sessions.values():
+            if session.open:
+                session.close()
+
+    def join(self, session: Session, answer: str) -> None:
+        """ICE and DTLS between an offerer and its answerer."""
+        other = self.named[answer]
+        assert other.offer == session.name, "the answer is to this very offer"
+        if other.open:
+            session.twin, other.twin = other, session
+            for end in (session, other):
+                end.node.reports.append(on.MediaConnected(*end.key))
+
+    def give_up_ice(self) -> bool:
+        """Sessions that wait for a counterpart that is closed, or never was, fail at last."""
+        waiting = [
+            session
+            for node in self.nodes.values()
+            for session in node.sessions.values()
+            if session.open and session.twin is None and node.alive
+        ]
+        for session in waiting:
+            session.node.reports.append(on.MediaFailed(*session.key))
+        return bool(waiting)
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        for node in self.nodes.values():
+            if node.alive:
+                node.perform(node.line.tick(now=self.now))
+
+    def flow(self) -> None:
+        """All that is under way arrives, in order, in no time."""
+        while self.report() or self.deliver() or self.find():
+            pass
+
+    def settle(self) -> None:
+        """All that is under way arrives, and all timers run out, over a network that is well."""
+        until = self.now + QUIET
+        while True:
+            self.flow()
+            times = [n.line.next_timeout for n in self.nodes.values() if n.alive]
+            due = min((time for time in times if time is not None), default=None)
+            if due is not None and due <= until:
+                self.wait(max(due - self.now, 0))
+            elif not self.give_up_ice():
+                break
+
+    # ── what is left ────────────────────────────────────────────────────────────────────────────
+    def states(self, call: CallId) -> dict[Device, State]:
+        return {
+            node.device: status.state
+            for node in self.nodes.values()
+            if node.alive
+            for status in node.line.calls
+            if status.call == call
+        }
+
+    def live(self) -> set[CallId]:
+        return {s.call for node in self.nodes.values() if node.alive for s in node.line.calls}
+
+    def ends(self, call: CallId) -> dict[Device, EndReason]:
+        return {
+            node.device: node.ledger.ended[call].reason
+            for node in self.nodes.values()
+            if call in node.ledger.ended
+        }
+
+    def check_agreement(self) -> None:
+        """Every call is over everywhere, or two devices talk in it over one pair of sessions."""
+        for call in self.live():
+            states = self.states(call)
+            assert sorted(states.values()) == [State.CONNECTED] * 2, (call, states)
+            ends = [
+                session
+                for node in self.nodes.values()
+                if node.alive
+                for session in node.sessions.values()
+                if session.open and session.key[0] == call
+            ]
+            assert len(ends) == 2, [end.name for end in ends]
+            assert ends[0].twin is ends[1]
+            assert all(end.attached for end in ends), "both can be heard"
+        for node in self.nodes.values():
+            open_keys = {key for key, session in node.sessions.items() if session.open}
+            if node.alive:
+                assert node.ledger.open == open_keys
+                assert {key[0] for key in open_keys} <= self.live()
+
+    # ── inside ──────────────────────────────────────────────────────────────────────────────────
+    def _open_channel(self, node: Node, other: Node) -> None:
+        ends = frozenset({node.device, other.device})
+        if ends in self.channels:
+            return
+        self.channels.add(ends)
+        if self.reopens:
+            for status in other.line.calls:
+                if status.peer == node.me:
+                    other.reports.append(on.DeviceReady(status.call, node.device))
+
+    def _owes(self, receiver: Device, sender: Device) -> bool:
+        node = self.nodes[receiver]
+        lost = on.DeviceLost(self.nodes[sender].me, sender)
+        return not node.alive or lost in node.reports
