@@ -6,7 +6,7 @@ text, trio streams, and records as bytes.
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -42,12 +42,12 @@ from onmeet_node.net.library import (
     new_raw_host,
     reason,
 )
+from onmeet_node.net.serving import Handler, Serving
 from onmeet_node.net.streams import Stream
 
 __all__ = ["Host", "HostConfig", "HostStats", "open_host"]
 
 T = TypeVar("T")
-Handler = Callable[[Stream], Awaitable[None]]
 Notify = Callable[[str], None]
 """Gets a PeerId. Called in the host's task, so it must not block or raise."""
 
@@ -55,10 +55,6 @@ log = logging.getLogger(__name__)
 
 CLOSE_LIMIT = 3.0
 """Seconds for saying goodbye to every peer; after that their sockets are just dropped."""
-SWEEP_EVERY = 0.5
-"""Seconds between looks for handlers that serve a stream no longer there."""
-HANDLER_LIMIT = 1.0
-"""Seconds that cancelled handlers may take to clean up when the host stops."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +84,8 @@ class Host:
         self._dialer = Dialer(self._network, self._calls, config.remedies)
         self._kad = kad
         self.dht = Dht(kad, self._calls, config)
-        self._accepting = True
-        self._serving: dict[trio.CancelScope, INetStream] = {}
+        self._serving = Serving(self._stream, config.remedies)
         self._open: set[INetConn] = set()
-        self._ended = trio.Event()
         self._on_connect: list[Notify] = []
         self._on_disconnect: list[Notify] = []
 
@@ -193,9 +187,10 @@ class Host:
             raw = await self.raw.new_stream(ID.from_string(peer), [TProtocol(protocol)])
         except Exception as error:
             raise StreamRefused(peer, protocol, reason(error)) from error
-        return self._stream(raw, peer)
+        return self._stream(raw)
 
-    def _stream(self, raw: INetStream, peer: str) -> Stream:
+    def _stream(self, raw: INetStream) -> Stream:
+        peer = str(raw.muxed_conn.peer_id)
         return Stream(raw, peer, self._calls, tell_resets=self.config.remedies.tell_resets)
 
     def handle(
@@ -213,53 +208,12 @@ class Host:
         when the handler returns and reset when it raises, which is logged and
         harms nothing else. Handlers are cancelled when their connection is gone.
         """
-        serving: dict[str, int] = {}
-
-        async def serve(raw: INetStream) -> None:
-            peer = str(raw.muxed_conn.peer_id)
-            stream = self._stream(raw, peer)
-            if not self._accepting or (
-                self.config.remedies.bound_handlers and serving.get(peer, 0) >= limit
-            ):
-                stream.abort()
-                return
-            serving[peer] = serving.get(peer, 0) + 1
-            try:
-                with self._served(raw), trio.move_on_after(timeout or float("inf")):
-                    await handler(stream)
-                    await stream.aclose()
-            except trio.BrokenResourceError as error:
-                log.debug("a peer left in the middle of %s: %s", protocol, error)
-            finally:
-                serving[peer] -= 1
-                if not serving[peer]:
-                    del serving[peer]
-                stream.abort()
-
-        self.raw.set_stream_handler(TProtocol(protocol), serve)
+        served = self._serving.handler(protocol, handler, limit=limit, timeout=timeout)
+        self.raw.set_stream_handler(TProtocol(protocol), served)
 
     def stop_handling(self, protocol: str) -> None:
         """Refuse new streams of `protocol`; those being served go on."""
         self.raw.remove_stream_handler(TProtocol(protocol))
-
-    @contextlib.contextmanager
-    def _served(self, raw: INetStream) -> Iterator[None]:
-        with trio.CancelScope() as scope:
-            self._serving[scope] = raw
-            try:
-                yield
-            finally:
-                del self._serving[scope]
-                self._ended.set()
-                self._ended = trio.Event()
-
-    async def sweep(self) -> None:
-        """Cancel handlers whose stream was reset or lost, for ever; only readers are told of it."""
-        while True:
-            await trio.sleep(SWEEP_EVERY)
-            for scope, raw in list(self._serving.items()):
-                if raw.muxed_stream.reset_received or raw.muxed_conn.is_closed:  # type: ignore[attr-defined]
-                    scope.cancel()
 
     # ---- DHT -------------------------------------------------------------------------------
 
@@ -296,7 +250,12 @@ class Host:
             await progress.wait()
         if not joined:
             raise JoinFailed(reasons)
-        self.spawn(self._kad.refresh_routing_table)
+        # Looking for ourselves finds our neighbours; a server needs every part of the key space.
+        if self.config.server:
+            self.spawn(self._kad.refresh_routing_table)
+        else:
+            own = ID.from_string(self.peer_id).to_bytes()
+            self.spawn(self._kad.peer_routing.find_closest_peers_network, own)
         return tuple(joined)
 
     def dht_peers(self) -> tuple[str, ...]:
@@ -326,15 +285,13 @@ class Host:
 
     # ---- for open_host ---------------------------------------------------------------------
 
+    async def sweep(self) -> None:
+        """End handlers that nobody will wake, for ever."""
+        await self._serving.sweep()
+
     async def stop(self) -> None:
-        """End the handlers, then refuse new calls. Takes HANDLER_LIMIT seconds at most."""
-        self._accepting = False
-        for scope in list(self._serving):
-            scope.cancel()
-        with trio.move_on_after(HANDLER_LIMIT) as limit:
-            limit.shield = True
-            while self._serving:
-                await self._ended.wait()
+        """End the handlers, then refuse new calls."""
+        await self._serving.stop()
         self._calls.close()
 
     async def close_connections(self) -> None:

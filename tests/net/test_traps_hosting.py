@@ -98,7 +98,7 @@ async def test_without_hide_addresses_everybody_learns_them():
 
 async def connected_after_silence(remedies: Remedies, seconds: float) -> bool:
     with child() as (process, address):
-        async with open_host(config(remedies=remedies, ping_interval=0.5, pong_limit=1.0)) as host:
+        async with open_host(config(remedies=remedies, ping_interval=0.3, pong_limit=0.5)) as host:
             peer = await host.connect([address])
             process.send_signal(signal.SIGSTOP)
             with trio.move_on_after(seconds):
@@ -111,7 +111,7 @@ async def test_a_peer_that_went_silent_is_dropped():
 
 
 async def test_without_monitor_health_it_stays():
-    assert await connected_after_silence(without("monitor_health"), 6)
+    assert await connected_after_silence(without("monitor_health"), 4)
 
 
 async def test_a_quiet_peer_that_answers_pings_stays():

@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from onmeet_node.net.errors import HostFailed, StreamRefused
+from onmeet_node.net.errors import HostFailed, NetError, StreamRefused
 from onmeet_node.net.host import open_host
 from onmeet_node.net.library import STREAMS_PER_CONNECTION
 from onmeet_node.net.patches import Remedies
@@ -23,9 +23,9 @@ async def fail(stream: Stream) -> None:
 async def talk_after_a_failing_handler(remedies: Remedies) -> bytes:
     async with pair(remedies) as (server, client):
         server.handle(FAIL, fail)
-        failed = await client.open_stream(server.peer_id, FAIL)
-        with pytest.raises(trio.BrokenResourceError):
-            await failed.receive_some()
+        # The reset may overtake the answer that opens the stream.
+        with pytest.raises((trio.BrokenResourceError, StreamRefused)):
+            await (await client.open_stream(server.peer_id, FAIL)).receive_some()
         stream = await client.open_stream(server.peer_id, ECHO)
         await stream.send_all(b"still here")
         return await stream.receive_some()
@@ -68,7 +68,7 @@ async def test_giving_up_on_a_hundred_calls_keeps_the_connection():
 async def test_without_abandon_giving_up_ends_the_connection():
     with trio.fail_after(30):
         # The loss may be noticed by a call before it is notified.
-        with suppress(trio.BrokenResourceError, StreamRefused):
+        with suppress(trio.BrokenResourceError, NetError):
             assert await disconnections_by_cancelling(without("abandon"), 1000) > 0
 
 
