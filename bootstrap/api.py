@@ -10,14 +10,19 @@ import trio
 from nacl.signing import SigningKey
 
 from bootstrap.config import BootstrapConfig
-from bootstrap.limits import RateLimit
+from bootstrap.limits import RateLimit, prefix_of
 from onmeet_node.net.host import Host
 from onmeet_node.net.streams import Stream
 from onmeet_node.wire.bootstrap_api import (
     MAX_FRAME_BYTES,
     PROTOCOL,
+    Answer,
     Describe,
     Description,
+    Echo,
+    LendTurn,
+    Limits,
+    Observed,
     Refused,
     SignedDescription,
     decode_request,
@@ -26,6 +31,7 @@ from onmeet_node.wire.bootstrap_api import (
 )
 from onmeet_node.wire.errors import RemoteProtocolError
 from onmeet_node.wire.frames import FrameDecoder, encode_frame
+from onmeet_node.wire.messages import Unknown
 
 CONVERSATION_LIMIT = 15.0
 """Seconds one stream may last; questions and answers are short."""
@@ -45,12 +51,12 @@ class Api:
         host: Host,
         config: BootstrapConfig,
         *,
-        network_of: Callable[[Stream], str],
+        address_of: Callable[[Stream], str | None],
         clock: Callable[[], float] = trio.current_time,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
-        self._network_of = network_of
+        self._address_of = address_of
         self._wall_clock = wall_clock
         self._key = SigningKey(config.seed)
         self._peers = RateLimit(config.request_rate, clock)
@@ -71,17 +77,26 @@ class Api:
                     left -= 1
                     await stream.send_all(encode_frame(encode_answer(self._answer(stream, frame))))
 
-    def _answer(self, stream: Stream, frame: bytes) -> SignedDescription | Refused:
+    def _answer(self, stream: Stream, frame: bytes) -> Answer:
+        network = prefix_of(self._address_of(stream))
         # A peer's own limit first: one that is over it must not use up its network's share.
-        if not self._peers.allow(stream.peer_id) or not self._networks.allow(
-            self._network_of(stream)
-        ):
-            return Refused("busy")
+        if not self._peers.allow(stream.peer_id) or not self._networks.allow(network):
+            return Refused("busy", "Asked too often: ask again in a minute.")
         match decode_request(frame):
             case Describe():
                 return self.description()
-            case _:
-                return Refused("unsupported")
+            case Echo():
+                return self._observed(stream)
+            case LendTurn():
+                return Refused("unavailable", "This bootstrap lends no TURN: ask another one.")
+            case Unknown():
+                return Refused("unsupported", "This bootstrap does not know that question.")
+
+    def _observed(self, stream: Stream) -> Observed | Refused:
+        address = self._address_of(stream)
+        if address is None:
+            return Refused("unavailable", "The address of this connection cannot be told.")
+        return Observed(address=f"/ip{6 if ':' in address else 4}/{address}")
 
     def description(self) -> SignedDescription:
         """Who we are, freshly signed at most `RESIGN_SECONDS` ago."""
@@ -96,6 +111,12 @@ class Api:
             operator=self._config.operator,
             region=self._config.region,
             services=("dht", "relay"),
+            limits=Limits(
+                reservations=1,
+                circuit_seconds=int(self._config.circuit_seconds),
+                circuit_bytes=self._config.circuit_bytes,
+                questions_per_minute=int(self._config.requests_per_minute),
+            ),
             issued=now,
             not_after=now + DESCRIPTION_SECONDS,
         )

@@ -9,7 +9,7 @@ import attrs
 
 from bootstrap.api import Api
 from bootstrap.config import BootstrapConfig
-from bootstrap.host import network_of, open_bootstrap_host
+from bootstrap.host import network_of, open_bootstrap_host, remote_address
 from bootstrap.limits import Caps
 from bootstrap.relay import Relay, RelayLimits, open_relay
 from onmeet_node.net.host import Host
@@ -74,5 +74,5 @@ async def open_bootstrap(config: BootstrapConfig) -> AsyncIterator[Bootstrap]:
         open_bootstrap_host(config) as host,
         open_relay(host, relay_limits(config), prefix_of=network_of) as relay,
     ):
-        Api(host, config, network_of=network_of)
+        Api(host, config, address_of=remote_address)
         yield Bootstrap(host, relay)

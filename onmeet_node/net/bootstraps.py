@@ -182,7 +182,9 @@ class Bootstraps:
         try:
             description = open_description(signed, peer, now=int(self._wall_clock()))
         except DescriptionError as error:
-            raise BootstrapRefused(error.reason) from error
+            raise BootstrapRefused(
+                f"{error.reason}; check this machine's clock, or use another bootstrap"
+            ) from error
         if self._region is not None and description.region != self._region:
             where = _REGIONS.get(description.region, "neither Canada nor Germany")
             wanted = _REGIONS[self._region]

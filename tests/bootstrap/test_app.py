@@ -10,7 +10,16 @@ from onmeet_node.net.bootstraps import ask_description
 from onmeet_node.net.errors import BootstrapRefused, RelayUnavailable
 from onmeet_node.net.host import Host, HostConfig, open_host
 from onmeet_node.net.relay import RelayClient, through
-from onmeet_node.wire.bootstrap_api import PROTOCOL, Describe, encode_request, open_description
+from onmeet_node.wire.bootstrap_api import (
+    PROTOCOL,
+    Describe,
+    Echo,
+    Observed,
+    Refused,
+    decode_answer,
+    encode_request,
+    open_description,
+)
 from onmeet_node.wire.frames import encode_frame
 from tests.fakes.relay_world import ECHO, echo, said_back
 
@@ -125,6 +134,38 @@ async def test_many_questions_on_one_stream_are_answered_in_order_up_to_a_limit(
             received = b"".join([data async for data in stream])
             length = int.from_bytes(received[:4], "big") + 4
             assert len(received) == 8 * length
+
+
+async def ask(node: Host, peer: str, request) -> object:
+    stream = await node.open_stream(peer, PROTOCOL)
+    await stream.send_all(encode_frame(encode_request(request)))
+    await stream.send_eof()
+    received = b"".join([data async for data in stream])
+    return decode_answer(received[4:])
+
+
+@pytest.mark.parametrize(
+    ("listen", "seen"),
+    [("/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1"), ("/ip6/::1/tcp/0/ws", "/ip6/::1")],
+)
+async def test_a_node_is_told_where_it_is_seen_to_come_from(listen: str, seen: str):
+    config = attrs.evolve(ephemeral_config(), listen=(listen,))
+    with trio.fail_after(20):
+        async with open_bootstrap(config) as bootstrap, open_host(dial_only()) as node:
+            await node.connect(bootstrap.addresses)
+            assert await ask(node, bootstrap.peer_id, Echo()) == Observed(address=seen)
+
+
+async def test_a_question_from_a_later_version_is_declined_in_words():
+    with trio.fail_after(20):
+        async with open_bootstrap(ephemeral_config()) as bootstrap, open_host(dial_only()) as node:
+            await node.connect(bootstrap.addresses)
+            stream = await node.open_stream(bootstrap.peer_id, PROTOCOL)
+            await stream.send_all(encode_frame(b"\x81\xa1t\xa5later"))
+            await stream.send_eof()
+            answer = decode_answer(b"".join([data async for data in stream])[4:])
+            assert isinstance(answer, Refused)
+            assert answer.reason == "unsupported"
 
 
 async def test_a_node_that_is_no_bootstrap_is_told_apart():
