@@ -6,7 +6,6 @@ cattrs can take from JSON and back (frozen classes, tuples, enums, text, numbers
 
 from __future__ import annotations
 
-import enum
 import json
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -14,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import cattrs
 from cattrs.preconf.json import make_converter
 
+from onmeet_node.call.line import Busy
 from onmeet_node.errors import OnMeetError
 from onmeet_node.identity.policy import ReachPolicy
 from onmeet_node.store.database import Database
@@ -32,16 +32,7 @@ class Setting(Generic[T]):
     default: T
 
 
-class Busy(enum.StrEnum):
-    """What a caller learns while we are in another call."""
-
-    TELL = "tell"
-    HIDE = "hide"
-    """It rings on for the caller, to no answer."""
-
-
-Reach = ReachPolicy
-REACH = Setting("reach", Reach, Reach.CODES)
+REACH = Setting("reach", ReachPolicy, ReachPolicy.CODES)
 """Who can reach this node at all (P5)."""
 BUSY = Setting("busy", Busy, Busy.TELL)
 RELAY_ONLY: Setting[bool] = Setting("relay-only", bool, default=False)

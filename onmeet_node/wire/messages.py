@@ -280,9 +280,12 @@ class MissedCall:
 
 @attrs.frozen(kw_only=True)
 class Received:
-    """Tells the sender that its `MissedCall` is kept; it may leave the outbox."""
+    """Confirms a message that its sender keeps until then.
 
-    call: CallId = _call_id()
+    `ref`, 16 bytes: of a `MissedCall` its call id, of a `Grant` the BLAKE2b-128 of its secret.
+    """
+
+    ref: bytes = field(Data(16, 16))
 
 
 @attrs.frozen(kw_only=True)

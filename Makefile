@@ -1,0 +1,58 @@
+# Everything a person or CI runs. The only things needed beforehand: Python 3.11, git, make.
+# Python packages go into .venv, with the versions and hashes of requirements.lock.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := demo
+.PHONY: demo run test lint format bench lock system-packages clean
+
+demo: $(READY)
+	$(BIN)/onmeet demo
+
+run: $(READY)
+	@test -e "$${ONMEET_HOME:-$$HOME/.local/share/onmeet}" || $(BIN)/onmeet init
+	$(BIN)/onmeet up
+
+test: $(READY) system-packages lint
+	$(BIN)/pytest $(PYTEST_FLAGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) system-packages
+	$(BIN)/python -m benchmarks
+
+# Debian packages for the tests that meet the real thing: coturn, network namespaces with NATs, a
+# delaying switch that is compiled on the spot. Without root they are not installed, and those
+# tests are skipped with a reason (required in CI).
+system-packages:
+	@sh tests/system-packages
+
+lock: $(READY)
+	$(PYTHON) -m venv .venv/lock && .venv/lock/bin/pip install --quiet uv
+	.venv/lock/bin/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	    --group dev --output-file requirements.lock pyproject.toml
+
+# --no-deps: the lock file is complete, and overrides one pin of libp2p's (see pyproject.toml).
+# trio-stubs: from 2022, brought by libp2p's trio-typing, they hide trio's own types from mypy.
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("On-Meet needs Python 3.11 or newer.") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	rm -rf .venv/lib/python3*/site-packages/trio-stubs
+	@touch $@
+
+clean:
+	rm -rf .venv dist build demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,330 @@
+"""The composition root: opens store, network, media and calls in one nursery, as one `Node`."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, get_args
+
+import trio
+
+from onmeet_node.call import events as on
+from onmeet_node.call.effects import State
+from onmeet_node.call.errors import LocalProtocolError
+from onmeet_node.call.events import Device, Identity
+from onmeet_node.call.line import Line
+from onmeet_node.caller import Caller
+from onmeet_node.calls import Call, MediaWish
+from onmeet_node.codes import Codes
+from onmeet_node.config import Config, load_config
+from onmeet_node.duties import run_duties
+from onmeet_node.errors import OnMeetError
+from onmeet_node.events import Hub, NodeEvent, Reachable, Started
+from onmeet_node.identity.code import ContactCode
+from onmeet_node.identity.keys import IdentityKey
+from onmeet_node.net.channels import (
+    ChannelEvent,
+    ChannelGone,
+    ChannelOpened,
+    Channels,
+    MessageArrived,
+    open_channels,
+)
+from onmeet_node.network import Network, finding, open_network
+from onmeet_node.people import People
+from onmeet_node.reach import Reacher
+from onmeet_node.store import (
+    KeyFile,
+    Passphrase,
+    Store,
+    Unlock,
+    export_home,
+    find_home_key,
+    open_store,
+)
+from onmeet_node.store.errors import StoreError
+from onmeet_node.store.settings import RELAY_ONLY
+from onmeet_node.studio import Studio
+from onmeet_node.wire.messages import CallMessage, Kind
+
+log = logging.getLogger(__name__)
+
+
+class NoSuchCall(OnMeetError):
+    """There is no such call now."""
+
+
+class Node:
+    """A running node. Made by `open_node`; everything ends with its block."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        key: IdentityKey,
+        network: Network,
+        people: People,
+        channels: Channels,
+        nursery: trio.Nursery,
+    ) -> None:
+        self.config = config
+        self.people = people
+        self.hub: Hub[NodeEvent] = Hub()
+        self.reachable = trio.Event()
+        """Set when a record is published, and a reader elsewhere could resolve it."""
+        self.started = Started(peer_id=network.peer_id, addresses=network.addresses)
+        self._store = store
+        self._key = key
+        self._network = network
+        self._channels = channels
+        self._scope = nursery.cancel_scope
+        self._open: set[tuple[Identity, Device]] = set()
+        self._reacher = Reacher(channels, network.rendezvous, people)
+        self._studio = Studio(
+            config,
+            ice_servers=lambda: (),
+            relay_only=lambda: config.relay_only or store.settings.get(RELAY_ONLY),
+        )
+        line = Line(self.identity)
+        self._caller = Caller(
+            self.identity, line, self._reacher, self._studio, people, self.hub, nursery
+        )
+        self.calls = self._caller.calls
+
+    def __repr__(self) -> str:
+        return f"<Node {self.identity.hex()[:8]}>"
+
+    @property
+    def identity(self) -> Identity:
+        """Who this node is: 32 bytes, an Ed25519 public key."""
+        return Identity(self._key.public)
+
+    async def run(self) -> None:
+        """Everything the node does by itself, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._network.run, self.people.audiences)
+            nursery.start_soon(self._studio.run)
+            nursery.start_soon(self._caller.run_timers)
+            nursery.start_soon(self._listen)
+            await self._network.rendezvous.published.wait()
+            self.reachable.set()
+            self.hub.publish(Reachable())
+            self._studio.prepare()
+            await run_duties(self.people, self._reacher.channel)
+
+    async def _listen(self) -> None:
+        """Takes what comes over the channels, one after the other."""
+        async for event in self._channels.events:
+            try:
+                self._take(event)
+            except (StoreError, LocalProtocolError) as error:
+                # The disk is full, say: what came is lost, the node is not.
+                log.error("%s was not dealt with: %s", type(event).__name__, error)
+
+    def _take(self, event: ChannelEvent) -> None:
+        peer, device = event.identity, event.device
+        match event:
+            case ChannelOpened(hello=hello):
+                self._open.add((peer, device))
+                self.people.channel_opened(peer, hello)
+            case MessageArrived(message=message):
+                if isinstance(message, get_args(CallMessage)):
+                    self._caller.message(peer, device, message)
+                else:
+                    self.people.message(peer, message)
+            case ChannelGone():
+                self._open.discard((peer, device))
+                self._caller.device_lost(peer, device)
+                if not self._channels.devices(peer):
+                    self.people.channel_closed(peer)
+
+    def say_goodbye(self) -> None:
+        """Ends every call; the messages go out while the channels close."""
+        for call in self.calls:
+            self._caller.feed(on.HangUp(call=call.id, shutdown=True))
+        self.hub.close()
+
+    @contextmanager
+    def watch(self) -> Iterator[trio.MemoryReceiveChannel[NodeEvent]]:
+        """Everything that happens on this node from now on."""
+        with self.hub.watch() as events:
+            yield events
+
+    # ── calls ───────────────────────────────────────────────────────────────────────────────────
+    @asynccontextmanager
+    async def call(
+        self,
+        who: str | Identity | ContactCode,
+        *,
+        kinds: frozenset[Kind] = frozenset(Kind),
+        wish: MediaWish | None = None,
+    ) -> AsyncIterator[Call]:
+        """Calls somebody; leaving the block hangs up.
+
+        `who`: a name, the start of an identity, a code as text, an identity, or a `ContactCode`.
+        Raises `NoSuchPerson`, `Ambiguous` or what is wrong with the code; whatever happens after
+        that is told by the call's events.
+        """
+        match who:
+            case str():
+                peer = self.people.who(who)
+            case ContactCode():
+                peer = self.people.meet(who)
+            case bytes():
+                peer = Identity(who)
+        with self._channels.keep(peer):
+            async with self._caller.dial(peer, kinds, wish or MediaWish()) as call:
+                yield call
+
+    @asynccontextmanager
+    async def incoming(self) -> AsyncIterator[trio.MemoryReceiveChannel[Call]]:
+        """Calls that come in, while the block runs: somebody is there to notice, so they ring."""
+        with self.calls.ringer() as ringer:
+            await trio.lowlevel.checkpoint()
+            yield ringer
+
+    def find_call(self, start: str | None, states: set[State]) -> Call:
+        """The one call in these states, or the one whose id begins so. Raises `NoSuchCall`."""
+        found = [
+            call
+            for call in self.calls
+            if call.state in states and call.id.hex().startswith(start or "")
+        ]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise NoSuchCall("There is no such call now. See what is going on: onmeet status")
+        raise NoSuchCall(
+            "Several calls fit; name one by its id: " + ", ".join(c.id.hex()[:8] for c in found)
+        )
+
+    def describe_call(self, call: Call) -> dict[str, Any]:
+        """A call for the command line and the app."""
+        return {
+            "call": call.id.hex(),
+            "with": self.people.name_of(call.peer),
+            "identity": call.peer.hex(),
+            "outgoing": call.outgoing,
+            "state": call.state.value,
+            "ring": call.ring.value if call.ring else None,
+            "reason": call.reason.value if call.reason else None,
+            "path": call.path.value if call.path else None,
+            "sas": call.sas,
+        }
+
+    async def deliver(self, peer: Identity) -> bool:
+        """Looks for a person now, for whom something waits; whether they were reached."""
+        return await self._reacher.channel(peer)
+
+    # ── the node ────────────────────────────────────────────────────────────────────────────────
+    def status(self) -> dict[str, Any]:
+        """What the node is doing, without anything about anybody but its owner."""
+        people = self.people.all()
+        return {
+            "identity": self.identity.hex(),
+            "peer_id": self._network.peer_id,
+            "reachable": self.reachable.is_set(),
+            "addresses": list(self._network.addresses),
+            "bootstraps": len(self._network.bootstraps.connected),
+            "dht_peers": len(self._network.host.dht_peers()),
+            "channels": len(self._open),
+            "contacts": sum(contact.state == "accepted" for contact in people),
+            "requests": sum(contact.state == "requested-by-them" for contact in people),
+            "calls": [self.describe_call(call) for call in self.calls],
+        }
+
+    async def status_with_media(self) -> dict[str, Any]:
+        """`status`, with the counters of each call's media."""
+        status = self.status()
+        for shown, call in zip(status["calls"], tuple(self.calls), strict=True):
+            stats = await call.stats() if call.has_media else None
+            shown["streams"] = [
+                {
+                    "kind": stream.kind.value,
+                    "frames_sent": stream.frames_sent,
+                    "frames_decoded": stream.frames_decoded,
+                    "frames_concealed": stream.frames_concealed,
+                    "packets_lost": stream.packets_lost,
+                    "bytes_sent": stream.bytes_sent,
+                    "bytes_received": stream.bytes_received,
+                    "round_trip_ms": stream.round_trip_ms,
+                }
+                for stream in (stats.streams if stats else ())
+            ]
+        return status
+
+    async def examine(self) -> list[dict[str, Any]]:
+        """What works from here and what does not, with remedies (``onmeet doctor``)."""
+        findings = self._network.examine()
+        if self.reachable.is_set():
+            findings.append(finding("good", "Your record is published: you can be found."))
+        else:
+            findings.append(
+                finding(
+                    "bad",
+                    "No record of yours is published: nobody can find you.",
+                    "The DHT needs one other node: give a bootstrap (onmeet up --bootstrap "
+                    "MULTIADDR), or start a second node on this network.",
+                )
+            )
+        await trio.lowlevel.checkpoint()
+        return findings
+
+    async def export(self, path: Path, passphrase: str) -> None:
+        """Writes everything this home holds to one encrypted file, for ``onmeet import``."""
+        # In this thread, because the database belongs to it; Argon2id takes a fraction of a second.
+        export_home(self._store, path, Passphrase(passphrase))
+        await trio.lowlevel.checkpoint()
+
+    def stop(self) -> None:
+        """Ends the node as if its block were left."""
+        self._scope.cancel()
+
+
+@asynccontextmanager
+async def open_node(
+    home: Path | str | None = None, *, config: Config | None = None, unlock: Unlock | None = None
+) -> AsyncIterator[Node]:
+    """Runs a node while the block runs: finds others, is found, calls and is called.
+
+    `home` must have been made by ``onmeet init``; `unlock` opens it (default: its key file).
+    Raises the store's errors (`WrongPassphrase`, `HomeInUse` …), `ConfigError`, and `NetError`
+    when it cannot listen.
+    """
+    config = config or load_config(Path(home) if home is not None else None)
+    database_key = await trio.to_thread.run_sync(find_home_key, config.home, unlock or KeyFile())
+    with open_store(config.home, database_key) as store:
+        store.calls.close_interrupted(now=_now())
+        key = IdentityKey.from_seed(store.identity.seed)
+        async with open_network(config, store, key) as network:
+            people = People(
+                store,
+                key,
+                Codes(
+                    store,
+                    key,
+                    bootstraps=network.hints,
+                    changed=network.rendezvous.refresh,
+                    now=_now,
+                ),
+                now=_now,
+            )
+            async with (
+                open_channels(network.host, key, people) as channels,
+                trio.open_nursery() as nursery,
+            ):
+                node = Node(config, store, key, network, people, channels, nursery)
+                people.connect(node.hub, channels)
+                nursery.start_soon(node.run)
+                try:
+                    yield node
+                finally:
+                    node.say_goodbye()
+                    nursery.cancel_scope.cancel()
+
+
+def _now() -> int:
+    return int(time.time())

@@ -1,0 +1,212 @@
+"""Carries out what the call machine asks for: channels, media sessions, timers, history.
+
+The machine (`call.line.Line`) decides; this module owns the tasks. Everything goes through
+`Caller.feed`, which never waits: messages are handed to channels, media work to one task per
+session, which does it in order.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable
+from typing import Protocol
+
+import trio
+
+from onmeet_node.call import effects as do
+from onmeet_node.call import events as on
+from onmeet_node.call.effects import Effect, EndReason, State
+from onmeet_node.call.events import Device, Event, Identity
+from onmeet_node.call.line import Busy, Line, LineSettings
+from onmeet_node.calls import Call, CallBook, MediaWish
+from onmeet_node.events import Hub, NodeEvent
+from onmeet_node.legs import Leg, LegKey, Legs
+from onmeet_node.studio import Studio
+from onmeet_node.wire.messages import CALL_ID_BYTES, CallId, CallMessage, Kind
+
+
+class Reach(Protocol):
+    """How the caller reaches people; `reach.py` is the real one."""
+
+    async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
+        """Opens channels to the peer's devices, calling `found` for each; returns when done."""
+        ...
+
+    def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:
+        """Hands a message to the open channel; False if there is none."""
+        ...
+
+    def early_media(self, peer: Identity) -> bool:
+        """Whether our direct addresses may go to this peer before a call is accepted."""
+        ...
+
+
+class Ledger(Protocol):
+    """Who is who, and where ended calls are kept; `people.py` has the real one."""
+
+    def name_of(self, peer: Identity) -> str:
+        """How a person is shown."""
+        ...
+
+    def busy(self) -> Busy:
+        """What callers learn while we are in a call."""
+        ...
+
+    def call_ended(self, call: Call, *, leave_note: bool) -> None:
+        """Writes the history, and the outbox when the peer should learn of the call."""
+        ...
+
+
+class Caller:
+    """All calls of a node. Lives in the nursery it is given for as long as the node runs."""
+
+    def __init__(
+        self,
+        me: Identity,
+        line: Line,
+        reach: Reach,
+        studio: Studio,
+        ledger: Ledger,
+        hub: Hub[NodeEvent],
+        nursery: trio.Nursery,
+    ) -> None:
+        self._me = me
+        self._line = line
+        self._reach = reach
+        self._studio = studio
+        self._legs = Legs(studio.endpoint, nursery)
+        self._ledger = ledger
+        self._nursery = nursery
+        self._wake = trio.Event()
+        self.calls = CallBook(self, hub)
+
+    # ── what people do ──────────────────────────────────────────────────────────────────────────
+    def dial(self, peer: Identity, kinds: frozenset[Kind], wish: MediaWish) -> Call:
+        """Begins a call; it rings as soon as a device of `peer` is found."""
+        call_id = CallId(secrets.token_bytes(CALL_ID_BYTES))
+        call = self.calls.begin(call_id, peer, outgoing=True, kinds=kinds, wish=wish)
+        early = self._reach.early_media(peer)
+        self.feed(on.Dial(call=call_id, peer=peer, kinds=kinds, early_media=early))
+        return call
+
+    def message(self, peer: Identity, device: Device, message: CallMessage) -> None:
+        """A call message arrived from somebody who may call us."""
+        early = self._reach.early_media(peer)
+        self.feed(on.MessageReceived(peer=peer, device=device, message=message, early_media=early))
+
+    def device_lost(self, peer: Identity, device: Device) -> None:
+        """The last sealed channel to a device is gone."""
+        self.feed(on.DeviceLost(peer=peer, device=device))
+
+    # ── the runner ──────────────────────────────────────────────────────────────────────────────
+    def feed(self, event: Event) -> None:
+        """One event into the machine, its effects carried out before this returns.
+
+        Raises the machine's `LocalProtocolError` if a person asks for what no longer makes sense.
+        """
+        self._line.settings = LineSettings(busy=self._ledger.busy())
+        effects = self._line.handle(event, now=trio.current_time())
+        self._perform(effects)
+
+    def _perform(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            # The machine tells of a new call after the media it asks for.
+            if isinstance(effect, do.Changed) and self.calls.get(effect.call) is None:
+                self._begin(effect)
+        for effect in effects:
+            self._do(effect)
+        self._wake.set()
+
+    async def run_timers(self) -> None:
+        """Ticks the machine when it asks for it."""
+        while True:
+            self._wake = trio.Event()
+            due = self._line.next_timeout
+            with trio.move_on_at(math.inf if due is None else due) as sleep:
+                await self._wake.wait()
+            if sleep.cancelled_caught:
+                self._perform(self._line.tick(now=trio.current_time()))
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case do.FindDevices(call=call, peer=peer):
+                self._nursery.start_soon(self._find, call, peer)
+            case do.Send(peer=peer, device=device, message=message):
+                if not self._reach.send(peer, device, message):
+                    # NOTE: from a task, not from here: the machine is not re-entered in an effect
+                    self._nursery.start_soon(self._lost, peer, device)
+            case do.MakeOffer() | do.MakeAnswer():
+                self._open_leg(effect)
+            case do.TakeAnswer() | do.TakeCandidates() | do.Attach():
+                self._legs.do(_key(effect), effect)
+            case do.CloseMedia():
+                self._legs.close(_key(effect))
+            case do.Changed(call=call):
+                self.calls[call].changed(effect)
+            case do.PeerMedia(call=call, media=media):
+                self.calls[call].peer_sends(media)
+            case do.Ended():
+                self._ended(effect)
+
+    async def _find(self, call: CallId, peer: Identity) -> None:
+        await self._reach.find(
+            peer, lambda device: self.feed(on.DeviceReady(call=call, device=device))
+        )
+        self.feed(on.SearchEnded(call=call))
+
+    async def _lost(self, peer: Identity, device: Device) -> None:
+        await trio.lowlevel.checkpoint()
+        self.device_lost(peer, device)
+
+    def _open_leg(self, effect: do.MakeOffer | do.MakeAnswer) -> None:
+        call = self.calls[effect.call]
+        leg = Leg(
+            key=_key(effect),
+            call=call,
+            config=self._studio.session(call, effect.kinds),
+            feed=self.feed,
+            binding=b"".join(sorted((self._me, call.peer))),
+        )
+        self._legs.open(leg)
+        self._legs.do(leg.key, effect)
+
+    def _begin(self, effect: do.Changed) -> None:
+        call = self.calls.begin(
+            effect.call,
+            effect.peer,
+            outgoing=effect.outgoing,
+            kinds=effect.kinds,
+            wish=MediaWish(),
+        )
+        name = self._ledger.name_of(call.peer)
+        if effect.state is State.RINGING_IN and self.calls.announce(call, name):
+            self._nursery.start_soon(self._alert, call)
+
+    async def _alert(self, call: Call) -> None:
+        await trio.lowlevel.checkpoint()
+        if call.state is State.RINGING_IN:
+            self.feed(on.Alerting(call=call.id))
+
+    def _ended(self, effect: do.Ended) -> None:
+        call = self.calls.get(effect.call) or self.calls.begin(
+            effect.call, effect.peer, outgoing=effect.outgoing, kinds=frozenset(), wish=MediaWish()
+        )
+        if effect.reason is EndReason.SUPERSEDED and effect.outgoing:
+            call.successor = next(
+                (c for c in self.calls if c.peer == call.peer and c is not call), None
+            )
+        call.finish(effect.reason)
+        self.calls.forget(call)
+        self._ledger.call_ended(call, leave_note=effect.leave_note)
+
+
+def _key(
+    effect: do.MakeOffer
+    | do.MakeAnswer
+    | do.TakeAnswer
+    | do.TakeCandidates
+    | do.Attach
+    | do.CloseMedia,
+) -> LegKey:
+    return LegKey(effect.call, effect.device, effect.generation)

@@ -1,0 +1,409 @@
+"""Calls as the API shows them: what a call is now, its events, and what a person does to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+import trio
+
+from onmeet_node.call import effects as do
+from onmeet_node.call import events as on
+from onmeet_node.call.effects import EndReason, State
+from onmeet_node.call.events import Device, Event, Identity
+from onmeet_node.errors import OnMeetError
+from onmeet_node.events import (
+    Accepted,
+    CallEnded,
+    CallEvent,
+    ChatLine,
+    FirstMedia,
+    Hub,
+    Incoming,
+    MediaUp,
+    NodeEvent,
+    PeerMediaChanged,
+    Ringing,
+    StateChanged,
+)
+from onmeet_node.identity.safety import fingerprint_from_sdp, sas
+from onmeet_node.media.endpoint import MediaSession, MediaStats
+from onmeet_node.media.endpoint import Path as MediaPath
+from onmeet_node.media.frames import FrameFeed, FrameTap
+from onmeet_node.sentences import sentence
+from onmeet_node.wire.messages import CallId, Chat, Kind, MediaState, RingState
+
+FAILURES = frozenset({EndReason.MEDIA_FAILED, EndReason.CONNECTION_LOST, EndReason.PEER_ERROR})
+ACTIVE = frozenset({State.CONNECTING, State.CONNECTED, State.RECONNECTING})
+
+
+class CallNotActive(OnMeetError):
+    """There is no media in this call now: it is not accepted yet, or over."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaWish:
+    """What one call shall send and keep, where it differs from the node's settings."""
+
+    source: str | FrameFeed | None = None
+    """As `Config.source`, or a program's own frames; None: the node's."""
+    record: Path | None = None
+    """File that gets what the peer sends; its suffix chooses the format."""
+    tap: FrameTap | None = None
+    """Gets decoded frames, for API users who want them."""
+
+
+class Feeder(Protocol):
+    """The part of the caller that a call needs."""
+
+    def feed(self, event: Event) -> None:
+        """Gives the machine an event."""
+        ...
+
+
+@dataclass(slots=True)
+class Link:
+    """The media session with one device of the peer, and what is known of it."""
+
+    session: MediaSession
+    local_sdp: str | None = None
+    path: MediaPath | None = None
+    sas: str | None = None
+
+    def authenticate(self, binding: bytes, local_sdp: str, remote_sdp: str) -> None:
+        """Computes the authentication string: of the two people and both DTLS certificates."""
+        self.sas = sas(binding, fingerprint_from_sdp(local_sdp), fingerprint_from_sdp(remote_sdp))
+
+
+class Call:
+    """One call with one person. Its attributes are true at any time; `events` says what changes.
+
+    Leaving ``async with`` hangs up.
+    """
+
+    def __init__(
+        self,
+        call_id: CallId,
+        peer: Identity,
+        *,
+        outgoing: bool,
+        kinds: frozenset[Kind],
+        wish: MediaWish,
+        feeder: Feeder,
+        node_hub: Hub[NodeEvent],
+    ) -> None:
+        self.id = call_id
+        self.peer = peer
+        self.outgoing = outgoing
+        self.kinds = kinds
+        self.wish = wish
+        self.state = State.DIALING if outgoing else State.RINGING_IN
+        self.ring: RingState | None = None
+        self.device: Device | None = None
+        self.reason: EndReason | None = None
+        self.trouble: str | None = None
+        """What the media endpoint said last when something failed, in words."""
+        self.peer_media: MediaState | None = None
+        self.successor: Call | None = None
+        """The call that goes on in place of this one, when both dialled at the same moment."""
+        self.began = time.time()
+        self.answered: float | None = None
+        self.ended_at: float | None = None
+        self.local_media = MediaState(call=call_id)
+        self._links: dict[Device, Link] = {}
+        self._feeder = feeder
+        self._node_hub = node_hub
+        self._hub: Hub[CallEvent] = Hub()
+        self.events: AsyncIterator[CallEvent] = self._follow(self._hub.open())
+        """Everything about this call from its beginning on; ends with `CallEnded`.
+
+        When both dialled at the same moment it goes on with the call that is left (`current`).
+        """
+        self._told: list[CallEvent] = []
+        self._over = trio.Event()
+        self._up = trio.Event()
+        self._answered_at: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<Call {self.id.hex()[:8]} {self.state}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.current.state is not State.ENDED:
+            self.hang_up()
+        await trio.lowlevel.checkpoint()
+
+    @property
+    def current(self) -> Call:
+        """The call itself, or the one that goes on in its place because both dialled at once."""
+        return self.successor.current if self.successor is not None else self
+
+    async def _follow(
+        self, channel: trio.MemoryReceiveChannel[CallEvent]
+    ) -> AsyncIterator[CallEvent]:
+        with channel:
+            async for event in channel:
+                if isinstance(event, CallEnded) and self.successor is not None:
+                    break
+                yield event
+        if self.successor is not None:
+            async for event in self.successor.history():
+                yield event
+
+    async def history(self) -> AsyncIterator[CallEvent]:
+        """All events of this call, those before now included."""
+        channel = self._hub.open()
+        for event in tuple(self._told):
+            yield event
+        async for event in self._follow(channel):
+            yield event
+
+    @contextmanager
+    def watch(self) -> Iterator[trio.MemoryReceiveChannel[CallEvent]]:
+        """A second look at the events, from now on."""
+        with self._hub.watch() as receiver:
+            yield receiver
+
+    # ── what a person does ──────────────────────────────────────────────────────────────────────
+    def accept(self, kinds: frozenset[Kind] | None = None, wish: MediaWish | None = None) -> None:
+        """Takes a ringing call. Raises the machine's error if it no longer rings."""
+        if wish is not None:
+            self.wish = wish
+        self._feeder.feed(on.AcceptCall(call=self.current.id, kinds=kinds or self.kinds))
+
+    def decline(self) -> None:
+        """Refuses a ringing call."""
+        self._feeder.feed(on.DeclineCall(call=self.current.id))
+
+    def silence(self) -> None:
+        """Stops the ring; the caller learns it, and the call may still be taken."""
+        self._feeder.feed(on.SilenceCall(call=self.current.id))
+
+    def hang_up(self) -> None:
+        """Ends the call in whatever state it is."""
+        self._feeder.feed(on.HangUp(call=self.current.id))
+
+    async def mute(self, kind: Kind = Kind.AUDIO, *, muted: bool = True) -> None:
+        """Stops or resumes sending a kind, and tells the peer. Raises `CallNotActive`."""
+        await self._session().mute(kind, muted=muted)
+        now = self.local_media
+        self.local_media = MediaState(
+            call=self.id,
+            muted=muted if kind is Kind.AUDIO else now.muted,
+            camera_off=muted if kind is Kind.VIDEO else now.camera_off,
+            sharing=now.sharing,
+        )
+        self._feeder.feed(
+            on.SetMedia(
+                call=self.id,
+                muted=self.local_media.muted,
+                camera_off=self.local_media.camera_off,
+                sharing=self.local_media.sharing,
+            )
+        )
+
+    async def send_chat(self, text: str) -> None:
+        """Writes a line to the peer, 1-4,000 characters. Raises `CallNotActive`."""
+        await self._session().send_chat(Chat(text=text))
+
+    async def stats(self) -> MediaStats:
+        """Media counters as of now. Raises `CallNotActive`."""
+        return await self._session().stats()
+
+    def restart_media(self) -> None:
+        """Replaces the media connection, as after a change of network."""
+        self._feeder.feed(on.RestartMedia(call=self.current.id))
+
+    async def connected(self) -> None:
+        """Waits until media flows for the first time, or the call is over."""
+        await self._up.wait()
+        if self.successor is not None:
+            await self.successor.connected()
+
+    async def ended(self) -> EndReason:
+        """Waits for the end."""
+        await self._over.wait()
+        if self.successor is not None:
+            return await self.successor.ended()
+        assert self.reason is not None
+        return self.reason
+
+    @property
+    def path(self) -> MediaPath | None:
+        """How media travels, once it does."""
+        link = self._link
+        return link.path if link else None
+
+    @property
+    def sas(self) -> str | None:
+        """Short authentication string: the same on both ends unless somebody sits between."""
+        link = self._link
+        return link.sas if link else None
+
+    @property
+    def has_media(self) -> bool:
+        """Whether `stats`, `mute` and `send_chat` work now."""
+        return self._link is not None and self.state in ACTIVE
+
+    @property
+    def _link(self) -> Link | None:
+        return self._links.get(self.device) if self.device is not None else None
+
+    def _session(self) -> MediaSession:
+        now = self.current
+        link = now._link
+        if link is None or not now.has_media:
+            raise CallNotActive("This call carries no media now. Wait until it is connected.")
+        return link.session
+
+    # ── what the caller reports ─────────────────────────────────────────────────────────────────
+    def publish(self, event: CallEvent) -> None:
+        """Tells this call's watchers and the node's."""
+        if not isinstance(event, ChatLine):
+            self._told.append(event)  # a few dozen in the longest call
+        self._hub.publish(event)
+        self._node_hub.publish(event)
+
+    def changed(self, effect: do.Changed) -> None:
+        """The machine's view of the call changed."""
+        self.device = effect.device or self.device
+        if effect.ring is not None and effect.ring is not self.ring and self.outgoing:
+            self.ring = effect.ring
+            self.publish(Ringing(call=self.id, ring=effect.ring))
+        if effect.state is self.state:
+            return
+        if effect.state in ACTIVE and self.answered is None:
+            self.answered, self._answered_at = time.time(), time.monotonic()
+            self.publish(Accepted(call=self.id))
+        self.state = effect.state
+        self.publish(StateChanged(call=self.id, state=effect.state))
+        if effect.state is State.CONNECTED and self.path is not None:
+            self._up.set()
+            self.publish(MediaUp(call=self.id, path=self.path.value, sas=self.sas))
+
+    def link(self, device: Device, link: Link) -> None:
+        """A media session with this device is connected; a newer one replaces an older."""
+        self._links[device] = link
+
+    def unlink(self, device: Device, session: MediaSession) -> None:
+        """A media session is being closed."""
+        link = self._links.get(device)
+        if link is not None and link.session is session and self.state is not State.ENDED:
+            del self._links[device]
+
+    def first_frame(self, kind: Kind) -> None:
+        """The first frame of a kind was decoded."""
+        self.publish(FirstMedia(call=self.id, kind=kind))
+
+    def chat(self, chat: Chat) -> None:
+        """The peer wrote a line."""
+        self.publish(ChatLine(call=self.id, text=chat.text))
+
+    def peer_sends(self, media: MediaState) -> None:
+        """The peer told what it sends."""
+        self.peer_media = media
+        self.publish(
+            PeerMediaChanged(
+                call=self.id,
+                muted=media.muted,
+                camera_off=media.camera_off,
+                sharing=media.sharing,
+            )
+        )
+
+    def finish(self, reason: EndReason) -> None:
+        """It is over."""
+        self.reason, self.ended_at = reason, time.time()
+        self.state = State.ENDED
+        since = self._answered_at
+        seconds = 0.0 if since is None else time.monotonic() - since
+        self.publish(
+            CallEnded(
+                call=self.id,
+                reason=reason,
+                sentence=sentence(reason),
+                detail=self.trouble if reason in FAILURES else None,
+                seconds=seconds,
+            )
+        )
+        self._hub.close()
+        self._up.set()
+        self._over.set()
+
+
+class CallBook:
+    """The calls that are going on."""
+
+    def __init__(self, feeder: Feeder, hub: Hub[NodeEvent]) -> None:
+        self._feeder = feeder
+        self._hub = hub
+        self._calls: dict[CallId, Call] = {}
+        self._ringers: set[trio.MemorySendChannel[Call]] = set()
+
+    def __getitem__(self, call_id: CallId) -> Call:
+        return self._calls[call_id]
+
+    def __iter__(self) -> Iterator[Call]:
+        return iter(tuple(self._calls.values()))
+
+    def get(self, call_id: CallId) -> Call | None:
+        """The call with this id, if it is going on."""
+        return self._calls.get(call_id)
+
+    def begin(
+        self,
+        call_id: CallId,
+        peer: Identity,
+        *,
+        outgoing: bool,
+        kinds: frozenset[Kind],
+        wish: MediaWish,
+    ) -> Call:
+        """A call comes into being."""
+        call = Call(
+            call_id,
+            peer,
+            outgoing=outgoing,
+            kinds=kinds,
+            wish=wish,
+            feeder=self._feeder,
+            node_hub=self._hub,
+        )
+        self._calls[call_id] = call
+        if outgoing:
+            call.publish(StateChanged(call=call_id, state=call.state))
+        return call
+
+    def forget(self, call: Call) -> None:
+        """It is over."""
+        self._calls.pop(call.id, None)
+
+    # ── ringing ─────────────────────────────────────────────────────────────────────────────────
+    @contextmanager
+    def ringer(self) -> Iterator[trio.MemoryReceiveChannel[Call]]:
+        """Incoming calls, for somebody who can notice them: while one listens, calls ring."""
+        sender, receiver = trio.open_memory_channel[Call](64)
+        self._ringers.add(sender)
+        try:
+            with receiver:
+                yield receiver
+        finally:
+            self._ringers.discard(sender)
+
+    def announce(self, call: Call, contact: str | None) -> bool:
+        """Tells everybody that a call came in; True if somebody is there to notice."""
+        call.publish(Incoming(call=call.id, identity=call.peer, contact=contact, kinds=call.kinds))
+        noticed = False
+        for ringer in tuple(self._ringers):
+            try:
+                ringer.send_nowait(call)
+                noticed = True
+            except (trio.WouldBlock, trio.BrokenResourceError):
+                continue
+        return noticed

@@ -1,0 +1,184 @@
+"""``onmeet call``, ``answer``, ``decline``, ``hangup``, ``mute``, ``history``."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from onmeet_node.cli.client import ask, stream
+from onmeet_node.cli.common import duration, home_option, json_option, show, table, when
+
+_SAID = {
+    "dialing": "Looking for them…",
+    "connecting": "Answered, connecting…",
+    "reconnecting": "The connection broke; reconnecting…",
+}
+_RINGS = {
+    "delivered": "It has reached their device.",
+    "alerting": "It is ringing.",
+    "silenced": "They silenced the ring; they may still answer.",
+}
+
+
+@click.command("call")
+@click.argument("who")
+@click.option("--audio-only", is_flag=True, help="No video.")
+@click.option("--seconds", type=click.FloatRange(0.1, 86_400), help="Hang up after this long.")
+@click.option("--source", default=None, help="test, none, devices, or a media file to send.")
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="File for what they send (.mkv .mp4 .webm .wav).",
+)
+@home_option
+@json_option
+def call_command(
+    home: Path,
+    who: str,
+    seconds: float | None,
+    source: str | None,
+    record: Path | None,
+    *,
+    audio_only: bool,
+    as_json: bool,
+) -> None:
+    """Calls WHO: a contact's name, the start of an identity, or a contact code.
+
+    Runs until the call ends; Ctrl-C hangs up. The exit code is 0 if the call was answered.
+    """
+    events = stream(
+        home,
+        "call",
+        who=who,
+        audio_only=audio_only,
+        seconds=seconds,
+        source=source,
+        record=str(record.absolute()) if record else None,
+    )
+    call_id: str | None = None
+    answered = False
+
+    def hang_up(_signal: int, _frame: FrameType | None) -> None:
+        if call_id is None:
+            raise SystemExit(130)
+        ask(home, "hangup", call=call_id)  # the call's own end is told by its events
+
+    previous = signal.signal(signal.SIGINT, hang_up)
+    try:
+        for line in events:
+            if "result" in line:
+                break
+            call_id = line.get("call", call_id)
+            answered = answered or line["event"] == "accepted"
+            if as_json:
+                click.echo(json.dumps(line))
+            else:
+                _tell(line)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    raise SystemExit(0 if answered else 2)
+
+
+def _tell(line: dict[str, Any]) -> None:
+    match line["event"]:
+        case "state" if line["state"] in _SAID:
+            click.echo(_SAID[line["state"]])
+        case "ringing":
+            click.echo(_RINGS[line["ring"]])
+        case "connected":
+            click.echo(f"Connected, {line['path']}. Compare aloud: {line['sas']}")
+        case "media":
+            click.echo(f"Receiving {line['kind']}.")
+        case "chat":
+            click.echo(f"› {line['text']}")
+        case "ended":
+            click.echo(line["sentence"])
+            if line["seconds"]:
+                click.echo(f"It lasted {duration(line['seconds'])}.")
+        case _:
+            pass  # events for programs
+
+
+def _simple(name: str, request: str, done: str, text: str) -> click.Command:
+    @click.command(name, help=text)
+    @click.argument("call", required=False)
+    @home_option
+    @json_option
+    def command(home: Path, call: str | None, *, as_json: bool) -> None:
+        show(
+            ask(home, request, call=call),
+            as_json=as_json,
+            text=lambda result: click.echo(done.format(**result)),
+        )
+
+    return command
+
+
+answer_command = _simple(
+    "answer", "answer", "Answered {with}.", "Takes the ringing call (or CALL, the start of its id)."
+)
+decline_command = _simple(
+    "decline", "decline", "Declined {with}.", "Refuses the ringing call (or CALL)."
+)
+hangup_command = _simple("hangup", "hangup", "Ended the call with {with}.", "Ends the call.")
+
+
+@click.command("mute")
+@click.argument("call", required=False)
+@click.option("--video", is_flag=True, help="The camera instead of the microphone.")
+@click.option("--off", is_flag=True, help="Send again.")
+@home_option
+@json_option
+def mute_command(home: Path, call: str | None, *, video: bool, off: bool, as_json: bool) -> None:
+    """Stops sending sound (or picture) in the current call."""
+    kind = "video" if video else "audio"
+    show(
+        ask(home, "mute", call=call, kind=kind, muted=not off),
+        as_json=as_json,
+        text=lambda _: click.echo(f"{kind} is {'on' if off else 'off'}."),
+    )
+
+
+@click.command("history")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--verbose", is_flag=True, help="Reasons, paths and authentication strings.")
+@click.option("--delete", "delete", metavar="CALL", default=None, help="Delete one call, or: all")
+@home_option
+@json_option
+def history_command(
+    home: Path, limit: int, delete: str | None, *, verbose: bool, as_json: bool
+) -> None:
+    """Past calls, newest first. They exist on this machine alone."""
+    if delete is not None:
+        show(
+            ask(home, "history.delete", call=delete),
+            as_json=as_json,
+            text=lambda result: click.echo(f"{result['deleted']} deleted for good."),
+        )
+        return
+
+    def text(result: list[dict[str, Any]]) -> None:
+        columns = ["when", "", "with", "how it ended", "length"]
+        if verbose:
+            columns += ["path", "authentication", "call"]
+        rows = []
+        for row in result:
+            cells = [
+                when(row["started"]),
+                "→" if row["outgoing"] else "←",
+                row["with"],
+                row["sentence"] if verbose else row["reason"],
+                duration(row["seconds"]),
+            ]
+            if verbose:
+                cells += [row["path"] or "-", row["sas"] or "-", row["call"][:8]]
+            rows.append(cells)
+        table("Calls", columns, rows, empty="No calls yet. Call somebody with: onmeet call NAME")
+
+    show(ask(home, "history", limit=limit), as_json=as_json, text=text)

@@ -1,0 +1,78 @@
+"""What all commands share: ``--home``, ``--json``, and how results are shown."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from onmeet_node.config import default_home
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def home_option(command: F) -> F:
+    """``--home DIR``, which is otherwise ONMEET_HOME or the platform's place."""
+    option = click.option(
+        "--home",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=None,
+        help="Where this node keeps its data. [env ONMEET_HOME]",
+    )
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, home: Path | None, **kwargs: Any) -> Any:
+        return command(*args, home=(home or default_home()).absolute(), **kwargs)
+
+    return option(wrapped)  # type: ignore[return-value]
+
+
+def json_option(command: F) -> F:
+    """``--json``: one JSON object per line for programs."""
+    return click.option("--json", "as_json", is_flag=True, help="JSON lines for programs.")(command)
+
+
+def show(result: Any, *, as_json: bool, text: Callable[[Any], None]) -> None:
+    """Prints a result for a program or a person."""
+    if as_json:
+        click.echo(json.dumps(result, ensure_ascii=False))
+    else:
+        text(result)
+
+
+def table(
+    title: str, columns: Iterable[str], rows: Iterable[Iterable[object]], *, empty: str
+) -> None:
+    """A table for a person; `empty` is said when there are no rows."""
+    listed = [[str(cell) for cell in row] for row in rows]
+    if not listed:
+        click.echo(empty)
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    shown = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for row in listed:
+        shown.add_row(*(escape(cell) for cell in row))
+    Console().print(shown)
+
+
+def when(seconds: float | None) -> str:
+    """A moment in local time, to the minute."""
+    if seconds is None:
+        return "-"
+    moment = datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC).astimezone()
+    return moment.strftime("%Y-%m-%d %H:%M")
+
+
+def duration(seconds: float) -> str:
+    """Minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"

@@ -1,0 +1,250 @@
+"""``onmeet code``, ``contacts``, ``profile``: who can reach you, and whom you know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from onmeet_node.cli.client import ask
+from onmeet_node.cli.common import home_option, json_option, show, table, when
+
+
+# ── codes ────────────────────────────────────────────────────────────────────────────────────────
+@click.group("code")
+def code_command() -> None:
+    """Contact codes: what you give to people so that they can reach you."""
+
+
+@code_command.command("new")
+@click.option("--label", default=None, help="What it is for; only you see it.")
+@click.option("--days", type=click.IntRange(1, 3650), default=None, help="Stop working after this.")
+@click.option(
+    "--hide-address",
+    is_flag=True,
+    help="Records for this code carry relay addresses only, not your own.",
+)
+@click.option("--qr", is_flag=True, help="Also draw a QR code.")
+@home_option
+@json_option
+def code_new(
+    home: Path, label: str | None, days: int | None, *, hide_address: bool, qr: bool, as_json: bool
+) -> None:
+    """Makes a code. Whoever holds it can ask to be a contact, and ring you."""
+
+    def text(result: dict[str, Any]) -> None:
+        click.echo(result["uri"])
+        if qr:
+            from onmeet_node.identity.code import qr_terminal
+
+            click.echo(qr_terminal(result["uri"]))
+        click.echo(
+            f"\nGive this code ({result['label']}) to people you trust to ring you. "
+            f"Take it back with: onmeet code revoke {result['label']!r}",
+            err=True,
+        )
+
+    result = ask(home, "code.new", label=label, days=days, direct=not hide_address)
+    show(result, as_json=as_json, text=text)
+
+
+@code_command.command("list")
+@home_option
+@json_option
+def code_list(home: Path, *, as_json: bool) -> None:
+    """The codes that work now."""
+
+    def text(result: list[dict[str, Any]]) -> None:
+        table(
+            "Contact codes",
+            ("label", "until", "your address", "code"),
+            (
+                (
+                    row["label"],
+                    when(row["expires"]) if row["expires"] else "you revoke it",
+                    "shown" if row["direct"] else "hidden",
+                    row["uri"],
+                )
+                for row in result
+            ),
+            empty="No codes. Make one with: onmeet code new",
+        )
+
+    show(ask(home, "code.list"), as_json=as_json, text=text)
+
+
+@code_command.command("revoke")
+@click.argument("label")
+@home_option
+@json_option
+def code_revoke(home: Path, label: str, *, as_json: bool) -> None:
+    """Takes a code back: it stops working at once. Contacts made with it stay."""
+    show(
+        ask(home, "code.revoke", label=label),
+        as_json=as_json,
+        text=lambda _: click.echo(f"The code {label!r} no longer works."),
+    )
+
+
+# ── contacts ─────────────────────────────────────────────────────────────────────────────────────
+@click.group("contacts")
+def contacts_command() -> None:
+    """The people you know."""
+
+
+@contacts_command.command("add")
+@click.argument("code")
+@click.option("--name", default=None, help="Your own name for them.")
+@click.option("--note", default=None, help="A line to go with the request (280 characters).")
+@home_option
+@json_option
+def contacts_add(
+    home: Path, code: str, name: str | None, note: str | None, *, as_json: bool
+) -> None:
+    """Adds the person who gave you CODE, and asks them to accept you."""
+
+    def text(result: dict[str, Any]) -> None:
+        sent = (
+            "Your request has reached them."
+            if result["delivered"]
+            else (
+                "They are not reachable now; the request is delivered when both of you are online."
+            )
+        )
+        click.echo(f"Added {result['name']}. {sent}")
+
+    show(ask(home, "contacts.add", code=code, name=name, note=note), as_json=as_json, text=text)
+
+
+@contacts_command.command("list")
+@home_option
+@json_option
+def contacts_list(home: Path, *, as_json: bool) -> None:
+    """Contacts, requests and people you blocked."""
+
+    def text(result: list[dict[str, Any]]) -> None:
+        table(
+            "Contacts",
+            ("name", "state", "verified", "last seen", "identity"),
+            (
+                (
+                    row["name"],
+                    row["state"],
+                    "yes" if row["verified"] else "no",
+                    when(row["last_seen"]),
+                    row["identity"][:16],
+                )
+                for row in result
+            ),
+            empty="No contacts. Add somebody with: onmeet contacts add CODE",
+        )
+
+    show(ask(home, "contacts.list"), as_json=as_json, text=text)
+
+
+def _who_command(name: str, request: str, done: str, text: str) -> None:
+    @contacts_command.command(name, help=text)
+    @click.argument("who")
+    @home_option
+    @json_option
+    def command(home: Path, who: str, *, as_json: bool) -> None:
+        show(
+            ask(home, request, who=who),
+            as_json=as_json,
+            text=lambda result: click.echo(done.format(name=result["name"])),
+        )
+
+
+_who_command("accept", "contacts.accept", "{name} is now a contact.", "Accepts a contact request.")
+_who_command(
+    "block",
+    "contacts.block",
+    "{name} is blocked, and does not learn of it. Everybody else gets a new key to find you.",
+    "Refuses all contact with somebody, who learns nothing of it.",
+)
+_who_command("remove", "contacts.remove", "{name} is forgotten.", "Deletes a contact for good.")
+
+
+@contacts_command.command("verify")
+@click.argument("who")
+@click.option("--matches", is_flag=True, help="You compared the number, and it is the same.")
+@home_option
+@json_option
+def contacts_verify(home: Path, who: str, *, matches: bool, as_json: bool) -> None:
+    """Shows the safety number to compare with WHO; with --matches, marks it as compared."""
+
+    def text(result: dict[str, Any]) -> None:
+        number = result["safety_number"]
+        groups = [number[i : i + 5] for i in range(0, len(number), 5)]
+        for row in range(0, len(groups), 4):
+            click.echo("  " + "  ".join(groups[row : row + 4]))
+        if result["verified"]:
+            click.echo(f"{result['name']} is verified.")
+        else:
+            click.echo(
+                f"\nRead this to {result['name']} over the phone or in person. If they see the "
+                f"same: onmeet contacts verify {result['name']!r} --matches"
+            )
+
+    show(ask(home, "contacts.verify", who=who, matches=matches), as_json=as_json, text=text)
+
+
+# ── profile ──────────────────────────────────────────────────────────────────────────────────────
+_FIELDS = ("name", "country", "phone", "email")
+
+
+@click.command("profile")
+@click.option("--name", default=None, help="How you are called.")
+@click.option("--country", default=None, help="Two letters, as CA or DE.")
+@click.option("--phone", default=None)
+@click.option("--email", default=None)
+@click.option(
+    "--share",
+    multiple=True,
+    metavar="FIELD=WHO",
+    help="Who sees a field: everyone, contacts or nobody; as --share phone=contacts.",
+)
+@click.option(
+    "--reach",
+    type=click.Choice(["anyone", "codes", "contacts"]),
+    default=None,
+    help="Who can ring you.",
+)
+@click.option(
+    "--busy", type=click.Choice(["tell", "hide"]), default=None, help="When you are in a call."
+)
+@home_option
+@json_option
+def profile_command(
+    home: Path,
+    share: tuple[str, ...],
+    reach: str | None,
+    busy: str | None,
+    *,
+    as_json: bool,
+    **given: str | None,
+) -> None:
+    """Shows or changes what others see of you, and who can reach you."""
+    shares: dict[str, str] = {}
+    for item in share:
+        field, _, who = item.partition("=")
+        if field not in _FIELDS or who not in {"everyone", "contacts", "nobody"}:
+            raise click.UsageError(
+                f"--share {item!r}: write FIELD=everyone, =contacts or =nobody, where FIELD is one of "
+                f"{', '.join(_FIELDS)}."
+            )
+        shares[field] = who
+    fields = {name: value for name, value in given.items() if value is not None}
+
+    def text(result: dict[str, Any]) -> None:
+        table(
+            "Your profile",
+            ("field", "value", "shown to"),
+            ((name, result[name] or "-", result["shares"][name]) for name in _FIELDS),
+            empty="",
+        )
+        click.echo(f"Who can ring you: {result['reach']}. When busy: {result['busy']}.")
+
+    result = ask(home, "profile", fields=fields, shares=shares, reach=reach, busy=busy)
+    show(result, as_json=as_json, text=text)

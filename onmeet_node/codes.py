@@ -1,0 +1,138 @@
+"""Who can find this node: contact codes, the contacts' secret and its rotation (DESIGN 4.2)."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from onmeet_node.errors import OnMeetError
+from onmeet_node.identity.audience import ANYONE_SECRET, Audience, pair_secret
+from onmeet_node.identity.blinding import SECRET_BYTES
+from onmeet_node.identity.code import ContactCode
+from onmeet_node.identity.keys import IdentityKey
+from onmeet_node.identity.policy import ReachPolicy
+from onmeet_node.profiles import PROFILE
+from onmeet_node.store import AudienceKind, AudienceRow, Store
+from onmeet_node.store.settings import REACH
+
+DAY = 86_400
+
+
+class UnknownCode(OnMeetError):
+    """No live code has that label."""
+
+
+class Codes:
+    """The audiences of this node."""
+
+    def __init__(
+        self,
+        store: Store,
+        key: IdentityKey,
+        *,
+        bootstraps: Callable[[], tuple[str, ...]],
+        changed: Callable[[], None],
+        now: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._bootstraps = bootstraps
+        self._changed = changed
+        self._now = now
+
+    # ── codes ───────────────────────────────────────────────────────────────────────────────────
+    def new(self, label: str | None, *, days: int | None, direct: bool) -> dict[str, Any]:
+        """A fresh code. Raises the store's `Rejected` when there are too many."""
+        taken = {row.label for row in self._live_codes()}
+        wanted = label or "code"
+        names = itertools.chain([wanted], (f"{wanted} {n}" for n in itertools.count(2)))
+        row = self._store.audiences.add(
+            AudienceKind.CODE,
+            secret=secrets.token_bytes(SECRET_BYTES),
+            now=self._now(),
+            label=next(name for name in names if name not in taken),
+            expires=self._now() + days * DAY if days else None,
+            direct=direct,
+        )
+        self._changed()
+        return self._describe(row)
+
+    def live(self) -> list[dict[str, Any]]:
+        """The live codes."""
+        return [self._describe(row) for row in self._live_codes()]
+
+    def revoke(self, label: str) -> None:
+        """Ends a code at once. Raises `UnknownCode`."""
+        for row in self._live_codes():
+            if row.label == label:
+                self._store.audiences.revoke(row.id)
+                self._changed()
+                return
+        raise UnknownCode(f"There is no code {label!r}. See them with: onmeet code list")
+
+    def _live_codes(self) -> list[AudienceRow]:
+        live = self._store.audiences.live(now=self._now())
+        return [row for row in live if row.kind is AudienceKind.CODE]
+
+    def _describe(self, row: AudienceRow) -> dict[str, Any]:
+        code = ContactCode(
+            identity=self._key.public,
+            secret=row.secret,
+            name=self._store.settings.get(PROFILE).name,
+            bootstraps=self._bootstraps(),
+            expires=row.expires,
+        )
+        return {
+            "label": row.label,
+            "uri": code.uri(),
+            "expires": row.expires,
+            "direct": row.direct,
+        }
+
+    def refresh(self) -> None:
+        """What is published may have changed."""
+        self._changed()
+
+    # ── the contacts' secret ────────────────────────────────────────────────────────────────────
+    def contacts_audience(self) -> AudienceRow:
+        """The audience of all contacts; made when there is none."""
+        return self._store.audiences.contacts(now=self._now()) or self._new_contacts_secret()
+
+    def rotate_contacts_secret(self) -> None:
+        """Who had the old secret finds this node no more; the rest must be granted the new one."""
+        self._new_contacts_secret()
+        self._changed()
+
+    def _new_contacts_secret(self) -> AudienceRow:
+        secret = secrets.token_bytes(SECRET_BYTES)
+        return self._store.audiences.rotate_contacts(secret, now=self._now())
+
+    # ── what is published and checked ───────────────────────────────────────────────────────────
+    def published(self, without_secret: Iterable[bytes]) -> list[Audience]:
+        """The audiences with a record in the DHT now.
+
+        `without_secret`: contacts who do not have the current secret yet; each finds this node by
+        the secret that the two share anyway.
+        """
+        policy = self._store.settings.get(REACH)
+        contacts = self.contacts_audience()
+        audiences = [_audience(contacts)]
+        if policy is not ReachPolicy.CONTACTS:
+            audiences += [_audience(row) for row in self._live_codes()]
+        if policy is ReachPolicy.ANYONE:
+            audiences.append(Audience("anyone", ANYONE_SECRET, direct=False))
+        audiences += [
+            Audience("pair", pair_secret(self._key, peer), direct=contacts.direct)
+            for peer in without_secret
+        ]
+        return audiences
+
+    def provable(self) -> list[Audience]:
+        """The codes whose holders may ring; the contacts' own secret proves nothing more."""
+        return [_audience(row) for row in self._live_codes()]
+
+
+def _audience(row: AudienceRow) -> Audience:
+    return Audience(row.label, row.secret, expires=row.expires, direct=row.direct)

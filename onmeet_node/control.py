@@ -1,0 +1,335 @@
+"""The control socket: how the ``onmeet`` commands talk to the running node (docs/API, Control).
+
+A Unix socket with mode 0600 in the node's home. One connection is one request, a line of JSON
+``{"do": name, …}``; answers are lines too: events, if the request has any, then
+``{"result": …}`` or ``{"error": sentence}``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import stat
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import cattrs
+import trio
+
+from onmeet_node.app import Node
+from onmeet_node.call.effects import State
+from onmeet_node.call.line import Busy
+from onmeet_node.calls import Call, MediaWish
+from onmeet_node.errors import OnMeetError, first
+from onmeet_node.events import CallEnded
+from onmeet_node.identity.policy import ReachPolicy
+from onmeet_node.wire.messages import Kind
+
+log = logging.getLogger(__name__)
+
+MAX_REQUEST_BYTES = 64 * 1024
+"""A contact code with a note is the largest, at about 1 kB."""
+
+REQUEST_SECONDS = 10.0
+"""To send the request line; who says nothing is cut off."""
+
+
+class BadRequest(OnMeetError):
+    """The request is not one of ours."""
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """Everything a request may say; unknown keys are refused with their name."""
+
+    do: str
+    who: str = ""
+    code: str = ""
+    call: str | None = None
+    name: str | None = None
+    note: str | None = None
+    label: str | None = None
+    days: int | None = None
+    direct: bool = True
+    matches: bool = False
+    audio_only: bool = False
+    seconds: float | None = None
+    source: str | None = None
+    record: str | None = None
+    kind: Kind = Kind.AUDIO
+    muted: bool = True
+    limit: int = 50
+    fields: dict[str, str] = attrs.field(factory=dict)
+    shares: dict[str, str] = attrs.field(factory=dict)
+    reach: ReachPolicy | None = None
+    busy: Busy | None = None
+    path: str | None = None
+    passphrase: str | None = attrs.field(default=None, repr=False)
+
+
+_converter = cattrs.Converter(forbid_extra_keys=True)
+Tell = Callable[[dict[str, Any]], Awaitable[None]]
+Handler = Callable[[Node, Request, Tell], Awaitable[Any]]
+
+
+async def serve_control(
+    node: Node, path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Serves the socket until cancelled; it is gone afterwards."""
+    path.unlink(missing_ok=True)  # the home is locked: nobody else serves it
+    listener = trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM)
+    with listener:
+        mask = os.umask(0o177)
+        try:
+            await listener.bind(str(path))
+        except OSError as error:
+            raise OnMeetError(
+                f"The control socket {path} cannot be made ({error.strerror}). "
+                "Choose a home with a shorter path on a local disk."
+            ) from error
+        finally:
+            os.umask(mask)
+        path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+        listener.listen(16)
+        try:
+            async with trio.open_nursery() as nursery:
+                task_status.started()
+                while True:
+                    connection, _ = await listener.accept()
+                    nursery.start_soon(_serve_one, node, trio.SocketStream(connection))
+        finally:
+            path.unlink(missing_ok=True)
+
+
+async def _serve_one(node: Node, stream: trio.SocketStream) -> None:
+    async def tell(line: dict[str, Any]) -> None:
+        await stream.send_all(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+
+    async with stream:
+        try:
+            request = _read(await _line(stream))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_cancel_when_closed, stream, nursery.cancel_scope)
+                await tell({"result": await _HANDLERS[request.do](node, request, tell)})
+                nursery.cancel_scope.cancel()
+        except* OnMeetError as errors:
+            await _try_tell(tell, str(first(errors)))
+        except* (trio.BrokenResourceError, trio.TooSlowError):
+            log.debug("a control connection ended early")
+        except* Exception:  # the node lives on whatever one request does
+            log.exception("a control request failed")
+            await _try_tell(tell, "The node made an error of its own; its log says which.")
+
+
+async def _try_tell(tell: Tell, error: str) -> None:
+    try:
+        await tell({"error": error})
+    except trio.BrokenResourceError:
+        log.debug("a control connection ended before its error could be told")
+
+
+async def _line(stream: trio.SocketStream) -> bytes:
+    data = b""
+    with trio.fail_after(REQUEST_SECONDS):
+        while b"\n" not in data:
+            part = await stream.receive_some(MAX_REQUEST_BYTES)
+            data += part
+            if not part or len(data) > MAX_REQUEST_BYTES:
+                raise BadRequest("That request is cut off or too long.")
+    return data.partition(b"\n")[0]
+
+
+def _read(line: bytes) -> Request:
+    try:
+        request = _converter.structure(json.loads(line), Request)
+    except (ValueError, TypeError, cattrs.BaseValidationError) as error:
+        raise BadRequest(
+            "That request is not understood. Is the onmeet command as new as the running node?"
+        ) from error
+    if request.do not in _HANDLERS:
+        raise BadRequest(f"This node has no request {request.do!r}: it is older. Restart it.")
+    return request
+
+
+async def _cancel_when_closed(stream: trio.SocketStream, scope: trio.CancelScope) -> None:
+    """A command that was interrupted takes what it asked for with it."""
+    try:
+        while await stream.receive_some(1024):
+            pass
+    except trio.BrokenResourceError:
+        pass
+    scope.cancel()
+
+
+# ── requests ─────────────────────────────────────────────────────────────────────────────────────
+async def _status(node: Node, _request: Request, _tell: Tell) -> Any:
+    return await node.status_with_media()
+
+
+async def _watch(node: Node, _request: Request, tell: Tell) -> Any:
+    with node.watch() as events:
+        async for event in events:
+            await tell(event.as_json())
+    return None
+
+
+async def _code_new(node: Node, request: Request, _tell: Tell) -> Any:
+    return node.people.codes.new(request.label, days=request.days, direct=request.direct)
+
+
+async def _code_list(node: Node, _request: Request, _tell: Tell) -> Any:
+    return node.people.codes.live()
+
+
+async def _code_revoke(node: Node, request: Request, _tell: Tell) -> Any:
+    node.people.codes.revoke(request.label or "")
+    return {}
+
+
+async def _contacts_add(node: Node, request: Request, _tell: Tell) -> Any:
+    contact = node.people.add(request.code, name=request.name)
+    delivered = await node.deliver(contact.identity)
+    return {**node.people.describe(contact.identity), "delivered": delivered}
+
+
+async def _contacts_list(node: Node, _request: Request, _tell: Tell) -> Any:
+    return [node.people.describe(contact.identity) for contact in node.people.all()]
+
+
+async def _contacts_accept(node: Node, request: Request, _tell: Tell) -> Any:
+    identity = node.people.who(request.who)
+    node.people.accept(identity)
+    return node.people.describe(identity)
+
+
+async def _contacts_block(node: Node, request: Request, _tell: Tell) -> Any:
+    identity = node.people.who(request.who)
+    shown = node.people.describe(identity)
+    node.people.block(identity)
+    return shown
+
+
+async def _contacts_remove(node: Node, request: Request, _tell: Tell) -> Any:
+    identity = node.people.who(request.who)
+    shown = node.people.describe(identity)
+    node.people.remove(identity)
+    return shown
+
+
+async def _contacts_verify(node: Node, request: Request, _tell: Tell) -> Any:
+    identity = node.people.who(request.who)
+    if request.matches:
+        node.people.mark_verified(identity)
+    return {
+        **node.people.describe(identity),
+        "safety_number": node.people.safety_number(identity),
+    }
+
+
+async def _profile(node: Node, request: Request, _tell: Tell) -> Any:
+    return node.people.change_profile(
+        request.fields, request.shares, reach=request.reach, busy=request.busy
+    )
+
+
+async def _call(node: Node, request: Request, tell: Tell) -> Any:
+    kinds = frozenset({Kind.AUDIO} if request.audio_only else Kind)
+    wish = MediaWish(source=request.source, record=Path(request.record) if request.record else None)
+    async with node.call(request.who, kinds=kinds, wish=wish) as call:
+        async with trio.open_nursery() as nursery:
+            if request.seconds is not None:
+                nursery.start_soon(_hang_up_after, call, request.seconds)
+            async for event in call.events:
+                await tell(event.as_json())
+                if isinstance(event, CallEnded):
+                    break
+            nursery.cancel_scope.cancel()
+    return node.describe_call(call.current)
+
+
+async def _hang_up_after(call: Call, seconds: float) -> None:
+    """Counts from the moment that the call is connected."""
+    await call.connected()
+    await trio.sleep(seconds)
+    if call.current.state is not State.ENDED:
+        call.hang_up()
+
+
+async def _answer(node: Node, request: Request, _tell: Tell) -> Any:
+    call = node.find_call(request.call, {State.RINGING_IN})
+    call.accept()
+    return node.describe_call(call)
+
+
+async def _decline(node: Node, request: Request, _tell: Tell) -> Any:
+    call = node.find_call(request.call, {State.RINGING_IN})
+    shown = node.describe_call(call)
+    call.decline()
+    return shown
+
+
+async def _hangup(node: Node, request: Request, _tell: Tell) -> Any:
+    call = node.find_call(request.call, set(State))
+    shown = node.describe_call(call)
+    call.hang_up()
+    return shown
+
+
+async def _mute(node: Node, request: Request, _tell: Tell) -> Any:
+    call = node.find_call(request.call, {State.CONNECTED, State.CONNECTING, State.RECONNECTING})
+    await call.mute(request.kind, muted=request.muted)
+    return node.describe_call(call)
+
+
+async def _history(node: Node, request: Request, _tell: Tell) -> Any:
+    return node.people.history(request.limit)
+
+
+async def _history_delete(node: Node, request: Request, _tell: Tell) -> Any:
+    return {"deleted": node.people.delete_history(request.call or "")}
+
+
+async def _export(node: Node, request: Request, _tell: Tell) -> Any:
+    if not request.path or not request.passphrase:
+        raise BadRequest("An export needs a file and a passphrase.")
+    path = Path(request.path)
+    await node.export(path, request.passphrase)
+    return {"path": str(path)}
+
+
+async def _doctor(node: Node, _request: Request, _tell: Tell) -> Any:
+    return await node.examine()
+
+
+async def _stop(node: Node, _request: Request, _tell: Tell) -> Any:
+    node.stop()
+    return {}
+
+
+_HANDLERS: dict[str, Handler] = {
+    "status": _status,
+    "watch": _watch,
+    "code.new": _code_new,
+    "code.list": _code_list,
+    "code.revoke": _code_revoke,
+    "contacts.add": _contacts_add,
+    "contacts.list": _contacts_list,
+    "contacts.accept": _contacts_accept,
+    "contacts.block": _contacts_block,
+    "contacts.remove": _contacts_remove,
+    "contacts.verify": _contacts_verify,
+    "profile": _profile,
+    "call": _call,
+    "answer": _answer,
+    "decline": _decline,
+    "hangup": _hangup,
+    "mute": _mute,
+    "history": _history,
+    "history.delete": _history_delete,
+    "export": _export,
+    "doctor": _doctor,
+    "stop": _stop,
+}

@@ -1,0 +1,216 @@
+"""What a node tells those who watch it: the API, the control socket, ``--json`` (docs/API, Events).
+
+Each event carries `at`, CLOCK_MONOTONIC seconds: comparable between the processes of one machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Generic, TypeVar
+
+import trio
+
+from onmeet_node.call.effects import EndReason, State
+from onmeet_node.wire.messages import Kind, RingState
+
+BACKLOG = 512
+"""Events kept for a watcher that does not read; past that it misses the newest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeEvent:
+    """Something a watcher may want to know."""
+
+    name: ClassVar[str] = ""
+    at: float = field(default_factory=time.monotonic)
+
+    def as_json(self) -> dict[str, Any]:
+        """The ``--json`` object of this event: `t`, `event` and its fields, bytes in hex."""
+        values = {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name != "at"}
+        return {"t": self.at, "event": self.name, **values}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case bytes():
+            return value.hex()
+        case frozenset() | set():
+            return sorted(str(item) for item in value)
+        case tuple() | list():
+            return [_plain(item) for item in value]
+        case _:
+            return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(NodeEvent):
+    """The node listens and can be controlled."""
+
+    name: ClassVar[str] = "started"
+    peer_id: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reachable(NodeEvent):
+    """A presence record is published, and a reader elsewhere could resolve it."""
+
+    name: ClassVar[str] = "reachable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactRequested(NodeEvent):
+    """Somebody asks to become a contact."""
+
+    name: ClassVar[str] = "contact-request"
+    identity: bytes
+    card_name: str | None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactConfirmed(NodeEvent):
+    """Somebody accepted our contact request."""
+
+    name: ClassVar[str] = "contact-accepted"
+    identity: bytes
+    card_name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissedCallNoted(NodeEvent):
+    """A caller's outbox delivered a call that did not get through while this node was away."""
+
+    name: ClassVar[str] = "missed-call"
+    identity: bytes
+    age_s: int
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEvent(NodeEvent):
+    """Something about one call."""
+
+    call: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming(CallEvent):
+    """A call rings here."""
+
+    name: ClassVar[str] = "incoming"
+    identity: bytes
+    contact: str | None
+    kinds: frozenset[Kind]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ringing(CallEvent):
+    """What became of our invite at the furthest of the peer's devices."""
+
+    name: ClassVar[str] = "ringing"
+    ring: RingState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted(CallEvent):
+    """The call was taken, here or there."""
+
+    name: ClassVar[str] = "accepted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaUp(CallEvent):
+    """Media flows over this kind of path. `sas`: the short authentication string."""
+
+    name: ClassVar[str] = "connected"
+    path: str
+    sas: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstMedia(CallEvent):
+    """The first frame of a kind was decoded here."""
+
+    name: ClassVar[str] = "media"
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChanged(CallEvent):
+    """The call entered a state."""
+
+    name: ClassVar[str] = "state"
+    state: State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerMediaChanged(CallEvent):
+    """The peer muted, switched its camera or shares its screen."""
+
+    name: ClassVar[str] = "peer-media"
+    muted: bool
+    camera_off: bool
+    sharing: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatLine(CallEvent):
+    """The peer wrote a line of chat."""
+
+    name: ClassVar[str] = "chat"
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded(CallEvent):
+    """The call is over; `sentence` says why in words, and what to try."""
+
+    name: ClassVar[str] = "ended"
+    reason: EndReason
+    sentence: str
+    detail: str | None
+    """What failed exactly, where that is known."""
+    seconds: float
+    """Since it was taken; 0 if it never was."""
+
+
+E = TypeVar("E", bound=NodeEvent)
+
+
+class Hub(Generic[E]):
+    """Hands each published event to every watcher, in order, without ever waiting for one."""
+
+    def __init__(self) -> None:
+        self._watchers: set[trio.MemorySendChannel[E]] = set()
+
+    def publish(self, event: E) -> None:
+        """Gives `event` to all who watch now."""
+        for watcher in tuple(self._watchers):
+            try:
+                watcher.send_nowait(event)
+            except trio.WouldBlock:
+                continue  # it does not read; what it has not read yet is still in order
+            except trio.BrokenResourceError:
+                self._watchers.discard(watcher)
+
+    def open(self) -> trio.MemoryReceiveChannel[E]:
+        """Starts watching; close the channel to stop."""
+        sender, receiver = trio.open_memory_channel[E](BACKLOG)
+        self._watchers.add(sender)
+        return receiver
+
+    @contextmanager
+    def watch(self) -> Iterator[trio.MemoryReceiveChannel[E]]:
+        """The events from now on, until the block ends."""
+        with self.open() as receiver:
+            yield receiver
+
+    def close(self) -> None:
+        """Ends every watcher's iteration once it has read what is there."""
+        for watcher in self._watchers:
+            watcher.close()
+        self._watchers.clear()

@@ -1,0 +1,152 @@
+"""One task for each media session of a call: does what the machine asks, in order, and reports.
+
+A leg is a call with one device of the peer; each media re-offer is a new generation of it, with a
+peer connection of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import trio
+
+from onmeet_node.call import effects as do
+from onmeet_node.call import events as on
+from onmeet_node.call.events import Device, Event
+from onmeet_node.calls import Call, Link
+from onmeet_node.errors import first
+from onmeet_node.media.endpoint import (
+    ChatReceived,
+    Connected,
+    Failed,
+    FirstFrame,
+    LocalCandidates,
+    MediaEndpoint,
+    MediaSession,
+    PathLost,
+    SessionConfig,
+)
+from onmeet_node.media.errors import MediaError
+from onmeet_node.wire.messages import CallId
+
+BACKLOG = 128
+"""Media requests waiting for a session; the machine asks for a handful."""
+
+CLOSE_SECONDS = 3.0
+"""A session closes within 2 s by contract; past this it is left to the endpoint's own end."""
+
+Work = do.MakeOffer | do.MakeAnswer | do.TakeAnswer | do.TakeCandidates | do.Attach
+Feed = Callable[[Event], None]
+
+
+class LegKey(NamedTuple):
+    """Names one media session."""
+
+    call: CallId
+    device: Device
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """What a session needs to know of its call."""
+
+    key: LegKey
+    call: Call
+    config: SessionConfig
+    feed: Feed
+    binding: bytes
+    """What the authentication string is bound to besides the certificates: the two people."""
+
+
+class Legs:
+    """The media sessions of a node, each with its task in the given nursery."""
+
+    def __init__(
+        self, endpoint: Callable[[], Awaitable[MediaEndpoint]], nursery: trio.Nursery
+    ) -> None:
+        self._endpoint = endpoint
+        self._nursery = nursery
+        self._work: dict[LegKey, trio.MemorySendChannel[Work]] = {}
+
+    def __len__(self) -> int:
+        return len(self._work)
+
+    def open(self, leg: Leg) -> None:
+        """Begins a session, which reports to `leg.feed`; `do` may follow at once."""
+        sender, receiver = trio.open_memory_channel[Work](BACKLOG)
+        self._work[leg.key] = sender
+        self._nursery.start_soon(self._run, leg, receiver)
+
+    def do(self, key: LegKey, work: Work) -> None:
+        """Gives the session something to do, after all it was given before."""
+        sender = self._work.get(key)
+        if sender is not None:
+            sender.send_nowait(work)
+
+    def close(self, key: LegKey) -> None:
+        """Ends the session when it has done what it was given."""
+        sender = self._work.pop(key, None)
+        if sender is not None:
+            sender.close()
+
+    async def _run(self, leg: Leg, work: trio.MemoryReceiveChannel[Work]) -> None:
+        session: MediaSession | None = None
+        try:
+            endpoint = await self._endpoint()
+            session = await endpoint.open_session(leg.config)
+            link = Link(session)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._report, leg, link)
+                async for item in work:
+                    await self._carry_out(item, leg, link)
+                nursery.cancel_scope.cancel()
+        except* MediaError as errors:
+            leg.call.trouble = str(first(errors))
+            leg.feed(on.MediaFailed(*leg.key))
+        finally:
+            self.close(leg.key)
+            if session is not None:
+                leg.call.unlink(leg.key.device, session)
+                with trio.CancelScope(shield=True), trio.move_on_after(CLOSE_SECONDS):
+                    await session.aclose()
+
+    async def _carry_out(self, item: Work, leg: Leg, link: Link) -> None:
+        session = link.session
+        match item:
+            case do.MakeOffer():
+                link.local_sdp = await session.create_offer()
+                leg.feed(on.OfferReady(*leg.key, sdp=link.local_sdp))
+            case do.MakeAnswer(sdp=offer):
+                answer = await session.accept_offer(offer)
+                leg.feed(on.AnswerReady(*leg.key, sdp=answer))
+                link.authenticate(leg.binding, answer, offer)
+            case do.TakeAnswer(sdp=answer):
+                assert link.local_sdp is not None, "the machine made an offer first"
+                await session.accept_answer(answer)
+                link.authenticate(leg.binding, link.local_sdp, answer)
+            case do.TakeCandidates(candidates=candidates, end=end):
+                await session.add_candidates(candidates, end=end)
+            case do.Attach(kinds=kinds):
+                await session.attach(kinds)
+
+    async def _report(self, leg: Leg, link: Link) -> None:
+        async for event in link.session.events:
+            match event:
+                case Connected(path=path):
+                    link.path = path
+                    leg.call.link(leg.key.device, link)
+                    leg.feed(on.MediaConnected(*leg.key))
+                case FirstFrame(kind=kind):
+                    leg.call.first_frame(kind)
+                case PathLost():
+                    leg.feed(on.MediaPathLost(*leg.key))
+                case Failed(why=why):
+                    leg.call.trouble = why
+                    leg.feed(on.MediaFailed(*leg.key))
+                case ChatReceived(chat=chat):
+                    leg.call.chat(chat)
+                case LocalCandidates(candidates=candidates, end=end):
+                    leg.feed(on.CandidatesReady(*leg.key, candidates=candidates, end=end))

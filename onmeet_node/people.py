@@ -1,0 +1,579 @@
+"""The people this node knows: requests, cards, grants, blocking, and what waits for whom."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import trio
+
+from onmeet_node.call.effects import EndReason
+from onmeet_node.call.events import Device, Identity
+from onmeet_node.call.line import Busy
+from onmeet_node.calls import Call
+from onmeet_node.codes import DAY, Codes
+from onmeet_node.errors import OnMeetError
+from onmeet_node.events import ContactConfirmed, ContactRequested, Hub, MissedCallNoted, NodeEvent
+from onmeet_node.identity.audience import Audience, find_by_proof, pair_secret, proof
+from onmeet_node.identity.code import ContactCode, parse_code
+from onmeet_node.identity.keys import IdentityKey
+from onmeet_node.identity.policy import Admission, ReachPolicy, Relation, decide
+from onmeet_node.identity.profile import clean_card
+from onmeet_node.identity.record import Presence
+from onmeet_node.identity.safety import safety_number
+from onmeet_node.identity.text import clean_text
+from onmeet_node.profiles import CAPS, card_for, change_profile
+from onmeet_node.sentences import sentence
+from onmeet_node.store import (
+    CallRecord,
+    Contact,
+    ContactState,
+    KnownDevice,
+    MediaPath,
+    Store,
+)
+from onmeet_node.store.settings import BUSY, REACH, RELAY_ONLY
+from onmeet_node.wire.codec import decode, encode
+from onmeet_node.wire.messages import (
+    Card,
+    CardUpdate,
+    ContactAccepted,
+    ContactRequest,
+    Grant,
+    Hello,
+    Message,
+    MissedCall,
+    Received,
+)
+
+log = logging.getLogger(__name__)
+
+NOTE_DAYS = 30
+"""A missed call that could not be told in a month is no news."""
+
+PRESENCE_SECONDS = 6 * 3600
+"""How long an address is worth dialling before the DHT has answered: one epoch."""
+
+
+class NoSuchPerson(OnMeetError):
+    """Nobody is known by that name, identity or code."""
+
+
+class Ambiguous(OnMeetError):
+    """Several people fit."""
+
+
+class OwnCode(OnMeetError):
+    """The code is one of this node's own."""
+
+
+class Closable(Protocol):
+    """A channel, as far as it can be ended."""
+
+    def close(self) -> None:
+        """Ends it in order."""
+        ...
+
+
+class Mouthpiece(Protocol):
+    """The part of `net.channels.Channels` that people speak through."""
+
+    def devices(self, identity: Identity, /) -> tuple[Device, ...]:
+        """Those with an open channel."""
+        ...
+
+    def send(self, identity: Identity, device: Device, message: Message, /) -> bool:
+        """Hands a message to a channel."""
+        ...
+
+    def get(self, identity: Identity, device: Device, /) -> Closable | None:
+        """The channel to a device."""
+        ...
+
+
+class People:
+    """Contacts and all that passes between them and us besides calls."""
+
+    def __init__(
+        self,
+        store: Store,
+        key: IdentityKey,
+        codes: Codes,
+        *,
+        now: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._key = key
+        self.codes = codes
+        self._now = now
+        self._hub: Hub[NodeEvent] = Hub()
+        self._line: Mouthpiece | None = None
+        self._came_by: dict[Identity, Audience] = {}
+        self._strangers: dict[Identity, bytes] = {}
+        self._cards: dict[Identity, Card] = {}
+        self._new_duty = trio.Event()
+
+    def connect(self, hub: Hub[NodeEvent], line: Mouthpiece) -> None:
+        """From now on events are told to `hub`, and messages go out over `line`."""
+        self._hub, self._line = hub, line
+
+    def _send(self, peer: Identity, message: Message) -> bool:
+        """Gives a message to every open channel of a person; False without one."""
+        line = self._line
+        if line is None:
+            return False
+        sent = [line.send(peer, device, message) for device in line.devices(peer)]
+        return any(sent)
+
+    # ── who is who ──────────────────────────────────────────────────────────────────────────────
+    def all(self) -> tuple[Contact, ...]:
+        """Contacts, requests in both directions, and the blocked."""
+        return self._store.contacts.list()
+
+    def get(self, peer: Identity) -> Contact | None:
+        """What is known of this person."""
+        return self._store.contacts.get(peer)
+
+    def relation(self, peer: Identity) -> Relation:
+        """What this person is to us. Whom we asked ourselves is treated as a contact."""
+        contact = self.get(peer)
+        match contact.state if contact else None:
+            case ContactState.ACCEPTED | ContactState.REQUESTED_BY_US:
+                return Relation.CONTACT
+            case ContactState.BLOCKED:
+                return Relation.BLOCKED
+            case ContactState.REQUESTED_BY_THEM | None:
+                return Relation.STRANGER
+
+    def who(self, text: str) -> Identity:
+        """The person meant by a name, the start of an identity, or a code.
+
+        Raises `NoSuchPerson`, `Ambiguous`, or what is wrong with the code.
+        """
+        found = self._store.contacts.find(text)
+        if len(found) > 1:
+            names = ", ".join(f"{c.display_name} ({c.identity.hex()[:8]})" for c in found)
+            raise Ambiguous(f"{text!r} may be any of: {names}. Use the start of the identity.")
+        if found:
+            return found[0].identity
+        if ":" in text or len(text) > 64:
+            return self.meet(self._foreign(text))
+        raise NoSuchPerson(
+            f"You know nobody called {text!r}. See: onmeet contacts list - or give a contact code."
+        )
+
+    def meet(self, code: ContactCode) -> Identity:
+        """Remembers, until the node stops, how to find somebody by a code alone."""
+        peer = Identity(code.identity)
+        self._strangers[peer] = code.secret
+        return peer
+
+    def name_of(self, peer: Identity) -> str:
+        """How a person is shown: the own name for them, their card's, or the key's start."""
+        contact = self.get(peer)
+        return clean_text(contact.display_name, 80) if contact else peer.hex()[:12]
+
+    def describe(self, peer: Identity) -> dict[str, Any]:
+        """A person for the command line and the app."""
+        contact = self.get(peer)
+        card = contact.card if contact else Card()
+        return {
+            "identity": peer.hex(),
+            "name": self.name_of(peer),
+            "state": contact.state.value if contact else "stranger",
+            "verified": contact.verified if contact else False,
+            "favourite": contact.favourite if contact else False,
+            "last_seen": contact.last_seen if contact else None,
+            "card": {
+                "name": card.name,
+                "country": card.country,
+                "phone": card.phone,
+                "email": card.email,
+            },
+        }
+
+    # ── what a person does ──────────────────────────────────────────────────────────────────────
+    def add(self, text: str, *, name: str | None = None) -> Contact:
+        """Adds the person whose code this is. The request itself goes out by `duties`.
+
+        Raises `CodeError`, `OwnCode`.
+        """
+        code = self._foreign(text)
+        peer = Identity(code.identity)
+        known = self.get(peer)
+        contact = Contact(
+            identity=peer,
+            state=ContactState.REQUESTED_BY_US,
+            added=self._now(),
+            name=name or (known.name if known else None),
+            card=known.card if known else Card(name=code.name),
+            secret=code.secret,
+        )
+        if known is not None and known.state in {
+            ContactState.ACCEPTED,
+            ContactState.REQUESTED_BY_THEM,
+        }:
+            self._store.contacts.update(peer, name=contact.name)
+            if known.state is ContactState.REQUESTED_BY_THEM:
+                self.accept(peer)
+        else:
+            self._store.contacts.save(contact)
+        self._new_duty.set()
+        return self._store.contacts.get(peer) or contact
+
+    def accept(self, peer: Identity) -> None:
+        """Makes a contact of somebody who asked. Raises `NoSuchPerson` if nobody did."""
+        contact = self.get(peer)
+        if contact is None or contact.state is ContactState.REQUESTED_BY_US:
+            raise NoSuchPerson("They have not asked to be a contact. Send them a code of yours.")
+        self._store.contacts.update(peer, state=ContactState.ACCEPTED)
+        self._tell_accepted(peer)
+        self.codes.refresh()
+        self._new_duty.set()
+
+    def block(self, peer: Identity) -> None:
+        """Refuses all contact with this person, who learns nothing of it (P6)."""
+        self._store.contacts.block(peer, now=self._now())
+        self._cut_off(peer)
+
+    def remove(self, peer: Identity) -> None:
+        """Forgets a person for good, calls included (P11)."""
+        self._store.contacts.remove(peer, with_calls=True)
+        self._cut_off(peer)
+
+    def _cut_off(self, peer: Identity) -> None:
+        self._strangers.pop(peer, None)
+        self._came_by.pop(peer, None)
+        if self._line is not None:
+            for device in self._line.devices(peer):
+                channel = self._line.get(peer, device)
+                if channel is not None:
+                    channel.close()
+        self.codes.rotate_contacts_secret()
+        for contact in self._store.contacts.list(ContactState.ACCEPTED):
+            self._grant(contact.identity)
+        self._new_duty.set()
+
+    def mark_verified(self, peer: Identity) -> None:
+        """The two compared their safety numbers."""
+        self._store.contacts.update(peer, verified=True)
+
+    def safety_number(self, peer: Identity) -> str:
+        """The 60 digits that both of you see if nobody stands between."""
+        return safety_number(self._key.public, peer)
+
+    def change_profile(
+        self,
+        fields: dict[str, str],
+        shares: dict[str, str],
+        *,
+        reach: ReachPolicy | None = None,
+        busy: Busy | None = None,
+    ) -> dict[str, Any]:
+        """Changes the profile and tells open channels. See `profiles.change_profile`."""
+        result = change_profile(self._store, fields, shares, reach=reach, busy=busy)
+        for contact in self._store.contacts.list(ContactState.ACCEPTED):
+            self._send(contact.identity, CardUpdate(card=card_for(self._store, Relation.CONTACT)))
+        self.codes.refresh()
+        return result
+
+    def _foreign(self, text: str) -> ContactCode:
+        code = parse_code(text)
+        if code.identity == self._key.public:
+            raise OwnCode("That is your own code. Give it to somebody else, and add theirs.")
+        code.require_live(self._now())
+        return code
+
+    # ── admission and greeting (net.channels asks) ──────────────────────────────────────────────
+    def greet(self, identity: Identity, opening_hash: bytes) -> Hello:
+        """What we say of ourselves to this person on a channel that we open."""
+        secret = next(iter(self.secrets_of(identity)), None)
+        shown = proof(secret, opening_hash) if secret is not None else None
+        return self._hello(identity, shown)
+
+    def admit(self, identity: Identity, hello: Hello, opening_hash: bytes) -> Hello | None:
+        """Our Hello to somebody who opens a channel; None if they do not get through (P5, P6)."""
+        came_by = find_by_proof(self.codes.provable(), hello.proof, opening_hash, self._now())
+        policy = self._store.settings.get(REACH)
+        admission = decide(policy, self.relation(identity), proven=came_by is not None)
+        if admission is Admission.DROP:
+            return None
+        if came_by is not None:
+            self._came_by[identity] = came_by
+        return self._hello(identity, None)
+
+    def _hello(self, peer: Identity, shown: bytes | None) -> Hello:
+        return Hello(card=card_for(self._store, self.relation(peer)), caps=CAPS, proof=shown)
+
+    # ── messages ────────────────────────────────────────────────────────────────────────────────
+    def channel_opened(self, peer: Identity, hello: Hello) -> None:
+        """A channel is open: what waits for this person goes out."""
+        self._seen(peer, hello.card)
+        contact = self.get(peer)
+        if contact is None:
+            return
+        if contact.state is ContactState.REQUESTED_BY_US:
+            self._request(peer, None)
+        if contact.state is ContactState.ACCEPTED:
+            self._grant(peer)
+        for item in self._store.outbox.waiting(peer, now=self._now()):
+            message = decode(item.message)
+            if isinstance(message, MissedCall):
+                age = max(0, self._now() - item.created)
+                message = MissedCall(call=message.call, age_s=age, note=message.note)
+            self._send(peer, message)
+
+    def channel_closed(self, peer: Identity) -> None:
+        """The last channel to this person is closed."""
+        self._came_by.pop(peer, None)
+        self._cards.pop(peer, None)
+        if self.get(peer) is not None:
+            self._store.contacts.update(peer, last_seen=self._now())
+
+    def message(self, peer: Identity, message: Message) -> None:
+        """Anything that is not about a call."""
+        match message:
+            case ContactRequest(note=note):
+                self._requested(peer, note)
+            case ContactAccepted():
+                self._accepted(peer)
+            case Grant(secret=secret):
+                if self._store.contacts.update(peer, secret=secret) is not None:
+                    self._send(peer, Received(ref=grant_ref(secret)))
+            case CardUpdate(card=card):
+                self._seen(peer, card)
+            case MissedCall():
+                self._missed(peer, message)
+            case Received(ref=ref):
+                self._confirmed(peer, ref)
+            case _:
+                log.debug("a message of type %s has no meaning here", type(message).__name__)
+
+    def _seen(self, peer: Identity, card: Card) -> None:
+        contact = self.get(peer)
+        if contact is not None and contact.state is not ContactState.BLOCKED:
+            self._store.contacts.update(peer, card=clean_card(card), last_seen=self._now())
+        else:
+            self._cards[peer] = clean_card(card)
+
+    def _requested(self, peer: Identity, note: str | None) -> None:
+        contact = self.get(peer)
+        match contact.state if contact else None:
+            case ContactState.ACCEPTED:
+                self._tell_accepted(peer)  # they did not get it, or lost it
+            case ContactState.REQUESTED_BY_US:
+                self._store.contacts.update(peer, state=ContactState.ACCEPTED)
+                self._tell_accepted(peer)  # both asked: both agreed
+            case ContactState.REQUESTED_BY_THEM | ContactState.BLOCKED:
+                return
+            case None:
+                came_by = self._came_by.get(peer)
+                card = self._cards.get(peer, Card())
+                self._store.contacts.save(
+                    Contact(
+                        identity=peer,
+                        state=ContactState.REQUESTED_BY_THEM,
+                        added=self._now(),
+                        card=card,
+                        via=came_by.label if came_by else None,
+                        last_seen=self._now(),
+                    )
+                )
+                self._hub.publish(
+                    ContactRequested(
+                        identity=peer,
+                        card_name=card.name,
+                        note=clean_text(note, 280) if note else None,
+                    )
+                )
+
+    def _accepted(self, peer: Identity) -> None:
+        contact = self.get(peer)
+        if contact is None or contact.state is not ContactState.REQUESTED_BY_US:
+            return
+        self._store.contacts.update(peer, state=ContactState.ACCEPTED)
+        self._grant(peer)
+        self.codes.refresh()
+        self._hub.publish(ContactConfirmed(identity=peer, card_name=contact.card.name))
+
+    def _tell_accepted(self, peer: Identity) -> None:
+        self._send(peer, ContactAccepted())
+        self._send(peer, CardUpdate(card=card_for(self._store, Relation.CONTACT)))
+        self._grant(peer)
+
+    def _request(self, peer: Identity, note: str | None) -> bool:
+        asked = self._send(peer, ContactRequest(note=note))
+        # With it goes what they need to tell us the answer when we are the one they look for.
+        self._grant(peer)
+        return asked
+
+    def _grant(self, peer: Identity) -> None:
+        """Gives the current contacts secret to whoever has not confirmed it yet."""
+        contact, current = self.get(peer), self.codes.contacts_audience()
+        if contact is not None and contact.granted != current.id:
+            self._send(peer, Grant(secret=current.secret, direct=current.direct))
+
+    def _missed(self, peer: Identity, note: MissedCall) -> None:
+        if self._store.calls.get(peer, note.call) is None:
+            self._store.calls.save(
+                CallRecord(
+                    call=note.call,
+                    peer=peer,
+                    outgoing=False,
+                    started=self._now() - note.age_s,
+                    ended=self._now() - note.age_s,
+                    reason=EndReason.MISSED,
+                    note=clean_text(note.note, 4_000) if note.note else None,
+                    seen=False,
+                )
+            )
+            self._hub.publish(MissedCallNoted(identity=peer, age_s=note.age_s, note=note.note))
+        self._send(peer, Received(ref=note.call))
+
+    def _confirmed(self, peer: Identity, ref: bytes) -> None:
+        current = self.codes.contacts_audience()
+        if ref == grant_ref(current.secret):
+            self._store.contacts.update(peer, granted=current.id)
+            self.codes.refresh()
+        else:
+            self._store.outbox.delivered(peer, ref)
+
+    # ── what waits ──────────────────────────────────────────────────────────────────────────────
+    def send_request(self, peer: Identity, note: str | None) -> bool:
+        """Sends the contact request now, if a channel is open."""
+        return self._request(peer, note)
+
+    def waiting_for(self) -> list[Identity]:
+        """Everybody for whom something waits: requests of ours, notes, a new secret."""
+        current = self.codes.contacts_audience().id
+        asked = [c.identity for c in self._store.contacts.list(ContactState.REQUESTED_BY_US)]
+        ungranted = [
+            c.identity
+            for c in self._store.contacts.list(ContactState.ACCEPTED)
+            if c.granted != current
+        ]
+        noted = self._store.outbox.peers(now=self._now())
+        return list(dict.fromkeys([*asked, *ungranted, *noted]))
+
+    async def new_duty(self) -> None:
+        """Waits until something new waits for somebody."""
+        await self._new_duty.wait()
+        self._new_duty = trio.Event()
+
+    # ── finding people (reach asks) ─────────────────────────────────────────────────────────────
+    def audiences(self) -> list[Audience]:
+        """Whoever shall find us now."""
+        current = self.codes.contacts_audience().id
+        without = [
+            c.identity
+            for c in self._store.contacts.list(ContactState.ACCEPTED)
+            if c.granted != current
+        ]
+        return self.codes.published(without)
+
+    def secrets_of(self, peer: Identity) -> tuple[bytes, ...]:
+        """Audience secrets under which this person's record may be found, likeliest first."""
+        contact = self.get(peer)
+        known = [contact.secret] if contact and contact.secret else []
+        known += [self._strangers[peer]] if peer in self._strangers else []
+        if contact is not None and contact.state is ContactState.ACCEPTED:
+            known.append(pair_secret(self._key, peer))
+        return tuple(dict.fromkeys(known))
+
+    def seen_at(self, peer: Identity) -> tuple[Presence, ...]:
+        """Where this person's devices were lately."""
+        return tuple(
+            Presence(peer_id=known.device, addresses=known.addresses)
+            for known in self._store.contacts.devices(peer, now=self._now())
+        )
+
+    def remember(self, peer: Identity, presences: Iterable[Presence]) -> None:
+        """Keeps where a contact's devices are."""
+        self._store.contacts.remember_devices(
+            peer,
+            [
+                KnownDevice(
+                    Device(presence.peer_id),
+                    (*presence.addresses, *presence.relays),
+                    self._now() + PRESENCE_SECONDS,
+                )
+                for presence in presences
+            ],
+        )
+
+    def shows_direct(self, peer: Identity) -> bool:
+        """Whether our direct addresses may go to this peer before a call is accepted."""
+        contact = self.get(peer)
+        return (
+            contact is not None
+            and contact.state is ContactState.ACCEPTED
+            and contact.may_see_direct
+            and not self._store.settings.get(RELAY_ONLY)
+        )
+
+    # ── calls ─────────────────────────────────────────────────────────────────────────────────
+    def busy(self) -> Busy:
+        """What callers learn while we are in a call."""
+        return self._store.settings.get(BUSY)
+
+    def call_ended(self, call: Call, *, leave_note: bool) -> None:
+        """Writes the history, and the outbox when the peer should learn of the call."""
+        if call.reason is EndReason.SUPERSEDED:
+            return
+        self._store.calls.save(
+            CallRecord(
+                call=call.id,
+                peer=call.peer,
+                outgoing=call.outgoing,
+                started=int(call.began),
+                kinds=call.kinds,
+                answered=int(call.answered) if call.answered else None,
+                ended=int(call.ended_at) if call.ended_at else None,
+                reason=call.reason,
+                path=MediaPath(call.path) if call.path else None,
+                sas=call.sas,
+                seen=call.reason is not EndReason.MISSED,
+            )
+        )
+        if leave_note and self.get(call.peer) is not None:
+            now = self._now()
+            note = encode(MissedCall(call=call.id))
+            self._store.outbox.add(call.peer, call.id, note, now=now, expires=now + NOTE_DAYS * DAY)
+            self._new_duty.set()
+
+    def history(self, limit: int) -> list[dict[str, Any]]:
+        """Past calls, newest first."""
+        return [
+            {
+                "call": record.call.hex(),
+                "identity": record.peer.hex(),
+                "with": self.name_of(record.peer),
+                "outgoing": record.outgoing,
+                "started": record.started,
+                "seconds": record.duration or 0,
+                "reason": record.reason.value if record.reason else None,
+                "sentence": sentence(record.reason) if record.reason else "It is going on.",
+                "path": record.path.value if record.path else None,
+                "sas": record.sas,
+                "note": record.note,
+            }
+            for record in self._store.calls.list(limit=limit)
+        ]
+
+    def delete_history(self, which: str) -> int:
+        """Deletes one call (the start of its id) or ``all``, for good; how many there were."""
+        if which == "all":
+            return self._store.calls.clear()
+        chosen = [r for r in self._store.calls.list(limit=10_000) if r.call.hex().startswith(which)]
+        if len(chosen) != 1 or len(which) < 4:
+            raise NoSuchPerson(
+                f"No single call begins with {which!r}. See: onmeet history --verbose"
+            )
+        return int(self._store.calls.remove(chosen[0].peer, chosen[0].call))
+
+
+def grant_ref(secret: bytes) -> bytes:
+    """What confirms a `Grant`: BLAKE2b-128 of the secret, which does not give it away."""
+    return hashlib.blake2b(secret, digest_size=16).digest()

@@ -1,0 +1,86 @@
+"""The person's own profile as it is kept, and how it is changed (P4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from onmeet_node.call.line import Busy
+from onmeet_node.identity.errors import BadProfile
+from onmeet_node.identity.policy import ReachPolicy, Relation
+from onmeet_node.identity.profile import Field, Profile
+from onmeet_node.store import Setting, Store
+from onmeet_node.store.settings import BUSY, REACH
+from onmeet_node.wire.messages import Card
+
+CAPS = ("audio", "video", "chat")
+"""What a presence record and a Hello say that this node can do."""
+
+
+@attrs.frozen
+class KeptProfile:
+    """A `Profile` in plain values."""
+
+    name: str | None = None
+    country: str | None = None
+    phone: str | None = attrs.field(default=None, repr=False)
+    email: str | None = attrs.field(default=None, repr=False)
+    shares: dict[str, str] = attrs.field(factory=dict)
+
+    def profile(self) -> Profile:
+        """Checked, with the default for each field that nobody chose. Raises `BadProfile`."""
+        return Profile(
+            name=self.name,
+            country=self.country,
+            phone=self.phone,
+            email=self.email,
+            shares=self.shares,
+        )
+
+
+PROFILE = Setting("profile", KeptProfile, KeptProfile())
+
+
+def card_for(store: Store, relation: Relation) -> Card:
+    """What somebody of this relation sees of us."""
+    return store.settings.get(PROFILE).profile().card_for(relation)
+
+
+def change_profile(
+    store: Store,
+    fields: dict[str, str],
+    shares: dict[str, str],
+    *,
+    reach: ReachPolicy | None = None,
+    busy: Busy | None = None,
+) -> dict[str, Any]:
+    """Changes what is given (an empty text clears a field) and returns the whole.
+
+    Raises `BadProfile`, having changed nothing.
+    """
+    kept = store.settings.get(PROFILE)
+    unknown = sorted((set(fields) | set(shares)) - set(Field))
+    if unknown:
+        raise BadProfile(f"A profile has no {unknown[0]!r}. Its fields: {', '.join(Field)}.")
+    changed = attrs.evolve(
+        kept,
+        **{name: value or None for name, value in fields.items()},
+        shares={**kept.shares, **shares},
+    )
+    profile = changed.profile()
+    if changed != kept:
+        store.settings.put(PROFILE, changed)
+    if reach is not None:
+        store.settings.put(REACH, reach)
+    if busy is not None:
+        store.settings.put(BUSY, busy)
+    return {
+        "name": profile.name,
+        "country": profile.country,
+        "phone": profile.phone,
+        "email": profile.email,
+        "shares": {field.value: share.value for field, share in profile.shares.items()},
+        "reach": store.settings.get(REACH).value,
+        "busy": store.settings.get(BUSY).value,
+    }

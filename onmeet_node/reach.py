@@ -1,0 +1,144 @@
+"""Reaching a person: from an identity to open sealed channels, by the shortest way there is.
+
+An open channel is used at once; meanwhile addresses seen lately are dialled, and the DHT is asked
+for the person's record, all side by side, because a person may have several devices and an old
+address may be dead (DESIGN 4.1, 4.2).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+import trio
+
+from onmeet_node.call.events import Device, Identity
+from onmeet_node.identity.record import Presence
+from onmeet_node.net.channels import Channels
+from onmeet_node.net.errors import NetError
+from onmeet_node.net.rendezvous import Rendezvous
+from onmeet_node.wire.messages import CallMessage, Message
+
+log = logging.getLogger(__name__)
+
+OPEN_SECONDS = 12.0
+"""To open a channel to one device: about 10 round trips, on the worst of links."""
+
+RESOLVE_SECONDS = 10.0
+"""For one DHT lookup."""
+
+
+class Roster(Protocol):
+    """What is known of people; `people.py` has the real one."""
+
+    def secrets_of(self, peer: Identity) -> tuple[bytes, ...]:
+        """Audience secrets under which this person's record may be found, likeliest first."""
+        ...
+
+    def seen_at(self, peer: Identity) -> tuple[Presence, ...]:
+        """Where this person's devices were lately."""
+        ...
+
+    def remember(self, peer: Identity, presences: tuple[Presence, ...]) -> None:
+        """Keeps where they are now."""
+        ...
+
+    def shows_direct(self, peer: Identity) -> bool:
+        """Whether our direct addresses may go to this peer before a call is accepted."""
+        ...
+
+
+class Reacher:
+    """Opens channels to people."""
+
+    def __init__(self, channels: Channels, rendezvous: Rendezvous, roster: Roster) -> None:
+        self._channels = channels
+        self._rendezvous = rendezvous
+        self._roster = roster
+
+    async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
+        """Calls `found` for each of the peer's devices with an open channel, as they open."""
+        search = _Search(self, peer, found)
+        for device in self._channels.devices(peer):
+            search.report(device)
+        async with trio.open_nursery() as nursery:
+            for presence in self._roster.seen_at(peer):
+                nursery.start_soon(search.dial, presence)
+            for secret in self._roster.secrets_of(peer):
+                nursery.start_soon(search.look_up, secret, nursery)
+
+    async def channel(self, peer: Identity) -> bool:
+        """Whether a channel to any device of the peer could be opened; waits for the first."""
+        with trio.CancelScope() as enough:
+            await self.find(peer, lambda _: enough.cancel())
+        return bool(self._channels.devices(peer))
+
+    def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:
+        """Hands a message to the open channel; False if there is none."""
+        return self._channels.send(peer, device, message)
+
+    def send_any(self, peer: Identity, message: Message) -> bool:
+        """To every device of the peer that has an open channel; False if there is none."""
+        sent = [self._channels.send(peer, d, message) for d in self._channels.devices(peer)]
+        return any(sent)
+
+    def early_media(self, peer: Identity) -> bool:
+        """Whether our direct addresses may go to this peer before a call is accepted."""
+        return self._roster.shows_direct(peer)
+
+    async def open(self, peer: Identity, presence: Presence) -> Device | None:
+        """A channel to one device; None if it cannot be reached."""
+        device = Device(presence.peer_id)
+        opened = False
+        with trio.move_on_after(OPEN_SECONDS):
+            try:
+                await self._channels.open(peer, device, (*presence.addresses, *presence.relays))
+                opened = True
+            except NetError as error:
+                log.debug("a device could not be reached: %s", type(error).__name__)
+        return device if opened else None
+
+    async def resolve(self, peer: Identity, secret: bytes) -> tuple[Presence, ...]:
+        """The person's devices by the DHT; none if there is no record or no DHT."""
+        with trio.move_on_after(RESOLVE_SECONDS):
+            try:
+                return await self._rendezvous.resolve(peer, secret)
+            except NetError as error:
+                log.debug("a lookup failed: %s", type(error).__name__)
+        return ()
+
+    def remember(self, peer: Identity, presences: tuple[Presence, ...]) -> None:
+        """Keeps where the person's devices are, for the next call."""
+        self._roster.remember(peer, presences)
+
+
+class _Search:
+    """One `find`: no device is dialled twice at the same addresses, or reported twice."""
+
+    def __init__(self, reacher: Reacher, peer: Identity, found: Callable[[Device], None]) -> None:
+        self._reacher = reacher
+        self._peer = peer
+        self._found = found
+        self._tried: set[Presence] = set()
+        self._reported: set[Device] = set()
+
+    def report(self, device: Device) -> None:
+        if device not in self._reported:
+            self._reported.add(device)
+            self._found(device)
+
+    async def dial(self, presence: Presence) -> None:
+        if presence in self._tried or presence.peer_id in self._reported:
+            return
+        self._tried.add(presence)
+        device = await self._reacher.open(self._peer, presence)
+        if device is not None:
+            self.report(device)
+
+    async def look_up(self, secret: bytes, nursery: trio.Nursery) -> None:
+        presences = await self._reacher.resolve(self._peer, secret)
+        if presences:
+            self._reacher.remember(self._peer, presences)
+        for presence in presences:
+            nursery.start_soon(self.dial, presence)

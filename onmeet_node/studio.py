@@ -1,0 +1,81 @@
+"""Where calls get their media endpoint from, opened once and not before it is needed.
+
+aiortc takes a fifth of a second to load: a node that just waits to be called does not pay it before
+it is reachable.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+
+from onmeet_node.calls import Call
+from onmeet_node.config import Config
+from onmeet_node.media.endpoint import IceServer, MediaEndpoint, SessionConfig
+from onmeet_node.wire.messages import Kind
+
+if TYPE_CHECKING:
+    from onmeet_node.media.frames import FrameFeed
+
+
+class Studio:
+    """Opens the media endpoint when it is first asked for, and knows what each call sends."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        ice_servers: Callable[[], tuple[IceServer, ...]],
+        relay_only: Callable[[], bool],
+    ) -> None:
+        self._config = config
+        self._ice_servers = ice_servers
+        self._relay_only = relay_only
+        self._wanted = trio.Event()
+        self._ready = trio.Event()
+        self._endpoint: MediaEndpoint | None = None
+
+    async def run(self) -> None:
+        """Holds the endpoint open from its first use until cancelled."""
+        await self._wanted.wait()
+        from onmeet_node.media.aiortc_endpoint import open_endpoint  # noqa: PLC0415 - heavy
+
+        async with open_endpoint() as endpoint:
+            self._endpoint = endpoint
+            self._ready.set()
+            await trio.sleep_forever()
+
+    def prepare(self) -> None:
+        """Opens the endpoint in the background, so that the first call finds it open."""
+        self._wanted.set()
+
+    async def endpoint(self) -> MediaEndpoint:
+        """The endpoint, as soon as it is open."""
+        self._wanted.set()
+        await self._ready.wait()
+        assert self._endpoint is not None
+        return self._endpoint
+
+    def session(self, call: Call, kinds: frozenset[Kind]) -> SessionConfig:
+        """What a media session of this call shall do."""
+        wish, kept = call.wish, self._config.record
+        source: str | FrameFeed = wish.source if wish.source is not None else self._config.source
+        return SessionConfig(
+            kinds=kinds,
+            ice_servers=self._ice_servers(),
+            relay_only=self._relay_only(),
+            source=source,
+            record=wish.record or (_file(kept, call, ".mp4") if kept else None),
+            picture=_file(kept, call, ".png") if kept else None,
+            tap=wish.tap,
+        )
+
+
+def _file(directory: Path, call: Call, suffix: str) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    began = time.strftime("%Y%m%d-%H%M%S", time.localtime(call.began))
+    return directory / f"{began}-{call.id.hex()[:8]}{suffix}"
