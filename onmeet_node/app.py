@@ -120,9 +120,9 @@ class Node:
         async for event in self._channels.events:
             try:
                 self._take(event)
-            except (StoreError, LocalProtocolError) as error:
+            except (StoreError, LocalProtocolError):
                 # The disk is full, say: what came is lost, the node is not.
-                log.error("%s was not dealt with: %s", type(event).__name__, error)
+                log.exception("%s was not dealt with", type(event).__name__)
 
     def _take(self, event: ChannelEvent) -> None:
         peer, device = event.identity, event.device

@@ -238,15 +238,17 @@ async def _profile(node: Node, request: Request, _tell: Tell) -> Any:
 async def _call(node: Node, request: Request, tell: Tell) -> Any:
     kinds = frozenset({Kind.AUDIO} if request.audio_only else Kind)
     wish = MediaWish(source=request.source, record=Path(request.record) if request.record else None)
-    async with node.call(request.who, kinds=kinds, wish=wish) as call:
-        async with trio.open_nursery() as nursery:
-            if request.seconds is not None:
-                nursery.start_soon(_hang_up_after, call, request.seconds)
-            async for event in call.events:
-                await tell(event.as_json())
-                if isinstance(event, CallEnded):
-                    break
-            nursery.cancel_scope.cancel()
+    async with (
+        node.call(request.who, kinds=kinds, wish=wish) as call,
+        trio.open_nursery() as nursery,
+    ):
+        if request.seconds is not None:
+            nursery.start_soon(_hang_up_after, call, request.seconds)
+        async for event in call.events:
+            await tell(event.as_json())
+            if isinstance(event, CallEnded):
+                break
+        nursery.cancel_scope.cancel()
     return node.describe_call(call.current)
 
 

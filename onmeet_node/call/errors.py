@@ -1,7 +1,9 @@
 """What can be wrong with an event: whose fault it is decides what happens."""
 
+from onmeet_node.errors import OnMeetError
 
-class CallError(Exception):
+
+class CallError(OnMeetError):
     """Base of this package's errors."""
 
 

@@ -231,8 +231,8 @@ def profile_command(
         field, _, who = item.partition("=")
         if field not in _FIELDS or who not in {"everyone", "contacts", "nobody"}:
             raise click.UsageError(
-                f"--share {item!r}: write FIELD=everyone, =contacts or =nobody, where FIELD is one of "
-                f"{', '.join(_FIELDS)}."
+                f"--share {item!r}: write FIELD=everyone, =contacts or =nobody, FIELD being one "
+                f"of {', '.join(_FIELDS)}."
             )
         shares[field] = who
     fields = {name: value for name, value in given.items() if value is not None}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from onmeet_node.errors import OnMeetError
 
-class IdentityError(Exception):
+
+class IdentityError(OnMeetError):
     """Base of this package's errors. Messages may be shown to a person; none holds a secret."""
 
 

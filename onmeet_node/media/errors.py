@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from onmeet_node.errors import OnMeetError
 
-class MediaError(Exception):
+
+class MediaError(OnMeetError):
     """Base of everything this package raises on purpose."""
 
 

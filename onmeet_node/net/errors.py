@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from onmeet_node.errors import OnMeetError
 
-class NetError(Exception):
+
+class NetError(OnMeetError):
     """Something between this node and another one did not work."""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from onmeet_node.errors import OnMeetError
 
-class WireError(Exception):
+
+class WireError(OnMeetError):
     """Something between the bytes and their meaning is wrong. Never quotes the bytes."""
 
 
