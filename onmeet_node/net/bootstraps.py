@@ -18,7 +18,6 @@ import trio
 from onmeet_node.net.addresses import peer_of
 from onmeet_node.net.backoff import Backoff
 from onmeet_node.net.errors import (
-    BadAddress,
     BootstrapRefused,
     NetError,
     RelayUnavailable,
@@ -265,18 +264,6 @@ async def _frame(stream: Stream) -> bytes:
         for frame in decoder.feed(data):
             return frame
     raise EOFError
-
-
-def split_addresses(texts: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The multiaddrs that name a peer, and the rest: for lists that others wrote."""
-    good, bad = [], []
-    for text in texts:
-        try:
-            peer_of([text])
-            good.append(text)
-        except BadAddress:
-            bad.append(text)
-    return tuple(good), tuple(bad)
 
 
 _REGIONS = {"ca": "Canada", "de": "Germany"}

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 
 import attrs
 import trio
-from libp2p.abc import INetConn
 from libp2p.connection_types import ConnectionType
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.peer.id import ID
@@ -291,11 +290,6 @@ class RelayClient:
         if answer.type != HopMessage.STATUS:
             raise CircuitProtocolError("its answer is no answer")
         return answer
-
-
-def is_relayed(connection: INetConn) -> bool:
-    """Whether a connection of the library leads through a relay."""
-    return any("/p2p-circuit" in str(a) for a in connection.get_transport_addresses())
 
 
 def _renewal(lifetime: float) -> float:

@@ -11,7 +11,6 @@ from nacl.signing import SigningKey
 
 from bootstrap.app import open_bootstrap
 from bootstrap.config import BootstrapConfig, ephemeral_config
-from onmeet_node.net import bootstraps as under_test
 from onmeet_node.net.bootstraps import Bootstraps, Known, Standing
 from onmeet_node.net.errors import BadAddress
 from onmeet_node.net.host import Host, HostConfig, open_host
@@ -253,15 +252,6 @@ async def test_an_address_without_a_peer_is_refused_at_once():
         async with open_host(HostConfig(listen=())) as host:
             with pytest.raises(BadAddress, match="/p2p/"):
                 Bootstraps(host, ["/ip4/127.0.0.1/tcp/4001"])
-
-
-def test_addresses_that_others_wrote_are_sorted_into_good_and_bad():
-    peer = "12D3KooWGMM2ai5BPx5BJVkErf2FtoBeUZDxAAF3X2Tpq8hMxZqm"
-    good = f"/ip4/192.0.2.1/tcp/4001/p2p/{peer}"
-    assert under_test.split_addresses([good, "nonsense", "/ip4/192.0.2.1"]) == (
-        (good,),
-        ("nonsense", "/ip4/192.0.2.1"),
-    )
 
 
 def test_the_configuration_of_a_bootstrap_lists_no_third_region():
