@@ -113,7 +113,7 @@ class Node:
             self.reachable.set()
             self.hub.publish(Reachable())
             self._studio.prepare()
-            await run_duties(self.people, self._reacher.channel)
+            await run_duties(self.people, self.deliver)
 
     async def _listen(self) -> None:
         """Takes what comes over the channels, one after the other."""
@@ -216,8 +216,11 @@ class Node:
         }
 
     async def deliver(self, peer: Identity) -> bool:
-        """Looks for a person now, for whom something waits; whether they were reached."""
-        return await self._reacher.channel(peer)
+        """Sends a person what waits for them, looking for them first; whether they were reached."""
+        if self._channels.devices(peer):
+            self.people.hand_over(peer)
+            return True
+        return await self._reacher.channel(peer)  # opening hands it over
 
     # ── the node ────────────────────────────────────────────────────────────────────────────────
     def status(self) -> dict[str, Any]:

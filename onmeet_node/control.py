@@ -190,7 +190,7 @@ async def _code_revoke(node: Node, request: Request, _tell: Tell) -> Any:
 
 
 async def _contacts_add(node: Node, request: Request, _tell: Tell) -> Any:
-    contact = node.people.add(request.code, name=request.name)
+    contact = node.people.add(request.code, name=request.name, note=request.note)
     delivered = await node.deliver(contact.identity)
     return {**node.people.describe(contact.identity), "delivered": delivered}
 

@@ -50,6 +50,9 @@ from onmeet_node.wire.messages import (
 
 log = logging.getLogger(__name__)
 
+MAX_NOTE_CHARS = 280
+"""Of a contact request, as on the wire."""
+
 NOTE_DAYS = 30
 """A missed call that could not be told in a month is no news."""
 
@@ -113,6 +116,7 @@ class People:
         self._came_by: dict[Identity, Audience] = {}
         self._strangers: dict[Identity, bytes] = {}
         self._cards: dict[Identity, Card] = {}
+        self._notes: dict[Identity, str] = {}
         self._new_duty = trio.Event()
 
     def connect(self, hub: Hub[NodeEvent], line: Mouthpiece) -> None:
@@ -195,13 +199,17 @@ class People:
         }
 
     # ── what a person does ──────────────────────────────────────────────────────────────────────
-    def add(self, text: str, *, name: str | None = None) -> Contact:
-        """Adds the person whose code this is. The request itself goes out by `duties`.
+    def add(self, text: str, *, name: str | None = None, note: str | None = None) -> Contact:
+        """Adds the person whose code this is; `Node.deliver` or `duties` sends the request.
+
+        `note` goes with it, as long as this node runs.
 
         Raises `CodeError`, `OwnCode`.
         """
         code = self._foreign(text)
         peer = Identity(code.identity)
+        if note:
+            self._notes[peer] = note[:MAX_NOTE_CHARS]
         known = self.get(peer)
         contact = Contact(
             identity=peer,
@@ -311,11 +319,15 @@ class People:
     def channel_opened(self, peer: Identity, hello: Hello) -> None:
         """A channel is open: what waits for this person goes out."""
         self._seen(peer, hello.card)
+        self.hand_over(peer)
+
+    def hand_over(self, peer: Identity) -> None:
+        """Sends what waits for this person over the open channels. Harmless when done twice."""
         contact = self.get(peer)
         if contact is None:
             return
         if contact.state is ContactState.REQUESTED_BY_US:
-            self._request(peer, None)
+            self._request(peer)
         if contact.state is ContactState.ACCEPTED:
             self._grant(peer)
         for item in self._store.outbox.waiting(peer, now=self._now()):
@@ -403,11 +415,10 @@ class People:
         self._send(peer, CardUpdate(card=card_for(self._store, Relation.CONTACT)))
         self._grant(peer)
 
-    def _request(self, peer: Identity, note: str | None) -> bool:
-        asked = self._send(peer, ContactRequest(note=note))
+    def _request(self, peer: Identity) -> None:
+        self._send(peer, ContactRequest(note=self._notes.get(peer)))
         # With it goes what they need to tell us the answer when we are the one they look for.
         self._grant(peer)
-        return asked
 
     def _grant(self, peer: Identity) -> None:
         """Gives the current contacts secret to whoever has not confirmed it yet."""
@@ -441,10 +452,6 @@ class People:
             self._store.outbox.delivered(peer, ref)
 
     # ── what waits ──────────────────────────────────────────────────────────────────────────────
-    def send_request(self, peer: Identity, note: str | None) -> bool:
-        """Sends the contact request now, if a channel is open."""
-        return self._request(peer, note)
-
     def waiting_for(self) -> list[Identity]:
         """Everybody for whom something waits: requests of ours, notes, a new secret."""
         current = self.codes.contacts_audience().id
