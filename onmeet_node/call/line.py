@@ -207,16 +207,18 @@ class Line:
 
     def _busy(self, event: on.MessageReceived) -> list[Effect]:
         call_id, peer, device = event.message.call, event.peer, event.device
-        # NOTE: a second device of the person we talk to is no missed call
-        missed = not self._with(peer)
+        same = self._with(peer)
         effects: list[Effect] = []
-        match self.settings.busy:
+        # NOTE: two devices of one person that ring us at once: a decline of the second call would
+        # end it on our other devices too, where it may just have been taken
+        rings_already = any(call.state is State.RINGING_IN for call in same)
+        match Busy.HIDE if rings_already else self.settings.busy:
             case Busy.TELL:
                 effects = self._decline_busy(event)
             case Busy.HIDE:
                 self._remember(call_id, peer, None)
                 effects = [do.Send(peer, device, m.Ringing(call=call_id))]
-        if missed:
+        if not same:  # a second device of the person we talk to is no missed call
             effects.append(do.Ended(call_id, peer, outgoing=False, reason=EndReason.BUSY))
         return effects
 

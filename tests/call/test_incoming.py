@@ -198,6 +198,14 @@ def test_a_second_device_of_the_person_we_talk_to_is_no_missed_call() -> None:
     assert ended(effects) is None
 
 
+def test_a_second_device_of_the_person_who_rings_does_not_stop_either_call() -> None:
+    alice = Phone()
+    alice.is_rung()
+    effects = alice.hears(m.Invite(call=HIGH), LAPTOP)
+    assert effects == [do.Send(BOB, LAPTOP, m.Ringing(call=HIGH, state=RingState.DELIVERED))]
+    assert alice.state() is State.RINGING_IN
+
+
 def test_a_new_call_from_the_same_device_means_that_it_gave_up_the_old_one() -> None:
     alice = Phone()
     alice.talks(outgoing=False)
