@@ -33,6 +33,7 @@ from onmeet_node.net.channels import (
     MessageArrived,
     open_channels,
 )
+from onmeet_node.net.host import HostStats
 from onmeet_node.network import Network, finding, open_network
 from onmeet_node.people import People
 from onmeet_node.reach import Reacher
@@ -214,6 +215,14 @@ class Node:
             "path": call.path.value if call.path else None,
             "sas": call.sas,
         }
+
+    def host_stats(self) -> HostStats:
+        """Counts of what libp2p has open."""
+        return self._network.host.stats()
+
+    async def published(self) -> None:
+        """Waits until everybody who should find this node can: after a new code, say."""
+        await self._network.rendezvous.settled()
 
     async def deliver(self, peer: Identity) -> bool:
         """Sends a person what waits for them, looking for them first; whether they were reached."""

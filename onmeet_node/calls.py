@@ -252,6 +252,11 @@ class Call:
         return self._link is not None and self.state in ACTIVE
 
     @property
+    def links(self) -> tuple[Link, ...]:
+        """Connected media sessions: one once it is accepted, one for each device while it rings."""
+        return tuple(self._links.values())
+
+    @property
     def _link(self) -> Link | None:
         return self._links.get(self.device) if self.device is not None else None
 

@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 MAX_REQUEST_BYTES = 64 * 1024
 """A contact code with a note is the largest, at about 1 kB."""
 
+PUBLISH_SECONDS = 3.0
+"""A new code is shown after that even if its record is not out yet."""
+
 REQUEST_SECONDS = 10.0
 """To send the request line; who says nothing is cut off."""
 
@@ -177,7 +180,10 @@ async def _watch(node: Node, _request: Request, tell: Tell) -> Any:
 
 
 async def _code_new(node: Node, request: Request, _tell: Tell) -> Any:
-    return node.people.codes.new(request.label, days=request.days, direct=request.direct)
+    code = node.people.codes.new(request.label, days=request.days, direct=request.direct)
+    with trio.move_on_after(PUBLISH_SECONDS):
+        await node.published()  # so that the code works from the moment it is shown
+    return code
 
 
 async def _code_list(node: Node, _request: Request, _tell: Tell) -> Any:

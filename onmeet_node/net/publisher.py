@@ -119,12 +119,20 @@ class Publisher:
         self._early: dict[bytes, float] = {}
         """How much before OVERLAP_SECONDS each audience's next record goes out, seconds."""
         self._wake = trio.Event()
+        self._settled = trio.Event()
+
+    async def settled(self) -> None:
+        """Wait until all that was asked for by `refresh` is stored: whoever looks finds it."""
+        while not self._settled.is_set():
+            await self._settled.wait()
 
     def __repr__(self) -> str:
         return f"<Publisher of {len(self._plans)} records>"
 
     def refresh(self) -> None:
         """Look at audiences and addresses at once, and retry what failed."""
+        if self._settled.is_set():
+            self._settled = trio.Event()
         for plan in self._plans.values():
             if not plan.stored:
                 plan.due = 0.0
@@ -147,6 +155,8 @@ class Publisher:
             await self._work(dropped)
             if said.keys() == wanted.keys() and self._all_stored():
                 self.published.set()
+                if not self._wake.is_set():
+                    self._settled.set()
             with trio.move_on_after(self._pause()):
                 await self._wake.wait()
 

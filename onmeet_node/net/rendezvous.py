@@ -42,6 +42,10 @@ class Rendezvous:
         """Set once the record of every live audience was read back from elsewhere."""
         return self._publisher.published
 
+    async def settled(self) -> None:
+        """Wait until what `refresh` announced is published as well."""
+        await self._publisher.settled()
+
     def refresh(self) -> None:
         """Audiences or addresses changed, or the network is back: look at once."""
         self._publisher.refresh()

@@ -1,0 +1,144 @@
+"""Real nodes with a real bootstrap, in this process: homes on disk, libp2p on loopback."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from bootstrap.app import Bootstrap, open_bootstrap
+from bootstrap.config import ephemeral_config
+from onmeet_node.app import Node, open_node
+from onmeet_node.call.effects import EndReason, State
+from onmeet_node.call.events import Identity
+from onmeet_node.calls import Call
+from onmeet_node.config import Config
+from onmeet_node.events import NodeEvent
+from onmeet_node.profiles import change_profile
+from onmeet_node.store import KeyFile, create_home, open_home
+
+LOOPBACK = ("/ip4/127.0.0.1/tcp/0",)
+Start = Callable[..., Awaitable[Node]]
+
+
+def make_home(home: Path, name: str) -> None:
+    """A home with a key file and a name in its profile."""
+    create_home(home, KeyFile(), secrets.token_bytes(32), now=int(time.time()))
+    with open_home(home, KeyFile()) as store:
+        change_profile(store, {"name": name}, {})
+
+
+@pytest.fixture
+async def bootstrap() -> AsyncIterator[Bootstrap]:
+    """A bootstrap in this process."""
+    async with open_bootstrap(ephemeral_config()) as running:
+        yield running
+
+
+@pytest.fixture
+async def start(tmp_path: Path, bootstrap: Bootstrap) -> AsyncIterator[Start]:
+    """Starts nodes by name; the same name again is the same person."""
+    # Each node in a task of its own: its nurseries must be left by the task that entered them.
+    async with trio.open_nursery() as nursery:
+        stop = trio.Event()
+
+        async def run(config: Config, task_status: trio.TaskStatus[Node]) -> None:
+            async with open_node(config=config) as node:
+                with trio.fail_after(20):
+                    await node.reachable.wait()
+                task_status.started(node)
+                await stop.wait()
+
+        async def start_one(name: str, **settings: Any) -> Node:
+            home = tmp_path / name
+            if not home.exists():
+                make_home(home, name)
+            config = Config(
+                home=home,
+                **{
+                    "listen": LOOPBACK,
+                    "bootstraps": bootstrap.addresses,
+                    "lan": False,
+                    "source": "test",
+                    **settings,
+                },
+            )
+            node: Node = await nursery.start(run, config)
+            return node
+
+        yield start_one
+        stop.set()
+
+
+async def until(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
+    """Waits for something that no event tells."""
+    with trio.move_on_after(seconds):
+        while not condition():
+            await trio.sleep(0.01)
+        return
+    pytest.fail(f"not within {seconds} s: {what}")
+
+
+async def code_of(node: Node, **options: Any) -> str:
+    """A fresh contact code whose record can be found."""
+    code = node.people.codes.new("test", **{"days": None, "direct": True, **options})
+    with trio.fail_after(15):
+        await node.published()
+    return str(code["uri"])
+
+
+async def befriend(asking: Node, asked: Node) -> None:
+    """`asking` adds `asked` by a code, who accepts; both know where to find each other."""
+    code = await code_of(asked)
+    with asked.watch() as seen, asking.watch() as answered:
+        asking.people.add(code)
+        await asking.deliver(asked.identity)
+        await told(seen, "contact-request")
+        asked.people.accept(asking.identity)
+        await told(answered, "contact-accepted")
+    for one, other in ((asking, asked), (asked, asking)):
+        await until(lambda one=one, other=other: has_secret(one, other.identity), "the grant")
+
+
+def has_secret(node: Node, peer: Identity) -> bool:
+    """Whether the peer confirmed that it has this node's contacts secret, and gave its own."""
+    contact = node.people.get(peer)
+    current = node.people.codes.contacts_audience().id
+    return contact is not None and contact.secret is not None and contact.granted == current
+
+
+async def told(
+    events: trio.MemoryReceiveChannel[NodeEvent], name: str, seconds: float = 20, **fields: Any
+) -> dict[str, Any]:
+    """The next event with this name and these fields."""
+    with trio.move_on_after(seconds):
+        async for event in events:
+            shown = event.as_json()
+            if shown["event"] == name and all(shown[k] == v for k, v in fields.items()):
+                return shown
+    pytest.fail(f"no event {name} {fields} within {seconds} s")
+
+
+async def answer_all(node: Node) -> None:
+    """Takes every call, until cancelled."""
+    async with node.incoming() as calls:
+        async for call in calls:
+            call.accept()
+
+
+async def ended(call: Call, seconds: float = 20) -> EndReason:
+    """Why the call ended."""
+    with trio.fail_after(seconds):
+        return await call.ended()
+
+
+async def connected(call: Call, seconds: float = 20) -> None:
+    """Waits until media can flow; fails with the reason if the call ends instead."""
+    with trio.fail_after(seconds):
+        await call.connected()
+    assert call.current.state is State.CONNECTED, (call.reason, call.trouble)
