@@ -5,27 +5,29 @@ from __future__ import annotations
 import click
 
 _COMMANDS = {
-    "init": "home",
-    "up": "home",
-    "export": "home",
-    "import": "home",
-    "status": "talk",
-    "code": "people",
-    "contacts": "people",
-    "profile": "people",
-    "call": "calls",
-    "answer": "calls",
-    "decline": "calls",
-    "hangup": "calls",
-    "mute": "calls",
-    "history": "calls",
-    "doctor": "doctor",
-    "demo": "demo",
+    "init": ("home", "Makes a new identity and the encrypted home that holds it."),
+    "up": ("home", "Runs your node until Ctrl-C."),
+    "status": ("talk", "What the running node is doing."),
+    "code": ("people", "Contact codes: new, list, revoke."),
+    "contacts": ("people", "The people you know: add, list, accept, block, remove, verify."),
+    "profile": ("people", "What others see of you, and who can reach you."),
+    "call": ("calls", "Calls somebody."),
+    "answer": ("calls", "Takes the ringing call."),
+    "decline": ("calls", "Refuses the ringing call."),
+    "hangup": ("calls", "Ends the call."),
+    "mute": ("calls", "Stops sending sound or picture."),
+    "history": ("calls", "Past calls."),
+    "doctor": ("doctor", "What works from here, and what to do about what does not."),
+    "export": ("home", "Writes everything this home holds to one encrypted file."),
+    "import": ("home", "Makes a home from an export."),
+    "demo": ("demo", "A bootstrap and two nodes on this machine, and a real call."),
 }
-"""Command → the module of this package that has it, imported when it is run."""
+"""Command → the module of this package that has it, and its line in the list of commands."""
 
 
 class _LazyGroup(click.Group):
+    """Imports a command when it is run; the list of commands needs none of them."""
+
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
@@ -34,9 +36,13 @@ class _LazyGroup(click.Group):
 
         if name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"onmeet_node.cli.{_COMMANDS[name]}")
+        module = importlib.import_module(f"onmeet_node.cli.{_COMMANDS[name][0]}")
         command: click.Command = getattr(module, f"{name}_command")
         return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

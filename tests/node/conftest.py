@@ -78,7 +78,7 @@ async def start(tmp_path: Path, bootstrap: Bootstrap) -> AsyncIterator[Start]:
 async def until(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
     """Waits for something that no event tells."""
     with trio.move_on_after(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what it waits for has no event
             await trio.sleep(0.01)
         return
     pytest.fail(f"not within {seconds} s: {what}")
