@@ -82,7 +82,7 @@ def test_help_answers_without_loading_anything_heavy() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    "init up export import status code contacts profile call answer decline hangup mute history "
+    "init up export import status code contacts profile call answer decline hangup mute history "  # noqa: SIM905
     "doctor demo".split(),
 )
 def test_every_command_explains_itself(command: str) -> None:

@@ -1,0 +1,5 @@
+"""``python -m bootstrap`` is ``onmeet-bootstrap``."""
+
+from bootstrap.cli import main
+
+main()
