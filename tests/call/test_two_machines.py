@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from onmeet_node.call import events as on
+from onmeet_node.call.effects import EndReason
 from onmeet_node.wire.messages import CallId
 from tests.call.phone import ALICE, AUDIO, BOB, BOTH
 from tests.call.world import Node, World
