@@ -11,10 +11,11 @@ from typing import TypeVar, TypeVarTuple
 import trio
 
 from onmeet_node.media.asyncio_thread import AsyncioThread, WayBack, open_asyncio_thread
-from onmeet_node.media.endpoint import MediaEvent, MediaStats, SessionConfig
+from onmeet_node.media.endpoint import ChatReceived, MediaEvent, MediaStats, SessionConfig
 from onmeet_node.media.errors import MediaError
 from onmeet_node.media.internals import aio_check_libraries
 from onmeet_node.media.peer import Peer
+from onmeet_node.media.sinks import Recorders
 from onmeet_node.wire.messages import Candidate, Chat, Kind
 
 T = TypeVar("T")
@@ -95,6 +96,7 @@ class AiortcEndpoint:
     def __init__(self, thread: AsyncioThread, settings: MediaSettings) -> None:
         self._thread = thread
         self._settings = settings
+        self._recorders = Recorders()
         self._peers: dict[Peer, Callable[[], None]] = {}
 
     async def open_session(self, config: SessionConfig) -> AiortcSession:
@@ -102,8 +104,11 @@ class AiortcEndpoint:
         way_back: WayBack[MediaEvent] = self._thread.way_back(EVENT_BACKLOG)
         source = config.source if config.source is not None else self._settings.source
 
+        def emit(event: MediaEvent) -> None:
+            way_back.send(event, droppable=isinstance(event, ChatReceived))
+
         async def aio_make() -> Peer:
-            return Peer(config, source, way_back.send)
+            return Peer(config, source=source, recorders=self._recorders, emit=emit)
 
         peer = await self._thread.run(aio_make)
         self._peers[peer] = way_back.close

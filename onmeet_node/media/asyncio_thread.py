@@ -118,17 +118,20 @@ class WayBack(Generic[T]):
 
     def __init__(self, token: trio.lowlevel.TrioToken, capacity: int) -> None:
         self._token = token
+        self._room = capacity // 2
         self._sender: trio.MemorySendChannel[T]
         self._sender, self.receiver = trio.open_memory_channel[T](capacity)
 
-    def _deliver(self, value: T) -> None:
+    def _deliver(self, value: T, droppable: bool) -> None:
+        if droppable and self._sender.statistics().current_buffer_used >= self._room:
+            return
         with suppress(trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
             self._sender.send_nowait(value)
 
-    def send(self, value: T) -> None:
-        """Sends without waiting. From any thread."""
+    def send(self, value: T, *, droppable: bool = False) -> None:
+        """Sends without waiting. From any thread. `droppable` leaves half of the room to others."""
         with suppress(trio.RunFinishedError):
-            self._token.run_sync_soon(self._deliver, value)
+            self._token.run_sync_soon(self._deliver, value, droppable)
 
     def close(self) -> None:
         """Ends the receiver's loop after what was sent. From any thread."""

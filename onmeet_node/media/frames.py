@@ -47,42 +47,33 @@ class VideoFrame:
 Frame = AudioFrame | VideoFrame
 
 
-class _Pipe:
-    """A bounded queue between one trio task and the media thread; the oldest frame is dropped."""
+class FrameTap:
+    """Receives what the peer sends: ``async for frame in tap``, until somebody calls `close`.
 
-    def __init__(self, capacity: int) -> None:
-        self._frames: deque[Frame] = deque(maxlen=capacity)
-        self.dropped = 0
-        """Frames lost because nobody took them in time."""
-        self._closed = False
-
-    def _append(self, frame: Frame) -> None:
-        if len(self._frames) == self._frames.maxlen:
-            self.dropped += 1
-        self._frames.append(frame)
-
-
-class FrameTap(_Pipe):
-    """Receives what the peer sends: ``async for frame in tap``, until the session is closed.
-
-    Give it to `SessionConfig.tap`. `kinds` limits what is copied out; a picture costs a copy.
+    Give it to `SessionConfig.tap`; sessions that follow one another in a call may share it, so none
+    closes it. `kinds` limits what is copied out; a picture costs a copy.
     """
 
     def __init__(
         self, kinds: frozenset[Kind] = frozenset(Kind), *, capacity: int = TAP_FRAMES
     ) -> None:
-        super().__init__(capacity)
         self.kinds = kinds
+        self.dropped = 0
+        """Frames lost because nobody took them in time."""
+        self._frames: deque[Frame] = deque(maxlen=capacity)
+        self._closed = False
         self._token: trio.lowlevel.TrioToken | None = None
         self._arrived = trio.Event()
 
     def put(self, frame: Frame) -> None:
         """Adds a frame. Called by the media thread; never waits."""
-        self._append(frame)
+        if len(self._frames) == self._frames.maxlen:
+            self.dropped += 1
+        self._frames.append(frame)
         self._notify()
 
     def close(self) -> None:
-        """Ends the reader's loop after the frames already here. From any thread."""
+        """Ends the reader's loop after the frames already here. From any thread, at any time."""
         self._closed = True
         self._notify()
 
@@ -110,7 +101,7 @@ class FrameTap(_Pipe):
         return self._frames.popleft()
 
 
-class FrameFeed(_Pipe):
+class FrameFeed:
     """Sends what a program makes: give it to `SessionConfig.source`, then `send` frames.
 
     Audio may come in pieces of any length. Frames sent while nobody asks are kept up to
@@ -118,7 +109,8 @@ class FrameFeed(_Pipe):
     """
 
     def __init__(self, *, capacity: int = TAP_FRAMES) -> None:
-        super().__init__(capacity)
+        self.dropped = 0
+        """Frames lost because they came faster than they are sent."""
         self._audio: deque[AudioFrame] = deque(maxlen=capacity)
         self._video: deque[VideoFrame] = deque(maxlen=2)
 

@@ -38,7 +38,7 @@ from onmeet_node.media.ice import IceAgent
 from onmeet_node.media.outlets import AudioOutlet, Outlet, VideoOutlet
 from onmeet_node.media.players import AudioPlayer, VideoPlayer
 from onmeet_node.media.rate import RateControl
-from onmeet_node.media.sinks import Sinks
+from onmeet_node.media.sinks import Recorders, Sinks
 from onmeet_node.media.sources import aio_open_source
 from onmeet_node.media.stats import stream_stats
 from onmeet_node.wire.messages import MAX_CANDIDATES, Candidate, Chat, Kind
@@ -54,7 +54,7 @@ CONNECT_SECONDS = 20.0
 """From the answer to connected; ICE alone gives up after 30 s, and never without candidates."""
 REMOTE_CLOSE_SECONDS = 1.0
 """A hang-up is usually on its way when the peer's connection closes; it tells more."""
-CLOSE_SECONDS = 1.5
+CLOSE_SECONDS = 1.2
 """For aiortc to close before it is left behind: the promise is 2 s for everything."""
 
 
@@ -74,7 +74,12 @@ class Peer:
     """
 
     def __init__(
-        self, config: SessionConfig, source: str | FrameFeed, emit: Callable[[MediaEvent], None]
+        self,
+        config: SessionConfig,
+        *,
+        source: str | FrameFeed,
+        recorders: Recorders,
+        emit: Callable[[MediaEvent], None],
     ) -> None:
         self._config = config
         self._source = source
@@ -101,7 +106,11 @@ class Peer:
         self._pc.on("connectionstatechange", self._on_state)
         try:
             self._sinks = Sinks(
-                kinds=config.kinds, record=config.record, picture=config.picture, tap=config.tap
+                kinds=config.kinds,
+                recorders=recorders,
+                record=config.record,
+                picture=config.picture,
+                tap=config.tap,
             )
             # NOTE: all transceivers before the data channel: otherwise aiortc 1.16 with
             # MAX_BUNDLE stays "new" for ever.

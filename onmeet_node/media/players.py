@@ -53,6 +53,7 @@ class AudioPlayer:
         self._pcm = bytearray()
         self._last = SILENCE
         self._gap = 0
+        self._closed = False
         self._task: asyncio.Task[None] | None = None
         self.decoded = 0
         self.concealed = 0
@@ -68,12 +69,13 @@ class AudioPlayer:
         loop = asyncio.get_running_loop()
         self.bytes += len(packet.payload)
         self._jitter.push(packet.timestamp, packet.payload, now=loop.time())
-        if self._task is None or self._task.done():
+        if not self._closed and (self._task is None or self._task.done()):
             self._task = loop.create_task(self._aio_play())
         return False, None
 
     async def aio_close(self) -> None:
-        """Stops playing."""
+        """Stops playing; what still comes is thrown away."""
+        self._closed = True
         await _aio_cancel(self._task)
 
     async def _aio_play(self) -> None:
@@ -149,6 +151,7 @@ class VideoPlayer:
         self._sink = sink
         self._assembler = PictureAssembler()
         self._waiting: deque[Picture] = deque()
+        self._closed = False
         self._decoder: Any = None
         self._task: asyncio.Task[None] | None = None
         self.decoded = 0
@@ -159,6 +162,10 @@ class VideoPlayer:
         """Called by aiortc's receiver; (send a PLI, frame for aiortc's own decoder)."""
         loop = asyncio.get_running_loop()
         now = loop.time()
+        if self._closed:
+            # NOTE: a picture may still be in the decoder, in another thread; a second one there
+            # at the same time would crash the process.
+            return False, None
         self.bytes += len(packet.payload)
         descriptor = packet.payload[0] if packet.payload else 0
         self._waiting += self._assembler.push(
@@ -180,7 +187,8 @@ class VideoPlayer:
         return wants_pli, None
 
     async def aio_close(self) -> None:
-        """Stops decoding."""
+        """Stops decoding; what still comes is thrown away."""
+        self._closed = True
         await _aio_cancel(self._task)
 
     async def _aio_decode(self) -> None:

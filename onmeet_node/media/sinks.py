@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+import os
 import queue
 import threading
 from fractions import Fraction
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.video.reformatter import VideoReformatter
 
 from onmeet_node.media.errors import SinkUnavailable
 from onmeet_node.media.frames import SAMPLE_RATE, AudioFrame, FrameTap, VideoFrame
@@ -30,7 +33,7 @@ QUEUE_FRAMES = 100
 """Frames waiting for the disk (two seconds); beyond it, frames are left out of the recording."""
 WAIT_FOR_OTHER_KIND = 2.0
 """Seconds that a recording of the first kind waits for the second, to have both in its header."""
-CLOSE_SECONDS = 1.0
+CLOSE_SECONDS = 0.7
 CLOCK = 1000
 """Ticks per second of the pictures of a recording."""
 
@@ -46,7 +49,9 @@ class Recorder:
             raise SinkUnavailable(f"Cannot record to {path.name}: use one of {known}.")
         if not path.parent.is_dir():
             raise SinkUnavailable(f"Cannot record: there is no directory {path.parent}. Create it.")
-        self._path = path
+        if not os.access(path.parent, os.W_OK):
+            raise SinkUnavailable(f"Cannot record: {path.parent} is not writable. Choose another.")
+        self._path = _unused(path)
         self._codecs = {kind: codec for kind, codec in codecs.items() if kind in kinds}
         self._queue: queue.Queue[tuple[Any, float] | None] = queue.Queue(QUEUE_FRAMES)
         self._early: list[tuple[Any, float]] = []
@@ -54,6 +59,9 @@ class Recorder:
         self._streams: dict[Kind, Any] = {}
         self._begun = 0.0
         self._last: dict[Kind, int] = {}
+        # NOTE: of our own, because a frame keeps the one of its own `reformat`, and other sinks use
+        # the same frame in other threads.
+        self._scaler = VideoReformatter()
         self._thread = threading.Thread(target=self._run, name="onmeet-recorder", daemon=True)
         self._thread.start()
         self.dropped = 0
@@ -141,7 +149,7 @@ class Recorder:
             pts = max(round((at - self._begun) * CLOCK), self._last.get(kind, -1) + 1)
             self._last[kind] = pts
             if (frame.width, frame.height) != (stream.width, stream.height):
-                frame = frame.reformat(width=stream.width, height=stream.height)
+                frame = self._scaler.reformat(frame, stream.width, stream.height)
             frame.pts, frame.time_base = pts, Fraction(1, CLOCK)
             frame.pict_type = av.video.frame.PictureType.NONE
         self._container.mux(stream.encode(frame))
@@ -164,10 +172,41 @@ def encode_png(frame: av.VideoFrame) -> bytes:
     assert isinstance(codec, av.VideoCodecContext)
     codec.width, codec.height, codec.pix_fmt = frame.width, frame.height, "rgb24"
     codec.time_base = Fraction(1, CLOCK)
-    picture = frame.reformat(format="rgb24")
+    picture = VideoReformatter().reformat(frame, format="rgb24")
     picture.pts = 0
     packets = [*codec.encode(picture), *codec.encode(None)]
     return b"".join(bytes(packet) for packet in packets)
+
+
+def _unused(path: Path) -> Path:
+    """The path, or one with a number where there is a file already: nothing is overwritten."""
+    if not path.exists():
+        return path
+    names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return next(name for name in names if not name.exists())
+
+
+class Recorders:
+    """The recordings of an endpoint. Sessions of one call, one after the other, share a file."""
+
+    def __init__(self) -> None:
+        self._open: dict[Path, tuple[Recorder, int]] = {}
+
+    def take(self, path: Path, kinds: frozenset[Kind]) -> Recorder:
+        """The recorder of this file, new or in use. Raises `SinkUnavailable`."""
+        found = self._open.get(path)
+        recorder, users = found if found else (Recorder(path, kinds), 0)
+        self._open[path] = (recorder, users + 1)
+        return recorder
+
+    async def aio_release(self, path: Path) -> None:
+        """Finishes the file when its last user lets it go."""
+        recorder, users = self._open[path]
+        if users > 1:
+            self._open[path] = (recorder, users - 1)
+            return
+        del self._open[path]
+        await recorder.aio_close()
 
 
 class Sinks:
@@ -177,11 +216,14 @@ class Sinks:
         self,
         *,
         kinds: frozenset[Kind],
+        recorders: Recorders,
         record: Path | None = None,
         picture: Path | None = None,
         tap: FrameTap | None = None,
     ) -> None:
-        self._recorder = Recorder(record, kinds) if record is not None else None
+        self._record = record
+        self._recorders = recorders
+        self._recorder = recorders.take(record, kinds) if record is not None else None
         self._picture = picture
         self._tap = tap
         self._tasks: set[asyncio.Future[None]] = set()
@@ -206,12 +248,10 @@ class Sinks:
             self._recorder.put(frame, asyncio.get_running_loop().time())
 
     async def aio_close(self) -> None:
-        """Finishes files; ends the reader of the tap."""
-        if self._tap is not None:
-            self._tap.close()
+        """Finishes files. The tap is its maker's: another session of the call may go on with it."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._recorder is not None:
-            await self._recorder.aio_close()
+        if self._record is not None:
+            await self._recorders.aio_release(self._record)
 
 
 def _save(path: Path, frame: av.VideoFrame) -> None:
@@ -224,7 +264,7 @@ def _save(path: Path, frame: av.VideoFrame) -> None:
 def copy_picture(frame: av.VideoFrame) -> VideoFrame:
     """The picture as plain bytes, without padding."""
     if frame.format.name != "yuv420p":
-        frame = frame.reformat(format="yuv420p")
+        frame = VideoReformatter().reformat(frame, format="yuv420p")
     sizes = ((frame.width, frame.height), *[((frame.width + 1) // 2, (frame.height + 1) // 2)] * 2)
     planes = []
     for plane, (width, height) in zip(frame.planes, sizes, strict=True):

@@ -6,7 +6,14 @@ import pytest
 import trio
 
 from onmeet_node.media.aiortc_endpoint import AiortcEndpoint, MediaSettings, open_endpoint
-from onmeet_node.media.endpoint import ChatReceived, Connected, FirstFrame, Path, SessionConfig
+from onmeet_node.media.endpoint import (
+    ChatReceived,
+    Connected,
+    Failed,
+    FirstFrame,
+    Path,
+    SessionConfig,
+)
 from onmeet_node.media.errors import LocalProtocolError, SourceUnavailable
 from onmeet_node.media.frames import FrameTap, VideoFrame
 from onmeet_node.media.picture import read_counter
@@ -107,6 +114,23 @@ async def test_chat_reaches_the_other_side_in_order_before_and_after_accept(
         await pair.b.wait_for(ChatReceived(lines[-1]))
         await pair.a.wait_for(ChatReceived(Chat(text="hello")))
         assert pair.b.have(ChatReceived) == [ChatReceived(line) for line in lines]
+
+
+async def test_a_flood_of_chat_cannot_hide_that_the_session_failed(
+    endpoint: AiortcEndpoint,
+) -> None:
+    a = await endpoint.open_session(SessionConfig(AUDIO))
+    b = await endpoint.open_session(SessionConfig(AUDIO))
+    await a.accept_answer(await b.accept_offer(await a.create_offer()))
+    for number in range(400):
+        await a.send_chat(Chat(text=str(number)))
+    await trio.sleep(0.5)  # nobody reads b's events yet
+    await a.aclose()
+    await trio.sleep(1.3)
+    await b.aclose()
+    seen = [event async for event in b.events]
+    assert any(isinstance(event, Failed) for event in seen)
+    assert sum(isinstance(event, ChatReceived) for event in seen) <= 128
 
 
 async def test_a_call_with_video_can_be_answered_with_audio_alone(endpoint: AiortcEndpoint) -> None:

@@ -76,6 +76,42 @@ def abs_peak(frame: av.AudioFrame) -> tuple[int, int]:
     return max(data, default=0), -min(data, default=0)
 
 
+async def test_a_recording_goes_on_over_a_media_re_offer(
+    endpoint: AiortcEndpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "call.wav"
+    other = SessionConfig(AUDIO, record=path)
+    async with open_pair(endpoint, SessionConfig(AUDIO), other=other) as first:
+        await first.a.wait_for(Connected)
+        await first.a.session.attach(AUDIO)
+        await first.b.wait_for(FirstFrame(Kind.AUDIO))
+        await trio.sleep(0.4)
+        async with open_pair(endpoint, SessionConfig(AUDIO), other=other) as second:
+            await second.a.wait_for(Connected)
+            await first.a.session.aclose()
+            await first.b.session.aclose()
+            await second.a.session.attach(AUDIO)
+            await second.b.wait_for(FirstFrame(Kind.AUDIO))
+            await trio.sleep(0.4)
+    with wave.open(str(path)) as file:
+        assert file.getnframes() / 48_000 > 0.7
+    assert list(tmp_path.iterdir()) == [path]
+
+
+async def test_a_recording_never_overwrites_another(
+    endpoint: AiortcEndpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "call.wav"
+    path.write_bytes(b"precious")
+    other = SessionConfig(AUDIO, record=path)
+    async with open_pair(endpoint, SessionConfig(AUDIO), other=other) as pair:
+        await pair.a.wait_for(Connected)
+        await pair.a.session.attach(AUDIO)
+        await pair.b.wait_for(FirstFrame(Kind.AUDIO))
+    assert path.read_bytes() == b"precious"
+    assert (tmp_path / "call-2.wav").stat().st_size > 1_000
+
+
 async def test_a_call_where_nothing_arrived_leaves_no_file(
     endpoint: AiortcEndpoint, tmp_path: Path
 ) -> None:
@@ -130,6 +166,7 @@ async def test_a_program_sends_and_gets_frames(endpoint: AiortcEndpoint) -> None
                 loud += max(array.array("h", frame.samples)) > 4000
                 if loud > 10:
                     break
+        heard_by_b.close()
 
 
 async def test_odd_sounds_are_sent_as_they_are(endpoint: AiortcEndpoint, tmp_path: Path) -> None:
