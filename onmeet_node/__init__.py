@@ -16,32 +16,41 @@ if TYPE_CHECKING:
     from onmeet_node.config import Config
     from onmeet_node.errors import OnMeetError
     from onmeet_node.identity.code import ContactCode, parse_code
+    from onmeet_node.media.frames import AudioFrame, FrameFeed, FrameTap, VideoFrame
     from onmeet_node.wire.messages import Kind
 
 _HOMES = {
+    "AudioFrame": "media.frames",
     "Call": "calls",
     "Config": "config",
     "ContactCode": "identity.code",
     "EndReason": "call.effects",
+    "FrameFeed": "media.frames",
+    "FrameTap": "media.frames",
     "Kind": "wire.messages",
     "MediaWish": "calls",
     "Node": "app",
     "OnMeetError": "errors",
     "State": "call.effects",
+    "VideoFrame": "media.frames",
     "open_node": "app",
     "parse_code": "identity.code",
 }
 
 __all__ = [
+    "AudioFrame",
     "Call",
     "Config",
     "ContactCode",
     "EndReason",
+    "FrameFeed",
+    "FrameTap",
     "Kind",
     "MediaWish",
     "Node",
     "OnMeetError",
     "State",
+    "VideoFrame",
     "open_node",
     "parse_code",
 ]

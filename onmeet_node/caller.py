@@ -164,7 +164,7 @@ class Caller:
         leg = Leg(
             key=_key(effect),
             call=call,
-            config=self._studio.session(call, effect.kinds),
+            plan=lambda: self._studio.session(call, effect.kinds),
             feed=self.feed,
             binding=b"".join(sorted((self._me, call.peer))),
         )

@@ -126,6 +126,7 @@ class Call:
         self._told: list[CallEvent] = []
         self._over = trio.Event()
         self._up = trio.Event()
+        self._taken = trio.Event()
         self._answered_at: float | None = None
 
     def __repr__(self) -> str:
@@ -220,6 +221,10 @@ class Call:
         """Replaces the media connection, as after a change of network."""
         self._feeder.feed(on.RestartMedia(call=self.current.id))
 
+    async def answered_or_over(self) -> None:
+        """Waits until somebody took the call, here or there, or it is over."""
+        await self._taken.wait()
+
     async def connected(self) -> None:
         """Waits until media flows for the first time, or the call is over."""
         await self._up.wait()
@@ -285,6 +290,7 @@ class Call:
             return
         if effect.state in ACTIVE and self.answered is None:
             self.answered, self._answered_at = time.time(), time.monotonic()
+            self._taken.set()
             self.publish(Accepted(call=self.id))
         self.state = effect.state
         self.publish(StateChanged(call=self.id, state=effect.state))
@@ -338,6 +344,7 @@ class Call:
             )
         )
         self._hub.close()
+        self._taken.set()
         self._up.set()
         self._over.set()
 

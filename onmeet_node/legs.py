@@ -59,7 +59,8 @@ class Leg:
 
     key: LegKey
     call: Call
-    config: SessionConfig
+    plan: Callable[[], SessionConfig]
+    """What the session shall do, as of now: accepting may change it."""
     feed: Feed
     binding: bytes
     """What the authentication string is bound to besides the certificates: the two people."""
@@ -100,7 +101,7 @@ class Legs:
         session: MediaSession | None = None
         try:
             endpoint = await self._endpoint()
-            session = await endpoint.open_session(leg.config)
+            session = await endpoint.open_session(leg.plan())
             link = Link(session)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._report, leg, link)
@@ -137,7 +138,7 @@ class Legs:
             case do.TakeCandidates(candidates=candidates, end=end):
                 await session.add_candidates(candidates, end=end)
             case do.Attach(kinds=kinds):
-                await session.attach(kinds)
+                await session.attach(kinds, leg.plan())
 
     async def _report(self, leg: Leg, link: Link) -> None:
         async for event in link.session.events:

@@ -64,9 +64,9 @@ class AiortcSession:
         """See `MediaSession`; raises `BadDescription`."""
         await self._run(self._peer.aio_add_candidates, candidates, end)
 
-    async def attach(self, kinds: frozenset[Kind]) -> None:
-        """See `MediaSession`; raises `SourceUnavailable`."""
-        await self._run(self._peer.aio_attach, kinds)
+    async def attach(self, kinds: frozenset[Kind], config: SessionConfig | None = None) -> None:
+        """See `MediaSession`; raises `SourceUnavailable`, `SinkUnavailable`."""
+        await self._run(self._peer.aio_attach, kinds, config)
 
     async def mute(self, kind: Kind, *, muted: bool) -> None:
         """See `MediaSession`; raises `SourceUnavailable` when a device does not open again."""

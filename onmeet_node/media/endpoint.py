@@ -152,8 +152,12 @@ class MediaSession(Protocol):
         """Adds trickled candidates of the peer (RFC 8838)."""
         ...
 
-    async def attach(self, kinds: frozenset[Kind]) -> None:
-        """Opens the sources of these kinds and sends them (replaceTrack: no renegotiation)."""
+    async def attach(self, kinds: frozenset[Kind], config: SessionConfig | None = None) -> None:
+        """Opens the sources of these kinds and sends them (replaceTrack: no renegotiation).
+
+        `config`: source, record, picture and tap as they are now; a session that was opened while
+        it rang did not know yet what the person would choose when accepting.
+        """
         ...
 
     async def mute(self, kind: Kind, *, muted: bool) -> None:

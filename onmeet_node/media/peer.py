@@ -83,6 +83,7 @@ class Peer:
     ) -> None:
         self._config = config
         self._source = source
+        self._recorders = recorders
         self._emit = emit
         self._agents: list[IceAgent] = []
         self._rate = RateControl()
@@ -105,13 +106,7 @@ class Peer:
         self._pc = internals.PeerConnection(configuration, self._make_agent)
         self._pc.on("connectionstatechange", self._on_state)
         try:
-            self._sinks = Sinks(
-                kinds=config.kinds,
-                recorders=recorders,
-                record=config.record,
-                picture=config.picture,
-                tap=config.tap,
-            )
+            self._sinks = self._make_sinks(config)
             # NOTE: all transceivers before the data channel: otherwise aiortc 1.16 with
             # MAX_BUNDLE stays "new" for ever.
             for kind in sorted(config.kinds):
@@ -239,13 +234,33 @@ class Peer:
             await agent.add_remote_candidate(None)
 
     # ── sending ──────────────────────────────────────────────────────────────────────────────────
-    async def aio_attach(self, kinds: frozenset[Kind]) -> None:
-        """Opens the sources of these kinds and sends them."""
-        await self._aio_do(self._aio_attach, kinds)
+    async def aio_attach(self, kinds: frozenset[Kind], config: SessionConfig | None = None) -> None:
+        """Opens the sources of these kinds and sends them; `config` as in `MediaSession.attach`."""
+        await self._aio_do(self._aio_attach, kinds, config)
 
-    async def _aio_attach(self, kinds: frozenset[Kind]) -> None:
+    async def _aio_attach(self, kinds: frozenset[Kind], config: SessionConfig | None) -> None:
+        if config is not None:
+            await self._aio_change(config)
         for kind in sorted(kinds & self._outlets.keys()):
             await self._outlets[kind].aio_attach(partial(aio_open_source, self._source, kind))
+
+    async def _aio_change(self, config: SessionConfig) -> None:
+        before, self._config = self._config, config
+        if config.source is not None:
+            self._source = config.source
+        sinks = (config.record, config.picture, config.tap)
+        if sinks != (before.record, before.picture, before.tap):
+            await self._sinks.aio_close()
+            self._sinks = self._make_sinks(config)
+
+    def _make_sinks(self, config: SessionConfig) -> Sinks:
+        return Sinks(
+            kinds=config.kinds,
+            recorders=self._recorders,
+            record=config.record,
+            picture=config.picture,
+            tap=config.tap,
+        )
 
     async def aio_mute(self, kind: Kind, muted: bool) -> None:
         """Stops or resumes sending this kind."""
