@@ -175,7 +175,7 @@ async def measure_calls(
                 await bench.pair(network, bootstrap, directory, number=number, pull=pull)
             except* StepFailed as errors:
                 for error in _leaves(errors):
-                    bench.by_code.failures.append(str(error))
+                    report.note(f"FAILED: pair {number} at {delay:g} ms one way: {error}")
 
 
 def _leaves(group: BaseExceptionGroup[StepFailed]) -> list[BaseException]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import trio
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds after which something that takes a few is given up."""
 
 
