@@ -24,7 +24,8 @@ async def open_bootstrap(place: Place, directory: Path) -> AsyncIterator[str]:
     port = BOOTSTRAP_PORT if place.address != "127.0.0.1" else 0
     listen = f"/ip4/{place.address}/tcp/{port}"
     home = directory / "bootstrap"
-    await run_json([*BOOTSTRAP, "init", "--home", str(home), "--listen", listen, "--json"])
+    if not await trio.Path(home).exists():  # the same directory serves every delay
+        await run_json([*BOOTSTRAP, "init", "--home", str(home), "--listen", listen, "--json"])
     argv = place.command(*BOOTSTRAP, "run", "--home", home, "--json")
     async with open_child("bootstrap", argv, directory / "bootstrap.log") as child:
         started = await child.event("started")
