@@ -68,8 +68,10 @@ async def _measure(options: argparse.Namespace, report: Report, directory: Path)
         if delay and (reason := no_lab()):
             report.note(f"Nothing was measured at {delay:g} ms one way: {reason}.")
             continue
+        own = directory / f"delay-{delay:g}"
+        own.mkdir()
         with open_network(delay) as network:
-            await _measure_at(delay, options, report, network, directory)
+            await _measure_at(delay, options, report, network, own)
     if "idle" in only:
         with open_network(0) as network:
             await _attempt(

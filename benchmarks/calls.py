@@ -80,7 +80,7 @@ class CallBench:
         self, network: Network, bootstrap: str, directory: Path, *, number: int, pull: bool
     ) -> None:
         """Two nodes that never met: start, call by code, call again, and a death at the end."""
-        directory = directory / f"pair-{self._delay:g}-{number}"
+        directory = directory / f"pair-{number}"
         directory.mkdir()
         alice = Node("Alice", network.place(f"a{number}"), directory)
         ben = Node("Ben", network.place(f"b{number}"), directory)

@@ -122,7 +122,7 @@ async def run_json(argv: list[str], *, seconds: float = PATIENCE) -> Any:
     """Runs a short command; the JSON of the last line it prints. Raises `StepFailed`."""
     with trio.move_on_after(seconds):
         done = await trio.run_process(argv, capture_stdout=True, capture_stderr=True, check=False)
-        said = done.stderr.decode(errors="replace").strip()
+        said = (done.stderr + done.stdout).decode(errors="replace").strip()
         if done.returncode:
             raise StepFailed(f"{' '.join(argv[-6:])} failed: {said[-400:]}")
         return json.loads(done.stdout.decode().strip().splitlines()[-1])
