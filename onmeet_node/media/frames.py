@@ -48,10 +48,10 @@ Frame = AudioFrame | VideoFrame
 
 
 class FrameTap:
-    """Receives what the peer sends: ``async for frame in tap``, until somebody calls `close`.
+    """Receives what the peer sends: ``async for frame in tap``, until the call's media is closed.
 
-    Give it to `SessionConfig.tap`; sessions that follow one another in a call may share it, so none
-    closes it. `kinds` limits what is copied out; a picture costs a copy.
+    Give it to `SessionConfig.tap`. Sessions that take over from one another share it (a media
+    re-offer); the last of them ends it, or `close`. `kinds` limits what is copied out.
     """
 
     def __init__(
@@ -62,8 +62,19 @@ class FrameTap:
         """Frames lost because nobody took them in time."""
         self._frames: deque[Frame] = deque(maxlen=capacity)
         self._closed = False
+        self._users = 0
         self._token: trio.lowlevel.TrioToken | None = None
         self._arrived = trio.Event()
+
+    def acquire(self) -> None:
+        """One more session feeds it. Called by the media thread, as are `put` and `release`."""
+        self._users += 1
+
+    def release(self) -> None:
+        """One session less; the last one ends the reader's loop."""
+        self._users -= 1
+        if self._users == 0:
+            self.close()
 
     def put(self, frame: Frame) -> None:
         """Adds a frame. Called by the media thread; never waits."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any
 
 import av
@@ -167,8 +166,7 @@ class VideoOutlet(Outlet):
         keyframe = self._wants_keyframe and now - self._keyframe_at > KEYFRAME_GAP
         if keyframe:
             self._wants_keyframe, self._keyframe_at = False, now
-        with suppress(asyncio.InvalidStateError):
-            data = await loop.run_in_executor(None, self._encoder.encode, frame, target, keyframe)
+        data = await loop.run_in_executor(None, self._encoder.encode, frame, target, keyframe)
         if not data:
             return None
         packet: av.Packet[Any] = av.Packet(data)

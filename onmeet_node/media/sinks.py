@@ -226,6 +226,8 @@ class Sinks:
         self._recorder = recorders.take(record, kinds) if record is not None else None
         self._picture = picture
         self._tap = tap
+        if tap is not None:
+            tap.acquire()
         self._tasks: set[asyncio.Future[None]] = set()
 
     def audio(self, samples: bytes, *, concealed: bool) -> None:
@@ -248,7 +250,9 @@ class Sinks:
             self._recorder.put(frame, asyncio.get_running_loop().time())
 
     async def aio_close(self) -> None:
-        """Finishes files. The tap is its maker's: another session of the call may go on with it."""
+        """Finishes files and the tap, unless another session of the call goes on with them."""
+        if self._tap is not None:
+            self._tap.release()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._record is not None:
             await self._recorders.aio_release(self._record)

@@ -166,7 +166,24 @@ async def test_a_program_sends_and_gets_frames(endpoint: AiortcEndpoint) -> None
                 loud += max(array.array("h", frame.samples)) > 4000
                 if loud > 10:
                     break
-        heard_by_b.close()
+
+
+async def test_a_tap_goes_on_over_a_media_re_offer_and_ends_with_the_call(
+    endpoint: AiortcEndpoint,
+) -> None:
+    tap = FrameTap(AUDIO)
+    other = SessionConfig(AUDIO, tap=tap)
+    async with open_pair(endpoint, SessionConfig(AUDIO), other=other) as first:
+        await first.a.wait_for(Connected)
+        async with open_pair(endpoint, SessionConfig(AUDIO), other=other) as second:
+            await second.a.wait_for(Connected)
+            await first.b.session.aclose()
+            await second.a.session.attach(AUDIO)
+            with trio.fail_after(5):
+                assert isinstance(await anext(aiter(tap)), AudioFrame)
+    with trio.fail_after(2):
+        async for _ in tap:
+            pass
 
 
 async def test_odd_sounds_are_sent_as_they_are(endpoint: AiortcEndpoint, tmp_path: Path) -> None:
