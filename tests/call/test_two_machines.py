@@ -137,7 +137,7 @@ class DyingDevices(SeveralDevices):
     dies = True
 
 
-STEPS = settings(max_examples=200, stateful_step_count=50, deadline=None)
+STEPS = settings(max_examples=120, stateful_step_count=50, deadline=None)
 TestChaos = Chaos.TestCase
 TestChaos.settings = STEPS
 TestReordering = Reordering.TestCase

@@ -45,6 +45,23 @@ async def call(endpoint: AiortcEndpoint, record: Path, picture: Path | None = No
         await pair.a.session.attach(BOTH)
         await pair.b.wait_for(FirstFrame(Kind.VIDEO))
         await trio.sleep(1.5)
+    await complete(record)
+
+
+async def complete(path: Path) -> None:
+    """Waits for the recorder's thread: a session closes in 2 s, and lets it finish meanwhile."""
+    with trio.fail_after(30):
+        while not readable(path):
+            await trio.sleep(0.05)
+
+
+def readable(path: Path) -> bool:
+    """Whether the file has its end: only then does it open, and know its length."""
+    try:
+        with av.open(str(path)) as recording:
+            return recording.duration is not None
+    except (av.FFmpegError, FileNotFoundError):
+        return False
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".wav"])

@@ -222,5 +222,5 @@ async def test_the_dht_in_memory_behaves_like_the_real_one():
                     await dht.put(key, values[2])
                 assert await dht.get(key) == values[1]
                 with pytest.raises(RecordError):
-                    await dht.put(key, values[1][:-1] + b"\0")
+                    await dht.put(key, values[1][:-1] + bytes([values[1][-1] ^ 1]))
                 assert await dht.get(key) == values[1]
