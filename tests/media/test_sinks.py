@@ -51,7 +51,7 @@ async def call(endpoint: AiortcEndpoint, record: Path, picture: Path | None = No
 async def complete(path: Path) -> None:
     """Waits for the recorder's thread: a session closes in 2 s, and lets it finish meanwhile."""
     with trio.fail_after(30):
-        while not readable(path):
+        while not readable(path):  # noqa: ASYNC110 - a thread without an event for us
             await trio.sleep(0.05)
 
 
