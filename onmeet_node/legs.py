@@ -6,6 +6,7 @@ peer connection of its own.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -116,7 +117,9 @@ class Legs:
             if session is not None:
                 leg.call.unlink(leg.key.device, session)
                 with trio.CancelScope(shield=True), trio.move_on_after(CLOSE_SECONDS):
-                    await session.aclose()
+                    # At shutdown the engine may be gone already, and the session with it.
+                    with contextlib.suppress(MediaError):
+                        await session.aclose()
         await trio.sleep(TIDY_SECONDS)
         if not self._work:
             await trio.to_thread.run_sync(return_memory)

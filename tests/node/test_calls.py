@@ -180,8 +180,8 @@ async def test_a_call_can_be_recorded(start: Start, tmp_path) -> None:
                 await connected(call)
                 await told(events, "media", kind="video")
         await ended(call)
-        await until((tmp_path / "bob.webm").exists, "a recording")
-        assert (tmp_path / "bob.webm").stat().st_size > 1000
+        file = tmp_path / "bob.webm"
+        await until(lambda: file.exists() and file.stat().st_size > 1000, "a recording")
         nursery.cancel_scope.cancel()
 
 

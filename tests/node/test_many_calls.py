@@ -70,7 +70,8 @@ async def test_calls_in_a_row_leave_nothing_behind(start: Start) -> None:
         after = await _settled(alice)
         nursery.cancel_scope.cancel()
     assert after["fds"] <= before["fds"]
-    assert after["tasks"] <= before["tasks"]
+    # a connection that the DHT opens meanwhile has four tasks; a leak would have one a call
+    assert after["tasks"] <= before["tasks"] + 10
     assert after["streams"] <= before["streams"]
     # trio keeps the threads of to_thread for ten seconds after their last work
     assert after["threads"] <= before["threads"] + 2
