@@ -116,10 +116,13 @@ class Legs:
             self.close(leg.key)
             if session is not None:
                 leg.call.unlink(leg.key.device, session)
-                with trio.CancelScope(shield=True), trio.move_on_after(CLOSE_SECONDS):
-                    # At shutdown the engine may be gone already, and the session with it.
-                    with contextlib.suppress(MediaError):
-                        await session.aclose()
+                # At shutdown the engine may be gone already, and the session with it.
+                with (
+                    trio.CancelScope(shield=True),
+                    trio.move_on_after(CLOSE_SECONDS),
+                    contextlib.suppress(MediaError),
+                ):
+                    await session.aclose()
         await trio.sleep(TIDY_SECONDS)
         if not self._work:
             await trio.to_thread.run_sync(return_memory)
