@@ -73,6 +73,7 @@ class Node:
     ) -> None:
         self.config = config
         self.people = people
+        self.contacts = people
         self.hub: Hub[NodeEvent] = Hub()
         self.reachable = trio.Event()
         """Set when a record is published, and a reader elsewhere could resolve it."""
@@ -102,6 +103,11 @@ class Node:
     def identity(self) -> Identity:
         """Who this node is: 32 bytes, an Ed25519 public key."""
         return Identity(self._key.public)
+
+    @property
+    def contacts(self) -> People:
+        """Who this node knows, and the codes by which others find it."""
+        return self.people
 
     async def run(self) -> None:
         """Everything the node does by itself, until cancelled."""

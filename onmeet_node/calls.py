@@ -54,7 +54,7 @@ class MediaWish:
     record: Path | None = None
     """File that gets what the peer sends; its suffix chooses the format."""
     tap: FrameTap | None = None
-    """Gets decoded frames, for API users who want them."""
+    """Gets decoded frames, for API users who want them; closed at the end of the call."""
 
 
 class Feeder(Protocol):
@@ -344,6 +344,8 @@ class Call:
             )
         )
         self._hub.close()
+        if self.wish.tap is not None and self.successor is None:
+            self.wish.tap.close()  # its reader's loop ends with the call
         self._taken.set()
         self._up.set()
         self._over.set()

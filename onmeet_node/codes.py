@@ -43,8 +43,15 @@ class Codes:
         self._now = now
 
     # ── codes ───────────────────────────────────────────────────────────────────────────────────
-    def new(self, label: str | None, *, days: int | None, direct: bool) -> dict[str, Any]:
-        """A fresh code. Raises the store's `Rejected` when there are too many."""
+    def new(
+        self, label: str | None = None, *, days: int | None = None, direct: bool = True
+    ) -> dict[str, Any]:
+        """A fresh code: `label`, `uri`, `expires` (Unix seconds), `direct`.
+
+        `days`: how long it works; None: until it is revoked. `direct`: whether its holders see
+        this node's addresses, or only its relays'. Raises the store's `Rejected` when there are
+        too many.
+        """
         taken = {row.label for row in self._live_codes()}
         wanted = label or "code"
         names = itertools.chain([wanted], (f"{wanted} {n}" for n in itertools.count(2)))
