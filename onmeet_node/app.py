@@ -104,11 +104,6 @@ class Node:
         """Who this node is: 32 bytes, an Ed25519 public key."""
         return Identity(self._key.public)
 
-    @property
-    def contacts(self) -> People:
-        """Who this node knows, and the codes by which others find it."""
-        return self.people
-
     async def run(self) -> None:
         """Everything the node does by itself, until cancelled."""
         async with trio.open_nursery() as nursery:
