@@ -19,10 +19,12 @@ LOW_AUDIO_BELOW = 120_000
 
 LOSS_TO_LOWER, LOSS_TO_RAISE = 0.10, 0.02
 """Fractions, as in Google congestion control (draft-ietf-rmcat-gcc-02, 6)."""
-HEAVY_LOSS = 0.25
-"""From here on it is no accident: the link carries about what arrives."""
+LEAST_FACTOR = 0.5
+"""Of one step down: a second without any network says nothing about the network after it."""
 RAISE = 1.08
 """Per report, about one a second."""
+RAISE_BACK, RETURN_SHARE = 1.25, 0.8
+"""Faster, up to a share of what there was before the last step down."""
 HOLD_SECONDS = 3.0
 """After lowering, nothing is raised: the queue must drain first."""
 LOWER_GAP = 0.8
@@ -57,6 +59,7 @@ class RateControl:
         self._bitrate = float(start)
         self._ceiling = float(MAX_BITRATE)
         self._held_until = float("-inf")
+        self._worked = 0.0
         self._step = self._step_for(1.0)
 
     @property
@@ -78,10 +81,12 @@ class RateControl:
         """A receiver report: the fraction of packets `lost` since the one before."""
         if lost > LOSS_TO_LOWER:
             if now >= self._held_until - HOLD_SECONDS + LOWER_GAP:
-                self._set(self._bitrate * (1 - lost * (0.5 if lost < HEAVY_LOSS else 0.9)))
+                self._worked = self._bitrate
+                self._set(self._bitrate * max(1 - lost, LEAST_FACTOR))
                 self._held_until = now + HOLD_SECONDS
         elif lost < LOSS_TO_RAISE and now >= self._held_until:
-            self._set(self._bitrate * RAISE)
+            below = self._bitrate < self._worked * RETURN_SHARE
+            self._set(self._bitrate * (RAISE_BACK if below else RAISE))
 
     def _set(self, bitrate: float) -> None:
         self._bitrate = max(MIN_BITRATE, min(bitrate, self._ceiling, MAX_BITRATE))

@@ -112,8 +112,8 @@ async def test_a_blocked_trio_task_does_not_stop_asyncio() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(thread.run, aio_tick)
             await trio.sleep(0.05)
-            end = trio.current_time() + 0.4
+            end = trio.current_time() + 1.0
             while trio.current_time() < end:
                 sum(range(1000))
             stop.set()
-    assert longest < 0.15
+    assert longest < 0.5

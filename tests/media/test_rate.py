@@ -65,6 +65,15 @@ def test_after_lowering_it_waits_before_it_tries_more() -> None:
     assert rate.target.bitrate > low
 
 
+def test_a_second_without_network_is_soon_forgotten() -> None:
+    rate = RateControl()
+    rate.on_report(lost=0.95, now=0.0)
+    assert rate.target.height == 360
+    for second in range(1, 8):
+        rate.on_report(lost=0.0, now=float(second))
+    assert rate.target.bitrate > 0.8 * START_BITRATE
+
+
 def test_the_picture_size_does_not_flicker_around_a_step() -> None:
     rate = RateControl()
     heights = []
