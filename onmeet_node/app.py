@@ -283,6 +283,10 @@ class Node:
                     "MULTIADDR), or start a second node on this network.",
                 )
             )
+        if self.people.trouble is not None:
+            findings.append(
+                finding("bad", "Nothing is being written down.", str(self.people.trouble))
+            )
         await trio.lowlevel.checkpoint()
         return findings
 

@@ -17,6 +17,7 @@ import trio
 from onmeet_node.call import effects as do
 from onmeet_node.call import events as on
 from onmeet_node.call.effects import Effect, EndReason, State
+from onmeet_node.call.errors import LocalProtocolError
 from onmeet_node.call.events import Device, Event, Identity
 from onmeet_node.call.line import Busy, Line, LineSettings
 from onmeet_node.calls import Call, CallBook, MediaWish
@@ -83,11 +84,18 @@ class Caller:
 
     # ── what people do ──────────────────────────────────────────────────────────────────────────
     def dial(self, peer: Identity, kinds: frozenset[Kind], wish: MediaWish) -> Call:
-        """Begins a call; it rings as soon as a device of `peer` is found."""
+        """Begins a call; it rings as soon as a device of `peer` is found.
+
+        Raises `AlreadyInCall` while there is one with this person.
+        """
         call_id = CallId(secrets.token_bytes(CALL_ID_BYTES))
         call = self.calls.begin(call_id, peer, outgoing=True, kinds=kinds, wish=wish)
         early = self._reach.early_media(peer)
-        self.feed(on.Dial(call=call_id, peer=peer, kinds=kinds, early_media=early))
+        try:
+            self.feed(on.Dial(call=call_id, peer=peer, kinds=kinds, early_media=early))
+        except LocalProtocolError:
+            self.calls.forget(call)
+            raise
         return call
 
     def message(self, peer: Identity, device: Device, message: CallMessage) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import trio
@@ -34,6 +35,7 @@ from onmeet_node.store import (
     MediaPath,
     Store,
 )
+from onmeet_node.store.errors import StoreError
 from onmeet_node.store.settings import BUSY, REACH, RELAY_ONLY
 from onmeet_node.wire.codec import decode, encode
 from onmeet_node.wire.messages import (
@@ -118,6 +120,8 @@ class People:
         self._cards: dict[Identity, Card] = {}
         self._notes: dict[Identity, str] = {}
         self._new_duty = trio.Event()
+        self.trouble: StoreError | None = None
+        """Why what happened lately could not be written down, if it could not."""
 
     def connect(self, hub: Hub[NodeEvent], line: Mouthpiece) -> None:
         """From now on events are told to `hub`, and messages go out over `line`."""
@@ -130,6 +134,16 @@ class People:
             return False
         sent = [line.send(peer, device, message) for device in line.devices(peer)]
         return any(sent)
+
+    @contextmanager
+    def _as_far_as_the_disk_allows(self) -> Iterator[None]:
+        """For what a call can do without: a full disk ends no call and stops no node."""
+        try:
+            yield
+            self.trouble = None
+        except StoreError as error:
+            self.trouble = error
+            log.warning("not written down: %s", error)
 
     # ── who is who ──────────────────────────────────────────────────────────────────────────────
     def all(self) -> tuple[Contact, ...]:
@@ -498,17 +512,18 @@ class People:
 
     def remember(self, peer: Identity, presences: Iterable[Presence]) -> None:
         """Keeps where a contact's devices are."""
-        self._store.contacts.remember_devices(
-            peer,
-            [
-                KnownDevice(
-                    Device(presence.peer_id),
-                    (*presence.addresses, *presence.relays),
-                    self._now() + PRESENCE_SECONDS,
-                )
-                for presence in presences
-            ],
-        )
+        with self._as_far_as_the_disk_allows():
+            self._store.contacts.remember_devices(
+                peer,
+                [
+                    KnownDevice(
+                        Device(presence.peer_id),
+                        (*presence.addresses, *presence.relays),
+                        self._now() + PRESENCE_SECONDS,
+                    )
+                    for presence in presences
+                ],
+            )
 
     def shows_direct(self, peer: Identity) -> bool:
         """Whether our direct addresses may go to this peer before a call is accepted."""
@@ -529,26 +544,29 @@ class People:
         """Writes the history, and the outbox when the peer should learn of the call."""
         if call.reason is EndReason.SUPERSEDED:
             return
-        self._store.calls.save(
-            CallRecord(
-                call=call.id,
-                peer=call.peer,
-                outgoing=call.outgoing,
-                started=int(call.began),
-                kinds=call.kinds,
-                answered=int(call.answered) if call.answered else None,
-                ended=int(call.ended_at) if call.ended_at else None,
-                reason=call.reason,
-                path=MediaPath(call.path) if call.path else None,
-                sas=call.sas,
-                seen=call.reason is not EndReason.MISSED,
+        with self._as_far_as_the_disk_allows():
+            self._store.calls.save(
+                CallRecord(
+                    call=call.id,
+                    peer=call.peer,
+                    outgoing=call.outgoing,
+                    started=int(call.began),
+                    kinds=call.kinds,
+                    answered=int(call.answered) if call.answered else None,
+                    ended=int(call.ended_at) if call.ended_at else None,
+                    reason=call.reason,
+                    path=MediaPath(call.path) if call.path else None,
+                    sas=call.sas,
+                    seen=call.reason is not EndReason.MISSED,
+                )
             )
-        )
-        if leave_note and self.get(call.peer) is not None:
-            now = self._now()
-            note = encode(MissedCall(call=call.id))
-            self._store.outbox.add(call.peer, call.id, note, now=now, expires=now + NOTE_DAYS * DAY)
-            self._new_duty.set()
+            if leave_note and self.get(call.peer) is not None:
+                now = self._now()
+                note = encode(MissedCall(call=call.id))
+                self._store.outbox.add(
+                    call.peer, call.id, note, now=now, expires=now + NOTE_DAYS * DAY
+                )
+                self._new_duty.set()
 
     def history(self, limit: int) -> list[dict[str, Any]]:
         """Past calls, newest first."""

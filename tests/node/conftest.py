@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from onmeet_node.profiles import change_profile
 from onmeet_node.store import KeyFile, create_home, open_home
 
 LOOPBACK = ("/ip4/127.0.0.1/tcp/0",)
-Start = Callable[..., Awaitable[Node]]
 
 
 def make_home(home: Path, name: str) -> None:
@@ -40,39 +39,64 @@ async def bootstrap() -> AsyncIterator[Bootstrap]:
         yield running
 
 
+class Start:
+    """Starts and stops nodes by name; the same name again is the same person.
+
+    Each in a task of its own: a node's nurseries must be left by the task that entered them.
+    """
+
+    def __init__(self, homes: Path, bootstrap: Bootstrap, nursery: trio.Nursery) -> None:
+        self._homes = homes
+        self._bootstrap = bootstrap
+        self._nursery = nursery
+        self._stops: dict[str, trio.Event] = {}
+        self._stopped: dict[str, trio.Event] = {}
+
+    async def __call__(self, name: str, *, home: Path | None = None, **settings: Any) -> Node:
+        """A reachable node; `settings` are `Config`'s."""
+        home = home or self._homes / name
+        if not home.exists():
+            make_home(home, name)
+        config = Config(
+            home=home,
+            **{
+                "listen": LOOPBACK,
+                "bootstraps": self._bootstrap.addresses,
+                "lan": False,
+                "source": "test",
+                **settings,
+            },
+        )
+        self._stops[name], self._stopped[name] = trio.Event(), trio.Event()
+        node: Node = await self._nursery.start(self._run, name, config)
+        return node
+
+    async def _run(self, name: str, config: Config, task_status: trio.TaskStatus[Node]) -> None:
+        async with open_node(config=config) as node:
+            with trio.fail_after(20):
+                await node.reachable.wait()
+            task_status.started(node)
+            await self._stops[name].wait()
+        self._stopped[name].set()
+
+    async def stop(self, name: str) -> None:
+        """Stops a node and waits until it is gone."""
+        self._stops[name].set()
+        await self._stopped[name].wait()
+
+    def stop_all(self) -> None:
+        """Lets every node end."""
+        for stop in self._stops.values():
+            stop.set()
+
+
 @pytest.fixture
 async def start(tmp_path: Path, bootstrap: Bootstrap) -> AsyncIterator[Start]:
-    """Starts nodes by name; the same name again is the same person."""
-    # Each node in a task of its own: its nurseries must be left by the task that entered them.
+    """Starts and stops nodes; those left running stop at the end of the test."""
     async with trio.open_nursery() as nursery:
-        stop = trio.Event()
-
-        async def run(config: Config, task_status: trio.TaskStatus[Node]) -> None:
-            async with open_node(config=config) as node:
-                with trio.fail_after(20):
-                    await node.reachable.wait()
-                task_status.started(node)
-                await stop.wait()
-
-        async def start_one(name: str, **settings: Any) -> Node:
-            home = tmp_path / name
-            if not home.exists():
-                make_home(home, name)
-            config = Config(
-                home=home,
-                **{
-                    "listen": LOOPBACK,
-                    "bootstraps": bootstrap.addresses,
-                    "lan": False,
-                    "source": "test",
-                    **settings,
-                },
-            )
-            node: Node = await nursery.start(run, config)
-            return node
-
-        yield start_one
-        stop.set()
+        starter = Start(tmp_path, bootstrap, nursery)
+        yield starter
+        starter.stop_all()
 
 
 async def until(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:

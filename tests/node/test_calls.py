@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from onmeet_node.call.effects import EndReason, State
+from onmeet_node.call.errors import AlreadyInCall
 from onmeet_node.calls import MediaWish
 from onmeet_node.people import NoSuchPerson, OwnCode
 from onmeet_node.wire.messages import Kind, RingState
@@ -139,6 +140,23 @@ async def test_declining_cancelling_and_being_busy_are_told_apart(start: Start) 
             async with carol.call("Bob") as second:
                 assert await ended(second) is EndReason.PEER_BUSY
             assert call.state is State.CONNECTED
+
+
+async def test_a_second_call_to_the_same_person_is_refused_and_leaves_the_first_alone(
+    start: Start,
+) -> None:
+    alice, bob = await start("Alice"), await start("Bob")
+    await befriend(alice, bob)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob)
+        async with alice.call("Bob") as call:
+            await connected(call)
+            with pytest.raises(AlreadyInCall):
+                async with alice.call("Bob"):
+                    pass
+            assert list(alice.calls) == [call]
+            assert call.state is State.CONNECTED
+        nursery.cancel_scope.cancel()
 
 
 async def test_silencing_is_told_and_the_call_can_still_be_taken(start: Start) -> None:
