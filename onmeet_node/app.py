@@ -74,6 +74,7 @@ class Node:
         self.config = config
         self.people = people
         self.contacts = people
+        self.history = people.history
         self.hub: Hub[NodeEvent] = Hub()
         self.reachable = trio.Event()
         """Set when a record is published, and a reader elsewhere could resolve it."""
@@ -283,9 +284,9 @@ class Node:
                     "MULTIADDR), or start a second node on this network.",
                 )
             )
-        if self.people.trouble is not None:
+        if self.history.trouble is not None:
             findings.append(
-                finding("bad", "Nothing is being written down.", str(self.people.trouble))
+                finding("bad", "Nothing is being written down.", str(self.history.trouble))
             )
         await trio.lowlevel.checkpoint()
         return findings

@@ -293,11 +293,11 @@ async def _mute(node: Node, request: Request, _tell: Tell) -> Any:
 
 
 async def _history(node: Node, request: Request, _tell: Tell) -> Any:
-    return node.people.history(request.limit)
+    return node.history.list(request.limit)
 
 
 async def _history_delete(node: Node, request: Request, _tell: Tell) -> Any:
-    return {"deleted": node.people.delete_history(request.call or "")}
+    return {"deleted": node.history.delete(request.call or "")}
 
 
 async def _export(node: Node, request: Request, _tell: Tell) -> Any:

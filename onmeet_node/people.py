@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import trio
@@ -17,6 +16,7 @@ from onmeet_node.calls import Call
 from onmeet_node.codes import DAY, Codes
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import ContactConfirmed, ContactRequested, Hub, MissedCallNoted, NodeEvent
+from onmeet_node.history import History
 from onmeet_node.identity.audience import Audience, find_by_proof, pair_secret, proof
 from onmeet_node.identity.code import ContactCode, parse_code
 from onmeet_node.identity.keys import IdentityKey
@@ -26,16 +26,13 @@ from onmeet_node.identity.record import Presence
 from onmeet_node.identity.safety import safety_number
 from onmeet_node.identity.text import clean_text
 from onmeet_node.profiles import CAPS, card_for, change_profile
-from onmeet_node.sentences import sentence
 from onmeet_node.store import (
     CallRecord,
     Contact,
     ContactState,
     KnownDevice,
-    MediaPath,
     Store,
 )
-from onmeet_node.store.errors import StoreError
 from onmeet_node.store.settings import BUSY, REACH, RELAY_ONLY
 from onmeet_node.wire.codec import decode, encode
 from onmeet_node.wire.messages import (
@@ -120,8 +117,7 @@ class People:
         self._cards: dict[Identity, Card] = {}
         self._notes: dict[Identity, str] = {}
         self._new_duty = trio.Event()
-        self.trouble: StoreError | None = None
-        """Why what happened lately could not be written down, if it could not."""
+        self.history = History(store, name_of=self.name_of)
 
     def connect(self, hub: Hub[NodeEvent], line: Mouthpiece) -> None:
         """From now on events are told to `hub`, and messages go out over `line`."""
@@ -134,16 +130,6 @@ class People:
             return False
         sent = [line.send(peer, device, message) for device in line.devices(peer)]
         return any(sent)
-
-    @contextmanager
-    def _as_far_as_the_disk_allows(self) -> Iterator[None]:
-        """For what a call can do without: a full disk ends no call and stops no node."""
-        try:
-            yield
-            self.trouble = None
-        except StoreError as error:
-            self.trouble = error
-            log.warning("not written down: %s", error)
 
     # ── who is who ──────────────────────────────────────────────────────────────────────────────
     def all(self) -> tuple[Contact, ...]:
@@ -512,7 +498,7 @@ class People:
 
     def remember(self, peer: Identity, presences: Iterable[Presence]) -> None:
         """Keeps where a contact's devices are."""
-        with self._as_far_as_the_disk_allows():
+        with self.history.tolerate():
             self._store.contacts.remember_devices(
                 peer,
                 [
@@ -544,59 +530,13 @@ class People:
         """Writes the history, and the outbox when the peer should learn of the call."""
         if call.reason is EndReason.SUPERSEDED:
             return
-        with self._as_far_as_the_disk_allows():
-            self._store.calls.save(
-                CallRecord(
-                    call=call.id,
-                    peer=call.peer,
-                    outgoing=call.outgoing,
-                    started=int(call.began),
-                    kinds=call.kinds,
-                    answered=int(call.answered) if call.answered else None,
-                    ended=int(call.ended_at) if call.ended_at else None,
-                    reason=call.reason,
-                    path=MediaPath(call.path) if call.path else None,
-                    sas=call.sas,
-                    seen=call.reason is not EndReason.MISSED,
-                )
-            )
-            if leave_note and self.get(call.peer) is not None:
-                now = self._now()
-                note = encode(MissedCall(call=call.id))
-                self._store.outbox.add(
-                    call.peer, call.id, note, now=now, expires=now + NOTE_DAYS * DAY
-                )
-                self._new_duty.set()
-
-    def history(self, limit: int) -> list[dict[str, Any]]:
-        """Past calls, newest first."""
-        return [
-            {
-                "call": record.call.hex(),
-                "identity": record.peer.hex(),
-                "with": self.name_of(record.peer),
-                "outgoing": record.outgoing,
-                "started": record.started,
-                "seconds": record.duration or 0,
-                "reason": record.reason.value if record.reason else None,
-                "sentence": sentence(record.reason) if record.reason else "It is going on.",
-                "path": record.path.value if record.path else None,
-                "sas": record.sas,
-                "note": record.note,
-            }
-            for record in self._store.calls.list(limit=limit)
-        ]
-
-    def delete_history(self, which: str) -> int:
-        """Deletes one call (the start of its id) or ``all``, for good; how many there were."""
-        if which == "all":
-            return self._store.calls.clear()
-        chosen = [r for r in self._store.calls.list(limit=10_000) if r.call.hex().startswith(which)]
-        if len(chosen) != 1 or len(which) < 4:
-            raise NoSuchPerson(
-                f"No single call begins with {which!r}. See: onmeet history --verbose"
-            )
-        return int(self._store.calls.remove(chosen[0].peer, chosen[0].call))
+        self.history.write(call)
+        if leave_note and self.get(call.peer) is not None:
+            now = self._now()
+            note, expires = encode(MissedCall(call=call.id)), now + NOTE_DAYS * DAY
+            with self.history.tolerate():
+                self._store.outbox.add(call.peer, call.id, note, now=now, expires=expires)
+            self._new_duty.set()
 
 
 def grant_ref(secret: bytes) -> bytes:

@@ -47,7 +47,7 @@ async def test_contacts_call_with_sound_and_picture_both_ways(start: Start) -> N
             assert await ended(call) is EndReason.HUNG_UP
             assert await ended(theirs) is EndReason.PEER_HUNG_UP
             nursery.cancel_scope.cancel()
-    (hers,), (his,) = alice.people.history(10), bob.people.history(10)
+    (hers,), (his,) = alice.history.list(10), bob.history.list(10)
     assert (hers["with"], hers["outgoing"], hers["reason"]) == ("Bob", True, "hung-up")
     assert (his["with"], his["outgoing"], his["reason"]) == ("Alice", False, "peer-hung-up")
     assert hers["sas"] == his["sas"]
@@ -92,7 +92,7 @@ async def test_without_a_code_nobody_rings_and_nothing_tells_why(start: Start) -
         assert await ended(call, 40) is EndReason.NOT_REACHABLE
         with pytest.raises(trio.WouldBlock):
             ringing.receive_nowait()
-    assert bob.people.history(10) == []
+    assert bob.history.list(10) == []
 
 
 async def test_a_blocked_person_is_told_what_an_absent_one_would_be(start: Start) -> None:

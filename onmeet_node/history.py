@@ -1,0 +1,99 @@
+"""Past calls, as they are written down when they end and as people read them (P3, P11, P14)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from onmeet_node.call.effects import EndReason
+from onmeet_node.call.events import Identity
+from onmeet_node.calls import Call
+from onmeet_node.errors import OnMeetError
+from onmeet_node.sentences import sentence
+from onmeet_node.store import CallRecord, MediaPath, Store
+from onmeet_node.store.errors import StoreError
+from onmeet_node.store.history import MAX_RECORDS
+
+log = logging.getLogger(__name__)
+
+MIN_ID_CHARS = 4
+"""Of a call's id, to delete it by: fewer fit too much."""
+
+
+class NoSuchRecord(OnMeetError):
+    """No single past call is meant."""
+
+
+class History:
+    """The calls of the past on this machine; nobody else keeps them."""
+
+    def __init__(self, store: Store, *, name_of: Callable[[Identity], str]) -> None:
+        self._store = store
+        self._name_of = name_of
+        self.trouble: StoreError | None = None
+        """Why what happened lately could not be written down, if it could not."""
+
+    @contextmanager
+    def tolerate(self) -> Iterator[None]:
+        """For writing what a call can do without: a full disk ends no call and stops no node."""
+        try:
+            yield
+            self.trouble = None
+        except StoreError as error:
+            self.trouble = error
+            log.warning("not written down: %s", type(error).__name__)
+
+    def write(self, call: Call) -> None:
+        """Keeps a call that is over."""
+        with self.tolerate():
+            self._store.calls.save(
+                CallRecord(
+                    call=call.id,
+                    peer=call.peer,
+                    outgoing=call.outgoing,
+                    started=int(call.began),
+                    kinds=call.kinds,
+                    answered=int(call.answered) if call.answered else None,
+                    ended=int(call.ended_at) if call.ended_at else None,
+                    reason=call.reason,
+                    path=MediaPath(call.path) if call.path else None,
+                    sas=call.sas,
+                    seen=call.reason is not EndReason.MISSED,
+                )
+            )
+
+    def list(self, limit: int) -> list[dict[str, Any]]:
+        """The newest `limit` calls, newest first, for the command line and the app."""
+        return [self._describe(record) for record in self._store.calls.list(limit=limit)]
+
+    def _describe(self, record: CallRecord) -> dict[str, Any]:
+        return {
+            "call": record.call.hex(),
+            "identity": record.peer.hex(),
+            "with": self._name_of(record.peer),
+            "outgoing": record.outgoing,
+            "started": record.started,
+            "seconds": record.duration or 0,
+            "reason": record.reason.value if record.reason else None,
+            "sentence": sentence(record.reason) if record.reason else "It is going on.",
+            "path": record.path.value if record.path else None,
+            "sas": record.sas,
+            "note": record.note,
+        }
+
+    def delete(self, which: str) -> int:
+        """Deletes one call (the start of its id) or ``all``, for good; how many there were.
+
+        Raises `NoSuchRecord`.
+        """
+        if which == "all":
+            return self._store.calls.clear()
+        records = self._store.calls.list(limit=MAX_RECORDS)
+        chosen = [record for record in records if record.call.hex().startswith(which)]
+        if len(chosen) != 1 or len(which) < MIN_ID_CHARS:
+            raise NoSuchRecord(
+                f"No single call begins with {which!r}. See: onmeet history --verbose"
+            )
+        return int(self._store.calls.remove(chosen[0].peer, chosen[0].call))
