@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,10 @@ from onmeet_node.wire.messages import MAX_TEXT_CHARS, CallId, Kind
 
 MAX_RECORDS = 10_000
 """The oldest go first, so that a caller who never tires cannot fill the disk."""
+MAX_REPORT_BYTES = 4096
+"""Of an ICE report in UTF-8; `media` caps what it writes to that."""
+REGIONS = frozenset({"", "ca", "de"})
+"""Where a relay may stand (P10); empty when its bootstrap did not say."""
 
 
 class MediaPath(enum.StrEnum):
@@ -43,6 +48,11 @@ class CallRecord:
     """What a caller who did not get through left, or what the person wrote down."""
     seen: bool = True
     """False: a missed call that the person has not looked at."""
+    report: str | None = None
+    """The redacted ICE report as JSON, at most `MAX_REPORT_BYTES`: what was tried, what answered.
+    None of calls that had no media session, and of those made before format 2."""
+    region: str | None = None
+    """One of `REGIONS` when the media was relayed: where the relay stands. Else None."""
 
     @property
     def duration(self) -> int | None:
@@ -52,9 +62,12 @@ class CallRecord:
         return max(0, self.ended - self.answered)
 
 
-_COLUMNS = "call, peer, outgoing, started, kinds, answered, ended, reason, path, sas, note, seen"
+_COLUMNS = (
+    "call, peer, outgoing, started, kinds, answered, ended, reason, path, sas, note, seen, "
+    "report, region"
+)
 _SELECT = f"SELECT {_COLUMNS} FROM call"  # noqa: S608 - names alone
-_SAVE = f"INSERT OR REPLACE INTO call ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
+_SAVE = f"INSERT OR REPLACE INTO call ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
 
 
 class Calls:
@@ -69,6 +82,10 @@ class Calls:
             raise Rejected("A call id has 16 bytes and an identity 32; this record has others.")
         if record.note is not None and len(record.note) > MAX_TEXT_CHARS:
             raise Rejected(f"A note has at most {MAX_TEXT_CHARS} characters.")
+        if record.report is not None and not _is_report(record.report):
+            raise Rejected(f"A call's report is JSON of at most {MAX_REPORT_BYTES} bytes.")
+        if record.region is not None and record.region not in REGIONS:
+            raise Rejected("A relay's region is ca, de, or empty when it is not known.")
         with self._database.transaction():
             self._database.execute(
                 _SAVE,
@@ -85,6 +102,8 @@ class Calls:
                     record.sas,
                     record.note,
                     record.seen,
+                    record.report,
+                    record.region,
                 ),
             )
             surplus = self.count() - MAX_RECORDS
@@ -154,8 +173,16 @@ class Calls:
         return int(self._database.execute("SELECT count(*) FROM call")[0][0])
 
 
+def _is_report(text: str) -> bool:
+    try:
+        return len(text.encode()) <= MAX_REPORT_BYTES and isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _record(row: Row) -> CallRecord:
-    call, peer, outgoing, started, kinds, answered, ended, reason, path, sas, note, seen = row
+    call, peer, outgoing, started, kinds, answered, ended, reason, path, *more = row
+    sas, note, seen, report, region = more
     try:
         return CallRecord(
             call=CallId(call),
@@ -170,6 +197,8 @@ def _record(row: Row) -> CallRecord:
             sas=sas,
             note=note,
             seen=bool(seen),
+            report=report,
+            region=region,
         )
     except ValueError as error:
         raise HomeDamaged("The call history") from error

@@ -25,11 +25,15 @@ MAX_VALUE_CHARS = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Setting(Generic[T]):
-    """The name, type and default of one kept value. `type` may be a union: hence Any."""
+    """The name, type and default of one kept value. `type` may be a union: hence Any.
+
+    `most` bounds how many elements a tuple may have.
+    """
 
     name: str
     type: Any
     default: T
+    most: int | None = None
 
 
 REACH = Setting("reach", ReachPolicy, ReachPolicy.CODES)
@@ -41,8 +45,8 @@ REGION: Setting[str | None] = Setting("region", str | None, None)
 """CA or DE: use no bootstrap elsewhere (P10)."""
 BOOTSTRAPS: Setting[tuple[str, ...]] = Setting("bootstraps", tuple[str, ...], ())
 """Multiaddrs with /p2p/ of the bootstraps the person added or codes hinted at."""
-DHT_PEERS: Setting[tuple[str, ...]] = Setting("dht-peers", tuple[str, ...], ())
-"""Multiaddrs of DHT servers met before: a way in while every bootstrap is down."""
+DHT_PEERS: Setting[tuple[str, ...]] = Setting("dht-peers", tuple[str, ...], (), most=64)
+"""Multiaddrs with /p2p/ of DHT servers met before: a way in while every bootstrap is down."""
 
 _BAD = (cattrs.BaseValidationError, OnMeetError, ValueError, TypeError, KeyError)
 _converter = make_converter()
@@ -66,7 +70,9 @@ class Settings:
         return value
 
     def put(self, setting: Setting[T], value: T) -> None:
-        """Keeps `value`. Raises `Rejected` if it would not come back the same."""
+        """Keeps `value`. Raises `Rejected` if it would not come back the same, or is too much."""
+        if setting.most is not None and isinstance(value, tuple) and len(value) > setting.most:
+            raise Rejected(f"The setting {setting.name!r} holds at most {setting.most} values.")
         try:
             text = json.dumps(_converter.unstructure(value), ensure_ascii=False)
             same = _structure(json.loads(text), setting.type) == value

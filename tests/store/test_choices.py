@@ -9,7 +9,15 @@ from onmeet_node.identity.policy import ReachPolicy
 from onmeet_node.store import AudienceKind, Setting
 from onmeet_node.store.audiences import MAX_LIVE
 from onmeet_node.store.errors import HomeDamaged, Rejected
-from onmeet_node.store.settings import BOOTSTRAPS, BUSY, REACH, REGION, RELAY_ONLY, Busy
+from onmeet_node.store.settings import (
+    BOOTSTRAPS,
+    BUSY,
+    DHT_PEERS,
+    REACH,
+    REGION,
+    RELAY_ONLY,
+    Busy,
+)
 
 SECRET = b"0123456789abcdef"
 
@@ -138,3 +146,10 @@ class TestSettings:
         for setting in (RELAY_ONLY, SHAPE):
             with pytest.raises(HomeDamaged, match=f"'{setting.name}'"):
                 store.settings.get(setting)
+
+    def test_a_setting_of_many_values_is_bounded(self, store):
+        peers = tuple(f"/ip4/192.0.2.1/tcp/{port}" for port in range(65))
+        store.settings.put(DHT_PEERS, peers[:64])
+        with pytest.raises(Rejected, match="at most 64"):
+            store.settings.put(DHT_PEERS, peers)
+        assert store.settings.get(DHT_PEERS) == peers[:64]

@@ -15,6 +15,7 @@ from onmeet_node.store import (
     Contact,
     ContactState,
     KeyFile,
+    MediaPath,
     Passphrase,
     export_home,
     import_home,
@@ -30,7 +31,7 @@ from onmeet_node.store.errors import (
     StoreError,
     WrongPassphrase,
 )
-from onmeet_node.store.settings import BUSY, Busy
+from onmeet_node.store.settings import BUSY, DHT_PEERS, RELAY_ONLY, Busy
 from onmeet_node.wire.messages import CallId, Card
 
 ANA = Contact(
@@ -40,7 +41,17 @@ ANA = Contact(
     card=Card(name="Ana 🎈"),
     secret=b"s" * 16,
 )
-TALK = CallRecord(call=CallId(b"c" * 16), peer=ANA.identity, outgoing=True, started=5, note="hi")
+TALK = CallRecord(
+    call=CallId(b"c" * 16),
+    peer=ANA.identity,
+    outgoing=True,
+    started=5,
+    note="hi",
+    path=MediaPath.RELAY,
+    report='{"local": ["relay/tls"]}',
+    region="de",
+)
+PEERS = ("/ip4/192.0.2.1/tcp/4001/p2p/12D3KooW",)
 
 
 @pytest.fixture
@@ -50,6 +61,8 @@ def exported(home, tmp_path, cheap):
         store.contacts.save(ANA)
         store.calls.save(TALK)
         store.settings.put(BUSY, Busy.HIDE)
+        store.settings.put(DHT_PEERS, PEERS)
+        store.settings.put(RELAY_ONLY, True)
         store.audiences.add(AudienceKind.CODE, secret=b"k" * 16, label="party", now=1)
         store.outbox.add(ANA.identity, b"ref", b"message", now=1, expires=9)
         export_home(store, path, Passphrase("carry", cost=cheap))
@@ -74,13 +87,15 @@ def test_a_home_made_from_an_export_holds_everything(exported, home, tmp_path):
     with open_home(tmp_path / "second", KeyFile()) as store:
         assert store.contacts.list() == (ANA,)
         assert store.calls.list() == (TALK,)
+        assert store.settings.get(DHT_PEERS) == PEERS
+        assert store.settings.get(RELAY_ONLY) is True
 
 
 def test_an_export_of_an_older_version_is_upgraded_when_opened(exported, tmp_path):
     import_home(exported, "carry", tmp_path / "second", KeyFile())
     later = (*load_schemas(), "ALTER TABLE call ADD COLUMN stars INTEGER")
     with open_home(tmp_path / "second", KeyFile(), schemas=later) as store:
-        assert store.database.format == 2
+        assert store.database.format == len(later)
         assert store.contacts.list() == (ANA,)
 
 

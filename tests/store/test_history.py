@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from onmeet_node.call.effects import EndReason
 from onmeet_node.call.events import Identity
 from onmeet_node.store import CallRecord, MediaPath
 from onmeet_node.store.errors import HomeDamaged, Rejected
-from onmeet_node.store.history import MAX_RECORDS
+from onmeet_node.store.history import MAX_RECORDS, MAX_REPORT_BYTES, REGIONS
 from onmeet_node.store.outbox import MAX_MESSAGE_BYTES, MAX_PER_PEER
 from onmeet_node.wire.messages import CallId, Kind
 
@@ -30,6 +32,7 @@ def record(number: int = 0, peer: Identity = ANA, **more) -> CallRecord:
     )
 
 
+TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 _time = st.none() | st.integers(0, 2**40)
 
 
@@ -47,9 +50,11 @@ class TestHistory:
             ended=_time,
             reason=st.none() | st.sampled_from(EndReason),
             path=st.none() | st.sampled_from(MediaPath),
-            sas=st.none() | st.text(st.characters(codec="utf-8"), max_size=20),
+            sas=st.none() | TEXT,
             note=st.none() | st.text(st.characters(codec="utf-8"), max_size=50),
             seen=st.booleans(),
+            report=st.none() | st.dictionaries(TEXT, TEXT, max_size=3).map(json.dumps),
+            region=st.none() | st.sampled_from(sorted(REGIONS)),
         )
     )
     def test_what_is_saved_is_what_is_read(self, store, kept):
@@ -94,8 +99,8 @@ class TestHistory:
     def test_a_caller_who_never_tires_pushes_out_the_oldest_only(self, store):
         store.database.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
-            "INSERT INTO call SELECT ?, cast(printf('%016d', i) AS BLOB), 0, 'audio', i, NULL, "
-            "NULL, NULL, NULL, NULL, NULL, 1 FROM n",
+            "INSERT INTO call (peer, call, outgoing, kinds, started, seen) "
+            "SELECT ?, cast(printf('%016d', i) AS BLOB), 0, 'audio', i, 1 FROM n",
             (MAX_RECORDS, BEN),
         )
         store.calls.save(record(20_000))
@@ -112,8 +117,25 @@ class TestHistory:
         assert store.calls.clear() == 1
         assert store.calls.list() == ()
 
+    def test_the_longest_report_is_kept_whole(self, store):
+        longest = json.dumps({"x": "é" * 2042}, ensure_ascii=False).replace(": ", ":")
+        assert len(longest.encode()) == MAX_REPORT_BYTES - 4
+        store.calls.save(record(1, report=longest + " " * 4))
+        assert store.calls.get(ANA, record(1).call).report == longest + " " * 4
+
     @pytest.mark.parametrize(
-        "bad", [{"call": CallId(b"x")}, {"peer": Identity(b"x")}, {"note": "x" * 5000}]
+        "bad",
+        [
+            {"call": CallId(b"x")},
+            {"peer": Identity(b"x")},
+            {"note": "x" * 5000},
+            {"report": json.dumps({"x": "é" * 2048}, ensure_ascii=False)},
+            {"report": "not JSON"},
+            {"report": "[" * 4000},
+            {"report": "[]"},
+            {"report": '{"x": "\ud800"}'},
+            {"region": "us"},
+        ],
     )
     def test_impossible_records_are_refused(self, store, bad):
         with pytest.raises(Rejected):
