@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onmeet_node.call import effects as do
 from onmeet_node.call import timing
-from onmeet_node.call.effects import Effect, EndReason, State
+from onmeet_node.call.effects import Effect, EndReason, Ring, State
 from onmeet_node.call.events import Device, Identity
 from onmeet_node.call.leg import Leg
 from onmeet_node.call.status import CallStatus
@@ -24,7 +24,7 @@ from onmeet_node.wire.messages import (
 MAX_AGE_MS = 600_000
 """The greatest age an invite can state (wire/messages.py); it is late long before."""
 
-LOUDNESS = {RingState.DELIVERED: 0, RingState.SILENCED: 1, RingState.ALERTING: 2}
+LOUDNESS = (Ring.SENT, Ring.DELIVERED, Ring.SILENCED, Ring.ALERTING)
 """Of several devices, the caller is told of the one that rings most noticeably."""
 
 
@@ -175,6 +175,7 @@ class CallCore:
         if not leg.open:
             return
         leg.invited = True
+        leg.ring = leg.ring or Ring.SENT
         offer = leg.session(0)
         age_ms = min(int((self._now - self._begun) * 1000), MAX_AGE_MS)
         self._do(
@@ -223,9 +224,9 @@ class CallCore:
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────
     @property
-    def _ring(self) -> RingState | None:
+    def _ring(self) -> Ring | None:
         rings = [leg.ring for leg in self._legs.values() if leg.ring is not None]
-        return max(rings, key=LOUDNESS.__getitem__, default=None)
+        return max(rings, key=LOUDNESS.index, default=None)
 
     def _add(self, device: Device) -> Leg:
         leg = Leg(self._me, self.peer, self.id, device, outgoing=self.outgoing)

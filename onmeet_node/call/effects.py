@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field
 
 from onmeet_node.call.events import Device, Identity
-from onmeet_node.wire.messages import CallId, CallMessage, Candidate, Kind, MediaState, RingState
+from onmeet_node.wire.messages import CallId, CallMessage, Candidate, Kind, MediaState
 
 
 class State(enum.StrEnum):
@@ -21,6 +21,21 @@ class State(enum.StrEnum):
     CONNECTED = "connected"
     RECONNECTING = "reconnecting"
     ENDED = "ended"
+
+
+class Ring(enum.StrEnum):
+    """What a caller knows of the ringing. All but `SENT` are the callee's own words (`RingState`):
+    nothing here may make a caller believe that a phone rings which does not (P14).
+    """
+
+    SENT = "sent"
+    """The invite went out on a channel; no device has confirmed it. Never on the wire."""
+    DELIVERED = "delivered"
+    """It reached the device."""
+    ALERTING = "alerting"
+    """It rings where a person can notice it."""
+    SILENCED = "silenced"
+    """The person silenced it; accepting is still possible."""
 
 
 class EndReason(enum.StrEnum):
@@ -142,8 +157,8 @@ class Changed:
     state: State
     outgoing: bool
     kinds: frozenset[Kind]
-    ring: RingState | None = None
-    """The furthest any device of the peer got; None before the first report."""
+    ring: Ring | None = None
+    """The furthest any device of the peer got; None before the first invite went out."""
     device: Device | None = None
     """The device the call is with, once accepted; or the one that rang us."""
 

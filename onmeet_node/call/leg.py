@@ -18,6 +18,7 @@ from onmeet_node.call.effects import (
     Effect,
     MakeAnswer,
     MakeOffer,
+    Ring,
     Send,
     TakeAnswer,
     TakeCandidates,
@@ -35,7 +36,6 @@ from onmeet_node.wire.messages import (
     Candidates,
     Kind,
     Renegotiate,
-    RingState,
 )
 
 
@@ -72,7 +72,7 @@ class Leg:
         self.invited = False
         self.invite_by: float | None = None
         """When the invite goes out without the offer it waits for."""
-        self.ring: RingState | None = None
+        self.ring: Ring | None = None
         self.media_broke = False
         """A session of it failed or was given up, so the peer may wait for our offer."""
         self.failures = 0

@@ -5,13 +5,15 @@ from __future__ import annotations
 from onmeet_node.call import events as on
 from onmeet_node.call import timing
 from onmeet_node.call.core import listed
-from onmeet_node.call.effects import EndReason, State
+from onmeet_node.call.effects import EndReason, Ring, State
 from onmeet_node.call.events import Device
 from onmeet_node.call.leg import Leg
 from onmeet_node.call.renegotiation import MediaCall
 from onmeet_node.call.table import ACCEPTED, UNANSWERED, AllDevicesLost
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.messages import HangupReason, Kind, RingState
+
+RING_ORDER = tuple(Ring)
 
 
 class RingingCall(MediaCall):
@@ -43,11 +45,9 @@ class RingingCall(MediaCall):
     def _ringing(self, leg: Leg, state: RingState) -> None:
         if self.state not in UNANSWERED:
             return
-        # NOTE: silenced is never followed by alerting, so what comes after it came late
-        if leg.ring is None or (
-            leg.ring is not RingState.SILENCED and state != RingState.DELIVERED
-        ):
-            leg.ring = state
+        # NOTE: a device goes through these in order, so what leads back came late
+        if leg.ring is None or RING_ORDER.index(Ring(state)) > RING_ORDER.index(leg.ring):
+            leg.ring = Ring(state)
         self._rang = True
         self._go(m.Ringing)
 

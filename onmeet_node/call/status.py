@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onmeet_node.call.effects import State
+from onmeet_node.call.effects import Ring, State
 from onmeet_node.call.events import Device, Identity
-from onmeet_node.wire.messages import CallId, Kind, MediaState, RingState
+from onmeet_node.wire.messages import CallId, Kind, MediaState
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class CallStatus:
     """Kinds of media either side sends."""
     sending: frozenset[Kind]
     """Kinds we send, once accepted."""
-    ring: RingState | None
-    """The furthest any device of the callee got."""
+    ring: Ring | None
+    """The furthest any device of the callee got; None before the first invite went out."""
     device: Device | None
     """The device the call is with, or the one that rings us; None before the callee accepted."""
     signaling: bool

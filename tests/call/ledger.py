@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from onmeet_node.call import effects as do
-from onmeet_node.call.effects import Effect, State
+from onmeet_node.call.effects import Effect, Ring, State
 from onmeet_node.call.events import Device
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.messages import CallId
@@ -22,10 +22,14 @@ class Ledger:
         self.answered: set[Key] = set()
         self.accepted: set[CallId] = set()
         self.ended: dict[CallId, do.Ended] = {}
+        self.rings: set[tuple[CallId, Ring]] = set()
+        """What may be shown of the ringing: what was sent, and what devices said."""
 
     def heard(self, message: m.CallMessage) -> None:
         if isinstance(message, m.Accept):
             self.accepted.add(message.call)
+        if isinstance(message, m.Ringing):
+            self.rings.add((message.call, Ring(message.state)))
 
     def check(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -38,6 +42,8 @@ class Ledger:
                 assert isinstance(message, m.Cancel | m.Decline | m.Hangup), "only the last word"
             if isinstance(message, m.Accept):
                 self.accepted.add(message.call)
+            if isinstance(message, m.Invite):
+                self.rings.add((message.call, Ring.SENT))
             return
         assert effect.call not in self.ended, "nothing is asked for a call that is over"
         match effect:
@@ -68,6 +74,10 @@ class Ledger:
                 self.open.remove((effect.call, effect.device, effect.generation))
             case do.Changed():
                 assert effect.state is not State.ENDED
+                if effect.ring is not None:
+                    assert (effect.call, effect.ring) in self.rings, "only what a device said"
+                if effect.state is State.RINGING_OUT:
+                    assert effect.ring not in {None, Ring.SENT}, "it rings, and somebody said so"
             case do.Ended():
                 assert not [key for key in self.open if key[0] == effect.call], "all is closed"
                 self.ended[effect.call] = effect

@@ -6,7 +6,7 @@ import pytest
 
 from onmeet_node.call import effects as do
 from onmeet_node.call import events as on
-from onmeet_node.call.effects import EndReason, State
+from onmeet_node.call.effects import EndReason, Ring, State
 from onmeet_node.call.errors import AlreadyInCall, LocalProtocolError
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.messages import RingState
@@ -38,19 +38,18 @@ def test_an_early_media_call_from_dialling_to_talking() -> None:
     assert alice.dials(early=True) == [do.FindDevices(CALL, BOB), changed(State.DIALING)]
     assert alice.does(on.DeviceReady(CALL, PHONE)) == [do.MakeOffer(CALL, PHONE, 0, BOTH)]
     assert alice.does(on.OfferReady(CALL, PHONE, 0, OFFER)) == [
-        do.Send(BOB, PHONE, m.Invite(call=CALL, sdp=OFFER))
+        do.Send(BOB, PHONE, m.Invite(call=CALL, sdp=OFFER)),
+        changed(State.DIALING, ring=Ring.SENT),
     ]
-    assert alice.hears(m.Ringing(call=CALL)) == [
-        changed(State.RINGING_OUT, ring=RingState.DELIVERED)
-    ]
+    assert alice.hears(m.Ringing(call=CALL)) == [changed(State.RINGING_OUT, ring=Ring.DELIVERED)]
     assert alice.hears(m.Ringing(call=CALL, state=RingState.ALERTING)) == [
-        changed(State.RINGING_OUT, ring=RingState.ALERTING)
+        changed(State.RINGING_OUT, ring=Ring.ALERTING)
     ]
     assert alice.hears(m.Answer(call=CALL, sdp=ANSWER)) == [do.TakeAnswer(CALL, PHONE, 0, ANSWER)]
     assert alice.does(on.MediaConnected(CALL, PHONE, 0)) == []
     assert alice.hears(m.Accept(call=CALL)) == [
         do.Attach(CALL, PHONE, 0, BOTH),
-        changed(State.CONNECTED, ring=RingState.ALERTING, device=PHONE),
+        changed(State.CONNECTED, ring=Ring.ALERTING, device=PHONE),
     ]
 
 
@@ -193,11 +192,44 @@ def test_the_caller_sees_the_device_that_rings_most_noticeably() -> None:
     alice.rings_at(PHONE)
     alice.does(on.DeviceReady(CALL, LAPTOP))
     alice.hears(m.Ringing(call=CALL), LAPTOP)
-    assert alice.line.calls[0].ring is RingState.ALERTING
+    assert alice.line.calls[0].ring is Ring.ALERTING
     alice.hears(m.Ringing(call=CALL, state=RingState.SILENCED), PHONE)
-    assert alice.line.calls[0].ring is RingState.SILENCED
+    assert alice.line.calls[0].ring is Ring.SILENCED
     alice.hears(m.Ringing(call=CALL, state=RingState.ALERTING), PHONE)  # overtaken, late
-    assert alice.line.calls[0].ring is RingState.SILENCED
+    assert alice.line.calls[0].ring is Ring.SILENCED
+
+
+def test_what_the_caller_sees_of_one_device_from_sent_to_silenced() -> None:
+    alice = Phone()
+    alice.dials()
+    assert alice.line.calls[0].ring is None
+    seen = of(alice.does(on.DeviceReady(CALL, PHONE)), do.Changed)
+    for state in RingState:
+        seen += of(alice.hears(m.Ringing(call=CALL, state=state)), do.Changed)
+    assert [(change.state, change.ring) for change in seen] == [
+        (State.DIALING, Ring.SENT),
+        (State.RINGING_OUT, Ring.DELIVERED),
+        (State.RINGING_OUT, Ring.ALERTING),
+        (State.RINGING_OUT, Ring.SILENCED),
+    ]
+
+
+def test_a_device_that_is_lost_is_not_said_to_ring() -> None:
+    alice = Phone()
+    alice.rings_at(PHONE)
+    lost = of(alice.does(on.DeviceLost(BOB, PHONE)), do.Changed)
+    assert [(change.state, change.ring) for change in lost] == [(State.DIALING, None)]
+    back = of(alice.does(on.DeviceReady(CALL, PHONE)), do.Changed)
+    assert [(change.state, change.ring) for change in back] == [(State.DIALING, Ring.SENT)]
+
+
+def test_an_invite_that_never_left_is_not_called_sent() -> None:
+    alice = Phone()
+    alice.dials(early=True)
+    alice.does(on.DeviceReady(CALL, PHONE))
+    alice.does(on.DeviceLost(BOB, PHONE))
+    assert sent(alice.does(on.OfferReady(CALL, PHONE, 0, OFFER))) == []
+    assert alice.line.calls[0].ring is None
 
 
 def test_hanging_up_while_it_rings_cancels_everywhere() -> None:
