@@ -1,16 +1,18 @@
-"""`/onmeet/boot/1`: what a bootstrap answers when nodes ask it about itself."""
+"""`/onmeet/boot/1`: what a bootstrap answers when nodes ask it."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import trio
 from nacl.signing import SigningKey
 
 from bootstrap.config import BootstrapConfig
-from bootstrap.limits import RateLimit, prefix_of
+from bootstrap.errors import Exhausted
+from bootstrap.limits import Caps, Quota, RateLimit, prefix_of
+from bootstrap.turn import Lender
 from onmeet_node.net.host import Host
 from onmeet_node.net.streams import Stream
 from onmeet_node.wire.bootstrap_api import (
@@ -19,12 +21,15 @@ from onmeet_node.wire.bootstrap_api import (
     Answer,
     Describe,
     Description,
+    DialBack,
+    DialedBack,
     Echo,
     LendTurn,
     Limits,
     Observed,
     Refused,
     SignedDescription,
+    Transport,
     decode_request,
     encode_answer,
     sign_description,
@@ -41,6 +46,8 @@ DESCRIPTION_SECONDS = 6 * 3600
 """How long a signed description is valid: a bootstrap that moved is soon known to have."""
 RESIGN_SECONDS = 600
 """A description is signed once for all who ask within this time."""
+DIAL_BACKS = Caps(total=32, per_prefix=4, per_peer=1)
+"""At the same time; each takes a socket and up to `host.DIAL_BACK_SECONDS`."""
 
 
 class Api:
@@ -52,11 +59,16 @@ class Api:
         config: BootstrapConfig,
         *,
         address_of: Callable[[Stream], str | None],
+        dial_back: Callable[[Stream, str, DialBack], Awaitable[bool]],
+        lender: Lender | None = None,
         clock: Callable[[], float] = trio.current_time,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
         self._address_of = address_of
+        self._dial_back = dial_back
+        self._dial_backs = Quota(DIAL_BACKS, "dial-backs")
+        self._lender = lender
         self._wall_clock = wall_clock
         self._key = SigningKey(config.seed)
         self._peers = RateLimit(config.request_rate, clock)
@@ -75,9 +87,10 @@ class Api:
                     if not left:
                         return
                     left -= 1
-                    await stream.send_all(encode_frame(encode_answer(self._answer(stream, frame))))
+                    answer = await self._answer(stream, frame)
+                    await stream.send_all(encode_frame(encode_answer(answer)))
 
-    def _answer(self, stream: Stream, frame: bytes) -> Answer:
+    async def _answer(self, stream: Stream, frame: bytes) -> Answer:
         network = prefix_of(self._address_of(stream))
         # A peer's own limit first: one that is over it must not use up its network's share.
         if not self._peers.allow(stream.peer_id) or not self._networks.allow(network):
@@ -88,7 +101,11 @@ class Api:
             case Echo():
                 return self._observed(stream)
             case LendTurn():
-                return Refused("unavailable", "This bootstrap lends no TURN: ask another one.")
+                if self._lender is None:
+                    return Refused("unavailable", "This bootstrap lends no TURN: ask another one.")
+                return self._lender.lend()
+            case DialBack() as question:
+                return await self._dialed_back(stream, network, question)
             case Unknown():
                 return Refused("unsupported", "This bootstrap does not know that question.")
 
@@ -96,7 +113,22 @@ class Api:
         address = self._address_of(stream)
         if address is None:
             return Refused("unavailable", "The address of this connection cannot be told.")
-        return Observed(address=f"/ip{6 if ':' in address else 4}/{address}")
+        return Observed(address=_multiaddr(address))
+
+    async def _dialed_back(
+        self, stream: Stream, network: str, question: DialBack
+    ) -> DialedBack | Refused:
+        address = self._address_of(stream)
+        if address is None:
+            return Refused("unavailable", "The address of this connection cannot be told.")
+        try:
+            with self._dial_backs.holding(stream.peer_id, network):
+                reachable = await self._dial_back(stream, address, question)
+        except Exhausted:
+            return Refused("busy", "Too many want to be dialled: ask again in a minute.")
+        websocket = "/ws" if question.transport is Transport.WEBSOCKET else ""
+        where = f"{_multiaddr(address)}/tcp/{question.port}{websocket}"
+        return DialedBack(reachable=reachable, address=where)
 
     def description(self) -> SignedDescription:
         """Who we are, freshly signed at most `RESIGN_SECONDS` ago."""
@@ -110,7 +142,7 @@ class Api:
         return Description(
             operator=self._config.operator,
             region=self._config.region,
-            services=("dht", "relay"),
+            services=("dht", "relay", *(("turn",) if self._lender is not None else ())),
             limits=Limits(
                 reservations=1,
                 circuit_seconds=int(self._config.circuit_seconds),
@@ -123,3 +155,7 @@ class Api:
 
     def _sign(self, message: bytes) -> bytes:
         return self._key.sign(message).signature
+
+
+def _multiaddr(address: str) -> str:
+    return f"/ip{6 if ':' in address else 4}/{address}"

@@ -1,17 +1,21 @@
-"""A bootstrap put together: one host, and on it the DHT, the relay and the answers about itself."""
+"""A bootstrap put together: a host, on it the DHT, the relay and its answers; beside it TURN."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import attrs
 
 from bootstrap.api import Api
-from bootstrap.config import BootstrapConfig
-from bootstrap.host import network_of, open_bootstrap_host, remote_address
+from bootstrap.config import BootstrapConfig, TurnConfig
+from bootstrap.coturn import Coturn, open_coturn
+from bootstrap.errors import ConfigError
+from bootstrap.host import dial_back, network_of, open_bootstrap_host, remote_address
 from bootstrap.limits import Caps
 from bootstrap.relay import Relay, RelayLimits, open_relay
+from bootstrap.turn import Lender, foreign_lender, new_secret, own_urls
 from onmeet_node.net.host import Host
 
 
@@ -22,14 +26,18 @@ class Counts:
     connections: int
     reservations: int
     circuits: int
+    turn: str
+    """``up``, ``down`` (being started again), ``elsewhere`` or ``none``."""
+    turn_restarts: int
 
 
 class Bootstrap:
     """A running bootstrap. Made by `open_bootstrap`."""
 
-    def __init__(self, host: Host, relay: Relay) -> None:
+    def __init__(self, host: Host, relay: Relay, turn: Turn) -> None:
         self._host = host
         self._relay = relay
+        self._turn = turn
 
     @property
     def peer_id(self) -> str:
@@ -47,7 +55,14 @@ class Bootstrap:
             connections=self._host.stats().connections,
             reservations=self._relay.reservations,
             circuits=self._relay.circuits,
+            turn=self._turn.state,
+            turn_restarts=self._turn.coturn.restarts if self._turn.coturn else 0,
         )
+
+    @property
+    def turn_pid(self) -> int | None:
+        """The process id of coturn, if it runs here."""
+        return self._turn.coturn.pid if self._turn.coturn else None
 
 
 def relay_limits(config: BootstrapConfig) -> RelayLimits:
@@ -64,15 +79,56 @@ def relay_limits(config: BootstrapConfig) -> RelayLimits:
     )
 
 
+@attrs.frozen
+class Turn:
+    """The TURN service as configured: what is lent, and the coturn that is run for it."""
+
+    lender: Lender | None = None
+    coturn: Coturn | None = None
+
+    @property
+    def state(self) -> str:
+        """See `Counts.turn`."""
+        if self.coturn is not None:
+            return "up" if self.coturn.up else "down"
+        return "elsewhere" if self.lender is not None else "none"
+
+
+@asynccontextmanager
+async def open_turn(config: TurnConfig) -> AsyncIterator[Turn]:
+    """Runs coturn for the length of the block if so configured.
+
+    Raises `ConfigError`, `CertificateError` and `StartFailed`.
+    """
+    if not config.serve:
+        yield Turn(foreign_lender(config)) if config.urls else Turn()
+        return
+    if not own_urls(config):
+        raise ConfigError(
+            "[turn] serve needs to know how this machine is reached: set public to its public IP "
+            "addresses (or domain to its name)."
+        )
+    secret = new_secret()
+    async with open_coturn(config, secret) as coturn:
+        yield Turn(Lender(own_urls(config), secret, config.credential_seconds), coturn)
+
+
 @asynccontextmanager
 async def open_bootstrap(config: BootstrapConfig) -> AsyncIterator[Bootstrap]:
     """Serves for the length of the block, in this process, and writes nothing to disk.
 
-    Raises `StartFailed` when an address cannot be listened on.
+    Raises `StartFailed` when an address cannot be listened on, and as `open_turn`.
     """
     async with (
+        open_turn(config.turn) as turn,
         open_bootstrap_host(config) as host,
         open_relay(host, relay_limits(config), prefix_of=network_of) as relay,
     ):
-        Api(host, config, address_of=remote_address)
-        yield Bootstrap(host, relay)
+        Api(
+            host,
+            config,
+            address_of=remote_address,
+            dial_back=partial(dial_back, host),
+            lender=turn.lender,
+        )
+        yield Bootstrap(host, relay, turn)

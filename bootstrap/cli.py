@@ -52,7 +52,7 @@ def _common(command: F) -> F:
 
 
 def _home(given: Path | None) -> Path:
-    from bootstrap.config import default_home
+    from bootstrap.config_file import default_home
 
     return (given or default_home()).absolute()
 
@@ -84,15 +84,18 @@ def init(
     announce: tuple[str, ...],
 ) -> None:
     """Write a commented configuration and a new key."""
-    from bootstrap.config import DEFAULT_LISTEN, KEY_NAME, checked, create
+    from bootstrap.config import DEFAULT_LISTEN
+    from bootstrap.config_file import KEY_NAME, checked, create
 
     output = _Output(as_json=as_json)
     try:
         config = checked(
-            operator=operator,
-            region=region or "",
-            listen=listen or DEFAULT_LISTEN,
-            announce=announce,
+            {
+                "operator": operator,
+                "region": region or "",
+                "listen": list(listen or DEFAULT_LISTEN),
+                "announce": list(announce),
+            }
         )
         path = create(_home(home), config)
     except BootstrapError as error:
@@ -113,7 +116,7 @@ def run(*, home: Path | None, as_json: bool) -> None:
     """Serve until interrupted (SIGINT, SIGTERM). Writes nothing to disk."""
     import trio
 
-    from bootstrap.config import load
+    from bootstrap.config_file import load
 
     output = _Output(as_json=as_json)
     try:

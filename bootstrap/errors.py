@@ -19,5 +19,9 @@ class StartFailed(BootstrapError):
     """The bootstrap could not begin to serve."""
 
 
+class CertificateError(BootstrapError):
+    """A TLS certificate cannot be used: unreadable, out of date, or for another name."""
+
+
 class Exhausted(BootstrapError):
     """A cap was reached; the request is refused and changes nothing."""

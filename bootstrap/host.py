@@ -7,12 +7,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import trio
+from libp2p.peer.id import ID
+from multiaddr import Multiaddr
+
 from bootstrap.config import BootstrapConfig
 from bootstrap.errors import StartFailed
 from bootstrap.limits import prefix_of
 from onmeet_node.net.errors import BadAddress, LibraryMoved, ListenFailed
 from onmeet_node.net.host import Host, HostConfig, open_host
 from onmeet_node.net.streams import Stream
+from onmeet_node.wire.bootstrap_api import DialBack, Transport
+
+log = logging.getLogger("bootstrap")
+
+DIAL_BACK_SECONDS = 5.0
+"""For connecting and both handshakes: four round trips on the worst of links."""
 
 _LAYERS = ("secured_conn", "conn", "stream", "_ws_connection", "_stream", "socket")
 """How the library's objects hold each other, from a muxed connection down to a socket."""
@@ -39,6 +49,29 @@ def remote_address(stream: Stream) -> str | None:
                 except OSError:
                     return None
     return None
+
+
+async def dial_back(host: Host, stream: Stream, address: str, question: DialBack) -> bool:
+    """Whether the peer of `stream` answers at this port of `address`, and proves to be itself.
+
+    A connection of its own, given up as soon as both have shown their keys.
+    """
+    network: Any = host.raw.get_network()
+    websocket = "/ws" if question.transport is Transport.WEBSOCKET else ""
+    where = Multiaddr(f"/ip{6 if ':' in address else 4}/{address}/tcp/{question.port}{websocket}")
+    peer = ID.from_string(stream.peer_id)
+    with trio.move_on_after(DIAL_BACK_SECONDS):
+        try:
+            connection = await network.transport_manager.transport_for_dialing(where).dial(where)
+            try:
+                await network.upgrader.upgrade_security(connection, True, peer)
+            finally:
+                with trio.CancelScope(shield=True), trio.move_on_after(1):
+                    await connection.close()
+            return True
+        except Exception as error:  # noqa: BLE001 - the library raises anything where nobody answers
+            log.debug("a dial-back failed: %s", type(error).__name__)
+    return False
 
 
 def network_of(stream: Stream) -> str:

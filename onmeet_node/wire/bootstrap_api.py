@@ -7,6 +7,7 @@ answered with `Refused`.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 
 import attrs
@@ -15,7 +16,7 @@ from nacl.signing import VerifyKey
 
 from onmeet_node.wire.codec import Codec
 from onmeet_node.wire.errors import DecodeError, DescriptionError, LocalProtocolError
-from onmeet_node.wire.fields import Data, Integer, Nested, Several, Text, field
+from onmeet_node.wire.fields import Choice, Data, Flag, Integer, Nested, Several, Text, field
 from onmeet_node.wire.messages import Unknown
 from onmeet_node.wire.peer_id import ed25519_key
 
@@ -48,6 +49,24 @@ class LendTurn:
 @attrs.frozen(kw_only=True)
 class Echo:
     """Where do you see me coming from? Answered with `Observed`."""
+
+
+class Transport(enum.StrEnum):
+    """How a listening port is spoken to."""
+
+    TCP = "tcp"
+    WEBSOCKET = "ws"
+
+
+@attrs.frozen(kw_only=True)
+class DialBack:
+    """Can I be reached at this port of the address you see me at? Answered with `DialedBack`.
+
+    The port is all that can be chosen: nobody else can be dialled by asking.
+    """
+
+    port: int = field(Integer(1, 65_535))
+    transport: Transport = field(Choice(Transport), default=Transport.TCP)
 
 
 # ── answers ──────────────────────────────────────────────────────────────────────────────────────
@@ -115,6 +134,16 @@ class Observed:
     address: str = field(Text(1, 256, ascii=True), hidden=True)
 
 
+@attrs.frozen(kw_only=True)
+class DialedBack:
+    """What came of a `DialBack`."""
+
+    reachable: bool = field(Flag())
+    """A fresh connection was made, and the asking node proved there that it is itself."""
+    address: str = field(Text(0, 256, ascii=True), default="", hidden=True)
+    """The multiaddr that was dialled, without ``/p2p``."""
+
+
 @attrs.frozen
 class Refused:
     """No. Not the last word: a node that was told ``busy`` asks again in a minute."""
@@ -126,8 +155,8 @@ class Refused:
     """For a log: what happened and what to do, in English."""
 
 
-Request = Describe | LendTurn | Echo | Unknown
-Answer = SignedDescription | TurnCredentials | Observed | Refused | Unknown
+Request = Describe | LendTurn | Echo | DialBack | Unknown
+Answer = SignedDescription | TurnCredentials | Observed | DialedBack | Refused | Unknown
 
 _requests: Codec[Request] = Codec(Request, limit=MAX_FRAME_BYTES)
 _answers: Codec[Answer] = Codec(Answer, limit=MAX_FRAME_BYTES)

@@ -21,6 +21,7 @@ from onmeet_node.wire.bootstrap_api import (
     open_description,
 )
 from onmeet_node.wire.frames import encode_frame
+from tests.bootstrap.asking import ask
 from tests.fakes.relay_world import ECHO, echo, said_back
 
 pytestmark = pytest.mark.real
@@ -134,14 +135,6 @@ async def test_many_questions_on_one_stream_are_answered_in_order_up_to_a_limit(
             received = b"".join([data async for data in stream])
             length = int.from_bytes(received[:4], "big") + 4
             assert len(received) == 8 * length
-
-
-async def ask(node: Host, peer: str, request) -> object:
-    stream = await node.open_stream(peer, PROTOCOL)
-    await stream.send_all(encode_frame(encode_request(request)))
-    await stream.send_eof()
-    received = b"".join([data async for data in stream])
-    return decode_answer(received[4:])
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,18 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.config import (
-    FILE_NAME,
-    KEY_NAME,
-    BootstrapConfig,
-    create,
-    default_home,
-    load,
-    render,
-)
+from bootstrap.config import BootstrapConfig, TurnConfig
+from bootstrap.config_file import FILE_NAME, KEY_NAME, create, default_home, load, render
 from bootstrap.errors import ConfigError, KeyFileError
 
 
 def test_what_init_writes_run_reads(tmp_path: Path):
     made = BootstrapConfig(
-        operator='The "Club"', region="de", listen=("/ip4/127.0.0.1/tcp/0",), circuit_seconds=60.0
+        operator='The "Club" \\ é',
+        region="de",
+        listen=("/ip4/127.0.0.1/tcp/0",),
+        circuit_seconds=60.0,
+        turn=TurnConfig(serve=True, public=("203.0.113.5", "2001:db8::5"), domain="turn.example"),
     )
     create(tmp_path / "new", made)
     assert load(tmp_path / "new") == made
@@ -75,6 +72,10 @@ def test_no_configuration_names_the_command_that_makes_one(tmp_path: Path):
         ("[relay]\nmax_reservations = true\n", "whole number"),
         ('[limits]\nrequests_per_minute = "many"\n', "a number"),
         ("[limits]\nmax_conections = 5\n", "max_connections"),
+        ('[turn]\nserve = "yes"\n', "true or false"),
+        ('[turn]\npublic = ["example.org"]\n', "no IP address"),
+        ('[turn]\nurls = ["https://example.org"]\n', "no TURN URL"),
+        ("[turn]\nport = 70000\n", "from 1 to 65535"),
         ("\xff", "not valid TOML"),
     ],
 )

@@ -1,0 +1,281 @@
+"""Runs coturn, the TURN server, beside the bootstrap: configured in memory, restarted when it dies.
+
+Nothing of it touches a disk: the configuration is an anonymous file in memory, users and logs are
+nowhere (P2). It ends with this process, however that ends.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import trio
+
+from bootstrap import certificate
+from bootstrap.config import TurnConfig
+from bootstrap.errors import StartFailed
+from bootstrap.stun import answers_binding
+from onmeet_node.net.backoff import Backoff
+
+log = logging.getLogger("bootstrap")
+
+PROGRAM = "turnserver"
+READY_SECONDS = 15.0
+"""From start to the first answer; coturn takes 0.1 s on an idle machine."""
+POLL_SECONDS = 0.05
+STOP_SECONDS = 3.0
+REALM = "onmeet"
+NONCE_SECONDS = 600
+ALLOCATION_SECONDS = 600
+"""A browser that was killed leaves its allocation for so long (media.md, 4)."""
+
+DENIED = (
+    "0.0.0.0-0.255.255.255",
+    "10.0.0.0-10.255.255.255",
+    "100.64.0.0-100.127.255.255",
+    "127.0.0.0-127.255.255.255",
+    "169.254.0.0-169.254.255.255",
+    "172.16.0.0-172.31.255.255",
+    "192.0.0.0-192.0.0.255",
+    "192.168.0.0-192.168.255.255",
+    "198.18.0.0-198.19.255.255",
+    "224.0.0.0-255.255.255.255",
+    "::1",
+    "64:ff9b::-64:ff9b::ffff:ffff",
+    "fc00::-fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "fe80::-febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+)
+"""Where nobody may be reached through us: RFC 6890's private and special addresses. The public
+addresses of this machine stay allowed: two people who are both relay-only meet there."""
+
+
+def configuration(config: TurnConfig, secret: str) -> str:
+    """Coturn's own configuration file for ours (turnserver(1))."""
+    here = _addresses_here()
+    local = [ip for ip in config.public if ip in here]
+    lines = [
+        f"listening-port={config.port}",
+        f"min-port={config.relay_port_min}",
+        f"max-port={config.relay_port_max}",
+        f"realm={REALM}",
+        "use-auth-secret",
+        f"static-auth-secret={secret}",
+        "fingerprint",
+        f"stale-nonce={NONCE_SECONDS}",
+        f"max-allocate-lifetime={ALLOCATION_SECONDS}",
+        f"user-quota={config.allocations_per_node}",
+        f"total-quota={config.max_allocations}",
+        f"max-bps={config.bytes_per_second}",
+        # no state, no logs; NOTE: userdb=/dev/null makes coturn refuse everybody
+        "userdb=:memory:",
+        "no-stdout-log",
+        "log-file=/dev/null",
+        "simple-log",
+        "pidfile=/dev/null",
+        "no-cli",
+        "no-dynamic-ip-list",
+        "no-dynamic-realms",
+        # nothing that a call does not need
+        "no-tcp-relay",
+        "no-multicast-peers",
+        "no-rfc5780",
+        "no-software-attribute",
+        "no-dtls",
+    ]
+    lines += [f"{what}={ip}" for ip in local for what in ("listening-ip", "relay-ip")]
+    if not local:
+        # Behind one-to-one NAT, as at most cloud providers: told, but not ours to listen on.
+        lines += [f"external-ip={ip}" for ip in config.public]
+    if config.tls:
+        lines += [
+            f"tls-listening-port={config.tls_port}",
+            f"cert={config.certificate}",
+            f"pkey={config.key}",
+            "no-tlsv1",
+            "no-tlsv1_1",
+        ]
+    else:
+        lines.append("no-tls")
+    if config.allow_private_peers:
+        lines.append("allow-loopback-peers")
+    else:
+        lines += [f"denied-peer-ip={addresses}" for addresses in DENIED]
+    return "\n".join(lines) + "\n"
+
+
+def _addresses_here() -> set[str]:
+    import ifaddr  # noqa: PLC0415 - only where coturn is run
+
+    return {
+        str(ipaddress.ip_address(ip.ip[0] if isinstance(ip.ip, tuple) else ip.ip))
+        for adapter in ifaddr.get_adapters()
+        for ip in adapter.ips
+    }
+
+
+class Coturn:
+    """coturn as this process's child. Live in `run`."""
+
+    def __init__(self, config: TurnConfig, secret: str) -> None:
+        self._config = config
+        self._secret = secret
+        self._process: trio.Process | None = None
+        self.up = False
+        """Whether it answers."""
+        self.restarts = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running process."""
+        return self._process.pid if self._process is not None else None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Runs coturn until cancelled, again and again if need be; ready when it answers.
+
+        Raises `StartFailed` if it cannot be started the first time; later failures are retried.
+        """
+        program = shutil.which(
+            PROGRAM, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/bin"
+        )
+        if program is None:
+            raise StartFailed(
+                "coturn is not installed. Install it (as root: apt-get install coturn), or set "
+                "[turn] serve = false and use somebody else's TURN server, or none."
+            )
+        backoff = Backoff()
+        while True:
+            try:
+                await self._run_once(program, task_status, backoff)
+            except StartFailed:
+                if not self.restarts:
+                    raise
+                log.warning("coturn could not be started again; trying on")
+            self.restarts += 1
+            await trio.sleep(backoff.next())
+
+    async def _run_once(
+        self, program: str, task_status: trio.TaskStatus[None], backoff: Backoff
+    ) -> None:
+        self._require_free_ports()
+        first = self.restarts == 0
+        process = self._process = await self._start(program)
+        try:
+            await self._wait_ready(process)
+            self.up = True
+            backoff.reset()
+            if first:
+                task_status.started()
+            await process.wait()
+            log.warning("coturn ended by itself; it is being started again")
+        finally:
+            self.up = False
+            with trio.CancelScope(shield=True):
+                await _end(process)
+            self._process = None
+
+    async def _start(self, program: str) -> trio.Process:
+        file = os.memfd_create("turnserver.conf")
+        try:
+            os.write(file, configuration(self._config, self._secret).encode())
+            command = [program, "-c", f"/proc/self/fd/{file}"]
+            if guard := shutil.which("setpriv"):
+                # NOTE: from util-linux, on every Debian; so that it dies with us even by kill -9.
+                command = [guard, "--pdeathsig", "KILL", "--", *command]
+            return await trio.lowlevel.open_process(
+                command,
+                pass_fds=(file,),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        finally:
+            os.close(file)
+
+    async def _wait_ready(self, process: trio.Process) -> None:
+        where = self._where()
+        with trio.move_on_after(READY_SECONDS):
+            while process.poll() is None:
+                if await answers_binding(where, self._config.port, seconds=POLL_SECONDS):
+                    return
+                await trio.sleep(POLL_SECONDS)
+        raise StartFailed(
+            f"coturn did not begin to answer at port {self._config.port}. Start it by hand to see "
+            f"why: {PROGRAM} -n --listening-port={self._config.port} --no-cli"
+        )
+
+    def _where(self) -> str:
+        here = _addresses_here()
+        return next((ip for ip in self._config.public if ip in here), "127.0.0.1")
+
+    def _require_free_ports(self) -> None:
+        """Coturn says nothing that helps when a port is taken, so look first."""
+        ports = [(socket.SOCK_DGRAM, self._config.port), (socket.SOCK_STREAM, self._config.port)]
+        if self._config.tls:
+            ports.append((socket.SOCK_STREAM, self._config.tls_port))
+        where = self._where()
+        family = socket.AF_INET6 if ":" in where else socket.AF_INET
+        for kind, port in ports:
+            name = "TCP" if kind == socket.SOCK_STREAM else "UDP"
+            with socket.socket(family, kind) as probe:
+                if kind == socket.SOCK_STREAM:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((where, port))
+                except PermissionError as error:
+                    raise StartFailed(
+                        f"{name} port {port} needs root or CAP_NET_BIND_SERVICE. See the systemd "
+                        "unit in bootstrap/deploy, or choose a port over 1023 in [turn]."
+                    ) from error
+                except OSError as error:
+                    raise StartFailed(
+                        f"{name} port {port} is taken by another program (ss -lpn shows which). "
+                        "Stop that, or choose another port in [turn]."
+                    ) from error
+
+    def reload_certificate(self) -> None:
+        """Tells coturn that the certificate's files were replaced (SIGUSR2, turnserver(1))."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGUSR2)
+
+
+@asynccontextmanager
+async def open_coturn(config: TurnConfig, secret: str) -> AsyncIterator[Coturn]:
+    """Runs coturn, which answers already, for the length of the block.
+
+    Raises `CertificateError` and `StartFailed`.
+    """
+    if config.tls:
+        now = datetime.datetime.now(datetime.UTC)
+        certificate.check(config.certificate, config.key, config.domain, now=now)
+    coturn = Coturn(config, secret)
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(coturn.run)
+            yield coturn
+            nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) == 1:  # the block's own, or why coturn did not start
+            raise group.exceptions[0] from None
+        raise
+
+
+async def _end(process: trio.Process) -> None:
+    """Ends a process: politely, then not."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        with trio.move_on_after(STOP_SECONDS):
+            await process.wait()
+            return
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

@@ -1,0 +1,289 @@
+"""TURN as a bootstrap offers it: real coturn, asked by real nodes."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import attrs
+import psutil
+import pytest
+import trio
+
+from bootstrap.app import Bootstrap, open_bootstrap
+from bootstrap.config import BootstrapConfig, TurnConfig, ephemeral_config
+from bootstrap.coturn import Coturn, configuration
+from bootstrap.errors import CertificateError, ConfigError, StartFailed
+from bootstrap.turn import Lender, own_urls, password
+from onmeet_node.net.host import HostConfig, open_host
+from onmeet_node.wire.bootstrap_api import LendTurn, Refused, TurnCredentials
+from tests.bootstrap.asking import ask, description
+from tests.fakes.hosts import until
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(
+        shutil.which("turnserver") is None and os.environ.get("ONMEET_REQUIRE_ALL") != "1",
+        reason="coturn is not installed",
+    ),
+]
+
+
+def free_port() -> int:
+    """A port that neither UDP nor TCP uses."""
+    while True:
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            port: int = tcp.getsockname()[1]
+            try:
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def turn(**settings: object) -> TurnConfig:
+    settings = {
+        "serve": True,
+        "public": ("127.0.0.1",),
+        "port": free_port(),
+        "relay_port_min": 40_300,
+        "relay_port_max": 40_400,
+        "allow_private_peers": True,
+        **settings,
+    }
+    return TurnConfig(**settings)  # type: ignore[arg-type]
+
+
+def with_turn(**settings: object) -> BootstrapConfig:
+    return attrs.evolve(ephemeral_config(), turn=turn(**settings))
+
+
+async def allocate(bootstrap: Bootstrap, given: TurnCredentials, url: str | None = None) -> bool:
+    """Whether coturn gives a relay for these credentials (asked by its own test program)."""
+    host, port = (url or given.urls[0]).split("?")[0].split(":")[1:]
+    command = ["turnutils_uclient", "-y", "-n", "1", "-m", "1", "-c", "-e", "127.0.0.1", "-p", port]
+    done = await trio.run_process(
+        [*command, "-u", given.username, "-w", given.credential, host],
+        capture_stdout=True,
+        capture_stderr=True,
+        check=False,
+    )
+    assert bootstrap.turn_pid is not None
+    return b"tot_send_msgs=" in done.stdout and b"error 401" not in done.stdout + done.stderr
+
+
+async def test_what_is_lent_works_and_names_nobody() -> None:
+    with trio.fail_after(60):
+        async with open_bootstrap(with_turn()) as bootstrap, open_host(HostConfig(())) as node:
+            await node.connect(bootstrap.addresses)
+            lent = await ask(node, bootstrap.peer_id, LendTurn())
+            again = await ask(node, bootstrap.peer_id, LendTurn())
+            assert isinstance(lent, TurnCredentials)
+            assert isinstance(again, TurnCredentials)
+            assert lent.username != again.username
+            assert node.peer_id not in lent.username
+            assert lent.credential not in repr(lent)
+            assert "turn" in (await description(node, bootstrap)).services
+            assert await allocate(bootstrap, lent)
+            forged = attrs.evolve(lent, credential=password("another secret", lent.username))
+            assert not await allocate(bootstrap, forged)
+            expired = Lender(lent.urls, "x", 60, clock=lambda: 0).lend()
+            assert not await allocate(bootstrap, expired)
+
+
+async def test_coturn_is_started_again_when_it_dies_and_ends_with_the_bootstrap() -> None:
+    with trio.fail_after(60):
+        async with open_bootstrap(with_turn()) as bootstrap:
+            first = bootstrap.turn_pid
+            assert first is not None
+            assert bootstrap.counts().turn == "up"
+            os.kill(first, signal.SIGKILL)
+            await until(lambda: bootstrap.counts().turn_restarts == 1, seconds=20)
+            await until(lambda: bootstrap.counts().turn == "up", seconds=20)
+            second = bootstrap.turn_pid
+            assert second not in {None, first}
+        assert not psutil.pid_exists(second)
+
+
+def test_coturn_dies_with_a_killed_bootstrap(tmp_path: Path) -> None:
+    script = tmp_path / "serve.py"
+    script.write_text(
+        "import trio, attrs\n"
+        "from bootstrap.app import open_bootstrap\n"
+        "from bootstrap.config import ephemeral_config, TurnConfig\n"
+        f"turn = TurnConfig(serve=True, public=('127.0.0.1',), port={free_port()})\n"
+        "async def main():\n"
+        "    async with open_bootstrap(attrs.evolve(ephemeral_config(), turn=turn)) as it:\n"
+        "        print(it.turn_pid, flush=True)\n"
+        "        await trio.sleep_forever()\n"
+        "trio.run(main)\n"
+    )
+    process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    with closing(process.stdout):
+        coturn = psutil.Process(int(process.stdout.readline()))
+        process.kill()
+        process.wait(10)
+        coturn.wait(10)
+
+
+async def test_nothing_of_coturn_is_on_a_disk_and_no_secret_in_its_command_line() -> None:
+    async with open_bootstrap(with_turn()) as bootstrap:
+        process = psutil.Process(bootstrap.turn_pid)
+        files = [
+            f.path for f in process.open_files() if not f.path.startswith(("/dev/", "/memfd:"))
+        ]
+        assert [path for path in files if not path.startswith("/usr/")] == []
+        assert "secret" not in " ".join(process.cmdline())
+        written = Path(f"/proc/{process.pid}/io").read_text()
+        assert "\nwrite_bytes: 0\n" in written
+
+
+def test_private_addresses_cannot_be_reached_through_the_relay_unless_allowed() -> None:
+    guarded = configuration(turn(allow_private_peers=False), "s")
+    for address in ("10.0.0.0-", "127.0.0.0-", "192.168.0.0-", "169.254.0.0-", "fc00::-", "::1"):
+        assert f"denied-peer-ip={address}" in guarded
+    assert "allow-loopback-peers" not in guarded
+    assert "allow-loopback-peers" in configuration(turn(), "s")
+
+
+async def test_a_taken_port_is_named_with_the_remedy() -> None:
+    config = with_turn()
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", config.turn.port))
+        with pytest.raises(StartFailed, match=f"UDP port {config.turn.port} is taken"):
+            async with open_bootstrap(config):
+                pass
+
+
+async def test_without_coturn_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bootstrap.coturn.PROGRAM", "no-such-turnserver")
+    with pytest.raises(StartFailed, match="apt-get install coturn"):
+        async with open_bootstrap(with_turn()):
+            pass
+
+
+async def test_an_address_must_be_known_to_serve_turn() -> None:
+    with pytest.raises(ConfigError, match="public"):
+        async with open_bootstrap(with_turn(public=())):
+            pass
+
+
+async def test_somebody_elses_server_is_lent_with_the_shared_secret(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("shared\n")
+    file.chmod(0o600)
+    url = "turn:turn.example.org:3478?transport=udp"
+    foreign = TurnConfig(urls=(url,), secret_file=str(file))
+    config = attrs.evolve(ephemeral_config(), turn=foreign)
+    async with open_bootstrap(config) as bootstrap, open_host(HostConfig(())) as node:
+        await node.connect(bootstrap.addresses)
+        lent = await ask(node, bootstrap.peer_id, LendTurn())
+        assert isinstance(lent, TurnCredentials)
+        assert lent.urls == (url,)
+        assert lent.credential == password("shared", lent.username)
+        assert bootstrap.counts().turn == "elsewhere"
+    file.chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        async with open_bootstrap(config):
+            pass
+
+
+async def test_without_turn_a_node_is_told_to_ask_elsewhere() -> None:
+    async with open_bootstrap(ephemeral_config()) as bootstrap, open_host(HostConfig(())) as node:
+        await node.connect(bootstrap.addresses)
+        refused = await ask(node, bootstrap.peer_id, LendTurn())
+        assert isinstance(refused, Refused)
+        assert refused.reason == "unavailable"
+
+
+def test_urls_say_how_it_is_reached() -> None:
+    assert own_urls(TurnConfig(public=("203.0.113.5", "2001:db8::5"))) == (
+        "turn:203.0.113.5:3478?transport=udp",
+        "turn:[2001:db8::5]:3478?transport=udp",
+        "turn:203.0.113.5:3478?transport=tcp",
+        "turn:[2001:db8::5]:3478?transport=tcp",
+    )
+    tls = TurnConfig(public=("203.0.113.5",), domain="t.example", certificate="c", key="k")
+    assert own_urls(tls)[-1] == "turns:t.example:5349?transport=tcp"
+
+
+# ── certificates ─────────────────────────────────────────────────────────────────────────────────
+def certificate(where: Path, name: str, *, days: float = 30) -> dict[str, str]:
+    """Files with a self-signed certificate for `name` that ends in so many days."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=60))
+        .not_valid_after(now + datetime.timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (where / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (where / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    (where / "key.pem").chmod(stat.S_IRUSR)
+    return {"certificate": str(where / "cert.pem"), "key": str(where / "key.pem")}
+
+
+async def test_tls_is_served_with_a_certificate(tmp_path: Path) -> None:
+    files = certificate(tmp_path, "localhost")
+    config = with_turn(domain="localhost", tls_port=free_port(), **files)
+    async with open_bootstrap(config):
+        context = ssl.create_default_context(cafile=files["certificate"])
+        raw = await trio.open_tcp_stream("127.0.0.1", config.turn.tls_port)
+        secured = trio.SSLStream(raw, context, server_hostname="localhost")
+        await secured.do_handshake()
+        await secured.aclose()
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "says"),
+    [("localhost", -1, "expired on"), ("other.example", 30, "is for other.example, not for")],
+)
+async def test_a_certificate_that_nobody_would_accept_stops_the_start(
+    tmp_path: Path, name: str, days: float, says: str
+) -> None:
+    files = certificate(tmp_path, name, days=days)
+    with pytest.raises(CertificateError, match=says):
+        async with open_bootstrap(with_turn(domain="localhost", tls_port=free_port(), **files)):
+            pass
+
+
+async def test_a_key_of_another_certificate_is_refused(tmp_path: Path) -> None:
+    files = certificate(tmp_path, "localhost")
+    (tmp_path / "other").mkdir()
+    other = certificate(tmp_path / "other", "localhost")
+    config = with_turn(domain="localhost", certificate=files["certificate"], key=other["key"])
+    with pytest.raises(CertificateError, match="belong together"):
+        async with open_bootstrap(config):
+            pass
+
+
+def test_the_secret_shows_in_no_repr() -> None:
+    assert "hidden" not in repr(Coturn(turn(), "hidden"))
+    assert "hidden" not in repr(Lender((), "hidden", 60))
