@@ -74,6 +74,16 @@ def main() -> None:
 @click.option(
     "--announce", multiple=True, metavar="MULTIADDR", help="Told to others instead; repeatable."
 )
+@click.option(
+    "--public-address",
+    multiple=True,
+    metavar="IP",
+    help="Where this machine is reached; with it, TURN is served. Repeatable (IPv4 and IPv6).",
+)
+@click.option("--domain", default="", metavar="NAME", help="Its host name, for TURN over TLS.")
+@click.option("--certificate", default="", metavar="FILE", help="PEM chain for that name.")
+@click.option("--key", default="", metavar="FILE", help="PEM key of the certificate.")
+@click.option("--tls-port", type=int, default=None, help="For TURN over TLS, 443 say.")
 def init(
     *,
     home: Path | None,
@@ -82,20 +92,34 @@ def init(
     region: str | None,
     listen: tuple[str, ...],
     announce: tuple[str, ...],
+    public_address: tuple[str, ...],
+    domain: str,
+    certificate: str,
+    key: str,
+    tls_port: int | None,
 ) -> None:
     """Write a commented configuration and a new key."""
     from bootstrap.config import DEFAULT_LISTEN
-    from bootstrap.config_file import KEY_NAME, checked, create
+    from bootstrap.config_file import KEY_NAME, announced, checked, create
 
     output = _Output(as_json=as_json)
+    listen = listen or DEFAULT_LISTEN
     try:
         config = checked(
             {
                 "operator": operator,
                 "region": region or "",
-                "listen": list(listen or DEFAULT_LISTEN),
-                "announce": list(announce),
-            }
+                "listen": list(listen),
+                "announce": list(announce or announced(listen, public_address)),
+            },
+            {
+                "serve": bool(public_address),
+                "public": list(public_address),
+                "domain": domain,
+                "certificate": certificate,
+                "key": key,
+                **({"tls_port": tls_port} if tls_port is not None else {}),
+            },
         )
         path = create(_home(home), config)
     except BootstrapError as error:

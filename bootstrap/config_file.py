@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,18 @@ def render(config: BootstrapConfig) -> str:
             lines += [f"# {line}" for line in field.metadata["comment"].splitlines()]
             lines.append(f"{name} = {toml(getattr(owner, name))}")
     return "\n".join(lines) + "\n"
+
+
+def announced(listen: Iterable[str], public: Iterable[str]) -> tuple[str, ...]:
+    """The listening multiaddrs with the public IP addresses in them, each for its own family."""
+    families = {ip: "ip6" if ":" in ip else "ip4" for ip in public}
+    split = [address.split("/", 3) for address in listen]
+    return tuple(
+        f"/{family}/{ip}/{parts[3]}"
+        for ip, family in families.items()
+        for parts in split
+        if len(parts) == 4 and parts[1] == family
+    )
 
 
 def checked(

@@ -51,6 +51,8 @@ def test_init_tells_a_program_in_json(tmp_path: Path):
         (["--operator", "x" * 81], "80"),
         (["--operator", "a\nb"], "cannot be shown"),
         (["--region", "us"], "us"),
+        (["--public-address", "example.org"], "no IP address"),
+        (["--tls-port", "0"], "65535"),
     ],
 )
 def test_a_wrong_option_writes_nothing(tmp_path: Path, options: list[str], says: str):

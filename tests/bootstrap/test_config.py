@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap.config import BootstrapConfig, TurnConfig
-from bootstrap.config_file import FILE_NAME, KEY_NAME, create, default_home, load, render
+from bootstrap.config_file import FILE_NAME, KEY_NAME, announced, create, default_home, load, render
 from bootstrap.errors import ConfigError, KeyFileError
 
 
@@ -118,3 +118,13 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path):
 def test_the_home_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("ONMEET_BOOTSTRAP_HOME", str(tmp_path))
     assert default_home() == tmp_path
+
+
+def test_public_addresses_are_announced_in_place_of_the_listening_ones():
+    listen = ("/ip4/0.0.0.0/tcp/4001", "/ip6/::/tcp/4001", "/ip4/0.0.0.0/tcp/4002/ws")
+    assert announced(listen, ("203.0.113.5", "2001:db8::5")) == (
+        "/ip4/203.0.113.5/tcp/4001",
+        "/ip4/203.0.113.5/tcp/4002/ws",
+        "/ip6/2001:db8::5/tcp/4001",
+    )
+    assert announced(listen, ()) == ()
