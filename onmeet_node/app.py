@@ -88,7 +88,7 @@ class Node:
         self._reacher = Reacher(channels, network.rendezvous, people)
         self._studio = Studio(
             config,
-            ice_servers=lambda: (),
+            turn=network.turn,
             relay_only=lambda: config.relay_only or store.settings.get(RELAY_ONLY),
         )
         line = Line(self.identity)

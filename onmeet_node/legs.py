@@ -60,7 +60,7 @@ class Leg:
 
     key: LegKey
     call: Call
-    plan: Callable[[], SessionConfig]
+    plan: Callable[[], Awaitable[SessionConfig]]
     """What the session shall do, as of now: accepting may change it."""
     feed: Feed
     binding: bytes
@@ -102,7 +102,7 @@ class Legs:
         session: MediaSession | None = None
         try:
             endpoint = await self._endpoint()
-            session = await endpoint.open_session(leg.plan())
+            session = await endpoint.open_session(await leg.plan())
             link = Link(session)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._report, leg, link)
@@ -144,7 +144,7 @@ class Legs:
             case do.TakeCandidates(candidates=candidates, end=end):
                 await session.add_candidates(candidates, end=end)
             case do.Attach(kinds=kinds):
-                await session.attach(kinds, leg.plan())
+                await session.attach(kinds, await leg.plan())
 
     async def _report(self, leg: Leg, link: Link) -> None:
         async for event in link.session.events:

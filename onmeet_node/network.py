@@ -18,6 +18,7 @@ from onmeet_node.net.errors import LanUnavailable, NetError
 from onmeet_node.net.host import Host, HostConfig, open_host
 from onmeet_node.net.relay import RelayClient
 from onmeet_node.net.rendezvous import Rendezvous
+from onmeet_node.net.turn import TurnServers
 from onmeet_node.profiles import CAPS
 from onmeet_node.store import Store
 from onmeet_node.store.settings import BOOTSTRAPS, REGION
@@ -39,7 +40,6 @@ class Network:
         self.relays = RelayClient(host)
         self.rendezvous = Rendezvous(host, key)
         self._config = config
-        self._store = store
         self._lan_problem: str | None = None
         self.bootstraps = Bootstraps(
             host,
@@ -47,6 +47,7 @@ class Network:
             region=config.region or store.settings.get(REGION),
             relays=self.relays,
         )
+        self.turn = TurnServers(host, self.bootstraps)
 
     @property
     def peer_id(self) -> str:
@@ -82,6 +83,7 @@ class Network:
         """Enters the network and is found in it by `audiences`, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.bootstraps.run)
+            nursery.start_soon(self.turn.run)
             if self._config.lan:
                 nursery.start_soon(self._meet_on_lan)
             self.host.on_connect(lambda _peer: self.rendezvous.refresh())

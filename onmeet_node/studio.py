@@ -9,17 +9,34 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 from onmeet_node.calls import Call
 from onmeet_node.config import Config
 from onmeet_node.media.endpoint import IceServer, MediaEndpoint, SessionConfig
+from onmeet_node.net.turn import TurnServer
 from onmeet_node.wire.messages import Kind
 
 if TYPE_CHECKING:
     from onmeet_node.media.frames import FrameFeed
+
+
+TURN_SECONDS = 5.0
+"""For the first credentials, at a call right after the start: connecting and two round trips."""
+
+
+class TurnSource(Protocol):
+    """Where TURN credentials come from; `net.turn.TurnServers` is the real one."""
+
+    def current(self) -> tuple[TurnServer, ...]:
+        """Those that work now, the best first."""
+        ...
+
+    async def ready(self) -> None:
+        """Waits until there are some, or none can be hoped for."""
+        ...
 
 
 class Studio:
@@ -29,11 +46,11 @@ class Studio:
         self,
         config: Config,
         *,
-        ice_servers: Callable[[], tuple[IceServer, ...]],
+        turn: TurnSource,
         relay_only: Callable[[], bool],
     ) -> None:
         self._config = config
-        self._ice_servers = ice_servers
+        self._turn = turn
         self._relay_only = relay_only
         self._wanted = trio.Event()
         self._ready = trio.Event()
@@ -60,14 +77,24 @@ class Studio:
         assert self._endpoint is not None
         return self._endpoint
 
-    def session(self, call: Call, kinds: frozenset[Kind]) -> SessionConfig:
-        """What a media session of this call shall do."""
+    async def session(self, call: Call, kinds: frozenset[Kind]) -> SessionConfig:
+        """What a media session of this call shall do.
+
+        Waits for TURN credentials where there is no call without them.
+        """
         wish, kept = call.wish, self._config.record
+        relay_only = wish.relay_only or self._relay_only()
+        if relay_only:
+            with trio.move_on_after(TURN_SECONDS):
+                await self._turn.ready()
         source: str | FrameFeed = wish.source if wish.source is not None else self._config.source
         return SessionConfig(
             kinds=kinds,
-            ice_servers=self._ice_servers(),
-            relay_only=self._relay_only(),
+            ice_servers=tuple(
+                IceServer(server.url, server.username, server.credential)
+                for server in self._turn.current()
+            ),
+            relay_only=relay_only,
             source=source,
             record=wish.record or (_file(kept, call, ".mp4") if kept else None),
             picture=_file(kept, call, ".png") if kept else None,

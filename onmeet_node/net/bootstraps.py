@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
+from typing import TypeVar
 
 import attrs
 import trio
@@ -32,6 +33,7 @@ from onmeet_node.wire.bootstrap_api import (
     Describe,
     Description,
     Refused,
+    Request,
     SignedDescription,
     decode_answer,
     encode_request,
@@ -48,6 +50,9 @@ RENEW_AT_LATEST = 3600.0
 """Seconds after which a connected bootstrap is asked again who it is."""
 RESERVATIONS = 2
 """Relays that hold a place for this node, so that one may fail."""
+
+
+A = TypeVar("A")
 
 
 class Standing(Enum):
@@ -235,15 +240,32 @@ class Bootstraps:
 async def ask_description(host: Host, peer: str) -> tuple[SignedDescription, float]:
     """What a connected bootstrap says of itself, unchecked, and the seconds a round trip took.
 
-    Raises BootstrapRefused if it is none, or RelayUnavailable.
+    Raises as `ask`.
     """
+    stream = await _question(host, peer)
+    asked = trio.current_time()
+    answer = await _exchange(stream, Describe(), SignedDescription)
+    return answer, trio.current_time() - asked
+
+
+async def ask(host: Host, peer: str, request: Request, expected: type[A]) -> A:
+    """One question to a connected bootstrap.
+
+    Raises BootstrapRefused if it is none, or RelayUnavailable with its reason.
+    """
+    return await _exchange(await _question(host, peer), request, expected)
+
+
+async def _question(host: Host, peer: str) -> Stream:
     try:
-        stream = await host.open_stream(peer, PROTOCOL)
+        return await host.open_stream(peer, PROTOCOL)
     except StreamRefused as error:
         raise BootstrapRefused("it is no On-Meet bootstrap, or too busy") from error
-    asked = trio.current_time()
+
+
+async def _exchange(stream: Stream, request: Request, expected: type[A]) -> A:
     try:
-        await stream.send_all(encode_frame(encode_request(Describe())))
+        await stream.send_all(encode_frame(encode_request(request)))
         answer = decode_answer(await _frame(stream))
     except (RemoteProtocolError, EOFError) as error:
         raise BootstrapRefused("it does not speak our protocol") from error
@@ -252,10 +274,13 @@ async def ask_description(host: Host, peer: str) -> tuple[SignedDescription, flo
     finally:
         stream.abort()
     if isinstance(answer, Refused):
-        raise RelayUnavailable("it asks us to come back later")
-    if not isinstance(answer, SignedDescription):
-        raise BootstrapRefused("it does not say who it is")
-    return answer, trio.current_time() - asked
+        raise RelayUnavailable(_WHY.get(answer.reason, "it asks us to come back later"))
+    if not isinstance(answer, expected):
+        raise BootstrapRefused("it does not say what it was asked")
+    return answer
+
+
+_WHY = {"unavailable": "it does not offer that", "unsupported": "it is older and cannot do that"}
 
 
 async def _frame(stream: Stream) -> bytes:

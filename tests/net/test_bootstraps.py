@@ -137,7 +137,7 @@ _NOW = int(time.time())
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak our protocol"),
         (encode_frame(b"\xc1"), "does not speak our protocol"),
         (b"", "does not speak our protocol"),
-        (encode_frame(b"\x81\xa1t\xa5other"), "does not say who it is"),
+        (encode_frame(b"\x81\xa1t\xa5other"), "does not say what it was asked"),
     ],
 )
 async def test_a_false_description_is_refused_with_its_reason(answer: bytes, says: str):

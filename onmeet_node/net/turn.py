@@ -1,0 +1,141 @@
+"""TURN servers that bootstraps lend: borrowed ahead of calls, renewed, dropped when expired."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import attrs
+import trio
+
+from onmeet_node.net.backoff import Backoff
+from onmeet_node.net.bootstraps import Bootstraps, Known, Standing, ask
+from onmeet_node.net.errors import NetError
+from onmeet_node.net.host import Host
+from onmeet_node.wire.bootstrap_api import LendTurn, TurnCredentials
+
+log = logging.getLogger(__name__)
+
+SERVICE = "turn"
+RENEW_AT = 0.5
+"""Of their life credentials are renewed: a call that begins then has them for half of it."""
+MAX_SERVERS = 4
+"""Given to one call: each is asked for a relay, which costs the operator a port."""
+ANSWER_LIMIT = 10.0
+
+
+@attrs.frozen
+class TurnServer:
+    """A URL (RFC 7065) with credentials that work now."""
+
+    url: str
+    username: str
+    credential: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class _Loan:
+    given: TurnCredentials = attrs.field(repr=False)
+    until: float
+
+
+class TurnServers:
+    """Keeps credentials of every connected bootstrap that lends TURN. Live in `run`."""
+
+    def __init__(self, host: Host, bootstraps: Bootstraps) -> None:
+        self._host = host
+        self._bootstraps = bootstraps
+        self._loans: dict[str, _Loan] = {}
+        self._settled: set[str] = set()
+        self._changed = trio.Event()
+        self.problems: dict[str, str] = {}
+        """Why a bootstrap that offers TURN lent none, by PeerId."""
+
+    def current(self) -> tuple[TurnServer, ...]:
+        """What works now, the nearest bootstrap's first; of the second only its best URL."""
+        loans = [(peer, loan.given) for peer, loan in self._live()]
+        chosen: list[TurnServer] = []
+        for place, (_, given) in enumerate(loans):
+            urls = given.urls[: MAX_SERVERS - 1] if place == 0 and len(loans) > 1 else given.urls
+            chosen += [TurnServer(url, given.username, given.credential) for url in urls]
+        return tuple(chosen[:MAX_SERVERS])
+
+    def lender_of(self, url: str) -> str | None:
+        """PeerId of the bootstrap that lent this URL."""
+        return next((peer for peer, loan in self._loans.items() if url in loan.given.urls), None)
+
+    async def ready(self) -> None:
+        """Wait until every connected bootstrap has lent or refused; at once if there is none.
+
+        Waits for the first bootstrap too while one is still being tried for the first time.
+        """
+        while not self._live() and self._undecided():
+            await self._changed.wait()
+
+    def _undecided(self) -> bool:
+        return any(
+            known.peer not in self._settled
+            for known in self._bootstraps.known
+            if known.standing is Standing.CONNECTED or not known.problem
+        )
+
+    def _live(self) -> Sequence[tuple[str, _Loan]]:
+        now = trio.current_time()
+        order = [known.peer for known in self._bootstraps.known]
+        live = [(peer, loan) for peer, loan in self._loans.items() if loan.until > now]
+        return sorted(live, key=lambda item: order.index(item[0]) if item[0] in order else 99)
+
+    async def run(self) -> None:
+        """Borrows from every bootstrap that lends, until cancelled."""
+        keepers: dict[str, trio.CancelScope] = {}
+        async with trio.open_nursery() as nursery:
+            while True:
+                changed = trio.Event()
+                stop = self._bootstraps.on_change(changed.set)
+                try:
+                    lending = {k.peer for k in self._bootstraps.known if _lends(k)}
+                    self._settle_the_rest(lending)
+                    for peer in keepers.keys() - lending:
+                        keepers.pop(peer).cancel()
+                    for peer in lending - keepers.keys():
+                        scope = keepers[peer] = trio.CancelScope()
+                        nursery.start_soon(self._keep, peer, scope)
+                    await changed.wait()
+                finally:
+                    stop()
+
+    def _settle_the_rest(self, lending: set[str]) -> None:
+        for known in self._bootstraps.known:
+            if known.peer in lending:
+                continue
+            if known.standing is Standing.CONNECTED or known.problem:
+                self._settled.add(known.peer)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def _keep(self, peer: str, scope: trio.CancelScope) -> None:
+        backoff = Backoff(start=2.0)
+        with scope:
+            while True:
+                try:
+                    with trio.fail_after(ANSWER_LIMIT):
+                        given = await ask(self._host, peer, LendTurn(), TurnCredentials)
+                except (NetError, trio.TooSlowError) as error:
+                    self.problems[peer] = str(error) or "it does not answer"
+                    pause = backoff.next()
+                else:
+                    self.problems.pop(peer, None)
+                    backoff.reset()
+                    self._loans[peer] = _Loan(given, trio.current_time() + given.ttl)
+                    pause = given.ttl * RENEW_AT
+                self._settled.add(peer)
+                self._tell()
+                await trio.sleep(pause)
+
+
+def _lends(known: Known) -> bool:
+    described = known.description is not None and SERVICE in known.description.services
+    return described and known.standing is Standing.CONNECTED
