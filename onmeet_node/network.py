@@ -16,6 +16,7 @@ from onmeet_node.identity.record import Presence
 from onmeet_node.net.bootstraps import Bootstraps
 from onmeet_node.net.errors import LanUnavailable, NetError
 from onmeet_node.net.host import Host, HostConfig, open_host
+from onmeet_node.net.places import keep_places
 from onmeet_node.net.relay import RelayClient
 from onmeet_node.net.rendezvous import Rendezvous
 from onmeet_node.net.turn import TurnServers
@@ -45,7 +46,6 @@ class Network:
             host,
             tuple(dict.fromkeys((*config.bootstraps, *store.settings.get(BOOTSTRAPS)))),
             region=config.region or store.settings.get(REGION),
-            relays=self.relays,
         )
         self.turn = TurnServers(host, self.bootstraps)
 
@@ -83,6 +83,7 @@ class Network:
         """Enters the network and is found in it by `audiences`, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.bootstraps.run)
+            nursery.start_soon(keep_places, self.bootstraps, self.relays)
             nursery.start_soon(self.turn.run)
             if self._config.lan:
                 nursery.start_soon(self._meet_on_lan)

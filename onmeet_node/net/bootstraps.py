@@ -9,38 +9,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import TypeVar
 
 import attrs
 import trio
 
-from onmeet_node.net.addresses import peer_of
+from onmeet_node.net.addresses import circuit, peer_of
+from onmeet_node.net.asking import ask_description
 from onmeet_node.net.backoff import Backoff
-from onmeet_node.net.errors import (
-    BootstrapRefused,
-    NetError,
-    RelayUnavailable,
-    StreamRefused,
-)
+from onmeet_node.net.clock import ahead_of, clock_problem, date_of
+from onmeet_node.net.errors import BadAddress, BootstrapRefused, NetError, RelayUnavailable
 from onmeet_node.net.host import Host
-from onmeet_node.net.relay import RelayClient
-from onmeet_node.net.streams import Stream
 from onmeet_node.wire.bootstrap_api import (
-    MAX_FRAME_BYTES,
-    PROTOCOL,
-    Describe,
     Description,
-    Refused,
-    Request,
     SignedDescription,
-    decode_answer,
-    encode_request,
     open_description,
 )
-from onmeet_node.wire.errors import DescriptionError, RemoteProtocolError
-from onmeet_node.wire.frames import FrameDecoder, encode_frame
+from onmeet_node.wire.errors import DescriptionError
+
+__all__ = ["Bootstraps", "Known", "Standing", "ask_description"]
 
 ANSWER_LIMIT = 10.0
 """Seconds a bootstrap has to answer, the connection to it included."""
@@ -48,11 +36,15 @@ RETRY_REFUSED = 300.0
 """Seconds until a bootstrap that was refused for what it is gets looked at again."""
 RENEW_AT_LATEST = 3600.0
 """Seconds after which a connected bootstrap is asked again who it is."""
-RESERVATIONS = 2
-"""Relays that hold a place for this node, so that one may fail."""
+MAX_HINTED = 16
+"""Bootstraps known from hints alone; each costs a connection."""
+MAX_WAYS = 8
+"""Addresses of one bootstrap."""
+GIVE_UP_AFTER = 6
+"""Failures in a row, while another bootstrap is connected, after which a hinted one is forgotten:
+about half a minute."""
 
-
-A = TypeVar("A")
+REGIONS = {"ca": "Canada", "de": "Germany"}
 
 
 class Standing(Enum):
@@ -70,12 +62,16 @@ class Known:
     """What a node knows of one bootstrap now."""
 
     peer: str
-    addresses: tuple[str, ...]
+    addresses: tuple[str, ...] = attrs.field(repr=False)
+    hinted: bool = False
+    """Known from a contact's code alone, not chosen by this node's user."""
     standing: Standing = Standing.AWAY
     description: Description | None = None
     """As it signed it; kept while it is away."""
     round_trip: float = math.inf
     """Seconds between a question and its answer over an open connection."""
+    ahead: float | None = None
+    """Seconds by which our clock is ahead of its clock, as far as is certain; None: not known."""
     problem: str = ""
     """Why it is not connected, in a sentence for the user."""
 
@@ -89,39 +85,44 @@ class Bootstraps:
         addresses: Iterable[str],
         *,
         region: str | None = None,
-        relays: RelayClient | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """`addresses`: multiaddrs with ``/p2p/…``; those of one PeerId belong together.
 
-        `region`: ``"ca"`` or ``"de"`` refuses all bootstraps that do not sign to be there. With
-        `relays`, reservations are kept at the best of them. Raises BadAddress.
+        `region`: ``"ca"`` or ``"de"`` refuses all bootstraps that do not sign to be there. Raises
+        BadAddress.
         """
         self._host = host
         self._region = region or None
-        self._relays = relays
         self._wall_clock = wall_clock
         self._on_change: list[Callable[[], None]] = []
-        self._changed = trio.Event()
-        grouped: dict[str, list[str]] = {}
+        self._known: dict[str, Known] = {}
+        self._nursery: trio.Nursery | None = None
+        self._again = trio.Event()
+        self.changed = trio.Event()
+        """Set at the next change of `known`, or `refresh`; then there is another event here."""
         for address in addresses:
-            grouped.setdefault(peer_of([address]), []).append(address)
-        self._known = {peer: Known(peer, tuple(ways)) for peer, ways in grouped.items()}
+            self._learn(address, hinted=False)
 
     @property
     def known(self) -> tuple[Known, ...]:
-        """Every bootstrap, connected ones first, of those the nearest first."""
+        """Every bootstrap: connected ones first, of those the user's own, then the nearest."""
         return tuple(sorted(self._known.values(), key=_preference))
 
     @property
     def connected(self) -> tuple[str, ...]:
-        """PeerIds of the bootstraps in use, the nearest first."""
+        """PeerIds of the bootstraps in use, the preferred ones first."""
         return tuple(k.peer for k in self.known if k.standing is Standing.CONNECTED)
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """One address of each bootstrap in use, the nearest first: hints for a contact code."""
+        """One address of each bootstrap in use: hints for a contact code."""
         return tuple(k.addresses[0] for k in self.known if k.standing is Standing.CONNECTED)
+
+    @property
+    def clock_problem(self) -> str:
+        """What is wrong with this machine's clock, in a sentence for the user; "" if nothing is."""
+        return clock_problem(k.ahead for k in self._known.values() if k.ahead is not None)
 
     def on_change(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Call `notify()` when `known` changed. Returns the way to stop it."""
@@ -131,37 +132,99 @@ class Bootstraps:
     async def wait_connected(self) -> None:
         """Return once at least one bootstrap is in use."""
         while not self.connected:
-            await self._changed.wait()
+            await self.changed.wait()
+
+    # ---- which ones ------------------------------------------------------------------------
+
+    def add(self, addresses: Iterable[str]) -> None:
+        """Try these too: hints from contact codes, less preferred than the user's own.
+
+        At most MAX_HINTED are held; one that never answers is forgotten. What is no address of a
+        bootstrap is passed over: codes come from others.
+        """
+        before = set(self._known)
+        for address in addresses:
+            try:
+                self._learn(address, hinted=True)
+            except BadAddress:
+                continue
+        fresh = [peer for peer in self._known if peer not in before]
+        if self._nursery is not None:
+            for peer in fresh:
+                self._nursery.start_soon(self._keep, peer)
+        if fresh:
+            self._tell()
+
+    def _learn(self, address: str, *, hinted: bool) -> None:
+        peer = peer_of([address])
+        if circuit(address):
+            raise BadAddress(address, "a bootstrap is not reached through a relay")
+        known = self._known.get(peer)
+        if known is None:
+            if hinted and sum(k.hinted for k in self._known.values()) >= MAX_HINTED:
+                return
+            self._known[peer] = Known(peer, (address,), hinted=hinted)
+        elif address not in known.addresses and len(known.addresses) < MAX_WAYS:
+            self._known[peer] = attrs.evolve(known, addresses=(*known.addresses, address))
+
+    def _forget(self, peer: str) -> None:
+        del self._known[peer]
+        self._tell()
+
+    # ---- staying in touch ------------------------------------------------------------------
 
     async def run(self) -> None:
         """Reaches every bootstrap, again and again, until cancelled."""
         async with trio.open_nursery() as nursery:
-            for peer in self._known:
-                nursery.start_soon(self._keep, peer)
-            if self._relays is not None:
-                nursery.start_soon(self._keep_reservations, self._relays)
+            self._nursery = nursery
+            try:
+                for peer in self._known:
+                    nursery.start_soon(self._keep, peer)
+                await trio.sleep_forever()
+            finally:
+                self._nursery = None
 
-    # ---- one bootstrap ---------------------------------------------------------------------
+    def refresh(self) -> None:
+        """The network or the clock changed: try at once whatever is away or was refused."""
+        self._again.set()
+        self._again = trio.Event()
+        self._wake()
 
     async def _keep(self, peer: str) -> None:
         backoff = Backoff()
+        failures = 0
         while True:
             try:
                 await self._enter(peer)
             except BootstrapRefused as error:
                 self._set(peer, standing=Standing.REFUSED, problem=str(error))
                 await self._host.disconnect(peer)
-                await trio.sleep(RETRY_REFUSED)
+                if self._known[peer].hinted:
+                    return self._forget(peer)
+                await self._pause(RETRY_REFUSED)
             except (NetError, trio.BrokenResourceError) as error:
                 self._set(peer, standing=Standing.AWAY, problem=str(error))
-                await trio.sleep(backoff.next())
+                # Without any other bootstrap it is more likely our own network that is down.
+                failures += bool(self.connected)
+                if self._known[peer].hinted and failures >= GIVE_UP_AFTER:
+                    return self._forget(peer)
+                if await self._pause(backoff.next()):
+                    backoff.reset()
             else:
                 backoff.reset()
+                failures = 0
                 with trio.move_on_after(self._fresh_for(peer)):
                     await self._host.wait_disconnected(peer)
                     problem = "The connection was lost; it is being made again."
                     self._set(peer, standing=Standing.AWAY, problem=problem)
-                    await trio.sleep(backoff.first())
+                    await self._pause(backoff.first())
+
+    async def _pause(self, seconds: float) -> bool:
+        """Waits, but no longer than until `refresh`; whether that is why it ended."""
+        with trio.move_on_after(seconds):
+            await self._again.wait()
+            return True
+        return False
 
     async def _enter(self, peer: str) -> None:
         addresses = self._known[peer].addresses
@@ -170,6 +233,8 @@ class Bootstraps:
                 await self._host.connect(addresses)
                 signed, round_trip = await ask_description(self._host, peer)
         except trio.TooSlowError:
+            # Whatever is still open leads nowhere, and would be used again.
+            await self._host.disconnect(peer)
             raise RelayUnavailable(f"nothing within {ANSWER_LIMIT:.0f} seconds") from None
         description = self._check(peer, signed)
         # Only now: what is in the routing table is asked, and told to others.
@@ -183,15 +248,19 @@ class Bootstraps:
         )
 
     def _check(self, peer: str, signed: SignedDescription) -> Description:
+        now = self._wall_clock()
         try:
-            description = open_description(signed, peer, now=int(self._wall_clock()))
+            self._set(peer, ahead=ahead_of(date_of(signed, peer), now))
+            description = open_description(signed, peer, now=int(now))
         except DescriptionError as error:
+            ahead = self._known[peer].ahead
+            remedy = clock_problem([ahead] if ahead is not None else [])
             raise BootstrapRefused(
-                f"{error.reason}; check this machine's clock, or use another bootstrap"
+                f"{error.reason}; {remedy or 'use another bootstrap'}"
             ) from error
         if self._region is not None and description.region != self._region:
-            where = _REGIONS.get(description.region, "neither Canada nor Germany")
-            wanted = _REGIONS[self._region]
+            where = REGIONS.get(description.region, "neither Canada nor Germany")
+            wanted = REGIONS[self._region]
             raise BootstrapRefused(f"it is in {where}, and you allow {wanted} only")
         return description
 
@@ -205,98 +274,17 @@ class Bootstraps:
         before = self._known[peer]
         self._known[peer] = after = attrs.evolve(before, **changes)  # type: ignore[arg-type]
         if after != before:
-            self._changed.set()
-            self._changed = trio.Event()
-            for notify in list(self._on_change):
-                notify()
+            self._tell()
 
-    # ---- reservations ----------------------------------------------------------------------
+    def _tell(self) -> None:
+        self._wake()
+        for notify in list(self._on_change):
+            notify()
 
-    async def _keep_reservations(self, relays: RelayClient) -> None:
-        """Holds reservations at the nearest relays; one that is gone gives way to the next."""
-        keepers: dict[str, trio.CancelScope] = {}
-
-        async def keep(addresses: Sequence[str], scope: trio.CancelScope) -> None:
-            with scope:
-                await relays.keep(addresses)
-
-        async with trio.open_nursery() as nursery:
-            while True:
-                changed = self._changed
-                in_use = [
-                    known
-                    for known in self.known
-                    if known.standing is Standing.CONNECTED and _relays(known)
-                ]
-                for peer in keepers.keys() - {known.peer for known in in_use}:
-                    keepers.pop(peer).cancel()
-                for known in in_use:
-                    if len(keepers) < RESERVATIONS and known.peer not in keepers:
-                        scope = keepers[known.peer] = trio.CancelScope()
-                        nursery.start_soon(keep, known.addresses, scope)
-                await changed.wait()
+    def _wake(self) -> None:
+        self.changed.set()
+        self.changed = trio.Event()
 
 
-async def ask_description(host: Host, peer: str) -> tuple[SignedDescription, float]:
-    """What a connected bootstrap says of itself, unchecked, and the seconds a round trip took.
-
-    Raises as `ask`.
-    """
-    stream = await _question(host, peer)
-    asked = trio.current_time()
-    answer = await _exchange(stream, Describe(), SignedDescription)
-    return answer, trio.current_time() - asked
-
-
-async def ask(host: Host, peer: str, request: Request, expected: type[A]) -> A:
-    """One question to a connected bootstrap.
-
-    Raises BootstrapRefused if it is none, or RelayUnavailable with its reason.
-    """
-    return await _exchange(await _question(host, peer), request, expected)
-
-
-async def _question(host: Host, peer: str) -> Stream:
-    try:
-        return await host.open_stream(peer, PROTOCOL)
-    except StreamRefused as error:
-        raise BootstrapRefused("it is no On-Meet bootstrap, or too busy") from error
-
-
-async def _exchange(stream: Stream, request: Request, expected: type[A]) -> A:
-    try:
-        await stream.send_all(encode_frame(encode_request(request)))
-        answer = decode_answer(await _frame(stream))
-    except (RemoteProtocolError, EOFError) as error:
-        raise BootstrapRefused("it does not speak our protocol") from error
-    except trio.BrokenResourceError:
-        raise RelayUnavailable("it closed the request") from None
-    finally:
-        stream.abort()
-    if isinstance(answer, Refused):
-        raise RelayUnavailable(_WHY.get(answer.reason, "it asks us to come back later"))
-    if not isinstance(answer, expected):
-        raise BootstrapRefused("it does not say what it was asked")
-    return answer
-
-
-_WHY = {"unavailable": "it does not offer that", "unsupported": "it is older and cannot do that"}
-
-
-async def _frame(stream: Stream) -> bytes:
-    decoder = FrameDecoder(MAX_FRAME_BYTES)
-    while data := await stream.receive_some():
-        for frame in decoder.feed(data):
-            return frame
-    raise EOFError
-
-
-_REGIONS = {"ca": "Canada", "de": "Germany"}
-
-
-def _preference(known: Known) -> tuple[bool, float]:
-    return known.standing is not Standing.CONNECTED, known.round_trip
-
-
-def _relays(known: Known) -> bool:
-    return known.description is not None and "relay" in known.description.services
+def _preference(known: Known) -> tuple[bool, bool, float]:
+    return known.standing is not Standing.CONNECTED, known.hinted, known.round_trip

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import attrs
 import trio
 
+from onmeet_node.net.asking import ask
 from onmeet_node.net.backoff import Backoff
-from onmeet_node.net.bootstraps import Bootstraps, Known, Standing, ask
+from onmeet_node.net.bootstraps import Bootstraps, Known, Standing
 from onmeet_node.net.errors import NetError
 from onmeet_node.net.host import Host
 from onmeet_node.wire.bootstrap_api import LendTurn, TurnCredentials

@@ -7,13 +7,16 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 import trio
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.peer.id import ID
 from nacl.signing import SigningKey
 
 from bootstrap.app import open_bootstrap
 from bootstrap.config import BootstrapConfig, ephemeral_config
-from onmeet_node.net.bootstraps import Bootstraps, Known, Standing
+from onmeet_node.net.bootstraps import MAX_HINTED, Bootstraps, Known, Standing
 from onmeet_node.net.errors import BadAddress
 from onmeet_node.net.host import Host, HostConfig, open_host
+from onmeet_node.net.places import keep_places
 from onmeet_node.net.relay import RelayClient
 from onmeet_node.wire.bootstrap_api import (
     PROTOCOL,
@@ -51,11 +54,12 @@ async def node(
             host,
             addresses,
             region=region,
-            relays=client if relays else None,
             wall_clock=wall_clock,
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(known.run)
+            if relays:
+                nursery.start_soon(keep_places, known, client)
             with trio.fail_after(40):
                 yield host, known, client
             nursery.cancel_scope.cancel()
@@ -161,14 +165,27 @@ async def test_a_bootstrap_that_is_too_busy_is_tried_again():
         assert only(known).problem == ""
 
 
-async def test_a_description_from_the_past_of_a_wrong_clock_says_to_check_the_clock():
+@pytest.mark.parametrize(
+    ("off", "standing", "says"),
+    [
+        (86_400, Standing.REFUSED, "clock is 24 hours ahead"),
+        (11 * 60 + 60, Standing.CONNECTED, "clock is 11 minutes ahead"),
+        (-5 * 60, Standing.CONNECTED, "clock is 5 minutes behind"),
+        (-20 * 60, Standing.REFUSED, "clock is 20 minutes behind"),
+        (30, Standing.CONNECTED, ""),
+        (-30, Standing.CONNECTED, ""),
+    ],
+)
+async def test_a_wrong_clock_is_told_as_such(off: int, standing: Standing, says: str):
     async with (
         open_bootstrap(ephemeral_config()) as bootstrap,
-        node(bootstrap.addresses, wall_clock=lambda: time.time() + 86_400) as (_, known, _client),
+        node(bootstrap.addresses, wall_clock=lambda: time.time() + off) as (_, known, _client),
     ):
-        await until(known, lambda: only(known).standing is Standing.REFUSED)
-        assert "expired" in only(known).problem
-        assert "clock" in only(known).problem
+        await until(known, lambda: only(known).standing is standing)
+        assert says in known.clock_problem
+        assert bool(says) == bool(known.clock_problem)
+        if standing is Standing.REFUSED:
+            assert says in only(known).problem
 
 
 async def test_one_dead_bootstrap_of_three_changes_nothing():
@@ -257,3 +274,34 @@ async def test_an_address_without_a_peer_is_refused_at_once():
 def test_the_configuration_of_a_bootstrap_lists_no_third_region():
     with pytest.raises(ValueError, match="region"):
         BootstrapConfig(region="fr")
+
+
+async def test_a_bootstrap_hinted_at_while_the_node_runs_is_used():
+    async with (
+        open_bootstrap(ephemeral_config()) as own,
+        open_bootstrap(ephemeral_config()) as theirs,
+        node(own.addresses) as (host, known, _),
+    ):
+        await known.wait_connected()
+        known.add(["/ip4/127.0.0.1/tcp/4001", "nonsense", *theirs.addresses])
+        await until(known, lambda: len(known.connected) == 2)
+        assert known.connected == (own.peer_id, theirs.peer_id)  # its own is preferred
+        assert set(host.dht_peers()) == {own.peer_id, theirs.peer_id}
+        known.add(theirs.addresses)
+        assert len(known.known) == 2
+
+
+async def test_a_hint_that_leads_nowhere_is_forgotten_and_never_are_there_many():
+    async with open_bootstrap(ephemeral_config()) as gone:
+        dead = gone.addresses
+    async with (
+        open_bootstrap(ephemeral_config()) as own,
+        node(own.addresses) as (_, known, _client),
+    ):
+        await known.wait_connected()
+        known.add(dead)
+        assert len(known.known) == 2
+        await until(known, lambda: len(known.known) == 1)
+        peers = [str(ID.from_pubkey(create_new_key_pair().public_key)) for _ in range(20)]
+        known.add(f"/ip4/127.0.0.1/tcp/1/p2p/{peer}" for peer in peers)
+        assert len(known.known) == 1 + MAX_HINTED
