@@ -15,6 +15,7 @@ from onmeet_node.media.endpoint import ChatReceived, MediaEvent, MediaStats, Ses
 from onmeet_node.media.errors import MediaError
 from onmeet_node.media.internals import aio_check_libraries
 from onmeet_node.media.peer import Peer
+from onmeet_node.media.report import IceReport
 from onmeet_node.media.sinks import Recorders
 from onmeet_node.wire.messages import Candidate, Chat, Kind
 
@@ -79,6 +80,14 @@ class AiortcSession:
     async def stats(self) -> MediaStats:
         """See `MediaSession`."""
         return await self._run(self._peer.aio_stats)
+
+    async def suspect(self) -> None:
+        """See `MediaSession`."""
+        await self._run(self._peer.aio_suspect)
+
+    def report(self) -> IceReport:
+        """See `MediaSession`. Read from another thread: what changes meanwhile may be missing."""
+        return self._peer.report()
 
     async def aclose(self) -> None:
         """See `MediaSession`."""

@@ -15,6 +15,7 @@ from typing import Protocol
 import trio
 
 from onmeet_node.media.frames import FrameFeed, FrameTap
+from onmeet_node.media.report import IceReport
 from onmeet_node.wire.messages import Candidate, Chat, Kind
 
 
@@ -59,6 +60,8 @@ class Connected:
     """ICE and DTLS are up; media flows as soon as a track is attached."""
 
     path: Path
+    server: str | None = None
+    """URL of the TURN server that our end goes through, if it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,14 @@ class MediaSession(Protocol):
 
     async def stats(self) -> MediaStats:
         """Counters as of now."""
+        ...
+
+    async def suspect(self) -> None:
+        """Something else says that the peer may be gone: find out now, `PathLost` if so."""
+        ...
+
+    def report(self) -> IceReport:
+        """What ICE found and tried so far; also when it failed, and after `aclose`."""
         ...
 
     async def aclose(self) -> None:

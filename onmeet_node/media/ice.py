@@ -9,20 +9,22 @@ dead TURN server when it closes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-import socket
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from typing import Any
 
 import aioice
 from aioice import ice, stun, turn
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
-from aiortc.rtcicetransport import parse_stun_turn_uri
 
+from onmeet_node.media import servers as servers_
+from onmeet_node.media.consent import CLOSED_PORT, HURRIED_INTERVAL, INTERVAL, PathWatch
 from onmeet_node.media.endpoint import IceServer, Path
-from onmeet_node.media.errors import MediaError
+from onmeet_node.media.report import IceReport, PairReport, ServerReport, counted
+from onmeet_node.media.servers import Server
+from onmeet_node.media.sockets import Socket, open_socket
 
 CHECK_PACE = 0.005
 """Seconds between connectivity checks: the least RFC 8445, 14.2 allows."""
@@ -37,50 +39,13 @@ GATHER_SECONDS_WITH_HOSTS = 2.0
 """For servers to answer when host candidates are there: a dead server must not delay a call on
 the local network for long. Covers two retransmissions of STUN (RFC 8489: 0.5 s, then 1 s)."""
 
-CONSENT_INTERVAL = 1.0
-"""Seconds between consent checks, ±20 % (RFC 7675, 5.1 allows a shorter one than its 5 s)."""
-
-PATH_LOST_SECONDS = 4.0
-"""Silence of the peer after which the path counts as lost; noticed at most 1.2 s later."""
-
-PATH_DEAD_SECONDS = 15.0
-"""Silence after which we stop sending for good; RFC 7675, 5.1 demands it after 30 s."""
+STRAGGLER_SECONDS = 0.1
+"""See `_gather_from_servers`."""
 
 CLOSE_SECONDS = 1.0
 """For TURN servers to confirm that the allocation is gone."""
 
 LOOPBACK = "127.0.0.1"
-
-
-@dataclass(frozen=True, slots=True)
-class _Server:
-    """A STUN or TURN URL, taken apart."""
-
-    url: str
-    is_turn: bool
-    address: tuple[str, int]
-    tls: bool
-    transport: str
-    username: str | None
-    credential: str | None = field(repr=False)
-
-
-def _parse(server: IceServer) -> _Server:
-    try:
-        parts = parse_stun_turn_uri(server.url)
-    except ValueError as error:
-        raise MediaError(
-            f"{server.url!r} is no STUN or TURN address. Use turn:host:port or stun:host:port."
-        ) from error
-    return _Server(
-        url=server.url,
-        is_turn=parts["scheme"] in ("turn", "turns"),
-        address=(parts["host"], parts["port"]),
-        tls=parts["scheme"] == "turns",
-        transport=parts.get("transport") or "udp",
-        username=server.username,
-        credential=server.credential,
-    )
 
 
 def host_addresses() -> list[str]:
@@ -90,26 +55,6 @@ def host_addresses() -> list[str]:
     a network reach each other.
     """
     return ice.get_host_addresses(use_ipv4=True, use_ipv6=True) or [LOOPBACK]
-
-
-class _Socket(ice.StunProtocol):
-    """A UDP socket or TURN allocation that remembers how peers see it."""
-
-    def __init__(self, receiver: aioice.Connection) -> None:
-        super().__init__(receiver)
-        self.seen_as: dict[tuple[str, int], tuple[str, int]] = {}
-
-    async def request(
-        self,
-        request: stun.Message,
-        addr: tuple[str, int],
-        integrity_key: bytes | None = None,
-        retransmissions: int | None = None,
-    ) -> tuple[stun.Message, tuple[str, int]]:
-        response, source = await super().request(request, addr, integrity_key, retransmissions)
-        if "XOR-MAPPED-ADDRESS" in response.attributes:
-            self.seen_as[addr] = response.attributes["XOR-MAPPED-ADDRESS"]
-        return response, source
 
 
 class IceAgent(aioice.Connection):
@@ -133,11 +78,20 @@ class IceAgent(aioice.Connection):
             local_password=replaced.local_password,
             transport_policy=policy,
         )
-        self._servers = tuple(_parse(server) for server in servers)[:MAX_SERVERS]
+        parsed = [(server.url, servers_.parse(server)) for server in servers[:MAX_SERVERS]]
+        self._servers = tuple(server for _, server in parsed if server is not None)
         self._relay_only = relay_only
         self._on_path = on_path
-        self.server_errors: list[str] = []
-        """What went wrong with STUN and TURN servers, for people."""
+        self._watch: PathWatch | None = None
+        self._hurry = asyncio.Event()
+        self._final: IceReport | None = None
+        self._relays: dict[ice.StunProtocol, Server] = {}
+        self.asked: list[ServerReport] = [
+            ServerReport("?", worked=False, error="its address is malformed")
+            for _, server in parsed
+            if server is None
+        ]
+        """What came of asking STUN and TURN servers."""
 
     # ── gathering ────────────────────────────────────────────────────────────────────────────────
     async def gather_candidates(self) -> None:
@@ -148,44 +102,50 @@ class IceAgent(aioice.Connection):
         if not self._relay_only:
             for address in host_addresses():
                 await self._gather_host(address)
-        sockets = list(self._protocols)
-        asked: list[tuple[_Server, Coroutine[Any, Any, None]]] = []
-        for server in self._servers:
-            if server.is_turn:
-                asked.append((server, self._gather_relayed(server)))
-            else:
-                asked += [
-                    (server, self._gather_reflexive(server, s)) for s in sockets if _is_ipv4(s)
-                ]
+        sockets = [s for s in self._protocols if _is_ipv4(s)]
+        asked = [
+            (server, self._gather_relayed(server)) for server in self._servers if server.is_turn
+        ]
+        # A TURN server answers STUN at its UDP port as well.
+        asked += [
+            (server, self._gather_reflexive(server, s))
+            for server in self._servers
+            if server.transport == "udp" and ":" not in server.address[0]
+            for s in sockets
+        ]
         if asked:
-            limit = GATHER_SECONDS_WITH_HOSTS if sockets else GATHER_SECONDS
+            limit = GATHER_SECONDS_WITH_HOSTS if self._protocols else GATHER_SECONDS
             await self._gather_from_servers(asked, limit)
         self._local_candidates_end = True
 
     async def _gather_from_servers(
-        self, asked: list[tuple[_Server, Coroutine[Any, Any, None]]], limit: float
+        self, asked: list[tuple[Server, Coroutine[Any, Any, bool]]], limit: float
     ) -> None:
+        """Asks all at once; when a relay was given, the rest have as long again and a bit."""
+        loop = asyncio.get_running_loop()
+        began, deadline = loop.time(), loop.time() + limit
         tasks = {asyncio.ensure_future(job): server for server, job in asked}
+        left = set(tasks)
         try:
-            _, pending = await asyncio.wait(tasks, timeout=limit)
-            silent = sorted({tasks[task].url for task in pending})
-            self.server_errors += [f"{url}: no answer within {limit:g} s" for url in silent]
+            while left and (wait := deadline - loop.time()) > 0:
+                done, left = await asyncio.wait(
+                    left, timeout=wait, return_when=asyncio.FIRST_COMPLETED
+                )
+                if any(task.result() and tasks[task].is_turn for task in done):
+                    took = loop.time() - began
+                    deadline = min(deadline, loop.time() + took + STRAGGLER_SECONDS)
+            silent = {tasks[task].kind: tasks[task] for task in left}
+            self.asked += [server.failed("no answer in time") for server in silent.values()]
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _gather_host(self, address: str) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            transport, protocol = await loop.create_datagram_endpoint(
-                lambda: _Socket(self), local_addr=(address, 0)
-            )
+            transport, protocol = await open_socket(self, address)
         except OSError:  # an address that just went away, or IPv6 still being checked
             return
-        transport.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_RCVBUF, turn.UDP_SOCKET_BUFFER_SIZE
-        )
         host, port = transport.get_extra_info("sockname")[:2]
         protocol.local_candidate = Candidate(
             foundation=candidate_foundation("host", "udp", host),
@@ -199,21 +159,28 @@ class IceAgent(aioice.Connection):
         self._protocols.append(protocol)
         self._local_candidates.append(protocol.local_candidate)
 
-    async def _gather_reflexive(self, server: _Server, protocol: ice.StunProtocol) -> None:
+    async def _gather_reflexive(self, server: Server, protocol: ice.StunProtocol) -> bool:
         try:
             candidate, _ = await ice.server_reflexive_candidate(protocol, server.address)
         except (stun.TransactionError, OSError) as error:
-            self.server_errors.append(f"{server.url}: {error}")
-        else:
-            if candidate.host != protocol.local_candidate.host:
-                self._local_candidates.append(candidate)
+            if not server.is_turn:
+                self.asked.append(server.failed(error))
+            return False
+        if not server.is_turn:
+            self.asked.append(server.worked())
+        shown = {(c.host, c.port) for c in self._local_candidates}
+        if candidate.host != protocol.local_candidate.host and (
+            (candidate.host, candidate.port) not in shown
+        ):
+            self._local_candidates.append(candidate)
+        return True
 
-    async def _gather_relayed(self, server: _Server) -> None:
+    async def _gather_relayed(self, server: Server) -> bool:
         try:
             candidate, protocol = await ice.relayed_candidate(
                 component=1,
                 hide_related_address=self._relay_only,
-                protocol_factory=lambda: _Socket(self),
+                protocol_factory=lambda: Socket(self),
                 turn_server=server.address,
                 turn_username=server.username,
                 turn_password=server.credential,
@@ -221,10 +188,15 @@ class IceAgent(aioice.Connection):
                 turn_transport=server.transport,
             )
         except (stun.TransactionError, OSError) as error:
-            self.server_errors.append(f"{server.url}: {error}")
-            return
+            self.asked.append(server.failed(error))
+            return False
+        self.asked.append(server.worked())
+        # NOTE: media over TCP waits for lost packets, so UDP to the server is preferred.
+        candidate.priority = candidate_priority(1, "relay", _RELAY_PREFERENCE[server.kind])
+        self._relays[protocol] = server
         self._protocols.append(protocol)
         self._local_candidates.append(candidate)
+        return True
 
     # ── connecting ───────────────────────────────────────────────────────────────────────────────
     async def connect(self) -> None:
@@ -256,31 +228,57 @@ class IceAgent(aioice.Connection):
 
     # ── staying connected ────────────────────────────────────────────────────────────────────────
     async def query_consent(self) -> None:
-        """Asks the peer every second whether it is still there (RFC 7675), and tells `on_path`."""
-        heard = time.monotonic()
+        """Asks the peer again and again whether it is still there, and tells `on_path`."""
+        watch = self._watch = PathWatch(time.monotonic())
         lost = False
 
         async def ask(pair: ice.CandidatePair) -> None:
-            nonlocal heard
             assert self.remote_password is not None
             request = self.build_request(pair, nominate=False)
             key = self.remote_password.encode()
+            asked = time.monotonic()
             try:
                 await pair.protocol.request(request, pair.remote_addr, key, retransmissions=1)
             except stun.TransactionError:
                 return
-            heard = time.monotonic()
+            watch.consented(time.monotonic(), asked=asked)
 
         async with asyncio.TaskGroup() as asking:
-            while (silence := time.monotonic() - heard) < PATH_DEAD_SECONDS:
-                if lost != (silence >= PATH_LOST_SECONDS):
+            while not watch.dead(now := time.monotonic()):
+                if lost != watch.lost(now):
                     lost = not lost
                     self._on_path(not lost)
                 for pair in list(self._nominated.values()):
                     asking.create_task(ask(pair))
-                await asyncio.sleep(CONSENT_INTERVAL * random.uniform(0.8, 1.2))  # noqa: S311
+                await self._pause(HURRIED_INTERVAL if watch.hurried(now) else INTERVAL)
         self._query_consent_task = None
         await self.close()
+
+    async def _pause(self, seconds: float) -> None:
+        """±20 %, so that many sessions do not check at once; a hint ends it."""
+        self._hurry.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), seconds * random.uniform(0.8, 1.2))  # noqa: S311
+
+    def hint(self, why: str) -> None:
+        """Something says that the peer may be gone: check at once, and often."""
+        if self._watch is not None:
+            hurried = self._watch.hurried(time.monotonic())
+            self._watch.hint(why, time.monotonic())
+            if not hurried:
+                self._hurry.set()
+
+    def port_closed(self, protocol: ice.StunProtocol, address: tuple[str, int]) -> None:
+        """Nobody listens any more at this address of the peer, says an ICMP message."""
+        pair = self._nominated.get(1)
+        if pair is not None and pair.protocol is protocol and pair.remote_addr == address:
+            self.hint(CLOSED_PORT)
+
+    def data_received(self, data: bytes, component: int) -> None:
+        """Media or DTLS came in."""
+        if self._watch is not None:
+            self._watch.heard(time.monotonic())
+        super().data_received(data, component)
 
     # ── closing ──────────────────────────────────────────────────────────────────────────────────
     async def close(self) -> None:
@@ -288,6 +286,7 @@ class IceAgent(aioice.Connection):
         relays = [
             p.transport for p in self._protocols if isinstance(p.transport, turn.TurnTransport)
         ]
+        self._final = self._final or self.report()
         closing = asyncio.ensure_future(super().close())
         try:
             await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
@@ -307,11 +306,55 @@ class IceAgent(aioice.Connection):
             return None
         if "relay" in (pair.local_candidate.type, pair.remote_candidate.type):
             return Path.RELAY
-        assert isinstance(pair.protocol, _Socket)
+        assert isinstance(pair.protocol, Socket)
         seen_as = pair.protocol.seen_as.get(pair.remote_addr, pair.local_addr)
         if pair.remote_candidate.type == "srflx" or tuple(seen_as) != pair.local_addr:
             return Path.SRFLX
         return Path.HOST
+
+    @property
+    def relay(self) -> str | None:
+        """URL of the TURN server that data goes through on our side."""
+        pair = self._nominated.get(1)
+        server = self._relays.get(pair.protocol) if pair is not None else None
+        return server.url if server is not None else None
+
+    def _label(self, candidate: Candidate) -> str:
+        for protocol, server in self._relays.items():
+            if protocol.local_candidate is candidate:
+                return f"relay/{server.kind.partition('/')[2]}"
+        return f"{candidate.type}/{candidate.transport}"
+
+    def report(self) -> IceReport:
+        """What was gathered and tried, and how it ended."""
+        if self._final is not None:
+            return self._final
+        used = self._nominated.get(1)
+        pairs = counted(
+            PairReport(
+                local=self._label(pair.local_candidate),
+                remote=pair.remote_candidate.type,
+                state="nominated" if pair is used else _STATES[pair.state],
+            )
+            for pair in self._check_list
+        )
+        return IceReport(
+            local=tuple(sorted({self._label(c) for c in self._local_candidates})),
+            remote=tuple(sorted({c.type for c in self._remote_candidates})),
+            pairs=pairs,
+            servers=tuple(self.asked),
+            relay_only=self._relay_only,
+        )
+
+
+_STATES = {
+    ice.CandidatePair.State.FROZEN: "waiting",
+    ice.CandidatePair.State.WAITING: "waiting",
+    ice.CandidatePair.State.IN_PROGRESS: "in-progress",
+    ice.CandidatePair.State.SUCCEEDED: "succeeded",
+    ice.CandidatePair.State.FAILED: "failed",
+}
+_RELAY_PREFERENCE = {"turn/udp": 65_535, "turn/tcp": 32_768, "turn/tls": 16_384}
 
 
 def _is_ipv4(protocol: ice.StunProtocol) -> bool:

@@ -15,6 +15,7 @@ from aiortc.sdp import candidate_from_sdp
 
 from onmeet_node.media import internals, sdp
 from onmeet_node.media.chat import ChatChannel
+from onmeet_node.media.consent import BROKEN_CHANNEL
 from onmeet_node.media.endpoint import (
     ChatReceived,
     Connected,
@@ -38,6 +39,7 @@ from onmeet_node.media.ice import IceAgent
 from onmeet_node.media.outlets import AudioOutlet, Outlet, VideoOutlet
 from onmeet_node.media.players import AudioPlayer, VideoPlayer
 from onmeet_node.media.rate import RateControl
+from onmeet_node.media.report import IceReport
 from onmeet_node.media.sinks import Recorders, Sinks
 from onmeet_node.media.sources import aio_open_source
 from onmeet_node.media.stats import stream_stats
@@ -197,7 +199,8 @@ class Peer:
 
     def _local_description(self) -> str:
         if not any(agent.local_candidates for agent in self._agents):
-            why = "; ".join(error for agent in self._agents for error in agent.server_errors)
+            asked = [server for agent in self._agents for server in agent.asked]
+            why = "; ".join(f"{server.kind}: {server.error}" for server in asked)
             if self._config.relay_only:
                 raise GatheringFailed(
                     f"No TURN server gave us a relay ({why or 'none is known'}), and relay-only is "
@@ -317,8 +320,7 @@ class Peer:
         match self._pc.connectionState:
             case "connected":
                 self._stop_timer()
-                if self.path is not None:
-                    self._emit(Connected(self.path))
+                self._tell_connected()
             case "failed":
                 why = (
                     "the peer could not be authenticated (DTLS)" if self.path else "no path worked"
@@ -333,8 +335,23 @@ class Peer:
     def _on_path(self, up: bool) -> None:
         if not up:
             self._emit(PathLost())
-        elif self.path is not None:
-            self._emit(Connected(self.path))
+        else:
+            self._tell_connected()
+
+    def _tell_connected(self) -> None:
+        if self.path is not None:
+            server = next((a.relay for a in self._agents if a.relay is not None), None)
+            self._emit(Connected(self.path, server))
+
+    async def aio_suspect(self) -> None:
+        """Something hints that the peer is gone: find out at once."""
+        for agent in self._agents:
+            agent.hint(BROKEN_CHANNEL)
+
+    def report(self) -> IceReport:
+        """What ICE did so far; everything is bundled, so one agent did all of it."""
+        reports = [agent.report() for agent in self._agents]
+        return next((r for r in reports if r.pairs), reports[0] if reports else IceReport())
 
     def _fail(self, why: str) -> None:
         self._stop_timer()

@@ -17,7 +17,6 @@ from onmeet_node.media.endpoint import Connected, Failed, IceServer, PathLost, S
 from onmeet_node.media.errors import (
     BadDescription,
     GatheringFailed,
-    MediaError,
     SessionClosed,
     SinkUnavailable,
 )
@@ -229,7 +228,7 @@ async def test_relay_only_without_a_working_server_fails_and_names_it(
     with pytest.raises(GatheringFailed, match="none is known"):
         await bare.create_offer()
     dead = await endpoint.open_session(SessionConfig(AUDIO, ice_servers=(SILENT,), relay_only=True))
-    with pytest.raises(GatheringFailed, match=r"turn:127\.0\.0\.1:9"):
+    with pytest.raises(GatheringFailed, match="turn/udp: no answer"):
         await dead.create_offer()
     await close_quickly(bare)
     await close_quickly(dead)
@@ -247,11 +246,19 @@ async def test_a_dead_server_delays_an_offer_with_host_candidates_two_seconds_at
     await session.aclose()
 
 
-async def test_bad_settings_are_refused_in_words(
-    endpoint: AiortcEndpoint, tmp_path: object
+async def test_a_server_address_that_makes_no_sense_does_not_spoil_the_call(
+    endpoint: AiortcEndpoint,
 ) -> None:
-    with pytest.raises(MediaError, match="no STUN or TURN address"):
-        await endpoint.open_session(SessionConfig(AUDIO, ice_servers=(IceServer("http://x"),)))
+    config = SessionConfig(AUDIO, ice_servers=(IceServer("turn:"), IceServer("http://x")))
+    session = await endpoint.open_session(config)
+    assert " typ host" in await session.create_offer()
+    assert [server.worked for server in session.report().servers] == [False, False]
+    await session.aclose()
+
+
+async def test_a_recording_in_an_unknown_format_is_refused_in_words(
+    endpoint: AiortcEndpoint,
+) -> None:
     with pytest.raises(SinkUnavailable, match="use one of"):
         await endpoint.open_session(SessionConfig(AUDIO, record=Path("/tmp/x.avi")))
 

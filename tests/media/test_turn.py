@@ -93,8 +93,8 @@ async def test_relay_only_shows_no_own_address_and_media_flows(
         return sdp
 
     async with open_pair(endpoint, config, over=look) as pair:
-        await pair.a.wait_for(Connected(Path.RELAY))
-        await pair.b.wait_for(Connected(Path.RELAY))
+        await pair.a.wait_for(Connected(Path.RELAY, config.ice_servers[0].url))
+        await pair.b.wait_for(Connected(Path.RELAY, config.ice_servers[0].url))
         await pair.a.session.attach(BOTH)
         await pair.b.wait_for(FirstFrame(Kind.AUDIO))
         await pair.b.wait_for(FirstFrame(Kind.VIDEO))
@@ -110,7 +110,7 @@ async def test_relay_only_shows_no_own_address_and_media_flows(
 async def test_one_side_relay_only_is_enough(endpoint: AiortcEndpoint, turn: Turn) -> None:
     hidden = SessionConfig(BOTH, ice_servers=(turn.server(),), relay_only=True)
     async with open_pair(endpoint, hidden, other=SessionConfig(BOTH)) as pair:
-        await pair.a.wait_for(Connected(Path.RELAY))
+        await pair.a.wait_for(Connected(Path.RELAY, hidden.ice_servers[0].url))
         await pair.b.session.attach(BOTH)
         await pair.a.wait_for(FirstFrame(Kind.AUDIO))
 

@@ -1,0 +1,75 @@
+"""Whether the path to the peer still works, judged by what was heard and when (RFC 7675).
+
+No I/O: the ICE agent tells what it hears and when, and asks.
+"""
+
+from __future__ import annotations
+
+INTERVAL = 1.0
+"""Seconds between consent checks, ±20 % (RFC 7675, 5.1 allows a shorter one than its 5 s)."""
+
+HURRIED_INTERVAL = 0.1
+"""Between checks while something hints that the peer is gone."""
+
+LOST_SECONDS = 4.0
+"""Without consent the path counts as lost; noticed at most 1.2 s later."""
+
+DEAD_SECONDS = 15.0
+"""Without consent we stop sending for good; RFC 7675, 5.1 demands it after 30 s."""
+
+HINT_SECONDS = 0.4
+"""Without any packet after a hint the path counts as lost: 20 audio packets, 4 checks ..."""
+
+HINT_ROUND_TRIPS = 3.0
+"""... and so many round trips, or a slow path would be given up whose answers are on the way."""
+
+CLOSED_PORT = "closed port"
+BROKEN_CHANNEL = "broken channel"
+
+
+class PathWatch:
+    """What is known of one path. Times are seconds of any one clock."""
+
+    def __init__(self, now: float) -> None:
+        self._consent = now
+        self._packet = now
+        self._round_trip = 0.0
+        self._hints: dict[str, float] = {}
+
+    def consented(self, now: float, *, asked: float) -> None:
+        """The peer answered the consent check sent at `asked`."""
+        self._consent = self._packet = now
+        sample = now - asked
+        self._round_trip = max(sample, 0.75 * self._round_trip + 0.25 * sample)
+
+    def heard(self, now: float) -> None:
+        """Any packet came over the path."""
+        self._packet = now
+
+    def hint(self, why: str, now: float) -> None:
+        """Something says that the peer may be gone: its port is closed, its channel broke.
+
+        Hints are only as good as the silence after them: ICMP can be forged, channels break alone.
+        """
+        if self._hints.get(why, -1.0) < self._packet or why not in self._hints:
+            self._hints[why] = now
+
+    def hurried(self, now: float) -> bool:
+        """Whether to check often: a hint was followed by silence, and is not decided yet."""
+        return any(self._open(at) and now < at + self._wait() for at in self._hints.values())
+
+    def lost(self, now: float) -> bool:
+        """Whether media cannot be expected to get through now."""
+        if now - self._consent >= LOST_SECONDS:
+            return True
+        return any(self._open(at) and now >= at + self._wait() for at in self._hints.values())
+
+    def dead(self, now: float) -> bool:
+        """Whether sending must stop for good."""
+        return now - self._consent >= DEAD_SECONDS
+
+    def _open(self, hint: float) -> bool:
+        return self._packet < hint
+
+    def _wait(self) -> float:
+        return max(HINT_SECONDS, HINT_ROUND_TRIPS * self._round_trip)

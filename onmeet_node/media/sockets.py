@@ -1,0 +1,85 @@
+"""The sockets that ICE sends and receives with."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from typing import Protocol
+
+from aioice import ice, stun, turn
+
+
+class Agent(Protocol):
+    """The part of `ice.IceAgent` that its sockets speak to, besides aioice's own."""
+
+    def port_closed(self, protocol: ice.StunProtocol, address: tuple[str, int]) -> None:
+        """Nobody listens at this address, says an ICMP message."""
+        ...
+
+
+class Socket(ice.StunProtocol):
+    """A UDP socket or TURN allocation that knows how peers see it and hears of closed ports."""
+
+    def __init__(self, receiver: Agent, raw: socket.socket | None = None) -> None:
+        super().__init__(receiver)  # type: ignore[arg-type]
+        self.seen_as: dict[tuple[str, int], tuple[str, int]] = {}
+        self._agent = receiver
+        self._raw = raw
+
+    def error_received(self, exc: Exception) -> None:
+        """An ICMP error came for something that we sent (Linux, IP_RECVERR)."""
+        super().error_received(exc)
+        if self._raw is None:
+            return
+        # NOTE: the queue must be emptied, or epoll reports it for ever.
+        with contextlib.suppress(OSError):
+            while True:
+                _, _, _, address = self._raw.recvmsg(1, 512, socket.MSG_ERRQUEUE)
+                if isinstance(exc, ConnectionRefusedError):
+                    self._agent.port_closed(self, (address[0], address[1]))
+
+    async def request(
+        self,
+        request: stun.Message,
+        addr: tuple[str, int],
+        integrity_key: bytes | None = None,
+        retransmissions: int | None = None,
+    ) -> tuple[stun.Message, tuple[str, int]]:
+        """A STUN transaction; keeps where the other end saw it come from."""
+        response, source = await super().request(request, addr, integrity_key, retransmissions)
+        if "XOR-MAPPED-ADDRESS" in response.attributes:
+            self.seen_as[addr] = response.attributes["XOR-MAPPED-ADDRESS"]
+        return response, source
+
+
+async def open_socket(agent: Agent, address: str) -> tuple[asyncio.DatagramTransport, Socket]:
+    """A UDP socket at any port of one of this machine's addresses. Raises OSError."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    raw = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        raw.setblocking(False)
+        raw.bind((address, 0))
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, turn.UDP_SOCKET_BUFFER_SIZE)
+        hears_errors = _ask_for_errors(raw)
+        return await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: Socket(agent, raw if hears_errors else None), sock=raw
+        )
+    except BaseException:
+        raw.close()
+        raise
+
+
+def _ask_for_errors(raw: socket.socket) -> bool:
+    """Makes the kernel report ICMP errors for this socket; False where it cannot."""
+    if not sys.platform.startswith("linux"):
+        return False
+    ipv6 = raw.family is socket.AF_INET6
+    level = socket.IPPROTO_IPV6 if ipv6 else socket.IPPROTO_IP
+    raw.setsockopt(level, _IPV6_RECVERR if ipv6 else _IP_RECVERR, 1)
+    return True
+
+
+_IP_RECVERR, _IPV6_RECVERR = 11, 25
+"""linux/in.h and linux/in6.h; Python has names for neither."""

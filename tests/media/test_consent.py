@@ -1,0 +1,88 @@
+"""When a path counts as lost: the rules alone, by a clock of the test's own."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onmeet_node.media.consent import (
+    BROKEN_CHANNEL,
+    CLOSED_PORT,
+    DEAD_SECONDS,
+    HINT_SECONDS,
+    LOST_SECONDS,
+    PathWatch,
+)
+
+
+def test_silence_alone_takes_its_time() -> None:
+    watch = PathWatch(0.0)
+    assert not watch.lost(LOST_SECONDS - 0.1)
+    assert watch.lost(LOST_SECONDS)
+    assert not watch.dead(LOST_SECONDS)
+    assert watch.dead(DEAD_SECONDS)
+
+
+def test_a_closed_port_and_silence_are_quick() -> None:
+    watch = PathWatch(0.0)
+    watch.heard(10.0)
+    watch.consented(10.0, asked=9.99)
+    watch.hint(CLOSED_PORT, 10.1)
+    assert watch.hurried(10.2)
+    assert not watch.lost(10.2)
+    assert watch.lost(10.1 + HINT_SECONDS)
+
+
+def test_a_hint_that_is_followed_by_any_packet_was_wrong() -> None:
+    watch = PathWatch(0.0)
+    watch.hint(BROKEN_CHANNEL, 1.0)
+    watch.heard(1.1)
+    assert not watch.hurried(1.2)
+    assert not watch.lost(2.0)
+
+
+def test_hints_that_come_again_do_not_put_the_decision_off() -> None:
+    watch = PathWatch(0.0)
+    for step in range(20):
+        watch.hint(CLOSED_PORT, 1.0 + step / 50)
+    assert watch.lost(1.0 + HINT_SECONDS)
+
+
+def test_a_new_hint_after_a_packet_begins_anew() -> None:
+    watch = PathWatch(0.0)
+    watch.hint(CLOSED_PORT, 1.0)
+    watch.heard(1.3)
+    watch.hint(CLOSED_PORT, 1.35)
+    assert not watch.lost(1.0 + HINT_SECONDS)
+    assert watch.lost(1.35 + HINT_SECONDS)
+
+
+def test_a_slow_path_is_given_three_round_trips() -> None:
+    watch = PathWatch(0.0)
+    watch.consented(1.0, asked=0.4)
+    watch.hint(BROKEN_CHANNEL, 1.5)
+    assert not watch.lost(3.2)
+    watch.consented(3.21, asked=2.6)
+    assert not watch.lost(3.4)
+
+
+def test_a_path_that_comes_back_is_not_lost_any_more() -> None:
+    watch = PathWatch(0.0)
+    assert watch.lost(6.0)
+    watch.consented(6.1, asked=6.0)
+    assert not watch.lost(6.2)
+
+
+@given(st.lists(st.tuples(st.floats(0, 20), st.sampled_from(["heard", "hint", "consented"]))))
+def test_who_is_heard_all_the_time_is_never_lost(events: list[tuple[float, str]]) -> None:
+    watch = PathWatch(0.0)
+    for at, what in sorted(events):
+        match what:
+            case "heard":
+                watch.heard(at)
+            case "hint":
+                watch.hint(CLOSED_PORT, at)
+            case _:
+                watch.consented(at, asked=at)
+        watch.consented(at + 0.01, asked=at)
+        assert not watch.lost(at + 0.02)
