@@ -19,6 +19,7 @@ from libp2p.records.validator import Validator
 
 from onmeet_node.net.errors import BadKey, PutFailed
 from onmeet_node.net.host_config import HostConfig, RecordRules
+from onmeet_node.net.role import Role
 from onmeet_node.net.streams import Runner
 
 MAX_KEY_BYTES = 50
@@ -72,12 +73,12 @@ class _Lookup:
 class Dht:
     """The put and get half of a host."""
 
-    def __init__(self, kad: KadDHT, runner: Runner, config: HostConfig) -> None:
+    def __init__(self, kad: KadDHT, runner: Runner, config: HostConfig, role: Role) -> None:
         self._kad = kad
         self._runner = runner
         self._rules = config.rules
         self._remedies = config.remedies
-        self._stores = config.server
+        self._role = role
         self._prefix = f"/{config.namespace}/"
         kad.register_validator(config.namespace, _LibraryValidator(self._rules))
 
@@ -103,7 +104,7 @@ class Dht:
             record = make_put_record(key, value)
         else:
             record = make_signed_put_record(key, value, self._kad.host.get_private_key())
-        if self._stores:
+        if self._role.server:
             self._keep(key, record)
         peers = [
             peer

@@ -42,6 +42,7 @@ from onmeet_node.net.library import (
     new_raw_host,
     reason,
 )
+from onmeet_node.net.role import Role
 from onmeet_node.net.serving import Handler, Serving
 from onmeet_node.net.streams import Stream
 
@@ -74,7 +75,9 @@ class HostStats:
 class Host:
     """A running libp2p host. Made by `open_host`."""
 
-    def __init__(self, raw: IHost, config: HostConfig, io: trio.Nursery, kad: KadDHT) -> None:
+    def __init__(
+        self, raw: IHost, config: HostConfig, role: Role, io: trio.Nursery, kad: KadDHT
+    ) -> None:
         self.config = config
         self.peer_id = str(raw.get_id())
         self.raw = raw
@@ -83,7 +86,8 @@ class Host:
         self._calls = LibraryCalls(io, abandon=config.remedies.abandon)
         self._dialer = Dialer(self._network, self._calls, config.remedies)
         self._kad = kad
-        self.dht = Dht(kad, self._calls, config)
+        self.dht = Dht(kad, self._calls, config, role)
+        self._role = role
         self._serving = Serving(self._stream, config.remedies)
         self._open: set[INetConn] = set()
         self._on_connect: list[Notify] = []
@@ -251,12 +255,35 @@ class Host:
         if not joined:
             raise JoinFailed(reasons)
         # Looking for ourselves finds our neighbours; a server needs every part of the key space.
-        if self.config.server:
+        if self.server:
             self.spawn(self._kad.refresh_routing_table)
         else:
             own = ID.from_string(self.peer_id).to_bytes()
             self.spawn(self._kad.peer_routing.find_closest_peers_network, own)
         return tuple(joined)
+
+    @property
+    def server(self) -> bool:
+        """Whether this host stores records for others and answers their lookups."""
+        return self._role.server
+
+    async def set_role(self, *, server: bool, proven: Sequence[str] = ()) -> None:
+        """Serve the DHT from now on, or no more.
+
+        `proven`: multiaddrs at which others reach this host for sure; as a server it tells them
+        in place of those it listens on. The peers are told at once.
+        """
+        if (server, tuple(proven)) != (self._role.server, self._role.proven):
+            await self.call(self._set_role, server, tuple(proven))
+
+    async def _set_role(self, server: bool, proven: tuple[str, ...]) -> None:
+        self._role.server, self._role.proven = server, proven
+        await self._kad.switch_mode(DHTMode.SERVER if server else DHTMode.CLIENT)
+        if self.peers():
+            # First they learn our addresses; then lookups put us into their routing tables.
+            await self.raw._push_identify_to_all_peers()  # type: ignore[attr-defined]
+            if server:
+                await self._kad.refresh_routing_table()
 
     def dht_peers(self) -> tuple[str, ...]:
         """The peers that a lookup starts from."""
@@ -393,7 +420,8 @@ async def _running(config: HostConfig) -> AsyncIterator[Host]:
     if remedies.check_listening:
         for address in listen:
             check_free(address)
-    raw = new_raw_host(config)
+    role = Role(server=config.server)
+    raw = new_raw_host(config, role)
     network: Swarm = raw.get_network()  # type: ignore[assignment]
     async with raw.run(listen_addrs=listen), AsyncExitStack() as stack:
         if remedies.check_listening:
@@ -406,7 +434,7 @@ async def _running(config: HostConfig) -> AsyncIterator[Host]:
         if remedies.close_host:
             stack.push_async_callback(_within, CLOSE_LIMIT, raw.close)
         async with background_trio_service(kad), trio.open_nursery() as io:
-            host = Host(raw, config, io, kad)
+            host = Host(raw, config, role, io, kad)
             if remedies.close_host:
                 stack.push_async_callback(_within, CLOSE_LIMIT, host.close_connections)
             network.register_notifee(_Notifee(host))

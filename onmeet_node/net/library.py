@@ -24,10 +24,11 @@ from libp2p.transport.websocket.transport import WebsocketTransport
 from multiaddr import Multiaddr
 
 from onmeet_node.net import patches
-from onmeet_node.net.addresses import advertised, free, parse
+from onmeet_node.net.addresses import free, parse
 from onmeet_node.net.errors import ListenFailed
 from onmeet_node.net.health import NoAutoConnect
 from onmeet_node.net.host_config import HostConfig
+from onmeet_node.net.role import Role
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ NEGOTIATION_LIMIT = 5.0
 """Seconds to agree on a protocol for a stream: two round trips."""
 
 
-def new_raw_host(config: HostConfig) -> IHost:
+def new_raw_host(config: HostConfig, role: Role) -> IHost:
     """The library's host for `config`, not running yet. Raises BadAddress or LibraryMoved."""
     remedies = config.remedies
     key_pair = create_new_key_pair(config.seed)
@@ -52,7 +53,7 @@ def new_raw_host(config: HostConfig) -> IHost:
         key_pair=key_pair,
         listen_addrs=[parse(address) for address in config.listen],
         connection_config=_connections(config),
-        addrs_factory=_addresses_told(config),
+        addrs_factory=_addresses_told(config, role),
         disable_identify_address_discovery=True,
         **options,
     )
@@ -93,20 +94,11 @@ def _connections(config: HostConfig) -> ConnectionConfig:
     return result
 
 
-def _addresses_told(config: HostConfig) -> Callable[[list[Multiaddr]], list[Multiaddr]]:
-    """What identify and the DHT tell others about our addresses.
-
-    A client's are nobody's business but those of the audiences that may see them
-    in its presence record: the DHT would hand them to whoever knows the PeerId.
-    """
-
+def _addresses_told(config: HostConfig, role: Role) -> Callable[[list[Multiaddr]], list[Multiaddr]]:
     def told(listening: list[Multiaddr]) -> list[Multiaddr]:
         if config.announce:
             return [parse(address) for address in config.announce]
-        if not config.server and config.remedies.hide_addresses:
-            return []
-        # NOTE: the library would tell 0.0.0.0 as it is.
-        return [parse(address) for address in advertised(listening)]
+        return role.told(listening, hide=config.remedies.hide_addresses)
 
     return told
 

@@ -89,6 +89,11 @@ NEEDS: tuple[_Need, ...] = (
     _Need("libp2p.network.auto_connector:AutoConnector.maybe_connect", "dial only whom we want"),
     _Need("libp2p.stream_muxer.yamux.yamux:RTT_MEASURE_INTERVAL", "notice silent peers in time"),
     _Need("libp2p.network.swarm:Swarm.set_stream_handler", "survive a failing stream handler"),
+    _Need("libp2p.kad_dht.kad_dht:KadDHT.switch_mode", "serve the DHT once we can be reached"),
+    _Need(
+        "libp2p.host.basic_host:BasicHost._push_identify_to_all_peers",
+        "tell peers that we serve the DHT",
+    ),
     _Need("libp2p.kad_dht.kad_dht:KadDHT.register_validator", "validate DHT records"),
     _Need("libp2p.kad_dht.value_store:ValueStore._store_at_peer", "count a record's replicas"),
     _Need("libp2p.kad_dht.value_store:ValueStore._get_from_peer", "read the newest record"),

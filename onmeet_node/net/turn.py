@@ -61,9 +61,15 @@ class TurnServers:
             chosen += [TurnServer(url, given.username, given.credential) for url in urls]
         return tuple(chosen[:MAX_SERVERS])
 
-    def lender_of(self, url: str) -> str | None:
-        """PeerId of the bootstrap that lent this URL."""
-        return next((peer for peer, loan in self._loans.items() if url in loan.given.urls), None)
+    def region_of(self, url: str) -> str | None:
+        """Where the lender of this URL says to be: ``ca``, ``de``, or None if it says neither."""
+        lenders = {peer for peer, loan in self._loans.items() if url in loan.given.urls}
+        regions = (
+            k.description.region
+            for k in self._bootstraps.known
+            if k.peer in lenders and k.description
+        )
+        return next((region for region in regions if region), None)
 
     async def ready(self) -> None:
         """Wait until every connected bootstrap has lent or refused; at once if there is none.
