@@ -133,6 +133,11 @@ class Host:
             raw = self.raw.get_transport_addrs()
         return advertised(raw, self.peer_id)
 
+    @property
+    def listening(self) -> tuple[str, ...]:
+        """What this host is bound to: multiaddrs with real ports, 0.0.0.0 as it is."""
+        return tuple(str(address) for address in self.raw.get_transport_addrs())
+
     def peers(self) -> tuple[str, ...]:
         """The connected peers."""
         return tuple(str(peer) for peer, conns in self._network.connections.items() if conns)

@@ -11,6 +11,8 @@ from onmeet_node.net.relay import RelayClient
 
 PLACES = 2
 """Relays that hold a place for this node, so that one may fail."""
+LOOK_AGAIN = 20.0
+"""Seconds between looks whether places are wanted; nothing tells when they no longer are."""
 
 
 async def keep_places(
@@ -19,7 +21,7 @@ async def keep_places(
     """Holds reservations at the nearest relays until cancelled.
 
     One that is gone gives way to the next, and all are given back while none is `wanted`, which
-    is asked again whenever the bootstraps change or are told to `refresh`.
+    is asked every LOOK_AGAIN seconds and whenever the bootstraps change.
     """
     keepers: dict[str, trio.CancelScope] = {}
 
@@ -37,7 +39,8 @@ async def keep_places(
                 if len(keepers) < PLACES and known.peer not in keepers:
                     scope = keepers[known.peer] = trio.CancelScope()
                     nursery.start_soon(keep, known.addresses, scope)
-            await changed.wait()
+            with trio.move_on_after(LOOK_AGAIN):
+                await changed.wait()
 
 
 def _lends(known: Known) -> bool:

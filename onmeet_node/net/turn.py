@@ -63,13 +63,11 @@ class TurnServers:
 
     def region_of(self, url: str) -> str | None:
         """Where the lender of this URL says to be: ``ca``, ``de``, or None if it says neither."""
-        lenders = {peer for peer, loan in self._loans.items() if url in loan.given.urls}
-        regions = (
-            k.description.region
-            for k in self._bootstraps.known
-            if k.peer in lenders and k.description
-        )
-        return next((region for region in regions if region), None)
+        for known in self._bootstraps.known:
+            loan = self._loans.get(known.peer)
+            if loan is not None and url in loan.given.urls and known.description is not None:
+                return known.description.region or None
+        return None
 
     async def ready(self) -> None:
         """Wait until every connected bootstrap has lent or refused; at once if there is none.

@@ -1,0 +1,45 @@
+"""Server or client of the DHT: decided by how others reach this node, and decided anew."""
+
+from __future__ import annotations
+
+import trio
+
+from onmeet_node.net.bootstraps import Bootstraps
+from onmeet_node.net.events import either
+from onmeet_node.net.host import Host
+from onmeet_node.net.reachability import Outside, Reachability
+
+ALONE_AFTER = 8.0
+"""Seconds without any bootstrap after which a node counts as on its own: a bootstrap that starts
+anew is back sooner."""
+
+
+def starts_as_server(*, listens: bool, bootstraps: bool) -> bool:
+    """Whether a node serves the DHT from its first moment on.
+
+    With a bootstrap it waits for the dial-back; without one, those it meets on its own network
+    must be able to ask it.
+    """
+    return listens and not bootstraps
+
+
+async def keep_dht_mode(host: Host, bootstraps: Bootstraps, outside: Outside) -> None:
+    """Serves while this node is PUBLIC, or listens and has no bootstrap, until cancelled.
+
+    A node behind a NAT must not serve: each lookup that tries it would wait for a dial that
+    fails. Without any bootstrap there is nobody but the nodes met on the local network and in
+    former days, and somebody of them must serve.
+    """
+    while True:
+        changed = (bootstraps.changed, outside.changed)
+        if outside.reachability is Reachability.PUBLIC:
+            proven = tuple(a.partition("/p2p/")[0] for a in outside.addresses)
+            await host.set_role(server=True, proven=proven)
+        elif bootstraps.connected or not host.listening:
+            await host.set_role(server=False)
+        elif not host.server:
+            with trio.move_on_after(ALONE_AFTER) as patience:
+                await bootstraps.wait_connected()
+            if patience.cancelled_caught:
+                await host.set_role(server=True)
+        await either(*changed)
