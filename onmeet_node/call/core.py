@@ -53,6 +53,7 @@ class CallCore:
         self._begun = begun
         self._now = now
         self._since = now
+        self._accepted_at: float | None = None
         self._connected_at: float | None = None
         self._kinds = kinds
         self._mine = kinds
@@ -68,12 +69,20 @@ class CallCore:
         self._released: set[Device] = set()
         """Devices that may still ring because their channel was lost when another one accepted."""
 
+        self._others: set[Device] = set()
+        """Further devices of the peer: that they are found says nothing about the one we lost."""
+
         self._deadline: float | None = begun + timing.RING
         self._offer_at: float | None = None
         self._search_at: float | None = None
         self._search_pause = timing.SEARCH_PAUSE
         self._searching = False
-        self._others_found = False
+        self._search_is_stale = False
+        """Our network changed during the search: what it did not find may be there."""
+        self._search_is_first = False
+        """No search has ended since the device was lost."""
+        self._stranger_found = False
+        """The search found a device that is none of `_others`: the lost one, started again?"""
         self._searches_without = 0
 
         self._out: list[Effect] = []
@@ -84,6 +93,11 @@ class CallCore:
     def device(self) -> Device | None:
         """The device the call is with, or that rings us."""
         return self._leg.device if self._leg else None
+
+    @property
+    def accepted_at(self) -> float | None:
+        """When it was accepted, on the clock of `now`."""
+        return self._accepted_at
 
     @property
     def sending(self) -> frozenset[Kind]:
@@ -111,8 +125,7 @@ class CallCore:
     @property
     def next_timeout(self) -> float | None:
         """When `tick` wants to be called, on the clock of `now`."""
-        times = [self._deadline, self._offer_at, self._search_at]
-        times += [leg.invite_by for leg in self._legs.values()]
+        times = (self._deadline, self._offer_at, self._search_at)
         return min((time for time in times if time is not None), default=None)
 
     # ── the state ─────────────────────────────────────────────────────────────────────────────────
@@ -127,6 +140,7 @@ class CallCore:
             case State.DIALING | State.RINGING_OUT | State.RINGING_IN:
                 pass  # one deadline for all of the ringing, set at the start
             case State.CONNECTING:
+                self._accepted_at = self._now
                 self._deadline = self._now + timing.CONNECT
             case State.RECONNECTING:
                 self._deadline = self._now + timing.RECONNECT
@@ -171,9 +185,6 @@ class CallCore:
 
     # ── what goes out ─────────────────────────────────────────────────────────────────────────────
     def _invite(self, leg: Leg) -> None:
-        leg.invite_by = None
-        if not leg.open:
-            return
         leg.invited = True
         leg.ring = leg.ring or Ring.SENT
         offer = leg.session(0)
@@ -200,7 +211,7 @@ class CallCore:
         self._search_at = None
         if not self._searching:
             self._searching = True
-            self._others_found = False
+            self._stranger_found = False
             self._out.append(do.FindDevices(self.id, self.peer))
 
     def _do(self, effects: list[Effect]) -> None:

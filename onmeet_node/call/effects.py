@@ -149,6 +149,18 @@ class CloseMedia:
 
 
 @dataclass(frozen=True, slots=True)
+class SuspectMedia:
+    """The device of this session may be gone: find out at once rather than when its time is up.
+
+    A process that dies takes its channel with it, and that is heard long before silence tells.
+    """
+
+    call: CallId
+    device: Device
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Changed:
     """The call entered a state, or what is known about its ringing changed."""
 
@@ -194,6 +206,7 @@ Effect = (
     | TakeCandidates
     | Attach
     | CloseMedia
+    | SuspectMedia
     | Changed
     | PeerMedia
     | Ended

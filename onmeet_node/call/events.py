@@ -75,9 +75,14 @@ class SetMedia:
 
 @dataclass(frozen=True, slots=True)
 class RestartMedia:
-    """Our network changed: replace the peer connection by a media re-offer."""
+    """Replace the peer connection of this call by a media re-offer."""
 
     call: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkChanged:
+    """Our addresses changed, or the machine woke up: of concern to every call."""
 
 
 # ── from the network ─────────────────────────────────────────────────────────────────────────────
@@ -185,6 +190,7 @@ Event = (
     | HangUp
     | SetMedia
     | RestartMedia
+    | NetworkChanged
     | DeviceReady
     | SearchEnded
     | MessageReceived

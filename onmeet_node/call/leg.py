@@ -20,6 +20,7 @@ from onmeet_node.call.effects import (
     MakeOffer,
     Ring,
     Send,
+    SuspectMedia,
     TakeAnswer,
     TakeCandidates,
 )
@@ -60,6 +61,14 @@ class Session:
     local_end: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An offer of the peer that is not answered before the person accepted."""
+
+    generation: int
+    sdp: str = field(repr=False)
+
+
 class Leg:
     """What a call knows of one device. Methods return effects; nothing here knows the state."""
 
@@ -70,14 +79,12 @@ class Leg:
         self.open = True
         """A sealed channel to it exists, as far as we were told."""
         self.invited = False
-        self.invite_by: float | None = None
-        """When the invite goes out without the offer it waits for."""
         self.ring: Ring | None = None
         self.media_broke = False
         """A session of it failed or was given up, so the peer may wait for our offer."""
         self.failures = 0
-        self.offer: str | None = None
-        """The offer of generation 0 that came with the invite and waits for the accept."""
+        self.offer: Offer | None = None
+        """The peer's latest offer, if it waits for the accept."""
         self._peer = peer
         self._call = call
         self._outgoing = outgoing
@@ -137,6 +144,11 @@ class Leg:
         self.offer = None
         effects = self._begin(generation, ours=False)
         return [*effects, MakeAnswer(self._call, self.device, generation, kinds, sdp)]
+
+    def keep_offer(self, generation: int, sdp: str) -> None:
+        """Keeps an offer for the accept; of several the latest."""
+        if self.offer is None or generation >= self.offer.generation:
+            self.offer = Offer(generation, sdp)
 
     def offer_made(self, session: Session, sdp: str) -> bool:
         """Keeps the offer; False if it cannot be sent."""
@@ -230,6 +242,21 @@ class Leg:
         session.lost = False
         older = [g for g in self._sessions if g < session.generation]
         return self.close(*older)
+
+    def suspect(self) -> list[Effect]:
+        """Asks of every path that plays whether anybody is still at its other end."""
+        return [
+            SuspectMedia(self._call, self.device, session.generation)
+            for session in self._sessions.values()
+            if session.connected and not session.lost
+        ]
+
+    def abandon_pending(self) -> list[Effect]:
+        """Gives up what is being negotiated: its addresses are of a network that is gone."""
+        if self.pending is None:
+            return []
+        self.media_broke = True
+        return self.close(self.pending.generation)
 
     def close(self, *generations: int) -> list[Effect]:
         """Closes these sessions."""

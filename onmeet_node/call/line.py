@@ -14,7 +14,7 @@ from onmeet_node.call.errors import AlreadyInCall, LocalProtocolError, UnknownCa
 from onmeet_node.call.events import Event, Identity
 from onmeet_node.call.machine import Call
 from onmeet_node.call.status import CallStatus
-from onmeet_node.call.table import ACCEPTED, UNANSWERED
+from onmeet_node.call.table import UNANSWERED
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.messages import CALL_ID_BYTES, CallId, CallMessage
 
@@ -26,6 +26,15 @@ class Busy(enum.StrEnum):
     """That we are busy, at once."""
     HIDE = "hide"
     """Nothing: for them it rings until they give up."""
+
+
+GIVEN_UP = {
+    State.RINGING_IN: EndReason.MISSED,
+    State.CONNECTING: EndReason.PEER_HUNG_UP,
+    State.CONNECTED: EndReason.PEER_HUNG_UP,
+    State.RECONNECTING: EndReason.CONNECTION_LOST,
+}
+"""How a call ended of which its peer knows no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +93,9 @@ class Line:
             case on.MessageReceived():
                 return self._message(event, now)
             case on.DeviceLost(peer=peer):
-                effects: list[Effect] = []
-                for call in self._with(peer):
-                    effects += self._pass(call, event, now)
-                return effects
+                return self._pass_all(self._with(peer), event, now)
+            case on.NetworkChanged():
+                return self._pass_all(list(self._calls.values()), event, now)
             case (
                 on.Alerting()
                 | on.DeviceReady()
@@ -177,17 +185,18 @@ class Line:
         if peer == self._me or invite.age_ms >= timing.RING * 1000:
             return []
         effects: list[Effect] = []
+        begun = now - invite.age_ms / 1000
         for call in self._with(peer):
             if call.state in UNANSWERED:
                 return self._glare(call, event, invite, now)
             if call.device != device:
                 continue
-            if call.outgoing and call.id > invite.call:
-                # the end of a glare: they accepted ours before this left them, or gave it up
+            accepted = call.accepted_at
+            if call.outgoing and call.id > invite.call and accepted and begun <= accepted:
+                # the end of a glare: they dialled before they accepted ours
                 return self._decline_busy(event)
             # a device has one call with us, so it gave up the one we know
-            reason = EndReason.PEER_HUNG_UP if call.state in ACCEPTED else EndReason.MISSED
-            effects += self._settle(call, call.supersede(reason, now=now))
+            effects += self._settle(call, call.supersede(GIVEN_UP[call.state], now=now))
         if any(c.peer != peer or c.state is not State.RECONNECTING for c in self._calls.values()):
             return effects + self._busy(event)
         call, more = Call.ring(self._me, event, invite, now=now)
@@ -239,6 +248,12 @@ class Line:
 
     def _pass(self, call: Call, event: Event, now: float) -> list[Effect]:
         return self._settle(call, call.handle(event, now=now))
+
+    def _pass_all(self, calls: list[Call], event: Event, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        for call in calls:
+            effects += self._pass(call, event, now)
+        return effects
 
     def _settle(self, call: Call, effects: list[Effect]) -> list[Effect]:
         """Lets go of a call that is over."""

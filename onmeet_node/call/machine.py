@@ -87,13 +87,12 @@ class Call(RingingCall):
         call = cls(me, event.peer, invite.call, outgoing=False, kinds=kinds, begun=begun, now=now)
         leg = call._leg = call._add(event.device)
         leg.invited = True
-        leg.offer = invite.sdp
+        if accept is None:
+            call._say_again(leg)
+        if invite.sdp is not None:
+            call._offered(leg, 0, invite.sdp, early=event.early_media and accept is None)
         if accept is not None:
             call._accept(accept)
-            return call, call._flush()
-        call._say_again(leg)
-        if event.early_media and invite.sdp is not None:
-            call._do(leg.take_offer(0, invite.sdp, kinds))
         return call, call._flush()
 
     # ── what Line uses ────────────────────────────────────────────────────────────────────────────
@@ -113,19 +112,18 @@ class Call(RingingCall):
         return self._flush()
 
     def tick(self, *, now: float) -> list[Effect]:
-        """Does what is due at `now`."""
+        """Does what is due at `now`.
+
+        What is over ends first: a machine that slept begins nothing in vain.
+        """
         self._now = now
-        for leg in self._legs.values():
-            if leg.invite_by is not None and now >= leg.invite_by:
-                self._do(leg.close_all())
-                self._invite(leg)
+        if self._deadline is not None and now >= self._deadline:
+            self._time_out()
         if self._search_at is not None and now >= self._search_at:
             self._search()
         if self._offer_at is not None and now >= self._offer_at:
             self._offer_at = None
             self._offer()
-        if self._deadline is not None and now >= self._deadline:
-            self._time_out()
         return self._flush()
 
     def supersede(self, reason: EndReason, *, now: float) -> list[Effect]:
@@ -164,13 +162,15 @@ class Call(RingingCall):
             case on.SetMedia():
                 self._set_media(event)
             case on.RestartMedia():
-                self._restart_media()
+                self._restart_media(on.RestartMedia)
+            case on.NetworkChanged():
+                self._network_changed()
             case on.DeviceReady(device=device):
                 self._device_ready(device)
             case on.SearchEnded():
                 self._search_ended()
-            case on.MessageReceived(device=device, message=message):
-                self._message(device, message)
+            case on.MessageReceived(device=device, message=message, early_media=early):
+                self._message(device, message, early=early)
             case on.DeviceLost(device=device):
                 self._device_lost(device)
             case (
@@ -186,7 +186,7 @@ class Call(RingingCall):
                 if leg is not None and session is not None:
                     self._media_event(event, leg, session)
 
-    def _message(self, device: Device, message: CallMessage) -> None:
+    def _message(self, device: Device, message: CallMessage, *, early: bool) -> None:
         leg = self._legs.get(device)
         if leg is None or not leg.invited:
             # NOTE: e.g. a second device that accepted before it heard that the first one had
@@ -197,18 +197,18 @@ class Call(RingingCall):
         was_open, leg.open = leg.open, True
         self._check_role(message)
         match message:
-            case m.Invite():
+            case m.Invite(sdp=offer):
                 if was_open:
                     self._say_again(leg)
+                if offer is not None and not leg.used:
+                    self._offered(leg, 0, offer, early=early)
             case m.Ringing(state=state):
                 self._ringing(leg, state)
             case m.Accept(kinds=kinds):
                 if self.state in UNANSWERED:
                     self._accepted_by(leg, frozenset(kinds))
             case m.Renegotiate(generation=generation, sdp=sdp):
-                if self.state in ACCEPTED:
-                    self._do(leg.take_offer(generation, sdp, self._kinds))
-                    self._be_patient()
+                self._offered(leg, generation, sdp, early=early)
             case m.Answer(generation=generation, sdp=sdp):
                 self._do(leg.take_answer(generation, sdp))
             case m.Candidates():

@@ -54,7 +54,7 @@ class MediaCall(CallCore):
         if leg.live:
             self._connected(on.MediaConnected)
         elif leg.offer is not None:
-            self._do(leg.take_offer(0, leg.offer, self._kinds))
+            self._do(leg.take_offer(leg.offer.generation, leg.offer.sdp, self._kinds))
         elif leg.pending is None and self._may_offer(leg):
             self._offer()
 
@@ -80,11 +80,18 @@ class MediaCall(CallCore):
     def _offer_ready(self, leg: Leg, session: Session, sdp: str) -> None:
         if not leg.offer_made(session, sdp):
             self._media_failed(leg, session)
-        elif self.state in ACCEPTED:
-            self._do(leg.tell_offer(session))
+            return
+        self._do(leg.tell_offer(session))
+        if self.state in ACCEPTED:
             self._do(leg.attach(self._mine))
-        else:
-            self._invite(leg)
+
+    def _offered(self, leg: Leg, generation: int, sdp: str, *, early: bool) -> None:
+        """The peer offers: while it rings here, only who may see our addresses is answered."""
+        if self.state in ACCEPTED or (self.state is State.RINGING_IN and early):
+            self._do(leg.take_offer(generation, sdp, self._kinds))
+            self._be_patient()
+        elif self.state is State.RINGING_IN:
+            leg.keep_offer(generation, sdp)
 
     def _answer_ready(self, leg: Leg, session: Session, sdp: str) -> None:
         if not leg.answer_made(session, sdp):
@@ -122,9 +129,6 @@ class MediaCall(CallCore):
         leg.failures += not session.connected
         self._do(leg.close(session.generation))
         match self.state:
-            case State.DIALING | State.RINGING_OUT:
-                if not leg.invited:
-                    self._invite(leg)
             case State.CONNECTING:
                 if leg.failures >= timing.MEDIA_TRIES:
                     failed = self._last_word(hangup=HangupReason.MEDIA_FAILED)
@@ -137,18 +141,16 @@ class MediaCall(CallCore):
             case State.RECONNECTING:
                 if leg.pending is None:
                     self._offer_at = self._now + timing.OFFER_PAUSE
-            case State.RINGING_IN | State.ENDED:
+            case State.DIALING | State.RINGING_OUT | State.RINGING_IN | State.ENDED:
                 pass
 
-    def _restart_media(self) -> None:
+    def _restart_media(self, trigger: Trigger) -> None:
         leg = self._leg
         if self.state not in ACCEPTED or leg is None:
-            return  # early media that breaks with the network is offered anew on accept
-        if leg.pending is not None:
-            leg.media_broke = True
-            self._do(leg.close(leg.pending.generation))
+            return
+        self._do(leg.abandon_pending())
         if self.state is State.CONNECTED:
-            self._reconnect(on.RestartMedia)
+            self._reconnect(trigger)
         elif self._may_offer(leg):
             self._offer()
 

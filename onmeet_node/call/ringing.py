@@ -9,7 +9,7 @@ from onmeet_node.call.effects import EndReason, Ring, State
 from onmeet_node.call.events import Device
 from onmeet_node.call.leg import Leg
 from onmeet_node.call.renegotiation import MediaCall
-from onmeet_node.call.table import ACCEPTED, UNANSWERED, AllDevicesLost
+from onmeet_node.call.table import ACCEPTED, UNANSWERED, RingsNowhere
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.messages import HangupReason, Kind, RingState
 
@@ -31,16 +31,18 @@ class RingingCall(MediaCall):
                 self._ring_device(self._add(device))
         elif device in self._released:
             self._release(device)
-        else:
-            self._others_found = True
+        elif self._search_is_first and len(self._others) < timing.MAX_LEGS:
+            self._others.add(device)
+        elif device not in self._others:
+            self._stranger_found = True
 
     def _ring_device(self, leg: Leg) -> None:
         self._search_at = None
-        if not self._early:
-            self._invite(leg)
-            return
-        leg.invite_by = self._now + timing.OFFER_WAIT
-        self._do(leg.make_offer(self._mine))
+        self._invite(leg)
+        if self._early:
+            # NOTE: it follows the invite: gathering asks STUN and TURN servers, and takes up to a
+            # second in which the phone can ring already
+            self._do(leg.make_offer(self._mine))
 
     def _ringing(self, leg: Leg, state: RingState) -> None:
         if self.state not in UNANSWERED:
@@ -71,6 +73,7 @@ class RingingCall(MediaCall):
         others = [other for other in self._legs.values() if other is not leg]
         self._leg = leg
         self._legs = {leg.device: leg}
+        self._others.update(other.device for other in others)
         self._kinds = self._mine | kinds
         self._go(m.Accept)
         self._begin_media(leg)
@@ -86,37 +89,57 @@ class RingingCall(MediaCall):
         if not self._searching:
             return
         self._searching = False
+        self._search_is_first = False
+        stale, self._search_is_stale = self._search_is_stale, False
         if any(leg.open for leg in self._legs.values()):
+            return
+        if stale:
+            self._search()
             return
         if not self._legs:
             self._end(on.SearchEnded, EndReason.NOT_REACHABLE, None, leave_note=True)
             return
         if self.state in (State.CONNECTING, State.RECONNECTING):
-            self._searches_without += self._others_found
+            self._searches_without += self._stranger_found
             if self._searches_without >= timing.SEARCHES_WITHOUT:
                 lost = self._last_word(hangup=HangupReason.CONNECTION_LOST)
                 self._end(on.SearchEnded, EndReason.CONNECTION_LOST, lost)
                 return
         self._search_at = self._now + self._search_pause
-        self._search_pause = min(2 * self._search_pause, timing.SEARCH_PAUSE_MAX)
+        if self.state is State.CONNECTED:
+            self._search_pause = min(2 * self._search_pause, timing.SEARCH_PAUSE_MAX)
 
     def _device_lost(self, device: Device) -> None:
         leg = self._legs.get(device)
         if leg is None or not leg.open:
             return
         leg.open = False
+        self._do(leg.suspect())
         if self.state in UNANSWERED:
             leg.ring = None
+        if self.state is State.RINGING_OUT and self._ring in {None, Ring.SENT}:
+            self._go(RingsNowhere)
         if any(other.open for other in self._legs.values()):
             return
         if self.state is State.RINGING_IN:
             assert self._deadline is not None, "ringing always ends"
             self._deadline = min(self._deadline, self._now + timing.CALLER_GONE)
             return
-        if self.state is State.RINGING_OUT:
-            self._go(AllDevicesLost)
         if self._search_at is None:
+            self._search_is_first = self.state in ACCEPTED
             self._search()
+
+    def _network_changed(self) -> None:
+        if self.state is not State.RINGING_IN and not any(leg.open for leg in self._legs.values()):
+            self._search_is_stale = self._searching
+            self._search_pause = timing.SEARCH_PAUSE
+            self._search()
+        if self.state in ACCEPTED:
+            self._restart_media(on.NetworkChanged)
+            return
+        for leg in self._legs.values():
+            self._do(leg.suspect())
+            self._do(leg.abandon_pending())  # offered anew on accept
 
     def _reopened(self, leg: Leg) -> None:
         self._say_again(leg)
@@ -141,8 +164,7 @@ class RingingCall(MediaCall):
         """Says what counts to a device that may not have heard it, or asks for it."""
         match self.state:
             case State.DIALING | State.RINGING_OUT:
-                if leg.invite_by is None:
-                    self._invite(leg)
+                self._invite(leg)
             case State.RINGING_IN:
                 self._do(leg.send(m.Ringing(call=self.id, state=self._rung)))
             case State.CONNECTING | State.CONNECTED | State.RECONNECTING:

@@ -14,6 +14,7 @@ from onmeet_node.call.events import (
     MediaConnected,
     MediaFailed,
     MediaPathLost,
+    NetworkChanged,
     RestartMedia,
     SearchEnded,
     SilenceCall,
@@ -49,8 +50,8 @@ class PathHeld:
     """`timing.RECONNECT` is over, no new path came up, but the old one still works."""
 
 
-class AllDevicesLost:
-    """No channel is left to any device of the callee."""
+class RingsNowhere:
+    """No channel is left to any device of the callee that said it has the invite."""
 
 
 class Superseded:
@@ -86,7 +87,7 @@ TRANSITIONS: Mapping[State, Mapping[Trigger, State]] = {
     },
     State.RINGING_OUT: {
         Ringing: State.RINGING_OUT,
-        AllDevicesLost: State.DIALING,
+        RingsNowhere: State.DIALING,
         Accept: State.CONNECTING,
         HangUp: State.ENDED,
         Decline: State.ENDED,
@@ -123,6 +124,7 @@ TRANSITIONS: Mapping[State, Mapping[Trigger, State]] = {
         MediaPathLost: State.RECONNECTING,
         MediaFailed: State.RECONNECTING,
         RestartMedia: State.RECONNECTING,
+        NetworkChanged: State.RECONNECTING,
         HangUp: State.ENDED,
         Hangup: State.ENDED,
         Cancel: State.ENDED,

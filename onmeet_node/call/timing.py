@@ -13,9 +13,6 @@ RECONNECT = 45.0
 """From losing media to giving the call up: a lift, a tunnel, a router that starts again."""
 
 # ── tuning: a peer notices no difference but speed ───────────────────────────────────────────────
-OFFER_WAIT = 1.0
-"""An invite waits so long for its offer, then rings without. aiortc needs 2 ms, a page 50 ms."""
-
 CALLER_GONE = 15.0
 """A ringing call whose channel is lost stops ringing: a caller who is still there has dialled
 again within that time, and a phone that rings for nobody is a lie."""
@@ -27,7 +24,7 @@ OFFER_PAUSE = 2.0
 """After a re-offer failed: ICE fails at once when there is no network, so do not spin."""
 
 SEARCH_PAUSE = 5.0
-"""Between searches for a lost peer; doubles each time ..."""
+"""Between searches for a lost peer. While media flows without a channel it doubles each time ..."""
 
 SEARCH_PAUSE_MAX = 60.0
 """... up to this, so that a long call without its channel costs one lookup a minute."""
@@ -52,5 +49,5 @@ MEDIA_TRIES = 2
 """A call whose first media attempt failed gets a second one, then the truth."""
 
 SEARCHES_WITHOUT = 2
-"""Searches that found other devices of the peer but not the one of this call, until it counts as
-restarted. One may be a device that is slow to come back."""
+"""Searches that found a device of the peer that was not there before, but not the one of this
+call, until that counts as started again. Once may be a second device that was just switched on."""

@@ -70,6 +70,8 @@ class Ledger:
                 assert key not in self.attached, "once"
                 assert effect.call in self.accepted, "no microphone opens before the accept"
                 self.attached.add(key)
+            case do.SuspectMedia():
+                assert (effect.call, effect.device, effect.generation) in self.open
             case do.CloseMedia():
                 self.open.remove((effect.call, effect.device, effect.generation))
             case do.Changed():

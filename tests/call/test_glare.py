@@ -73,10 +73,22 @@ def test_dialling_somebody_who_rings_us_takes_their_call() -> None:
 def test_an_invite_that_lost_and_comes_after_the_accept_is_no_missed_call() -> None:
     alice = Phone()
     alice.talks()
-    effects = alice.hears(m.Invite(call=LOW))
+    alice.wait(1)
+    effects = alice.hears(m.Invite(call=LOW, age_ms=1500))
     assert sent(effects) == [m.Decline(call=LOW, reason=m.DeclineReason.BUSY)]
     assert ended(effects) is None
     assert alice.state() is State.CONNECTED
+
+
+def test_a_peer_that_gave_up_our_call_and_calls_back_is_not_told_that_we_are_busy() -> None:
+    """They lost the connection and dialled anew; we had not noticed yet."""
+    alice = Phone()
+    alice.talks()
+    alice.wait(3)
+    effects = alice.hears(m.Invite(call=LOW))
+    assert ended(effects) is EndReason.PEER_HUNG_UP
+    assert m.Ringing(call=LOW) in sent(effects)
+    assert alice.state(LOW) is State.RINGING_IN
 
 
 def test_a_third_person_is_no_glare() -> None:

@@ -67,12 +67,43 @@ def test_nothing_of_ours_is_gathered_before_accepting_a_stranger() -> None:
     assert alice.state() is State.CONNECTED
 
 
-def test_an_invite_without_an_offer_is_answered_when_the_offer_comes() -> None:
+def test_an_offer_that_follows_its_invite_is_answered_while_it_rings() -> None:
+    alice = Phone()
+    alice.hears(m.Invite(call=CALL), early=True)
+    assert alice.hears(m.Renegotiate(call=CALL, generation=0, sdp=OFFER), early=True) == [
+        do.MakeAnswer(CALL, PHONE, 0, BOTH, OFFER)
+    ]
+    alice.does(on.AnswerReady(CALL, PHONE, 0, ANSWER))
+    alice.does(on.MediaConnected(CALL, PHONE, 0))
+    assert alice.state() is State.RINGING_IN
+    alice.does(on.AcceptCall(CALL, BOTH))
+    assert alice.state() is State.CONNECTED
+
+
+def test_an_offer_that_follows_its_invite_waits_for_the_accept_of_a_stranger() -> None:
+    alice = Phone()
+    alice.hears(m.Invite(call=CALL))
+    assert alice.hears(m.Renegotiate(call=CALL, generation=0, sdp=OFFER)) == []
+    later = m.Renegotiate(call=CALL, generation=3, sdp=OFFER + " again")
+    assert alice.hears(later) == []
+    accepted = alice.does(on.AcceptCall(CALL, BOTH))
+    assert of(accepted, do.MakeAnswer) == [do.MakeAnswer(CALL, PHONE, 3, BOTH, OFFER + " again")]
+
+
+def test_a_call_accepted_before_its_offer_came_is_answered_when_it_does() -> None:
     alice = Phone()
     alice.hears(m.Invite(call=CALL), early=True)
     assert of(alice.does(on.AcceptCall(CALL, BOTH)), do.MakeAnswer) == []
     offered = alice.hears(m.Renegotiate(call=CALL, generation=0, sdp=OFFER))
     assert offered == [do.MakeAnswer(CALL, PHONE, 0, BOTH, OFFER)]
+
+
+def test_an_offer_lost_with_its_channel_comes_with_the_invite_that_is_said_again() -> None:
+    alice = Phone()
+    alice.hears(m.Invite(call=CALL), early=True)
+    alice.does(on.DeviceLost(BOB, PHONE))
+    again = alice.hears(m.Invite(call=CALL, sdp=OFFER), early=True)
+    assert of(again, do.MakeAnswer) == [do.MakeAnswer(CALL, PHONE, 0, BOTH, OFFER)]
 
 
 def test_declining() -> None:

@@ -39,6 +39,7 @@ CHANNELS = st.one_of(
     st.builds(on.DeviceReady, CALLS, DEVICES),
     st.builds(on.SearchEnded, CALLS),
     st.builds(on.DeviceLost, PEERS, DEVICES),
+    st.builds(on.NetworkChanged),
 )
 MEDIA = st.one_of(
     st.builds(on.OfferReady, CALLS, DEVICES, GENERATIONS, SDP),
@@ -128,6 +129,8 @@ class AnyEvents(RuleBasedStateMachine):
     def time(self, seconds: float) -> None:
         self.now += seconds
         self.ledger.check(self.line.tick(now=self.now))
+        due = self.line.next_timeout
+        assert due is None or due > self.now, "one late tick does all that is due"
 
     @rule(busy=st.sampled_from(Busy))
     def preference(self, busy: Busy) -> None:

@@ -36,12 +36,15 @@ def changed(state: State, **more: object) -> do.Changed:
 def test_an_early_media_call_from_dialling_to_talking() -> None:
     alice = Phone()
     assert alice.dials(early=True) == [do.FindDevices(CALL, BOB), changed(State.DIALING)]
-    assert alice.does(on.DeviceReady(CALL, PHONE)) == [do.MakeOffer(CALL, PHONE, 0, BOTH)]
-    assert alice.does(on.OfferReady(CALL, PHONE, 0, OFFER)) == [
-        do.Send(BOB, PHONE, m.Invite(call=CALL, sdp=OFFER)),
+    assert alice.does(on.DeviceReady(CALL, PHONE)) == [
+        do.Send(BOB, PHONE, m.Invite(call=CALL)),
+        do.MakeOffer(CALL, PHONE, 0, BOTH),
         changed(State.DIALING, ring=Ring.SENT),
     ]
     assert alice.hears(m.Ringing(call=CALL)) == [changed(State.RINGING_OUT, ring=Ring.DELIVERED)]
+    assert alice.does(on.OfferReady(CALL, PHONE, 0, OFFER)) == [
+        do.Send(BOB, PHONE, m.Renegotiate(call=CALL, generation=0, sdp=OFFER))
+    ]
     assert alice.hears(m.Ringing(call=CALL, state=RingState.ALERTING)) == [
         changed(State.RINGING_OUT, ring=Ring.ALERTING)
     ]
@@ -79,31 +82,31 @@ def test_media_is_attached_when_accepted_before_it_is_connected() -> None:
     assert alice.state() is State.CONNECTED
 
 
-def test_a_slow_offer_does_not_hold_up_the_ringing() -> None:
+def test_an_offer_that_is_ready_after_the_accept_is_sent_then() -> None:
     alice = Phone()
     alice.dials(early=True)
     alice.does(on.DeviceReady(CALL, PHONE))
-    late = alice.wait(1.0)
-    assert sent(late) == [m.Invite(call=CALL, age_ms=1000)]
-    assert of(late, do.CloseMedia) == [do.CloseMedia(CALL, PHONE, 0)]
-    assert alice.does(on.OfferReady(CALL, PHONE, 0, OFFER)) == []
+    assert of(alice.hears(m.Accept(call=CALL)), do.MakeOffer) == []
+    assert alice.does(on.OfferReady(CALL, PHONE, 0, OFFER)) == [
+        do.Send(BOB, PHONE, m.Renegotiate(call=CALL, generation=0, sdp=OFFER)),
+        do.Attach(CALL, PHONE, 0, BOTH),
+    ]
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [
+        on.MediaFailed(CALL, PHONE, 0),
+        on.OfferReady(CALL, PHONE, 0, "x" * (m.MAX_SDP_CHARS + 1)),
+    ],
+    ids=["failed", "too long to send"],
+)
+def test_a_failed_offer_does_not_hold_up_the_ringing(failed: on.Event) -> None:
+    alice = Phone()
+    alice.dials(early=True)
+    assert sent(alice.does(on.DeviceReady(CALL, PHONE))) == [m.Invite(call=CALL)]
+    assert alice.does(failed) == [do.CloseMedia(CALL, PHONE, 0)]
     assert of(alice.hears(m.Accept(call=CALL)), do.MakeOffer)[0].generation == 2
-
-
-def test_a_failed_offer_does_not_hold_up_the_ringing() -> None:
-    alice = Phone()
-    alice.dials(early=True)
-    alice.does(on.DeviceReady(CALL, PHONE))
-    effects = alice.does(on.MediaFailed(CALL, PHONE, 0))
-    assert sent(effects) == [m.Invite(call=CALL)]
-
-
-def test_an_offer_too_long_to_send_counts_as_failed() -> None:
-    alice = Phone()
-    alice.dials(early=True)
-    alice.does(on.DeviceReady(CALL, PHONE))
-    effects = alice.does(on.OfferReady(CALL, PHONE, 0, "x" * (m.MAX_SDP_CHARS + 1)))
-    assert sent(effects) == [m.Invite(call=CALL)]
 
 
 def test_nobody_found_is_told_at_once_and_leaves_a_note() -> None:
@@ -221,6 +224,16 @@ def test_a_device_that_is_lost_is_not_said_to_ring() -> None:
     assert [(change.state, change.ring) for change in lost] == [(State.DIALING, None)]
     back = of(alice.does(on.DeviceReady(CALL, PHONE)), do.Changed)
     assert [(change.state, change.ring) for change in back] == [(State.DIALING, Ring.SENT)]
+
+
+def test_of_two_devices_the_one_that_rang_is_lost() -> None:
+    alice = Phone()
+    alice.rings_at(PHONE)
+    alice.does(on.DeviceReady(CALL, LAPTOP))
+    alice.does(on.DeviceLost(BOB, PHONE))
+    assert (alice.state(), alice.line.calls[0].ring) == (State.DIALING, Ring.SENT)
+    alice.hears(m.Ringing(call=CALL), LAPTOP)
+    assert (alice.state(), alice.line.calls[0].ring) == (State.RINGING_OUT, Ring.DELIVERED)
 
 
 def test_an_invite_that_never_left_is_not_called_sent() -> None:

@@ -211,7 +211,7 @@ def test_our_candidates_follow_our_description() -> None:
     assert alice.does(ready) == []
     effects = alice.does(on.OfferReady(CALL, PHONE, 0, OFFER))
     assert sent(effects) == [
-        m.Invite(call=CALL, sdp=OFFER),
+        m.Renegotiate(call=CALL, sdp=OFFER),
         m.Candidates(call=CALL, candidates=ICE),
     ]
     last = on.CandidatesReady(CALL, PHONE, 0, (), end=True)

@@ -26,10 +26,12 @@ class Chaos(RuleBasedStateMachine):
     drops = False
     """Messages vanish without their channel breaking, which no channel of ours allows."""
     dies = False
+    prompt = False
+    """What is under way arrives within a second, or its channel breaks: as our channels are."""
 
     @initialize(early=st.tuples(st.booleans(), st.booleans(), st.booleans()), reopens=st.booleans())
     def start(self, early: tuple[bool, bool, bool], reopens: bool) -> None:
-        self.world = World(reopens=reopens)
+        self.world = World(reopens=reopens, prompt=self.prompt)
         for (me, device), is_early in zip(self.devices, early, strict=False):
             self.world.add(me, device, early=is_early)
         self.ids = iter(range(10_000))
@@ -50,7 +52,7 @@ class Chaos(RuleBasedStateMachine):
         call = CallId(bytes([high]) + next(self.ids).to_bytes(15))
         node.does(on.Dial(call, peer, AUDIO if audio else BOTH, early_media=node.early))
 
-    @rule(which=N, what=st.sampled_from([0, 0, 0, 0, 1, 2, 3, 4, 5]))
+    @rule(which=N, what=st.sampled_from([0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7]))
     def answer(self, which: int, what: int) -> None:
         node = self.node(which)
         call = self.call(node, 0)
@@ -64,6 +66,8 @@ class Chaos(RuleBasedStateMachine):
                 on.RestartMedia(call),
                 on.SetMedia(call, muted=True, camera_off=False, sharing=False),
                 on.Alerting(call),
+                on.NetworkChanged(),
+                on.HangUp(call, shutdown=True),
             )[what]
         )
 
@@ -99,9 +103,24 @@ class Chaos(RuleBasedStateMachine):
     def trouble(self, which: int, fatal: bool, both: bool) -> None:
         self.world.trouble(which, fatal=fatal, both=both)
 
+    @rule(which=N)
+    def move(self, which: int) -> None:
+        self.world.move(self.node(which))
+
+    @rule(dark=st.booleans())
+    def part(self, dark: bool) -> None:
+        if dark:
+            self.world.part()
+        else:
+            self.world.heal()
+
     @rule(seconds=st.sampled_from([0.1, 1, 2, 5, 10, 16, 21, 46]))
     def wait(self, seconds: float) -> None:
         self.world.wait(seconds)
+
+    @rule(which=N, seconds=st.sampled_from([1, 6, 16, 46, 600]))
+    def sleep(self, which: int, seconds: float) -> None:
+        self.world.wait(seconds, asleep=self.node(which))
 
     @precondition(lambda self: self.dies)
     @rule(which=N)
@@ -135,6 +154,15 @@ class DyingDevices(SeveralDevices):
     reorders = True
     drops = True
     dies = True
+
+
+class Agreeing(Chaos):
+    prompt = True
+    dies = True
+
+
+class AgreeingDevices(Agreeing):
+    devices = ((ALICE, "a1"), (BOB, "b1"), (BOB, "b2"))
 
 
 STEPS = settings(max_examples=120, stateful_step_count=50, deadline=None)

@@ -19,6 +19,9 @@ from onmeet_node.wire import messages as m
 from onmeet_node.wire.messages import CallId
 from tests.call.ledger import Key, Ledger
 
+PATH_DEAD, CHANNEL_DEAD = 5.0, 15.0
+"""Seconds without a packet after which media, and a channel, notice."""
+
 QUIET = 500.0
 """Seconds of `settle` after which every timer of the protocol has had its time, twice over."""
 
@@ -106,6 +109,10 @@ class Node:
                 self.sessions[call, device, generation].attached = True
             case do.CloseMedia(call=call, device=device, generation=generation):
                 self.sessions[call, device, generation].close()
+            case do.SuspectMedia(call=call, device=device, generation=generation):
+                session = self.sessions[call, device, generation]
+                if self.world.unheard(session):
+                    self.reports.append(on.MediaPathLost(*session.key))
             case do.TakeCandidates() | do.Changed() | do.PeerMedia() | do.Ended():
                 pass
 
@@ -118,13 +125,18 @@ class Node:
 class World:
     """Nodes, what is on its way between them, and the time."""
 
-    def __init__(self, *, reopens: bool = True) -> None:
+    def __init__(self, *, reopens: bool = True, prompt: bool = False) -> None:
         self.now = 0.0
         self.nodes: dict[Device, Node] = {}
         self.channels: set[frozenset[Device]] = set()
         self.wires: dict[tuple[Device, Device], list[m.CallMessage]] = {}
         self.named: dict[str, Session] = {}
         self.accepted: set[CallId] = set()
+        self.dark = False
+        """No packet goes from one person to the other; nobody is told."""
+        self.dark_for = 0.0
+        self.prompt = prompt
+        """Nothing is under way for seconds, unless the network is dark."""
         self.reopens = reopens
         """Whether a node is told of a channel that the other one opened."""
 
@@ -150,7 +162,7 @@ class World:
         waiting = [
             (sender, receiver)
             for (sender, receiver), messages in self.wires.items()
-            if messages and not self._owes(receiver, sender)
+            if messages and not self.dark and not self._owes(receiver, sender)
         ]
         if not waiting:
             return False
@@ -176,7 +188,8 @@ class World:
         node = waiting[which % len(waiting)]
         search = node.searches.pop(0)
         for other in self.nodes.values():
-            if other.me == search.peer and other.alive:
+            known = frozenset({node.device, other.device}) in self.channels
+            if other.me == search.peer and (known or (other.alive and not self.dark)):
                 self._open_channel(node, other)
                 node.reports.append(on.DeviceReady(search.call, other.device))
         node.reports.append(on.SearchEnded(search.call))
@@ -184,9 +197,10 @@ class World:
 
     def cut(self, which: int) -> None:
         """A channel breaks; what was on its way is gone, and both ends will hear of it."""
-        if not self.channels:
-            return
-        ends = sorted(self.channels, key=sorted)[which % len(self.channels)]
+        if self.channels:
+            self._break(sorted(self.channels, key=sorted)[which % len(self.channels)])
+
+    def _break(self, ends: frozenset[Device]) -> None:
         self.channels.discard(ends)
         for one, other in (sorted(ends), sorted(ends, reverse=True)):
             self.wire(one, other).clear()
@@ -207,8 +221,7 @@ class World:
         """The process of a node dies."""
         node = self.nodes[device]
         node.alive = False
-        while mine := [ends for ends in self.channels if device in ends]:
-            self.cut(sorted(self.channels, key=sorted).index(mine[0]))
+        self._break_all(device)
         for session in node.sessions.values():
             if session.open:
                 session.close()
@@ -217,7 +230,7 @@ class World:
         """ICE and DTLS between an offerer and its answerer."""
         other = self.named[answer]
         assert other.offer == session.name, "the answer is to this very offer"
-        if other.open:
+        if other.open and not self.dark:
             session.twin, other.twin = other, session
             for end in (session, other):
                 end.node.reports.append(on.MediaConnected(*end.key))
@@ -234,11 +247,45 @@ class World:
             session.node.reports.append(on.MediaFailed(*session.key))
         return bool(waiting)
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float, *, asleep: Node | None = None) -> None:
+        """Time passes, for `asleep` without its doing anything; its timers are late."""
+        if self.prompt and seconds >= 1:
+            self.flow()
         self.now += seconds
+        self.dark_for += seconds * self.dark
+        if self.dark_for >= PATH_DEAD:
+            self._silence(*self.nodes.values())
+        if self.dark_for >= CHANNEL_DEAD:
+            self._break_all()
+        if asleep is not None and seconds >= PATH_DEAD:
+            self._silence(asleep)
+        if asleep is not None and seconds >= CHANNEL_DEAD:
+            self._break_all(asleep.device)
+        for node in self.nodes.values() if self.prompt else ():
+            while node.reports and node is not asleep:
+                node.does(node.reports.popleft())
         for node in self.nodes.values():
-            if node.alive:
+            if node.alive and (self.prompt or node is not asleep):
                 node.perform(node.line.tick(now=self.now))
+
+    def move(self, node: Node) -> None:
+        """The node's address is another one: what went to the old one is lost."""
+        self._break_all(node.device)
+        self._silence(node)
+        node.does(on.NetworkChanged())
+
+    def part(self) -> None:
+        """The network between the people goes dark; `heal` ends it."""
+        self.dark = True
+
+    def heal(self) -> None:
+        self.dark = False
+        self.dark_for = 0.0
+
+    def unheard(self, session: Session) -> bool:
+        """Whether consent checks of this session stay without an answer."""
+        twin = session.twin
+        return self.dark or twin is None or not twin.open or not twin.node.alive
 
     def flow(self) -> None:
         """All that is under way arrives, in order, in no time."""
@@ -247,6 +294,7 @@ class World:
 
     def settle(self) -> None:
         """All that is under way arrives, and all timers run out, over a network that is well."""
+        self.heal()
         until = self.now + QUIET
         while True:
             self.flow()
@@ -308,6 +356,18 @@ class World:
             for status in other.line.calls:
                 if status.peer == node.me:
                     other.reports.append(on.DeviceReady(status.call, node.device))
+
+    def _break_all(self, device: Device | None = None) -> None:
+        for ends in sorted(self.channels, key=sorted):
+            if device is None or device in ends:
+                self._break(ends)
+
+    def _silence(self, *nodes: Node) -> None:
+        for node in nodes:
+            for session in node.sessions.values():
+                for end in (session, session.twin):
+                    if end is not None and end.twin is not None and end.open and end.node.alive:
+                        end.node.reports.append(on.MediaPathLost(*end.key))
 
     def _owes(self, receiver: Device, sender: Device) -> bool:
         node = self.nodes[receiver]
