@@ -44,8 +44,9 @@ QUESTIONS_PER_STREAM = 8
 STREAMS_PER_PEER = 4
 DESCRIPTION_SECONDS = 6 * 3600
 """How long a signed description is valid: a bootstrap that moved is soon known to have."""
-RESIGN_SECONDS = 600
-"""A description is signed once for all who ask within this time."""
+RESIGN_SECONDS = 30
+"""A description is signed once for all who ask within this time. Nodes see a clock of ours in it
+alone, and tell a wrong one of theirs by it."""
 DIAL_BACKS = Caps(total=32, per_prefix=4, per_peer=1)
 """At the same time; each takes a socket and up to `host.DIAL_BACK_SECONDS`."""
 

@@ -127,7 +127,7 @@ class Coturn:
     def __init__(self, config: TurnConfig, secret: str) -> None:
         self._config = config
         self._secret = secret
-        self._process: trio.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self.up = False
         """Whether it answers."""
         self.restarts = 0
@@ -166,14 +166,14 @@ class Coturn:
     ) -> None:
         self._require_free_ports()
         first = self.restarts == 0
-        process = self._process = await self._start(program)
+        process = self._process = self._start(program)
         try:
             await self._wait_ready(process)
             self.up = True
             backoff.reset()
             if first:
                 task_status.started()
-            await process.wait()
+            await _ended(process)
             log.warning("coturn ended by itself; it is being started again")
         finally:
             self.up = False
@@ -181,15 +181,16 @@ class Coturn:
                 await _end(process)
             self._process = None
 
-    async def _start(self, program: str) -> trio.Process:
+    def _start(self, program: str) -> subprocess.Popen[bytes]:
         file = os.memfd_create("turnserver.conf")
         try:
             os.write(file, configuration(self._config, self._secret).encode())
             command = [program, "-c", f"/proc/self/fd/{file}"]
             if guard := shutil.which("setpriv"):
                 # NOTE: from util-linux, on every Debian; so that it dies with us even by kill -9.
+                # It counts the thread that starts it, so trio's way, from a thread, is not ours.
                 command = [guard, "--pdeathsig", "KILL", "--", *command]
-            return await trio.lowlevel.open_process(
+            return subprocess.Popen(  # noqa: S603 - found in the PATH, arguments are ours
                 command,
                 pass_fds=(file,),
                 stdin=subprocess.DEVNULL,
@@ -199,7 +200,7 @@ class Coturn:
         finally:
             os.close(file)
 
-    async def _wait_ready(self, process: trio.Process) -> None:
+    async def _wait_ready(self, process: subprocess.Popen[bytes]) -> None:
         where = self._where()
         with trio.move_on_after(READY_SECONDS):
             while process.poll() is None:
@@ -268,14 +269,22 @@ async def open_coturn(config: TurnConfig, secret: str) -> AsyncIterator[Coturn]:
         raise
 
 
-async def _end(process: trio.Process) -> None:
+async def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Waits until a process ended."""
+    handle = os.pidfd_open(process.pid)
+    try:
+        await trio.lowlevel.wait_readable(handle)
+    finally:
+        os.close(handle)
+    process.wait()
+
+
+async def _end(process: subprocess.Popen[bytes]) -> None:
     """Ends a process: politely, then not."""
     if process.poll() is None:
-        with suppress(ProcessLookupError):
-            process.terminate()
+        process.terminate()
         with trio.move_on_after(STOP_SECONDS):
-            await process.wait()
+            await _ended(process)
             return
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        process.kill()
+        await _ended(process)

@@ -107,6 +107,10 @@ class Caller:
         """The last sealed channel to a device is gone."""
         self.feed(on.DeviceLost(peer=peer, device=device))
 
+    def network_changed(self) -> None:
+        """Tells all calls that our addresses changed, or that the machine woke up."""
+        self.feed(on.NetworkChanged())
+
     # ── the runner ──────────────────────────────────────────────────────────────────────────────
     def feed(self, event: Event) -> None:
         """One event into the machine, its effects carried out before this returns.
@@ -146,7 +150,7 @@ class Caller:
                     self._nursery.start_soon(self._lost, peer, device)
             case do.MakeOffer() | do.MakeAnswer():
                 self._open_leg(effect)
-            case do.TakeAnswer() | do.TakeCandidates() | do.Attach():
+            case do.TakeAnswer() | do.TakeCandidates() | do.Attach() | do.SuspectMedia():
                 self._legs.do(_key(effect), effect)
             case do.CloseMedia():
                 self._legs.close(_key(effect))
@@ -174,6 +178,7 @@ class Caller:
             call=call,
             plan=lambda: self._studio.session(call, effect.kinds),
             feed=self.feed,
+            region_of=self._studio.region_of,
             binding=b"".join(sorted((self._me, call.peer))),
         )
         self._legs.open(leg)
@@ -204,6 +209,7 @@ class Caller:
             call.successor = next(
                 (c for c in self.calls if c.peer == call.peer and c is not call), None
             )
+        call.report = self._legs.report(call.id) or call.report
         call.finish(effect.reason)
         self.calls.forget(call)
         self._ledger.call_ended(call, leave_note=effect.leave_note)
@@ -215,6 +221,7 @@ def _key(
     | do.TakeAnswer
     | do.TakeCandidates
     | do.Attach
+    | do.SuspectMedia
     | do.CloseMedia,
 ) -> LegKey:
     return LegKey(effect.call, effect.device, effect.generation)

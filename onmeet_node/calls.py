@@ -13,7 +13,7 @@ import trio
 
 from onmeet_node.call import effects as do
 from onmeet_node.call import events as on
-from onmeet_node.call.effects import EndReason, State
+from onmeet_node.call.effects import EndReason, Ring, State
 from onmeet_node.call.events import Device, Event, Identity
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import (
@@ -28,14 +28,16 @@ from onmeet_node.events import (
     NodeEvent,
     PeerMediaChanged,
     Ringing,
+    Sent,
     StateChanged,
 )
 from onmeet_node.identity.safety import fingerprint_from_sdp, sas
 from onmeet_node.media.endpoint import MediaSession, MediaStats
 from onmeet_node.media.endpoint import Path as MediaPath
 from onmeet_node.media.frames import FrameFeed, FrameTap
+from onmeet_node.media.report import IceReport
 from onmeet_node.sentences import sentence
-from onmeet_node.wire.messages import CallId, Chat, Kind, MediaState, RingState
+from onmeet_node.wire.messages import CallId, Chat, Kind, MediaState
 
 FAILURES = frozenset({EndReason.MEDIA_FAILED, EndReason.CONNECTION_LOST, EndReason.PEER_ERROR})
 ACTIVE = frozenset({State.CONNECTING, State.CONNECTED, State.RECONNECTING})
@@ -55,6 +57,8 @@ class MediaWish:
     """File that gets what the peer sends; its suffix chooses the format."""
     tap: FrameTap | None = None
     """Gets decoded frames, for API users who want them; closed at the end of the call."""
+    relay_only: bool = False
+    """Show the peer no address of ours in this call, whatever the node's setting."""
 
 
 class Feeder(Protocol):
@@ -72,6 +76,8 @@ class Link:
     session: MediaSession
     local_sdp: str | None = None
     path: MediaPath | None = None
+    region: str | None = None
+    """Of the relay on our side, as its operator signs; None without one."""
     sas: str | None = None
 
     def authenticate(self, binding: bytes, local_sdp: str, remote_sdp: str) -> None:
@@ -102,11 +108,13 @@ class Call:
         self.kinds = kinds
         self.wish = wish
         self.state = State.DIALING if outgoing else State.RINGING_IN
-        self.ring: RingState | None = None
+        self.ring: Ring | None = None
         self.device: Device | None = None
         self.reason: EndReason | None = None
         self.trouble: str | None = None
         """What the media endpoint said last when something failed, in words."""
+        self.report: IceReport | None = None
+        """What ICE found and tried in the newest session, once the call is over or one failed."""
         self.peer_media: MediaState | None = None
         self.successor: Call | None = None
         """The call that goes on in place of this one, when both dialled at the same moment."""
@@ -246,6 +254,12 @@ class Call:
         return link.path if link else None
 
     @property
+    def region(self) -> str | None:
+        """Where the relay on our side is, ``ca`` or ``de`` as its operator signs."""
+        link = self._link
+        return link.region if link else None
+
+    @property
     def sas(self) -> str | None:
         """Short authentication string: the same on both ends unless somebody sits between."""
         link = self._link
@@ -285,7 +299,8 @@ class Call:
         self.device = effect.device or self.device
         if effect.ring is not None and effect.ring is not self.ring and self.outgoing:
             self.ring = effect.ring
-            self.publish(Ringing(call=self.id, ring=effect.ring))
+            sent = effect.ring is Ring.SENT
+            self.publish(Sent(call=self.id) if sent else Ringing(call=self.id, ring=effect.ring))
         if effect.state is self.state:
             return
         if effect.state in ACTIVE and self.answered is None:
@@ -296,7 +311,9 @@ class Call:
         self.publish(StateChanged(call=self.id, state=effect.state))
         if effect.state is State.CONNECTED and self.path is not None:
             self._up.set()
-            self.publish(MediaUp(call=self.id, path=self.path.value, sas=self.sas))
+            self.publish(
+                MediaUp(call=self.id, path=self.path.value, sas=self.sas, region=self.region)
+            )
 
     def link(self, device: Device, link: Link) -> None:
         """A media session with this device is connected; a newer one replaces an older."""

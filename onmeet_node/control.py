@@ -59,6 +59,7 @@ class Request:
     direct: bool = True
     matches: bool = False
     audio_only: bool = False
+    relay_only: bool = False
     seconds: float | None = None
     source: str | None = None
     record: str | None = None
@@ -243,7 +244,7 @@ async def _profile(node: Node, request: Request, _tell: Tell) -> Any:
 
 async def _call(node: Node, request: Request, tell: Tell) -> Any:
     kinds = frozenset({Kind.AUDIO} if request.audio_only else Kind)
-    wish = MediaWish(source=request.source, record=Path(request.record) if request.record else None)
+    wish = _wish(request)
     async with (
         node.call(request.who, kinds=kinds, wish=wish) as call,
         trio.open_nursery() as nursery,
@@ -258,6 +259,14 @@ async def _call(node: Node, request: Request, tell: Tell) -> Any:
     return node.describe_call(call.current)
 
 
+def _wish(request: Request) -> MediaWish:
+    return MediaWish(
+        source=request.source,
+        record=Path(request.record) if request.record else None,
+        relay_only=request.relay_only,
+    )
+
+
 async def _hang_up_after(call: Call, seconds: float) -> None:
     """Counts from the moment that the call is connected."""
     await call.connected()
@@ -268,7 +277,7 @@ async def _hang_up_after(call: Call, seconds: float) -> None:
 
 async def _answer(node: Node, request: Request, _tell: Tell) -> Any:
     call = node.find_call(request.call, {State.RINGING_IN})
-    call.accept()
+    call.accept(frozenset({Kind.AUDIO}) if request.audio_only else None, _wish(request))
     return node.describe_call(call)
 
 

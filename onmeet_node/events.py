@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import trio
 
-from onmeet_node.call.effects import EndReason, State
-from onmeet_node.wire.messages import Kind, RingState
+from onmeet_node.call.effects import EndReason, Ring, State
+from onmeet_node.wire.messages import Kind
 
 BACKLOG = 512
 """Events kept for a watcher that does not read; past that it misses the newest."""
@@ -108,11 +108,18 @@ class Incoming(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sent(CallEvent):
+    """Our invite is on its way to a device of the peer; nothing is known of it there yet."""
+
+    name: ClassVar[str] = "sent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ringing(CallEvent):
-    """What became of our invite at the furthest of the peer's devices."""
+    """What the furthest of the peer's devices said of the ring: it never says more than that."""
 
     name: ClassVar[str] = "ringing"
-    ring: RingState
+    ring: Ring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +131,14 @@ class Accepted(CallEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaUp(CallEvent):
-    """Media flows over this kind of path. `sas`: the short authentication string."""
+    """Media flows over this kind of path. `sas`: the short authentication string.
+
+    `region`: of the relay on our side, ``ca`` or ``de`` as its operator signs; None without one.
+    """
 
     name: ClassVar[str] = "connected"
     path: str
+    region: str | None = None
     sas: str | None
 
 

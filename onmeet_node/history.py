@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,6 +60,8 @@ class History:
                     ended=int(call.ended_at) if call.ended_at else None,
                     reason=call.reason,
                     path=MediaPath(call.path) if call.path else None,
+                    region=call.region,
+                    report=call.report.as_json() if call.report else None,
                     sas=call.sas,
                     seen=call.reason is not EndReason.MISSED,
                 )
@@ -79,6 +82,8 @@ class History:
             "reason": record.reason.value if record.reason else None,
             "sentence": sentence(record.reason) if record.reason else "It is going on.",
             "path": record.path.value if record.path else None,
+            "region": record.region,
+            "report": json.loads(record.report) if record.report else None,
             "sas": record.sas,
             "note": record.note,
         }

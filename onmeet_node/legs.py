@@ -31,6 +31,7 @@ from onmeet_node.media.endpoint import (
 )
 from onmeet_node.media.errors import MediaError
 from onmeet_node.media.memory import return_memory
+from onmeet_node.media.report import IceReport
 from onmeet_node.wire.messages import CallId
 
 BACKLOG = 128
@@ -42,7 +43,9 @@ CLOSE_SECONDS = 3.0
 TIDY_SECONDS = 1.0
 """After a session, if no other one is on: tidying up stops everything for a tenth of a second."""
 
-Work = do.MakeOffer | do.MakeAnswer | do.TakeAnswer | do.TakeCandidates | do.Attach
+Work = (
+    do.MakeOffer | do.MakeAnswer | do.TakeAnswer | do.TakeCandidates | do.Attach | do.SuspectMedia
+)
 Feed = Callable[[Event], None]
 
 
@@ -63,6 +66,8 @@ class Leg:
     plan: Callable[[], Awaitable[SessionConfig]]
     """What the session shall do, as of now: accepting may change it."""
     feed: Feed
+    region_of: Callable[[str], str | None]
+    """Where a TURN server is, by its URL."""
     binding: bytes
     """What the authentication string is bound to besides the certificates: the two people."""
 
@@ -76,6 +81,7 @@ class Legs:
         self._endpoint = endpoint
         self._nursery = nursery
         self._work: dict[LegKey, trio.MemorySendChannel[Work]] = {}
+        self._sessions: dict[LegKey, MediaSession] = {}
 
     def __len__(self) -> int:
         return len(self._work)
@@ -98,11 +104,18 @@ class Legs:
         if sender is not None:
             sender.close()
 
+    def report(self, call: CallId) -> IceReport | None:
+        """What ICE did in the newest session of a call; also just after it was told to close."""
+        mine = [key for key in self._sessions if key.call == call]
+        newest = max(mine, key=lambda key: key.generation, default=None)
+        return self._sessions[newest].report() if newest is not None else None
+
     async def _run(self, leg: Leg, work: trio.MemoryReceiveChannel[Work]) -> None:
         session: MediaSession | None = None
         try:
             endpoint = await self._endpoint()
             session = await endpoint.open_session(await leg.plan())
+            self._sessions[leg.key] = session
             link = Link(session)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._report, leg, link)
@@ -111,10 +124,13 @@ class Legs:
                 nursery.cancel_scope.cancel()
         except* MediaError as errors:
             leg.call.trouble = str(first(errors))
+            if session is not None:
+                leg.call.report = session.report()
             leg.feed(on.MediaFailed(*leg.key))
         finally:
             self.close(leg.key)
             if session is not None:
+                del self._sessions[leg.key]
                 leg.call.unlink(leg.key.device, session)
                 # At shutdown the engine may be gone already, and the session with it.
                 with (
@@ -145,12 +161,14 @@ class Legs:
                 await session.add_candidates(candidates, end=end)
             case do.Attach(kinds=kinds):
                 await session.attach(kinds, await leg.plan())
+            case do.SuspectMedia():
+                await session.suspect()
 
     async def _report(self, leg: Leg, link: Link) -> None:
         async for event in link.session.events:
             match event:
-                case Connected(path=path):
-                    link.path = path
+                case Connected(path=path, server=server):
+                    link.path, link.region = path, leg.region_of(server) if server else None
                     leg.call.link(leg.key.device, link)
                     leg.feed(on.MediaConnected(*leg.key))
                 case FirstFrame(kind=kind):
@@ -159,6 +177,7 @@ class Legs:
                     leg.feed(on.MediaPathLost(*leg.key))
                 case Failed(why=why):
                     leg.call.trouble = why
+                    leg.call.report = link.session.report()
                     leg.feed(on.MediaFailed(*leg.key))
                 case ChatReceived(chat=chat):
                     leg.call.chat(chat)

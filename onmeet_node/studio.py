@@ -38,6 +38,10 @@ class TurnSource(Protocol):
         """Waits until there are some, or none can be hoped for."""
         ...
 
+    def region_of(self, url: str) -> str | None:
+        """Where the lender of this URL says to be, ``ca`` or ``de``."""
+        ...
+
 
 class Studio:
     """Opens the media endpoint when it is first asked for, and knows what each call sends."""
@@ -76,6 +80,10 @@ class Studio:
         await self._ready.wait()
         assert self._endpoint is not None
         return self._endpoint
+
+    def region_of(self, url: str) -> str | None:
+        """Where a TURN server is, as its operator signs: ``ca`` or ``de``."""
+        return self._turn.region_of(url)
 
     async def session(self, call: Call, kinds: frozenset[Kind]) -> SessionConfig:
         """What a media session of this call shall do.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -25,42 +26,55 @@ _RINGS = {
 }
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _media_options(command: F) -> F:
+    """What a call sends, keeps and shows: for making one and for taking one."""
+    for option in (
+        click.option("--audio-only", is_flag=True, help="No video."),
+        click.option(
+            "--relay-only", is_flag=True, help="Show them no address: media goes through a relay."
+        ),
+        click.option(
+            "--source", default=None, help="test, none, devices, or a media file to send."
+        ),
+        click.option(
+            "--record",
+            type=click.Path(dir_okay=False, path_type=Path),
+            default=None,
+            help="File for what they send (.mkv .mp4 .webm .wav).",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _wish(
+    *, audio_only: bool, relay_only: bool, source: str | None, record: Path | None
+) -> dict[str, Any]:
+    return {
+        "audio_only": audio_only,
+        "relay_only": relay_only,
+        "source": source,
+        "record": str(record.absolute()) if record else None,
+    }
+
+
 @click.command("call")
 @click.argument("who")
-@click.option("--audio-only", is_flag=True, help="No video.")
 @click.option("--seconds", type=click.FloatRange(0.1, 86_400), help="Hang up after this long.")
-@click.option("--source", default=None, help="test, none, devices, or a media file to send.")
-@click.option(
-    "--record",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="File for what they send (.mkv .mp4 .webm .wav).",
-)
+@_media_options
 @home_option
 @json_option
 def call_command(
-    home: Path,
-    who: str,
-    seconds: float | None,
-    source: str | None,
-    record: Path | None,
-    *,
-    audio_only: bool,
-    as_json: bool,
+    home: Path, who: str, seconds: float | None, *, as_json: bool, **media: Any
 ) -> None:
     """Calls WHO: a contact's name, the start of an identity, or a contact code.
 
     Runs until the call ends; Ctrl-C hangs up. The exit code is 0 if the call was answered.
     """
-    events = stream(
-        home,
-        "call",
-        who=who,
-        audio_only=audio_only,
-        seconds=seconds,
-        source=source,
-        record=str(record.absolute()) if record else None,
-    )
+    events = stream(home, "call", who=who, seconds=seconds, **_wish(**media))
     call_id: str | None = None
     answered = False
 
@@ -89,6 +103,8 @@ def _tell(line: dict[str, Any]) -> None:
     match line["event"]:
         case "state" if line["state"] in _SAID:
             click.echo(_SAID[line["state"]])
+        case "sent":
+            click.echo("The call is on its way to their device.")
         case "ringing":
             click.echo(_RINGS[line["ring"]])
         case "connected":
@@ -120,9 +136,20 @@ def _simple(name: str, request: str, done: str, text: str) -> click.Command:
     return command
 
 
-answer_command = _simple(
-    "answer", "answer", "Answered {with}.", "Takes the ringing call (or CALL, the start of its id)."
-)
+@click.command("answer")
+@click.argument("call", required=False)
+@_media_options
+@home_option
+@json_option
+def answer_command(home: Path, call: str | None, *, as_json: bool, **media: Any) -> None:
+    """Takes the ringing call (or CALL, the start of its id)."""
+    show(
+        ask(home, "answer", call=call, **_wish(**media)),
+        as_json=as_json,
+        text=lambda result: click.echo(f"Answered {result['with']}."),
+    )
+
+
 decline_command = _simple(
     "decline", "decline", "Declined {with}.", "Refuses the ringing call (or CALL)."
 )

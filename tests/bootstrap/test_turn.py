@@ -27,6 +27,7 @@ from bootstrap.turn import Lender, own_urls, password
 from onmeet_node.net.host import HostConfig, open_host
 from onmeet_node.wire.bootstrap_api import LendTurn, Refused, TurnCredentials
 from tests.bootstrap.asking import ask, description
+from tests.bootstrap.ports import free_port
 from tests.fakes.hosts import until
 
 pytestmark = [
@@ -36,19 +37,6 @@ pytestmark = [
         reason="coturn is not installed",
     ),
 ]
-
-
-def free_port() -> int:
-    """A port that neither UDP nor TCP uses."""
-    while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port: int = tcp.getsockname()[1]
-            try:
-                udp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def turn(**settings: object) -> TurnConfig:
@@ -113,6 +101,15 @@ async def test_coturn_is_started_again_when_it_dies_and_ends_with_the_bootstrap(
             second = bootstrap.turn_pid
             assert second not in {None, first}
         assert not psutil.pid_exists(second)
+
+
+@pytest.mark.slow
+async def test_coturn_does_not_die_with_a_thread_of_the_bootstrap() -> None:
+    with trio.fail_after(60):
+        async with open_bootstrap(with_turn()) as bootstrap:
+            await trio.sleep(12)  # time itself: trio ends threads that were idle for ten seconds
+            assert bootstrap.counts().turn_restarts == 0
+            assert bootstrap.counts().turn == "up"
 
 
 def test_coturn_dies_with_a_killed_bootstrap(tmp_path: Path) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import hmac
 import pathlib
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +19,7 @@ from onmeet_node.media.aiortc_endpoint import AiortcEndpoint
 from onmeet_node.media.endpoint import Connected, FirstFrame, IceServer, Path, SessionConfig
 from onmeet_node.media.errors import GatheringFailed
 from onmeet_node.wire.messages import Kind
+from tests.bootstrap.ports import free_port
 from tests.media.support import BOTH, open_pair
 
 pytestmark = [
@@ -40,17 +39,6 @@ class Turn:
         mac = hmac.new(secret.encode(), username.encode(), hashlib.sha1).digest()
         url = f"turn:127.0.0.1:{self.port}?transport={transport}"
         return IceServer(url, username, base64.b64encode(mac).decode())
-
-
-def free_port() -> int:
-    """A port that neither UDP nor TCP uses."""
-    while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port: int = tcp.getsockname()[1]
-            with contextlib.suppress(OSError):
-                udp.bind(("127.0.0.1", port))
-                return port
 
 
 @pytest.fixture

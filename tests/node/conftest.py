@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from bootstrap.app import Bootstrap, open_bootstrap
-from bootstrap.config import ephemeral_config
+from bootstrap.config import BootstrapConfig, ephemeral_config
 from onmeet_node.app import Node, open_node
 from onmeet_node.call.effects import EndReason, State
 from onmeet_node.call.events import Identity
@@ -33,9 +33,15 @@ def make_home(home: Path, name: str) -> None:
 
 
 @pytest.fixture
-async def bootstrap() -> AsyncIterator[Bootstrap]:
+def bootstrap_config() -> BootstrapConfig:
+    """How the bootstrap is set; a test module may say otherwise."""
+    return ephemeral_config()
+
+
+@pytest.fixture
+async def bootstrap(bootstrap_config: BootstrapConfig) -> AsyncIterator[Bootstrap]:
     """A bootstrap in this process."""
-    async with open_bootstrap(ephemeral_config()) as running:
+    async with open_bootstrap(bootstrap_config) as running:
         yield running
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import trio
 
-from onmeet_node.call.effects import EndReason, State
+from onmeet_node.call.effects import EndReason, Ring, State
 from onmeet_node.call.errors import AlreadyInCall
 from onmeet_node.calls import MediaWish
 from onmeet_node.people import NoSuchPerson, OwnCode
-from onmeet_node.wire.messages import Kind, RingState
+from onmeet_node.wire.messages import Kind
 from tests.node.conftest import (
     Start,
     answer_all,
@@ -77,7 +77,7 @@ async def test_whoever_holds_a_code_rings_and_media_waits_for_the_answer(start: 
     async with bob.incoming() as ringing, alice.call(code) as call:
         with trio.fail_after(10):
             theirs = await ringing.receive()
-        await until(lambda: call.ring is RingState.ALERTING, "the caller learns that it rings")
+        await until(lambda: call.ring is Ring.ALERTING, "the caller learns that it rings")
         assert not theirs.links
         theirs.accept()
         await connected(call)
@@ -166,7 +166,7 @@ async def test_silencing_is_told_and_the_call_can_still_be_taken(start: Start) -
         with trio.fail_after(10):
             theirs = await ringing.receive()
         theirs.silence()
-        await until(lambda: call.ring is RingState.SILENCED, "the caller learns of it")
+        await until(lambda: call.ring is Ring.SILENCED, "the caller learns of it")
         theirs.accept()
         await connected(call)
 
