@@ -25,6 +25,7 @@ from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, Reachable, Started
 from onmeet_node.identity.code import ContactCode
 from onmeet_node.identity.keys import IdentityKey
+from onmeet_node.net.addresses import peer_of
 from onmeet_node.net.channels import (
     ChannelEvent,
     ChannelGone,
@@ -47,7 +48,7 @@ from onmeet_node.store import (
     open_store,
 )
 from onmeet_node.store.errors import StoreError
-from onmeet_node.store.settings import RELAY_ONLY
+from onmeet_node.store.settings import BOOTSTRAPS, REGION, RELAY_ONLY
 from onmeet_node.studio import Studio
 from onmeet_node.wire.messages import CallMessage, Kind
 
@@ -291,6 +292,44 @@ class Node:
         await trio.lowlevel.checkpoint()
         return findings
 
+    def settings(self) -> dict[str, Any]:
+        """What the person chose for this node, for the command line and the app."""
+        chosen = self._store.settings
+        bootstraps: tuple[str, ...] = chosen.get(BOOTSTRAPS)
+        return {
+            "relay_only": chosen.get(RELAY_ONLY),
+            "region": chosen.get(REGION),
+            "bootstraps": list(bootstraps),
+        }
+
+    def change_settings(
+        self,
+        *,
+        relay_only: bool | None = None,
+        region: str | None = None,
+        add_bootstrap: str | None = None,
+        remove_bootstrap: str | None = None,
+    ) -> dict[str, Any]:
+        """Changes what is given and returns all of it. `region`: ``ca``, ``de`` or ``any``.
+
+        Relay-only holds from the next call, an added bootstrap at once, the rest from the next
+        start. Raises `BadAddress` for what is no bootstrap's address.
+        """
+        chosen = self._store.settings
+        if relay_only is not None:
+            chosen.put(RELAY_ONLY, relay_only)
+        if region is not None:
+            chosen.put(REGION, None if region == "any" else region)
+        if add_bootstrap is not None:
+            peer_of([add_bootstrap])
+            known: tuple[str, ...] = chosen.get(BOOTSTRAPS)
+            chosen.put(BOOTSTRAPS, tuple(dict.fromkeys((*known, add_bootstrap))))
+            self._network.bootstraps.add([add_bootstrap])
+        if remove_bootstrap is not None:
+            known = chosen.get(BOOTSTRAPS)
+            chosen.put(BOOTSTRAPS, tuple(a for a in known if a != remove_bootstrap))
+        return self.settings()
+
     async def export(self, path: Path, passphrase: str) -> None:
         """Writes everything this home holds to one encrypted file, for ``onmeet import``."""
         # In this thread, because the database belongs to it; Argon2id takes a fraction of a second.
@@ -318,18 +357,14 @@ async def open_node(
         store.calls.close_interrupted(now=_now())
         key = IdentityKey.from_seed(store.identity.seed)
         async with open_network(config, store, key) as network:
-            people = People(
+            codes = Codes(
                 store,
                 key,
-                Codes(
-                    store,
-                    key,
-                    bootstraps=network.hints,
-                    changed=network.rendezvous.refresh,
-                    now=_now,
-                ),
+                bootstraps=network.hints,
+                changed=network.rendezvous.refresh,
                 now=_now,
             )
+            people = People(store, key, codes, now=_now, hints=network.bootstraps.add)
             async with (
                 open_channels(network.host, key, people) as channels,
                 trio.open_nursery() as nursery,

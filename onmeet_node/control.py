@@ -13,7 +13,7 @@ import os
 import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import cattrs
@@ -68,6 +68,10 @@ class Request:
     limit: int = 50
     fields: dict[str, str] = attrs.field(factory=dict)
     shares: dict[str, str] = attrs.field(factory=dict)
+    relays: bool | None = None
+    region: Literal["ca", "de", "any"] | None = None
+    add: str | None = None
+    remove: str | None = None
     reach: ReachPolicy | None = None
     busy: Busy | None = None
     path: str | None = None
@@ -242,6 +246,15 @@ async def _profile(node: Node, request: Request, _tell: Tell) -> Any:
     )
 
 
+async def _settings(node: Node, request: Request, _tell: Tell) -> Any:
+    return node.change_settings(
+        relay_only=request.relays,
+        region=request.region,
+        add_bootstrap=request.add,
+        remove_bootstrap=request.remove,
+    )
+
+
 async def _call(node: Node, request: Request, tell: Tell) -> Any:
     kinds = frozenset({Kind.AUDIO} if request.audio_only else Kind)
     wish = _wish(request)
@@ -339,6 +352,7 @@ _HANDLERS: dict[str, Handler] = {
     "contacts.remove": _contacts_remove,
     "contacts.verify": _contacts_verify,
     "profile": _profile,
+    "settings": _settings,
     "call": _call,
     "answer": _answer,
     "decline": _decline,

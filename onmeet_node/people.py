@@ -33,7 +33,7 @@ from onmeet_node.store import (
     KnownDevice,
     Store,
 )
-from onmeet_node.store.settings import BUSY, REACH, RELAY_ONLY
+from onmeet_node.store.settings import BOOTSTRAPS, BUSY, REACH, RELAY_ONLY
 from onmeet_node.wire.codec import decode, encode
 from onmeet_node.wire.messages import (
     Card,
@@ -105,9 +105,12 @@ class People:
         codes: Codes,
         *,
         now: Callable[[], int],
+        hints: Callable[[Iterable[str]], None],
     ) -> None:
+        """`hints` is given the bootstraps that a code names; `now` is Unix seconds."""
         self._store = store
         self._key = key
+        self._hints = hints
         self.codes = codes
         self._now = now
         self._hub: Hub[NodeEvent] = Hub()
@@ -172,6 +175,7 @@ class People:
         """Remembers, until the node stops, how to find somebody by a code alone."""
         peer = Identity(code.identity)
         self._strangers[peer] = code.secret
+        self._hints(code.bootstraps)
         return peer
 
     def name_of(self, peer: Identity) -> str:
@@ -208,6 +212,10 @@ class People:
         """
         code = self._foreign(text)
         peer = Identity(code.identity)
+        self._hints(code.bootstraps)
+        if code.bootstraps and not self._store.settings.get(BOOTSTRAPS):
+            # Whoever has no bootstrap yet gets theirs, for the next start too.
+            self._store.settings.put(BOOTSTRAPS, code.bootstraps)
         if note:
             self._notes[peer] = note[:MAX_NOTE_CHARS]
         known = self.get(peer)

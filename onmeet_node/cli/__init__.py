@@ -11,6 +11,7 @@ _COMMANDS = {
     "code": ("people", "Contact codes: new, list, revoke."),
     "contacts": ("people", "The people you know: add, list, accept, block, remove, verify."),
     "profile": ("people", "What others see of you, and who can reach you."),
+    "settings": ("settings", "Relays, region, bootstraps."),
     "call": ("calls", "Calls somebody."),
     "answer": ("calls", "Takes the ringing call."),
     "decline": ("calls", "Refuses the ringing call."),

@@ -172,6 +172,34 @@ def mute_command(home: Path, call: str | None, *, video: bool, off: bool, as_jso
     )
 
 
+_PATHS = {
+    "host": "directly, on one network",
+    "srflx": "directly, through NAT",
+    "relay": "through a relay",
+}
+_PLACES = {"ca": " in Canada", "de": " in Germany", None: ""}
+
+
+def _path(row: dict[str, Any]) -> str:
+    return _PATHS.get(row["path"], "-") + _PLACES.get(row["region"], "")
+
+
+def _tell_report(row: dict[str, Any]) -> None:
+    """What ICE found and tried: kinds and outcomes, no addresses."""
+    report = row["report"]
+    if report is None:
+        return
+    click.echo(f"\nMedia of the call {row['call'][:8]} ({row['with']}):")
+    click.echo(f"  ours    {', '.join(report['local']) or 'nothing'}")
+    click.echo(f"  theirs  {', '.join(report['remote']) or 'nothing'}")
+    for pair in report["pairs"]:
+        times = f" ×{pair['count']}" if pair["count"] > 1 else ""
+        click.echo(f"  {pair['local']} ↔ {pair['remote']}: {pair['state']}{times}")
+    for server in report["servers"]:
+        outcome = "worked" if server["worked"] else server["error"]
+        click.echo(f"  server {server['kind']}: {outcome}")
+
+
 @click.command("history")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @click.option("--verbose", is_flag=True, help="Reasons, paths and authentication strings.")
@@ -204,8 +232,10 @@ def history_command(
                 duration(row["seconds"]),
             ]
             if verbose:
-                cells += [row["path"] or "-", row["sas"] or "-", row["call"][:8]]
+                cells += [_path(row), row["sas"] or "-", row["call"][:8]]
             rows.append(cells)
         table("Calls", columns, rows, empty="No calls yet. Call somebody with: onmeet call NAME")
+        for row in result if verbose else ():
+            _tell_report(row)
 
     show(ask(home, "history", limit=limit), as_json=as_json, text=text)

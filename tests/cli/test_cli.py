@@ -82,8 +82,8 @@ def test_help_answers_without_loading_anything_heavy() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    "init up export import status code contacts profile call answer decline hangup mute history "  # noqa: SIM905
-    "doctor demo".split(),
+    "init up export import status code contacts profile settings call answer decline hangup mute "  # noqa: SIM905
+    "history doctor demo".split(),
 )
 def test_every_command_explains_itself(command: str) -> None:
     done = run(command, "--help")
@@ -149,6 +149,11 @@ def test_the_node_is_controlled_and_remembers(home: Path) -> None:
         bad = run("profile", "--country", "Canada", home=home)
         assert bad.returncode == 1
         assert "two letters" in bad.stderr
+        changed = run("settings", "--relay-only", "--region", "ca", "--json", home=home)
+        assert json.loads(changed.stdout) == {"relay_only": True, "region": "ca", "bootstraps": []}
+        bad = run("settings", "--add-bootstrap", "example.org", home=home)
+        assert bad.returncode == 1
+        assert "no usable address" in bad.stderr
         code = json.loads(run("code", "new", "--label", "club", "--json", home=home).stdout)
         assert code["uri"].startswith("onmeet:")
         own = run("contacts", "add", code["uri"], home=home)

@@ -114,6 +114,7 @@ ANSWERS = {
     "contacts.remove": "the contact as it was",
     "contacts.verify": "the contact with `safety_number`; `matches` marks it as verified",
     "profile": "the profile and who may see which field",
+    "settings": "`relay_only`, `region`, `bootstraps`: all settings, after the changes asked for",
     "call": "events of the call, then the call; `seconds` counts from `connected`",
     "answer": "the call",
     "decline": "the call as it was",
