@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -14,15 +15,34 @@ from onmeet_node.identity.audience import Audience
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.record import Presence
 from onmeet_node.net.bootstraps import Bootstraps
-from onmeet_node.net.errors import LanUnavailable, NetError
+from onmeet_node.net.changes import Change, watch_network
+from onmeet_node.net.dht_mode import keep_dht_mode, starts_as_server
+from onmeet_node.net.errors import NetError
+from onmeet_node.net.examination import (
+    Finding,
+    finding,
+    of_bootstraps,
+    of_clock,
+    of_dht,
+    of_reachability,
+    of_relays,
+    of_turn,
+)
 from onmeet_node.net.host import Host, HostConfig, open_host
+from onmeet_node.net.peer_cache import keep_way_back
 from onmeet_node.net.places import keep_places
+from onmeet_node.net.reachability import Outside, Reachability
 from onmeet_node.net.relay import RelayClient
 from onmeet_node.net.rendezvous import Rendezvous
 from onmeet_node.net.turn import TurnServers
 from onmeet_node.profiles import CAPS
 from onmeet_node.store import Store
-from onmeet_node.store.settings import BOOTSTRAPS, REGION
+from onmeet_node.store.settings import BOOTSTRAPS, DHT_PEERS, REGION
+
+if TYPE_CHECKING:
+    from onmeet_node.net.lan import Lan
+
+__all__ = ["Change", "Network", "Reachability", "finding", "open_network"]
 
 log = logging.getLogger(__name__)
 
@@ -33,21 +53,28 @@ WITHDRAW_SECONDS = 1.0
 """To take this node out of its records; else they say where it was for up to two hours."""
 
 
+PROBE_SECONDS = 1.5
+"""For peers to answer after the network changed; who does not is gone, and is dialled anew."""
+
+
 class Network:
     """Everything of `net/`, wired to one store and one identity. Made by `open_network`."""
 
-    def __init__(self, config: Config, store: Store, key: IdentityKey, host: Host) -> None:
+    def __init__(
+        self, config: Config, store: Store, key: IdentityKey, host: Host, bootstraps: Sequence[str]
+    ) -> None:
         self.host = host
         self.relays = RelayClient(host)
         self.rendezvous = Rendezvous(host, key)
-        self._config = config
-        self._lan_problem: str | None = None
         self.bootstraps = Bootstraps(
-            host,
-            tuple(dict.fromkeys((*config.bootstraps, *store.settings.get(BOOTSTRAPS)))),
-            region=config.region or store.settings.get(REGION),
+            host, bootstraps, region=config.region or store.settings.get(REGION)
         )
+        self.outside = Outside(host, self.bootstraps)
         self.turn = TurnServers(host, self.bootstraps)
+        self._config = config
+        self._settings = store.settings
+        self._lan: Lan | None = None
+        self._on_network_change: list[Callable[[Change], None]] = []
 
     @property
     def peer_id(self) -> str:
@@ -56,8 +83,13 @@ class Network:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Where it listens."""
-        return self.host.addresses
+        """Where others may reach it: where it was reached from outside first."""
+        return tuple(dict.fromkeys((*self.outside.addresses, *self.host.addresses)))
+
+    @property
+    def reachability(self) -> Reachability:
+        """Whether others reach this node by themselves."""
+        return self.outside.reachability
 
     def hints(self) -> tuple[str, ...]:
         """What a contact code of ours says about where to begin."""
@@ -67,10 +99,18 @@ class Network:
         """What a record for this audience says of this node."""
         return Presence(
             peer_id=self.host.peer_id,
-            addresses=self.host.addresses if audience.direct else (),
+            addresses=self.addresses if audience.direct else (),
             relays=self.relays.addresses,
             caps=CAPS,
         )
+
+    def on_network_change(self, notify: Callable[[Change], None]) -> Callable[[], None]:
+        """Call `notify(change)` when this machine's addresses, or its clock, changed.
+
+        Connections over addresses that are gone are closed by then. Returns the way to stop it.
+        """
+        self._on_network_change.append(notify)
+        return lambda: self._on_network_change.remove(notify)
 
     async def withdraw(self) -> None:
         """Takes this node out of its records, so that nobody dials where it was."""
@@ -81,69 +121,82 @@ class Network:
 
     async def run(self, audiences: Callable[[], Sequence[Audience]]) -> None:
         """Enters the network and is found in it by `audiences`, until cancelled."""
+
+        def places_wanted() -> bool:
+            # An audience that may not see our addresses reaches us through relays alone.
+            hidden = any(not audience.direct for audience in audiences())
+            return hidden or self.reachability is not Reachability.PUBLIC
+
+        self.host.on_connect(lambda _peer: self.rendezvous.refresh())
+        self.relays.on_change(self.rendezvous.refresh)
+        self.outside.on_change(self.rendezvous.refresh)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.bootstraps.run)
-            nursery.start_soon(keep_places, self.bootstraps, self.relays)
+            nursery.start_soon(self.outside.run)
+            nursery.start_soon(keep_dht_mode, self.host, self.bootstraps, self.outside)
+            nursery.start_soon(
+                partial(keep_places, self.bootstraps, self.relays, wanted=places_wanted)
+            )
             nursery.start_soon(self.turn.run)
+            nursery.start_soon(
+                keep_way_back, self.host, self.bootstraps, self._load_peers, self._save_peers
+            )
+            nursery.start_soon(self._watch)
             if self._config.lan:
                 nursery.start_soon(self._meet_on_lan)
-            self.host.on_connect(lambda _peer: self.rendezvous.refresh())
-            self.relays.on_change(self.rendezvous.refresh)
             nursery.start_soon(self.rendezvous.run, audiences, self.presence)
+
+    def _load_peers(self) -> tuple[str, ...]:
+        return self._settings.get(DHT_PEERS)
+
+    def _save_peers(self, peers: tuple[str, ...]) -> None:
+        self._settings.put(DHT_PEERS, peers)
+
+    async def _watch(self) -> None:
+        async with watch_network() as changes:
+            async for change in changes:
+                await self._moved(change)
+
+    async def _moved(self, change: Change) -> None:
+        await self.host.drop_stranded()
+        for notify in list(self._on_network_change):
+            notify(change)
+        self.bootstraps.refresh()
+        self.outside.refresh()
+        self.rendezvous.refresh()
+        # What still looks open may lead nowhere: another route, or a peer that gave us up.
+        await self.host.probe(PROBE_SECONDS)
+        self.bootstraps.refresh()
 
     async def _meet_on_lan(self) -> None:
         """Finds nodes of the same network and is found by them; without it all else works."""
         from onmeet_node.net.lan import open_lan  # noqa: PLC0415 - zeroconf takes 60 ms to load
 
-        try:
-            async with open_lan(self.host):
-                await trio.sleep_forever()
-        except LanUnavailable as error:
-            self._lan_problem = str(error)
+        async with open_lan(self.host) as self._lan:
+            await trio.sleep_forever()
 
-    def examine(self) -> list[dict[str, Any]]:
+    def examine(self) -> list[Finding]:
         """What works and what does not, as findings with remedies."""
-        findings = []
-        if self.host.addresses:
-            where = ", ".join(self.host.addresses)
-            findings.append(finding("good", f"Listening: {where}"))
-        else:
-            findings.append(
-                finding(
-                    "poor",
-                    "This node listens nowhere: others reach it through relays alone.",
-                    "Give an address to listen on: onmeet up --listen /ip4/0.0.0.0/tcp/0",
-                )
-            )
-        count = len(self.host.dht_peers())
-        if count:
-            findings.append(finding("good", f"{count} nodes of the DHT are known."))
-        else:
-            findings.append(
-                finding(
-                    "bad",
-                    "No other node is known: nobody can be looked up.",
-                    "Name a bootstrap (onmeet up --bootstrap MULTIADDR), or start a second node "
-                    "on this network.",
-                )
-            )
-        if self.relays.relays:
-            findings.append(finding("good", f"{len(self.relays.relays)} relays hold a place."))
-        if self._lan_problem is not None:
-            findings.append(finding("poor", self._lan_problem))
+        findings = [
+            *of_clock(self.bootstraps),
+            *of_reachability(self.host, self.outside, asked=bool(self.bootstraps.connected)),
+            *of_bootstraps(self.bootstraps),
+            *of_dht(self.host),
+            *of_relays(self.relays, self.bootstraps, self.outside),
+            *of_turn(self.turn, self.bootstraps),
+        ]
+        if self._lan is not None and self._lan.trouble is not None:
+            findings.append(finding("poor", str(self._lan.trouble)))
         return findings
-
-
-def finding(level: str, what: str, remedy: str = "") -> dict[str, Any]:
-    """One line of ``onmeet doctor``; `level` is good, poor or bad."""
-    return {"level": level, "what": what, "remedy": remedy}
 
 
 @asynccontextmanager
 async def open_network(config: Config, store: Store, key: IdentityKey) -> AsyncIterator[Network]:
     """A host that listens as `config` says. `Network.run` then enters the network."""
-    async with open_host(HostConfig(listen=config.listen, server=bool(config.listen))) as host:
-        network = Network(config, store, key, host)
+    bootstraps = tuple(dict.fromkeys((*config.bootstraps, *store.settings.get(BOOTSTRAPS))))
+    server = starts_as_server(listens=bool(config.listen), bootstraps=bool(bootstraps))
+    async with open_host(HostConfig(listen=config.listen, server=server)) as host:
+        network = Network(config, store, key, host, bootstraps)
         try:
             yield network
         finally:

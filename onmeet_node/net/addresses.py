@@ -25,6 +25,18 @@ def circuit(address: str) -> bool:
     return "/p2p-circuit" in address
 
 
+def ip_of(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The IP address that a multiaddr begins with; None if it begins with something else."""
+    parts = address.split("/")
+    if len(parts) < 3 or parts[0] or parts[1] not in {"ip4", "ip6"}:
+        return None
+    try:
+        found = ipaddress.ip_address(parts[2])
+    except ValueError:
+        return None
+    return found if found.version == int(parts[1][2]) else None
+
+
 def peer_of(addresses: Sequence[str]) -> str:
     """The one peer that all addresses end in. Raises BadAddress."""
     peers = set()

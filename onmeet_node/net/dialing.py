@@ -75,6 +75,10 @@ class Dialer:
         if len(self._failed) <= MAX_FAILED:
             self._failed[peer] = now + SKIP_FAILED
 
+    def forget_failures(self) -> None:
+        """Let lookups try everybody again: the network changed."""
+        self._failed.clear()
+
     async def connect(self, peer: str, addresses: Sequence[str]) -> None:
         """Return once a connection to `peer` is open. Raises PeerUnreachable."""
         while not self.connections(peer):

@@ -2,14 +2,16 @@
 
 import contextlib
 import logging
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import trio
 from libp2p.abc import INetConn
 from libp2p.network.auto_connector import AutoConnector
 from libp2p.network.swarm import Swarm
-from libp2p.stream_muxer.yamux.yamux import Yamux
+from libp2p.stream_muxer.yamux.yamux import FLAG_SYN, TYPE_PING, YAMUX_HEADER_FORMAT, Yamux
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +22,9 @@ _GOODBYE_LIMIT = 2.0
 BUFFER_LIMIT = 32 * 2**20
 """Bytes one connection may have waiting unread. The library notices a peer that ignores
 its receive window, but goes on buffering; honest peers reach 16 MiB on one fast stream."""
+_LAYERS = ("secured_conn", "conn", "stream", "_ws_connection", "_stream", "socket")
+"""How the library's objects hold each other, from a muxed connection down to a socket."""
+_MAX_DEPTH = 10
 
 
 class NoAutoConnect(AutoConnector):
@@ -43,6 +48,54 @@ async def drop_all(conns: Sequence[INetConn]) -> None:
     async with trio.open_nursery() as nursery:
         for conn in conns:
             nursery.start_soon(drop, conn)
+
+
+async def probe(conns: Sequence[INetConn], seconds: float) -> None:
+    """Drop those of these connections whose peer does not answer a ping in time. Never fails."""
+
+    async def ask(conn: INetConn) -> None:
+        muxed = conn.muxed_conn
+        if not isinstance(muxed, Yamux) or conn.is_closed:
+            return
+        # NOTE: the library's own loop does the same; whichever event is in place when a pong
+        # comes is set, and the other one's wait merely times out.
+        answered = muxed._ping_event = trio.Event()
+        muxed._ping_id += 1
+        header = struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_PING, FLAG_SYN, 0, muxed._ping_id)
+
+        async def send() -> None:
+            with contextlib.suppress(Exception):
+                await muxed._write_frame(header)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send)
+            with trio.move_on_after(seconds) as limit:
+                await answered.wait()
+            if limit.cancelled_caught:
+                log.info("dropping a peer that no longer answers")
+                await drop(conn)  # which also ends a write that hangs
+
+    async with trio.open_nursery() as nursery:
+        for conn in conns:
+            nursery.start_soon(ask, conn)
+
+
+def local_ip(conn: INetConn) -> str | None:
+    """The address of this machine that a connection runs over; None for circuits."""
+    layers: list[Any] = [conn.muxed_conn]
+    for _ in range(_MAX_DEPTH):
+        layers = [
+            below
+            for layer in layers
+            for name in _LAYERS
+            if (below := getattr(layer, name, None)) is not None
+        ]
+        for layer in layers:
+            if hasattr(layer, "getsockname"):
+                with contextlib.suppress(OSError):
+                    return str(layer.getsockname()[0])
+                return None
+    return None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ text, trio streams, and records as bytes.
 """
 
 import contextlib
+import ipaddress
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,23 +18,21 @@ from libp2p.custom_types import TProtocol
 from libp2p.kad_dht.kad_dht import DHTMode, KadDHT
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
-from libp2p.peer.peerinfo import PeerInfo
 from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
 from onmeet_node.net import patches
-from onmeet_node.net.addresses import advertised, circuit, parse, peer_of
+from onmeet_node.net.addresses import advertised, interface_addresses, parse, peer_of
 from onmeet_node.net.calls import LibraryCalls
 from onmeet_node.net.dht import Dht
 from onmeet_node.net.dialing import Dialer
 from onmeet_node.net.errors import (
     HostFailed,
-    JoinFailed,
     NetError,
     PeerUnreachable,
     StreamRefused,
 )
-from onmeet_node.net.health import drop_all, watch
+from onmeet_node.net.health import drop_all, local_ip, probe, watch
 from onmeet_node.net.host_config import HostConfig
 from onmeet_node.net.library import (
     DHT_STREAMS,
@@ -42,6 +41,7 @@ from onmeet_node.net.library import (
     new_raw_host,
     reason,
 )
+from onmeet_node.net.membership import Membership
 from onmeet_node.net.role import Role
 from onmeet_node.net.serving import Handler, Serving
 from onmeet_node.net.streams import Stream
@@ -88,6 +88,7 @@ class Host:
         self._kad = kad
         self.dht = Dht(kad, self._calls, config, role)
         self._role = role
+        self._membership = Membership(raw, kad, role, self._calls, self.connect)
         self._serving = Serving(self._stream, config.remedies)
         self._open: set[INetConn] = set()
         self._on_connect: list[Notify] = []
@@ -183,6 +184,23 @@ class Host:
         """Close every connection to `peer`. Never fails, nor waits longer than a few seconds."""
         await self.call(drop_all, self._network.get_connections(ID.from_string(peer)))
 
+    async def drop_stranded(self) -> None:
+        """Close the connections that run over an address this machine no longer has."""
+        own = {address for version in (4, 6) for address in interface_addresses(version)}
+        stranded = [
+            conn
+            for conn in self._network.get_connections()
+            if (ip := local_ip(conn)) is not None
+            and not ipaddress.ip_address(ip.partition("%")[0]).is_loopback
+            and ip not in own
+        ]
+        await self.call(drop_all, stranded)
+
+    async def probe(self, seconds: float) -> None:
+        """Close the connections whose peer does not answer within `seconds`."""
+        self._dialer.forget_failures()
+        await self.call(probe, self._network.get_connections(), seconds)
+
     # ---- streams ---------------------------------------------------------------------------
 
     async def open_stream(self, peer: str, protocol: str) -> Stream:
@@ -232,40 +250,7 @@ class Host:
         Returns as soon as one answered; the others are still tried. Raises
         BadAddress or JoinFailed.
         """
-        by_peer: dict[str, list[str]] = {}
-        for address in addresses:
-            by_peer.setdefault(peer_of([address]), []).append(address)
-        return await self.call(self._join, by_peer)
-
-    async def _join(self, by_peer: dict[str, list[str]]) -> tuple[str, ...]:
-        joined: list[str] = []
-        reasons: list[str] = []
-        progress = trio.Event()
-
-        async def enter(peer: str, ways: list[str]) -> None:
-            try:
-                await self.connect(ways)
-                direct = [parse(way) for way in ways if not circuit(way)]
-                await self._kad.routing_table.add_peer(PeerInfo(ID.from_string(peer), direct))
-                joined.append(peer)
-            except NetError as error:
-                reasons.append(str(error))
-            if joined or len(reasons) == len(by_peer):
-                progress.set()
-
-        for peer, ways in by_peer.items():
-            self.spawn(enter, peer, ways)
-        if by_peer:
-            await progress.wait()
-        if not joined:
-            raise JoinFailed(reasons)
-        # Looking for ourselves finds our neighbours; a server needs every part of the key space.
-        if self.server:
-            self.spawn(self._kad.refresh_routing_table)
-        else:
-            own = ID.from_string(self.peer_id).to_bytes()
-            self.spawn(self._kad.peer_routing.find_closest_peers_network, own)
-        return tuple(joined)
+        return await self._membership.join(addresses)
 
     @property
     def server(self) -> bool:
@@ -278,17 +263,11 @@ class Host:
         `proven`: multiaddrs at which others reach this host for sure; as a server it tells them
         in place of those it listens on. The peers are told at once.
         """
-        if (server, tuple(proven)) != (self._role.server, self._role.proven):
-            await self.call(self._set_role, server, tuple(proven))
+        await self._membership.set_role(server=server, proven=tuple(proven))
 
-    async def _set_role(self, server: bool, proven: tuple[str, ...]) -> None:
-        self._role.server, self._role.proven = server, proven
-        await self._kad.switch_mode(DHTMode.SERVER if server else DHTMode.CLIENT)
-        if self.peers():
-            # First they learn our addresses; then lookups put us into their routing tables.
-            await self.raw._push_identify_to_all_peers()  # type: ignore[attr-defined]
-            if server:
-                await self._kad.refresh_routing_table()
+    def dht_servers(self) -> tuple[str, ...]:
+        """Multiaddrs with ``/p2p/…`` of the peers that a lookup starts from."""
+        return self._membership.servers()
 
     def dht_peers(self) -> tuple[str, ...]:
         """The peers that a lookup starts from."""

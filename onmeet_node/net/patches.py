@@ -126,6 +126,7 @@ KAD_NEEDS = {
 YAMUX_NEEDS = {
     "_ping_id": "notice silent peers",
     "_ping_event": "notice silent peers",
+    "_write_frame": "ask peers at once whether they are there",
     "stream_buffers": "notice peers that flood us",
     "event_shutting_down": "tell a lost connection from the end of a stream",
 }

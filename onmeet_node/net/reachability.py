@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable
 import attrs
 import trio
 
-from onmeet_node.net.addresses import interface_addresses
+from onmeet_node.net.addresses import interface_addresses, ip_of
 from onmeet_node.net.asking import ask
 from onmeet_node.net.bootstraps import Bootstraps
-from onmeet_node.net.errors import NetError
+from onmeet_node.net.errors import BootstrapRefused, NetError
 from onmeet_node.net.events import either
 from onmeet_node.net.host import Host
 from onmeet_node.wire.bootstrap_api import DialBack, DialedBack, Echo, Observed, Transport
@@ -83,7 +83,7 @@ def doors(listening: Iterable[str], address: str) -> tuple[Door, ...]:
     for text in listening:
         _, kind, host, _, port, *rest = text.split("/")
         # What is bound to loopback is open to nobody out there.
-        inside = ipaddress.ip_address(host).is_loopback and not _ip(address).is_loopback
+        inside = ipaddress.ip_address(host).is_loopback and address != f"/{kind}/{host}"
         if kind == family and not inside:
             transport = Transport.WEBSOCKET if rest[:1] == ["ws"] else Transport.TCP
             found[Door(int(port), transport)] = None
@@ -104,17 +104,8 @@ def conclude(answers: Iterable[Answer]) -> Reachability:
 
 
 def _is_global(address: str) -> bool:
-    return _ip(address).is_global
-
-
-def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The address in an ``/ip4/…`` or ``/ip6/…``. Raises ValueError."""
-    parts = address.split("/")
-    if len(parts) == 3 and not parts[0] and parts[1] in {"ip4", "ip6"}:
-        found = ipaddress.ip_address(parts[2])
-        if found.version == int(parts[1][2]):
-            return found
-    raise ValueError("no IP address as a multiaddr")
+    ip = ip_of(address)
+    return ip is not None and ip.is_global
 
 
 class Outside:
@@ -188,13 +179,14 @@ class Outside:
         try:
             with trio.move_on_after(ANSWER_LIMIT):
                 answer = await self._examine(peer)
-        except (NetError, ValueError):
+        except NetError:
             pass  # it is asked again in a minute, and others are asked too
         self._answers[peer] = attrs.evolve(answer, at=trio.current_time())
 
     async def _examine(self, peer: str) -> Answer:
         observed = (await ask(self._host, peer, Echo(), Observed)).address
-        _ip(observed)
+        if ip_of(observed) is None or observed.count("/") != 2:
+            raise BootstrapRefused("it sees us at no IP address")
         reached: list[str] = []
 
         async def knock(door: Door) -> None:

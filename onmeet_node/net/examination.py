@@ -1,0 +1,154 @@
+"""What works of the network and what does not, with a remedy for each thing that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from onmeet_node.net.bootstraps import REGIONS, Bootstraps, Known, Standing
+from onmeet_node.net.host import Host
+from onmeet_node.net.reachability import Outside, Reachability
+from onmeet_node.net.relay import RelayClient
+from onmeet_node.net.turn import TurnServers
+
+Finding = dict[str, Any]
+
+
+def finding(level: str, what: str, remedy: str = "") -> Finding:
+    """One line of ``onmeet doctor``; `level` is good, poor or bad."""
+    return {"level": level, "what": what, "remedy": remedy}
+
+
+def of_clock(bootstraps: Bootstraps) -> Iterator[Finding]:
+    """Whether this machine's clock agrees with those of the bootstraps."""
+    if problem := bootstraps.clock_problem:
+        what, _, remedy = problem.partition(": ")
+        yield finding("bad", f"{what}.", remedy[:1].upper() + remedy[1:])
+    elif any(known.ahead is not None for known in bootstraps.known):
+        yield finding("good", "This machine's clock agrees with the bootstraps'.")
+
+
+def of_bootstraps(bootstraps: Bootstraps) -> Iterator[Finding]:
+    """Each bootstrap: in use, or why not."""
+    known = bootstraps.known
+    for number, one in enumerate(known, 1):
+        yield _of_bootstrap(number, one)
+    if known and not bootstraps.connected:
+        yield finding(
+            "bad",
+            "No bootstrap can be used now.",
+            "Check this machine's internet connection and clock, or name another bootstrap "
+            "(onmeet up --bootstrap MULTIADDR).",
+        )
+
+
+def _of_bootstrap(number: int, known: Known) -> Finding:
+    name = f"Bootstrap {number} ({known.peer[-6:]})"
+    match known.standing:
+        case Standing.CONNECTED:
+            region = known.description.region if known.description is not None else ""
+            where = f" in {REGIONS[region]}" if region in REGIONS else ""
+            return finding(
+                "good", f"{name}{where} answers within {known.round_trip * 1000:.0f} ms."
+            )
+        case Standing.REFUSED:
+            return finding(
+                "bad",
+                f"{name} is not used: {known.problem}",
+                "Allow its region, or use another bootstrap.",
+            )
+        case Standing.AWAY:
+            return finding(
+                "poor",
+                f"{name} does not answer{': ' + known.problem if known.problem else ' yet.'}",
+                "If it never does, its operator knows more; other bootstraps do as well.",
+            )
+
+
+def of_reachability(host: Host, outside: Outside, *, asked: bool) -> Iterator[Finding]:
+    """How others get to this node; `asked`: there is a bootstrap to ask."""
+    if not host.listening:
+        yield finding(
+            "poor",
+            "This node listens nowhere: others reach it through relays alone.",
+            "Give an address to listen on: onmeet up --listen /ip4/0.0.0.0/tcp/0",
+        )
+        return
+    yield finding("good", f"Listening: {', '.join(host.addresses)}")
+    match outside.reachability:
+        case Reachability.PUBLIC:
+            mapped = " (a port that the router maps)" if outside.mapped else ""
+            yield finding("good", f"Others reach this node directly{mapped}.")
+        case Reachability.PRIVATE if outside.behind_nat:
+            yield finding(
+                "poor",
+                "This node is behind a NAT: others reach it through relays, and calls find "
+                "their own way where the NAT lets them.",
+                "Switch on UPnP or NAT-PMP in the router, or forward a fixed port to this machine "
+                "and listen on it (onmeet up --listen /ip4/0.0.0.0/tcp/PORT).",
+            )
+        case Reachability.PRIVATE:
+            yield finding(
+                "poor",
+                "A firewall keeps others from this node: they reach it through relays.",
+                "Let TCP in on the ports it listens on, if you may.",
+            )
+        case Reachability.UNKNOWN if asked:
+            yield finding("poor", "Whether others reach this node directly is not known yet.")
+        case Reachability.UNKNOWN:
+            yield finding(
+                "poor",
+                "Whether others reach this node from outside is not known: no bootstrap tells.",
+                "On one network that is no matter; else name a bootstrap.",
+            )
+
+
+def of_dht(host: Host) -> Iterator[Finding]:
+    """Whether others can be looked up."""
+    count = len(host.dht_peers())
+    if count:
+        yield finding("good", f"{count} nodes of the DHT are known.")
+    else:
+        yield finding(
+            "bad",
+            "No other node is known: nobody can be looked up.",
+            "Name a bootstrap (onmeet up --bootstrap MULTIADDR), or start a second node "
+            "on this network.",
+        )
+
+
+def of_relays(relays: RelayClient, bootstraps: Bootstraps, outside: Outside) -> Iterator[Finding]:
+    """Whether relays hold a place for this node."""
+    count = len(relays.relays)
+    if count:
+        yield finding("good", f"{count} relay{'s hold' if count > 1 else ' holds'} a place.")
+    elif bootstraps.connected and outside.reachability is not Reachability.PUBLIC:
+        yield finding(
+            "bad",
+            "No relay holds a place for this node, so people outside its network cannot ring it.",
+            "The bootstraps may be full, or lend no relay: use another one.",
+        )
+
+
+def of_turn(turn: TurnServers, bootstraps: Bootstraps) -> Iterator[Finding]:
+    """Whether calls can go through TURN servers where nothing else gets through."""
+    servers = turn.current()
+    if servers:
+        kinds = [
+            kind
+            for kind, here in (
+                ("UDP", any("transport=udp" in server.url for server in servers)),
+                ("TCP", any("transport=tcp" in server.url for server in servers)),
+                ("TLS", any(server.url.startswith("turns:") for server in servers)),
+            )
+            if here
+        ]
+        yield finding("good", f"TURN is lent, over {', '.join(kinds) or 'UDP'}.")
+    elif bootstraps.connected:
+        why = next(iter(turn.problems.values()), "")
+        yield finding(
+            "poor",
+            f"No TURN server is lent{': ' + why if why else '.'}",
+            "Calls between strict NATs, or from networks that block UDP, will not get through: "
+            "use a bootstrap that lends TURN.",
+        )
