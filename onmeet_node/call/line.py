@@ -218,10 +218,10 @@ class Line:
         call_id, peer, device = event.message.call, event.peer, event.device
         same = self._with(peer)
         effects: list[Effect] = []
-        # NOTE: two devices of one person that ring us at once: a decline of the second call would
+        # NOTE: two devices of one person that call us at once: a decline of the second call would
         # end it on our other devices too, where it may just have been taken
-        rings_already = any(call.state is State.RINGING_IN for call in same)
-        match Busy.HIDE if rings_already else self.settings.busy:
+        unsettled = any(call.state in {State.RINGING_IN, State.CONNECTING} for call in same)
+        match Busy.HIDE if unsettled else self.settings.busy:
             case Busy.TELL:
                 effects = self._decline_busy(event)
             case Busy.HIDE:

@@ -76,6 +76,81 @@ def test_three_devices_calling_each_other_at_once_leave_one_call(data: st.DataOb
     assert len(world.live()) == 1
 
 
+Schedule = list[tuple[str, int]]
+
+
+@pytest.mark.parametrize(
+    ("dials", "rest"),
+    [
+        pytest.param(
+            [("b1", 2, [("find", 0)]), ("a2", 1, []), ("b2", 3, [])],
+            [("find", 1), ("report", 1)],
+            id="declining the second device ended its call on the other one",
+        ),
+        pytest.param(
+            [
+                ("b1", 2, []),
+                ("b2", 3, [("find", 1), ("report", 0), ("find", 0)]),
+                (
+                    "a1",
+                    0,
+                    [
+                        ("deliver", 0),
+                        ("report", 0),
+                        ("report", 1),
+                        ("deliver", 1),
+                        ("report", 0),
+                        ("deliver", 3),
+                    ],
+                ),
+                ("a2", 1, []),
+            ],
+            [("deliver", 1), ("deliver", 3)],
+            id="so did declining it while the first call was just accepted",
+        ),
+    ],
+)
+def test_schedules_that_once_left_no_call(
+    dials: list[tuple[str, int, Schedule]], rest: Schedule
+) -> None:
+    world = World(reopens=False)
+    for me, device in FOUR:
+        world.add(me, device, early=False)
+    for device, number, steps in dials:
+        node = world.nodes[on.Device(device)]
+        call, peer = CallId(bytes([number]) * 16), BOB if node.me == ALICE else ALICE
+        node.does(on.Dial(call, peer, BOTH, early_media=False))
+        for what, which in steps:
+            getattr(world, what)(which)
+    for what, which in rest:
+        getattr(world, what)(which)
+    world.settle()
+    world.check_agreement()
+    assert len(world.live()) == 1
+
+
+@settings(max_examples=250, deadline=None)
+@given(data=st.data())
+def test_four_devices_calling_each_other_at_once_leave_one_or_two_calls(
+    data: st.DataObject,
+) -> None:
+    """Two, when the pairs of devices that found each other have none in common."""
+    world = World(reopens=data.draw(st.booleans()))
+    for me, device in FOUR:
+        world.add(me, device, early=data.draw(st.booleans()))
+    ids = data.draw(st.permutations([CallId(bytes([n]) * 16) for n in range(4)]))
+    for number, (me, device) in enumerate(data.draw(st.permutations(FOUR))):
+        node = world.nodes[on.Device(device)]
+        node.does(on.Dial(ids[number], BOB if me == ALICE else ALICE, BOTH, node.early))
+        for what, which in data.draw(st.lists(STEP, max_size=10)):
+            getattr(world, what)(which)
+    for what, which in data.draw(st.lists(STEP, max_size=40)):
+        getattr(world, what)(which)
+    world.settle()
+    world.check_agreement()
+    assert len(world.live()) in {1, 2}
+
+
 @settings(max_examples=250, deadline=None)
 @given(data=st.data())
 def test_two_devices_accepting_at_once_leave_one_of_them_in_the_call(data: st.DataObject) -> None:

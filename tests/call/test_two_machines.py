@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from onmeet_node.call import events as on
 from onmeet_node.call.effects import EndReason
 from onmeet_node.wire.messages import CallId
+from tests.call.agreement import agree
 from tests.call.phone import ALICE, AUDIO, BOB, BOTH
 from tests.call.world import Node, World
 
@@ -26,6 +27,8 @@ class Chaos(RuleBasedStateMachine):
     drops = False
     """Messages vanish without their channel breaking, which no channel of ours allows."""
     dies = False
+    disturbed = True
+    """The network and its nodes have their troubles."""
     prompt = False
     """What is under way arrives within a second, or its channel breaks: as our channels are."""
 
@@ -90,6 +93,7 @@ class Chaos(RuleBasedStateMachine):
     def flow(self) -> None:
         self.world.flow()
 
+    @precondition(lambda self: self.disturbed)
     @rule(which=N)
     def cut(self, which: int) -> None:
         self.world.cut(which)
@@ -99,14 +103,17 @@ class Chaos(RuleBasedStateMachine):
     def drop(self, which: int, index: int) -> None:
         self.world.drop(which, index)
 
+    @precondition(lambda self: self.disturbed)
     @rule(which=N, fatal=st.booleans(), both=st.booleans())
     def trouble(self, which: int, fatal: bool, both: bool) -> None:
         self.world.trouble(which, fatal=fatal, both=both)
 
+    @precondition(lambda self: self.disturbed)
     @rule(which=N)
     def move(self, which: int) -> None:
         self.world.move(self.node(which))
 
+    @precondition(lambda self: self.disturbed)
     @rule(dark=st.booleans())
     def part(self, dark: bool) -> None:
         if dark:
@@ -118,6 +125,7 @@ class Chaos(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.world.wait(seconds)
 
+    @precondition(lambda self: self.disturbed)
     @rule(which=N, seconds=st.sampled_from([1, 6, 16, 46, 600]))
     def sleep(self, which: int, seconds: float) -> None:
         self.world.wait(seconds, asleep=self.node(which))
@@ -157,12 +165,22 @@ class DyingDevices(SeveralDevices):
 
 
 class Agreeing(Chaos):
+    """Whatever happens to the network, what the two people are told of a call fits together."""
+
     prompt = True
+
+    def teardown(self) -> None:
+        super().teardown()
+        for caller, callee in self.world.end_pairs() if hasattr(self, "world") else ():
+            assert agree(caller, callee, parted=self.disturbed), (caller, callee)
+
+
+class AgreeingUndisturbed(Agreeing):
+    disturbed = False
+
+
+class AgreeingDying(Agreeing):
     dies = True
-
-
-class AgreeingDevices(Agreeing):
-    devices = ((ALICE, "a1"), (BOB, "b1"), (BOB, "b2"))
 
 
 STEPS = settings(max_examples=120, stateful_step_count=50, deadline=None)
@@ -176,3 +194,9 @@ TestSeveralDevices = SeveralDevices.TestCase
 TestSeveralDevices.settings = STEPS
 TestDyingDevices = DyingDevices.TestCase
 TestDyingDevices.settings = STEPS
+TestAgreeing = Agreeing.TestCase
+TestAgreeing.settings = STEPS
+TestAgreeingUndisturbed = AgreeingUndisturbed.TestCase
+TestAgreeingUndisturbed.settings = STEPS
+TestAgreeingDying = AgreeingDying.TestCase
+TestAgreeingDying.settings = STEPS

@@ -325,6 +325,17 @@ class World:
             if call in node.ledger.ended
         }
 
+    def end_pairs(self) -> list[tuple[EndReason, EndReason]]:
+        """The reasons of caller and callee of each call that ended at two nodes alive."""
+        ends = [node.ledger.ended for node in self.nodes.values() if node.alive]
+        return [
+            (mine.reason, theirs[call].reason)
+            for ours in ends
+            for call, mine in ours.items()
+            for theirs in ends
+            if mine.outgoing and call in theirs and not theirs[call].outgoing
+        ]
+
     def check_agreement(self) -> None:
         """Every call is over everywhere, or two devices talk in it over one pair of sessions."""
         for call in self.live():
