@@ -35,7 +35,7 @@ from onmeet_node.net.channels import (
     open_channels,
 )
 from onmeet_node.net.host import HostStats
-from onmeet_node.network import Network, finding, open_network
+from onmeet_node.network import Change, Network, finding, open_network
 from onmeet_node.people import People
 from onmeet_node.reach import Reacher
 from onmeet_node.store import (
@@ -97,6 +97,7 @@ class Node:
             self.identity, line, self._reacher, self._studio, people, self.hub, nursery
         )
         self.calls = self._caller.calls
+        network.on_network_change(self._moved)
 
     def __repr__(self) -> str:
         return f"<Node {self.identity.hex()[:8]}>"
@@ -118,6 +119,10 @@ class Node:
             self.hub.publish(Reachable())
             self._studio.prepare()
             await run_duties(self.people, self.deliver)
+
+    def _moved(self, change: Change) -> None:
+        if change.addresses or change.slept:
+            self._caller.network_changed()
 
     async def _listen(self) -> None:
         """Takes what comes over the channels, one after the other."""

@@ -37,6 +37,7 @@ from onmeet_node.net.rendezvous import Rendezvous
 from onmeet_node.net.turn import TurnServers
 from onmeet_node.profiles import CAPS
 from onmeet_node.store import Store
+from onmeet_node.store.errors import StoreError
 from onmeet_node.store.settings import BOOTSTRAPS, DHT_PEERS, REGION
 
 if TYPE_CHECKING:
@@ -150,7 +151,10 @@ class Network:
         return self._settings.get(DHT_PEERS)
 
     def _save_peers(self, peers: tuple[str, ...]) -> None:
-        self._settings.put(DHT_PEERS, peers)
+        try:
+            self._settings.put(DHT_PEERS, peers)
+        except StoreError as error:  # a full disk: what was kept before is still good
+            log.warning("DHT peers were not kept: %s", type(error).__name__)
 
     async def _watch(self) -> None:
         async with watch_network() as changes:

@@ -61,6 +61,21 @@ table inet onmeet_udp {
   chain in { type filter hook input priority filter; iifname "lo" accept; meta l4proto udp drop; }
 }
 """
+_ONLY_443 = """
+table inet onmeet_443 {
+  chain out {
+    type filter hook output priority filter; policy drop;
+    oifname "lo" accept
+    tcp dport 443 accept
+    ct state established accept
+  }
+  chain in {
+    type filter hook input priority filter; policy drop;
+    iifname "lo" accept
+    tcp sport 443 accept
+  }
+}
+"""
 _SILENCE = """
 table inet onmeet_silence {
   chain out { type filter hook output priority filter; policy drop; oifname "lo" accept; }
@@ -164,6 +179,21 @@ class Host(Namespace):
         """No UDP in or out from now on, as in some offices; TCP stays."""
         self.nft(_NO_UDP)
 
+    def only_443(self) -> None:
+        """Nothing but TCP to port 443 gets out from now on: the strictest of offices."""
+        self.nft(_ONLY_443)
+
+    def also(self, address: str) -> None:
+        """One more address on the same segment."""
+        self.ip(f"addr add {address}/24 dev {self.interface}")
+
+    def knows(self, name: str, address: str) -> None:
+        """The host name stands for this address here (for processes begun by `command`)."""
+        folder = Path("/etc/netns") / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "hosts").open("a") as hosts:
+            hosts.write(f"{address} {name}\n")
+
     def silence(self) -> None:
         """Every packet vanishes without a sign from now on: a cable pulled at the far end."""
         self.nft(_SILENCE)
@@ -200,27 +230,44 @@ class Lab:
     def host(self, name: str, *, behind: Router | None = None) -> Host:
         """A host on the public segment, or on a router's LAN."""
         if behind is None:
-            address = f"198.18.0.{next(self._public)}"
+            address = self.public_address()
             host = self._keep(Host(f"{self._id}-{name}", address, address, "net"))
             self._plug_in(host, "net", address)
             return host
-        address = f"{behind.lan}.{next(behind.guests)}"
-        host = self._keep(Host(f"{self._id}-{name}", address, behind.outside, "net"))
-        cable = f"v{next(self._cables)}"
-        host.ip(f"link add net type veth peer name {cable} netns {behind.name}")
-        behind.ip(f"link set {cable} master lan", f"link set {cable} up")
-        host.ip(
-            f"addr add {address}/24 dev net",
-            "link set net up",
-            f"route add default via {behind.lan}.1",
-        )
+        host = self._keep(Host(f"{self._id}-{name}", "", behind.outside, "net"))
+        host.address = self._join(host, "net", behind)
         return host
 
-    def router(self, name: str, nat: Nat) -> Router:
-        """A router whose LAN reaches the public segment through this kind of NAT."""
-        outside = f"198.18.0.{next(self._public)}"
-        router = self._keep(Router(f"{self._id}-{name}", outside, f"10.0.{next(self._lans)}"))
-        self._plug_in(router, "wan", outside)
+    def _join(self, namespace: Namespace, interface: str, router: Router) -> str:
+        """Puts a namespace on a router's LAN; its address there."""
+        address = f"{router.lan}.{next(router.guests)}"
+        cable = f"v{next(self._cables)}"
+        namespace.ip(f"link add {interface} type veth peer name {cable} netns {router.name}")
+        router.ip(f"link set {cable} master lan", f"link set {cable} up")
+        namespace.ip(
+            f"addr add {address}/24 dev {interface}",
+            f"link set {interface} up",
+            f"route add default via {router.lan}.1",
+        )
+        return address
+
+    def public_address(self) -> str:
+        """One that nobody has yet."""
+        return f"198.18.0.{next(self._public)}"
+
+    def router(self, name: str, nat: Nat, *, behind: Router | None = None) -> Router:
+        """A router whose LAN reaches the public segment through this kind of NAT.
+
+        `behind` another one: what a provider without enough addresses does (RFC 6888).
+        """
+        lan = f"10.0.{next(self._lans)}"
+        if behind is None:
+            outside = self.public_address()
+            router = self._keep(Router(f"{self._id}-{name}", outside, lan))
+            self._plug_in(router, "wan", outside)
+        else:
+            router = self._keep(Router(f"{self._id}-{name}", behind.outside, lan))
+            self._join(router, "wan", behind)
         router.ip(
             "link add lan type bridge", f"addr add {router.lan}.1/24 dev lan", "link set lan up"
         )
@@ -294,6 +341,7 @@ def _remove(namespace: str) -> None:
         while _pids(namespace) and time.monotonic() < deadline:
             time.sleep(0.01)
     _attempt("ip", "netns", "del", namespace)
+    shutil.rmtree(Path("/etc/netns") / namespace, ignore_errors=True)
 
 
 def _pids(namespace: str) -> list[int]:

@@ -1,0 +1,235 @@
+"""Nodes and bootstraps as processes of their own in a lab, driven as their people drive them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from onmeet_node.cli.client import ask, stream
+from onmeet_node.errors import OnMeetError
+from tests.netlab.lab import Host
+
+PYTHON = sys.executable
+
+
+class Machine:
+    """A node in a network namespace: its process, and all that it told."""
+
+    def __init__(self, host: Host, home: Path, *, name: str | None = None) -> None:
+        self.host = host
+        self.home = home
+        self.name = name or home.name
+        self.told: list[dict[str, Any]] = []
+        self.process: subprocess.Popen[str] | None = None
+        self._news = threading.Condition()
+
+    def init(self) -> None:
+        """Makes the home."""
+        self.onmeet("init", "--key-file", "--name", self.name)
+
+    def onmeet(self, *arguments: str) -> Any:
+        """One command's ``--json`` result, run on this machine."""
+        done = subprocess.run(
+            self._command(*arguments), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def ask(self, do: str, **arguments: Any) -> Any:
+        """A request to the running node. Quicker: its socket is a file, not of the network."""
+        return ask(self.home, do, **arguments)
+
+    def _command(self, *arguments: str) -> list[str]:
+        home = ("--json", "--home", str(self.home))
+        return self.host.command(PYTHON, "-m", "onmeet_node.cli", *arguments, *home)
+
+    @contextmanager
+    def up(self, *options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+        """The node runs inside the block; `environment` is added to ours."""
+        process = self.process = subprocess.Popen(
+            self._command("up", "--source", "test", *options),
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )
+        listener = threading.Thread(target=self._listen, args=(process,))
+        listener.start()
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            finally:
+                process.kill()
+                process.wait()
+                listener.join()
+                assert process.stdout is not None
+                process.stdout.close()
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            with self._news:
+                self.told.append(json.loads(line))
+                self._news.notify_all()
+
+    def wait(
+        self, event: str, seconds: float = 40, *, after: float = 0, **fields: Any
+    ) -> dict[str, Any]:
+        """The first event of this name and these fields, told later than `after`."""
+        deadline = time.monotonic() + seconds
+        with self._news:
+            while True:
+                for line in self.told:
+                    fits = line["event"] == event and line["t"] > after
+                    if fits and all(line[key] == value for key, value in fields.items()):
+                        return line
+                left = deadline - time.monotonic()
+                assert left > 0, f"{self.name}: no {event} {fields}; told: {self.told[-6:]}"
+                self._news.wait(left)
+
+    def tells(self, event: str, seconds: float, *, after: float, **fields: Any) -> bool:
+        """Whether such an event comes within so many seconds."""
+        try:
+            self.wait(event, seconds, after=after, **fields)
+        except AssertionError:
+            return False
+        return True
+
+    def forget(self) -> None:
+        """From here on only what is new counts."""
+        with self._news:
+            self.told.clear()
+
+    def kill(self, signal: int) -> None:
+        """Sends a signal to the node's process."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal)
+
+    def decoded(self) -> dict[str, int]:
+        """Frames decoded in the current call, by kind."""
+        (one,) = self.ask("status")["calls"]
+        return {s["kind"]: s["frames_decoded"] for s in one["streams"]}
+
+
+def befriend(ana: Machine, ben: Machine) -> None:
+    """Only a code is exchanged."""
+    began = time.monotonic()
+    code = ben.ask("code.new")["uri"]
+    ana.ask("contacts.add", code=code)
+    identity = ana.ask("status")["identity"]
+    request = ben.wait("contact-request", after=began, identity=identity)
+    ben.ask("contacts.accept", who=request["identity"])
+    ana.wait("contact-accepted", after=began, identity=ben.ask("status")["identity"])
+
+
+class Dialling(threading.Thread):
+    """A call from the moment of dialling, in a thread that follows it to its end."""
+
+    def __init__(self, ana: Machine, ben: Machine, **options: Any) -> None:
+        super().__init__()
+        self.began = time.monotonic()
+        self.events: list[dict[str, Any]] = []
+        self.problem: OnMeetError | None = None
+        self._ana, self._ben, self._options = ana, ben, options
+
+    def run(self) -> None:
+        """Follows the call."""
+        who = self._ben.ask("status")["identity"]
+        self.began = time.monotonic()
+        try:
+            for line in stream(self._ana.home, "call", who=who, **self._options):
+                self.events.append(line)
+        except OnMeetError as error:
+            self.problem = error
+
+    def time_of(self, event: str, **fields: Any) -> float | None:
+        """Seconds from dialling to the first such event."""
+        for line in tuple(self.events):
+            if line.get("event") == event and all(line[k] == v for k, v in fields.items()):
+                return float(line["t"]) - self.began
+        return None
+
+
+@contextmanager
+def call(ana: Machine, ben: Machine, **options: Any) -> Iterator[Dialling]:
+    """A call with media both ways; hung up at the end. Ben answers by himself."""
+    dialling = Dialling(ana, ben, **options)
+    dialling.start()
+    try:
+        for machine in (ana, ben):
+            machine.wait("connected", after=dialling.began)
+            for kind in ("audio", "video"):
+                machine.wait("media", after=dialling.began, kind=kind)
+        mine, theirs = (m.wait("connected", after=dialling.began) for m in (ana, ben))
+        assert mine["sas"] == theirs["sas"]
+        yield dialling
+        ana.ask("hangup")
+        assert ben.wait("ended", after=dialling.began)["reason"] == "peer-hung-up"
+    finally:
+        hang_up(ana)
+        dialling.join(30)
+
+
+def hang_up(machine: Machine) -> None:
+    """Ends whatever call the machine is in."""
+    try:
+        for one in machine.ask("status")["calls"]:
+            machine.ask("hangup", call=one["call"])
+    except OnMeetError:
+        pass  # it is over, or its node is gone
+
+
+@contextmanager
+def bootstrap(
+    host: Host,
+    home: Path,
+    *,
+    listen: Sequence[str] = (),
+    options: Sequence[str] = (),
+    turn: bool = False,
+) -> Iterator[tuple[tuple[str, ...], subprocess.Popen[str]]]:
+    """A bootstrap on a machine of its own: its addresses and process.
+
+    `turn`: with coturn, which relays inside the lab too, whose addresses are special ones.
+    """
+    command = [PYTHON, "-m", "bootstrap"]
+    place = ["--home", str(home), "--json"]
+    where = [f"--listen={a}" for a in listen or (f"/ip4/{host.address}/tcp/4001",)]
+    public = ["--public-address", host.address, *(f"--announce={a}" for a in listen)]
+    subprocess.run(
+        host.command(*command, "init", *where, *(public if turn else ()), *options, *place),
+        check=True,
+        timeout=30,
+        stdout=subprocess.DEVNULL,
+    )
+    if turn:
+        file = home / "bootstrap.toml"
+        text = file.read_text()
+        assert "allow_private_peers = false" in text
+        text = text.replace("allow_private_peers = false", "allow_private_peers = true")
+        file.write_text(text)
+    process = subprocess.Popen(
+        host.command(*command, "run", *place), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if (event := json.loads(line))["event"] == "started":
+                yield tuple(event["addresses"]), process
+                break
+        else:
+            raise AssertionError("the bootstrap did not start")
+    finally:
+        process.kill()
+        process.wait(10)
+        process.stdout.close()
