@@ -77,6 +77,10 @@ class Network(Protocol):
         """Open a stream on it. Raises NetError."""
         ...
 
+    def on_direct(self, notify: Callable[[str], None]) -> Callable[[], None]:
+        """Tell of peers to whom a direct connection opened beside a relayed one."""
+        ...
+
     def handle(self, protocol: str, handler: Callable[[Stream], Awaitable[None]]) -> None:
         """Serve a protocol; a handler is cancelled when its connection is gone."""
         ...
@@ -220,6 +224,20 @@ class Channels:
             channel.close(reason)
         for channel in channels:
             await channel.over.wait()
+
+    def move(self, device: Device) -> None:
+        """A better connection to this device is there: open its channels over that one.
+
+        Nothing is lost or overtaken; the old channel ends when the peer has taken what was on its
+        way. Only who opened a channel moves it, so that it is not moved twice.
+        """
+        for line in list(self._lines.values()):
+            current = line.current
+            if line.device != device or current is None or line.opening is not None:
+                continue
+            if current.initiator:
+                opening = line.opening = Opening()
+                self._nursery.start_soon(self._dial, line, opening, (), ())
 
     def end_events(self) -> None:
         """Let whoever reads `events` come to the end of it. For `open_channels`."""
@@ -416,9 +434,11 @@ async def open_channels(
             max_idle=max_idle,
         )
         network.handle(SIGNAL_PROTOCOL, channels._serve)
+        stop_moving = network.on_direct(lambda peer: channels.move(Device(peer)))
         try:
             yield channels
         finally:
+            stop_moving()
             network.stop_handling(SIGNAL_PROTOCOL)
             with trio.CancelScope(deadline=trio.current_time() + timing.close + 1, shield=True):
                 await channels._close_all()

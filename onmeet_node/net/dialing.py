@@ -1,5 +1,6 @@
 """Reaching a peer over whichever of its addresses answers first."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
 import trio
@@ -12,7 +13,7 @@ from libp2p.peer.peerstore import PeerStoreError
 from onmeet_node.net.addresses import circuit, parse
 from onmeet_node.net.calls import LibraryCalls
 from onmeet_node.net.errors import NetError, PeerUnreachable
-from onmeet_node.net.health import drop
+from onmeet_node.net.health import drop, relayed
 from onmeet_node.net.library import reason
 from onmeet_node.net.patches import Remedies
 
@@ -43,6 +44,7 @@ class Dialer:
         self._remedies = remedies
         self._racing: dict[str, trio.Event] = {}
         self._failed: dict[str, float] = {}
+        self._improving: set[str] = set()
         if remedies.own_dialer:
             network.dial_peer = self._dial_for_library  # type: ignore[method-assign]
 
@@ -87,6 +89,27 @@ class Dialer:
                 await self._calls.call(self._race, peer, addresses)
                 return
             await racing.wait()
+        if self.only_relayed(peer) and peer not in self._improving:
+            direct = [a for a in dict.fromkeys(addresses) if not circuit(a)][:MAX_ADDRESSES]
+            self._calls.spawn(self._improve, peer, direct)
+
+    def only_relayed(self, peer: str) -> bool:
+        """Whether `peer` is connected, and through relays alone."""
+        conns = self.connections(peer)
+        return bool(conns) and all(map(relayed, conns))
+
+    async def _improve(self, peer: str, direct: Sequence[str]) -> None:
+        """Look for a direct connection beside the relayed one, one address after the other."""
+        if peer in self._improving:
+            return
+        self._improving.add(peer)
+        try:
+            for address in direct:
+                with contextlib.suppress(Exception), trio.move_on_after(DIAL_LIMIT):
+                    await self.dial(peer, address)
+                    return
+        finally:
+            self._improving.discard(peer)
 
     async def _race(self, peer: str, addresses: Sequence[str]) -> None:
         if self._remedies.forget_failed_dials:
@@ -128,6 +151,7 @@ class _Race:
         self._direct_failed = trio.Event()
         self._over = trio.Event()
         self._won = False
+        self._won_relayed = False
 
     async def run(self) -> None:
         for place, address in enumerate(self._direct):
@@ -143,7 +167,7 @@ class _Race:
     async def _attempt(self, address: str, delay: float) -> None:
         try:
             await trio.sleep(delay)
-            if not self._won:
+            if not self._won or (self._won_relayed and not circuit(address)):
                 with trio.fail_after(DIAL_LIMIT):
                     conn = await self._dialer.dial(self._peer, address)
                 await self._arrived(conn)
@@ -162,7 +186,11 @@ class _Race:
     async def _arrived(self, conn: INetConn | None) -> None:
         if not self._won:
             self._won = True
+            self._won_relayed = conn is None
             self._over.set()
+        elif self._won_relayed and conn is not None:
+            # The better way took longer: it is kept, and the host retires the relayed one.
+            self._won_relayed = False
         elif conn is not None:
             # NOTE: a loser is closed, not cancelled: cancelling the library between
             # the handshake and its own bookkeeping leaves the connection half known.

@@ -9,6 +9,7 @@ from typing import Any
 
 import trio
 from libp2p.abc import INetConn
+from libp2p.connection_types import ConnectionType
 from libp2p.network.auto_connector import AutoConnector
 from libp2p.network.swarm import Swarm
 from libp2p.stream_muxer.yamux.yamux import FLAG_SYN, TYPE_PING, YAMUX_HEADER_FORMAT, Yamux
@@ -78,6 +79,11 @@ async def probe(conns: Sequence[INetConn], seconds: float) -> None:
     async with trio.open_nursery() as nursery:
         for conn in conns:
             nursery.start_soon(ask, conn)
+
+
+def relayed(conn: INetConn) -> bool:
+    """Whether a connection is a circuit."""
+    return conn.muxed_conn.get_connection_type() is ConnectionType.RELAYED
 
 
 def local_ip(conn: INetConn) -> str | None:

@@ -32,7 +32,7 @@ from onmeet_node.net.errors import (
     PeerUnreachable,
     StreamRefused,
 )
-from onmeet_node.net.health import drop_all, local_ip, probe, watch
+from onmeet_node.net.health import drop, drop_all, local_ip, probe, relayed, watch
 from onmeet_node.net.host_config import HostConfig
 from onmeet_node.net.library import (
     DHT_STREAMS,
@@ -56,6 +56,9 @@ log = logging.getLogger(__name__)
 
 CLOSE_LIMIT = 3.0
 """Seconds for saying goodbye to every peer; after that their sockets are just dropped."""
+
+RETIRE_SECONDS = 5.0
+"""Between looks whether a circuit that is no longer needed has become idle."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class Host:
         self._open: set[INetConn] = set()
         self._on_connect: list[Notify] = []
         self._on_disconnect: list[Notify] = []
+        self._on_direct: list[Notify] = []
 
     def __repr__(self) -> str:
         return f"<Host {self.peer_id}>"
@@ -156,6 +160,14 @@ class Host:
         """Call `notify(peer)` when a peer's last connection is gone. Returns the way to stop it."""
         self._on_disconnect.append(notify)
         return lambda: self._on_disconnect.remove(notify)
+
+    def on_direct(self, notify: Notify) -> Callable[[], None]:
+        """Call `notify(peer)` when a direct connection opens beside a relayed one.
+
+        New streams take it; what runs over the relay should move. Returns the way to stop it.
+        """
+        self._on_direct.append(notify)
+        return lambda: self._on_direct.remove(notify)
 
     async def wait_disconnected(self, peer: str) -> None:
         """Return once no connection to `peer` is left."""
@@ -316,8 +328,24 @@ class Host:
         """A connection opened (called by the library's notifications)."""
         self._open.add(conn)
         peer = conn.muxed_conn.peer_id
-        if len(self._network.get_connections(peer)) <= 1:
+        conns = self._network.get_connections(peer)
+        if len(conns) <= 1:
             _tell(self._on_connect, str(peer))
+        circuits = [each for each in conns if relayed(each)]
+        if circuits and len(circuits) < len(conns):
+            for each in circuits:
+                self.spawn(self._retire, each)
+            _tell(self._on_direct, str(peer))
+
+    async def _retire(self, circuit: INetConn) -> None:
+        """Close a circuit that a direct connection made needless, once nothing runs over it."""
+        peer = str(circuit.muxed_conn.peer_id)
+        while not circuit.is_closed:
+            await trio.sleep(RETIRE_SECONDS)
+            if all(map(relayed, self._dialer.connections(peer))):
+                return  # the direct one is gone again
+            if not circuit.get_streams():
+                await drop(circuit)
 
     def connection_closed(self, conn: INetConn) -> None:
         """A connection is gone (called by the library's notifications)."""

@@ -113,20 +113,22 @@ class Line:
     def establish(self, new: Channel) -> None:
         """Take in a new channel; of two with one device only one stays in use.
 
-        Both sides decide alike. If whoever opened the new one had lost the old one, or had opened
-        that too, the old one is dead there. Else both were opened at once, and the one that the
-        lower side opened stays.
+        Both sides decide alike. If whoever opened the new one had lost the old one, that is dead
+        there. If one side opened both, it moves from the old one, which is fine, to a better
+        connection. Else both were opened at once, and the one that the lower side opened stays.
         """
         old = self.current
         self.channels.add(new)
         session = self._session
-        if old is None or session is None or _replaces(new, old):
+        if old is None or session is None or tag_of(old) in new.lost:
             self._newest = new
             session = self._session = _Session(before=session)
             if old is not None:
                 old.fail(End.REPLACED)
         else:
-            winner, loser = (new, old) if new.initiator == self.first else (old, new)
+            moved = new.initiator == old.initiator
+            stays = moved or new.initiator == self.first
+            winner, loser = (new, old) if stays else (old, new)
             self._newest = winner
             loser.successor = winner
             winner.hold()
@@ -163,10 +165,6 @@ class Line:
 def tag_of(channel: Channel) -> bytes:
     """How a channel is named when it was lost."""
     return channel.handshake_hash[:TAG_BYTES]
-
-
-def _replaces(new: Channel, old: Channel) -> bool:
-    return old.initiator == new.initiator or tag_of(old) in new.lost
 
 
 async def _drain(loser: Channel, winner: Channel) -> None:

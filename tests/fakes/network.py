@@ -114,6 +114,8 @@ class FakeHost:
         self.peer_id = peer_id
         self.up = True
         self.dials = 0
+        self.direct: Callable[[str], None] = lambda _peer: None
+        """Tell it that there is a direct connection to a peer now."""
         self._network = network
         self._handlers: dict[str, Callable[[FakeStream], Awaitable[None]]] = {}
         self._connected: set[str] = set()
@@ -152,6 +154,10 @@ class FakeHost:
     async def _serve(self, handler: Callable[[FakeStream], Awaitable[None]], far: FakeStream):
         await handler(far)
         await far.aclose()
+
+    def on_direct(self, notify: Callable[[str], None]) -> Callable[[], None]:
+        self.direct = notify
+        return lambda: None
 
     def handle(self, protocol: str, handler: Callable[[FakeStream], Awaitable[None]]) -> None:
         self._handlers[protocol] = handler

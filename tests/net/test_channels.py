@@ -20,6 +20,7 @@ from onmeet_node.net.channels import (
     open_channels,
 )
 from onmeet_node.net.errors import ChannelRefused, NetError, PeerUnreachable
+from onmeet_node.net.handshake import SIGNAL_PROTOCOL
 from onmeet_node.net.signaling import End
 from onmeet_node.wire.messages import CallId, ContactRequest, Hello, Invite, Ringing
 from tests.fakes.network import FakeHost, FakeNetwork
@@ -292,6 +293,49 @@ class TestDuplicates:
                 assert opener.messages()[-1] == note(2)
                 await opener.book.close(other.identity)
                 await trio.sleep(1)
+
+
+class TestMoving:
+    @pytest.mark.parametrize("seed", range(30))
+    async def test_a_channel_moves_to_a_better_connection_and_loses_nothing(
+        self, autojump_clock, seed
+    ):
+        chance = random.Random(seed)
+        async with alice_and_bob() as (here, alice, bob):
+            here.network.delay = lambda: chance.uniform(0.001, 0.1)
+            before = await alice.open(bob)
+            await trio.sleep(1)
+
+            async def talk(me: Person, other: Person) -> None:
+                for n in range(50):
+                    assert me.send(other, note(n))
+                    await trio.sleep(chance.choice([0, 0.001, 0.05]))
+
+            with trio.fail_after(30):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(talk, alice, bob)
+                    nursery.start_soon(talk, bob, alice)
+                    await trio.sleep(chance.uniform(0, 0.5))
+                    for me, other in ((alice, bob), (bob, alice)):
+                        me.host.direct(other.device)
+            await trio.sleep(5)
+            assert alice.messages() == bob.messages() == [note(n) for n in range(50)]
+            assert alice.kinds() == bob.kinds() == [ChannelOpened]
+            assert before.over.is_set()
+            left, right = alice.channel(bob), bob.channel(alice)
+            assert left.handshake_hash == right.handshake_hash != before.handshake_hash
+
+    async def test_a_move_that_fails_leaves_the_channel_as_it_is(self, autojump_clock):
+        async with alice_and_bob() as (_, alice, bob):
+            before = await alice.open(bob)
+            await trio.sleep(1)
+            bob.host.stop_handling(SIGNAL_PROTOCOL)
+            alice.host.direct(bob.device)
+            await trio.sleep(5)
+            assert alice.channel(bob) is before
+            assert alice.send(bob, note(1))
+            await trio.sleep(1)
+            assert bob.messages() == [note(1)]
 
 
 class TestLoss:

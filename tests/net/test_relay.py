@@ -1,5 +1,8 @@
 """The client side of circuit relay, against a real relay."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 import trio
 
@@ -8,9 +11,11 @@ from bootstrap.relay import RelayLimits, open_relay
 from onmeet_node.net import circuit
 from onmeet_node.net.circuit import STOP
 from onmeet_node.net.errors import BadAddress, PeerUnreachable, RelayUnavailable
-from onmeet_node.net.host import HostConfig, open_host
-from onmeet_node.net.relay import RelayClient, through
-from tests.fakes.relay_world import ECHO, LOCAL, echo, open_relay_world, said_back
+from onmeet_node.net.health import relayed
+from onmeet_node.net.host import Host, HostConfig, open_host
+from onmeet_node.net.relay import HANDSHAKE_LIMIT, RelayClient, through
+from onmeet_node.net.streams import Stream
+from tests.fakes.relay_world import ECHO, LOCAL, echo, open_relay_world, said_back, until
 
 pytestmark = pytest.mark.real
 
@@ -120,6 +125,70 @@ async def test_a_direct_address_is_preferred_to_a_circuit():
             await caller.host.connect([*client.addresses, *callee.addresses])
             assert not caller.client.relayed(callee.peer_id)
             assert world.relay.circuits == 0
+
+
+async def test_a_direct_connection_that_comes_later_replaces_the_circuit():
+    async with open_relay_world() as world:
+        caller = await world.person()
+        async with open_host(HostConfig(listen=LOCAL)) as callee:
+            callee.handle(ECHO, echo)
+            client = RelayClient(callee)
+            await client.reserve([world.address])
+            better: list[str] = []
+            caller.host.on_direct(better.append)
+            await caller.host.connect(client.addresses)
+            stream = await caller.host.open_stream(callee.peer_id, ECHO)
+            assert caller.client.relayed(callee.peer_id)
+            await caller.host.connect([*client.addresses, *callee.addresses])
+            await until(lambda: better == [callee.peer_id], "no direct connection opened")
+            # What runs over the circuit goes on, what is new takes the direct way.
+            assert await said_back(stream, b"over the relay") == b"over the relay"
+            fresh = await caller.host.open_stream(callee.peer_id, ECHO)
+            assert not relayed(fresh._raw.swarm_conn)
+            await stream.aclose()
+            await until(lambda: world.relay.circuits == 0, "the circuit stayed")
+            assert await said_back(fresh, b"directly") == b"directly"
+            assert caller.host.connected(callee.peer_id)
+
+
+@asynccontextmanager
+async def swallower() -> AsyncIterator[Host]:
+    """A relay that grants every circuit and lets every byte disappear."""
+
+    async def swallow(stream: Stream) -> None:
+        await circuit.receive_message(stream, circuit.HopMessage)
+        await circuit.send_message(stream, circuit.hop_answer(circuit.Status.OK))
+        async for _ in stream:
+            pass
+
+    async with open_host(HostConfig(listen=LOCAL)) as host:
+        host.handle(circuit.HOP, swallow)
+        yield host
+
+
+async def test_a_relay_that_drops_every_byte_does_not_keep_the_next_one_from_being_tried():
+    async with open_relay_world() as world, swallower() as bad:
+        callee, caller = await world.reserved(), await world.person()
+        with trio.fail_after(HANDSHAKE_LIMIT / 2):
+            await caller.host.connect(
+                [through(bad.addresses[0], callee.peer), through(world.address, callee.peer)]
+            )
+
+
+async def test_a_relay_that_drops_every_byte_is_given_up_and_said_to_be_silent():
+    async with open_relay_world() as world, swallower() as bad:
+        callee, caller = await world.person(), await world.person()
+        with trio.fail_after(HANDSHAKE_LIMIT + 8), pytest.raises(PeerUnreachable) as caught:
+            await caller.host.connect([through(bad.addresses[0], callee.peer)])
+        assert "silent" in str(caught.value)
+
+
+async def test_nobody_makes_a_circuit_to_itself():
+    async with open_relay_world() as world:
+        person = await world.reserved()
+        with pytest.raises(PeerUnreachable, match="this host itself"):
+            await person.host.connect([through(world.address, person.peer)])
+        assert world.relay.circuits == 0
 
 
 async def test_a_circuit_from_a_relay_that_we_never_asked_is_refused():
