@@ -60,6 +60,8 @@ class Node:
     device: Device
     early: bool = True
     alive: bool = True
+    stopping: bool = False
+    """It says good-bye to its calls and begins no other."""
     reports: deque[Event] = field(default_factory=deque)
     """What its runner has to tell it, in this order."""
     searches: list[do.FindDevices] = field(default_factory=list)
@@ -70,8 +72,10 @@ class Node:
         self.ledger = Ledger()
 
     def does(self, event: Event) -> None:
-        if not self.alive:
+        if not self.alive or (self.stopping and isinstance(event, on.Dial)):
             return
+        if isinstance(event, on.HangUp):
+            self.stopping |= event.shutdown
         try:
             effects = self.line.handle(event, now=self.world.now)
         except LocalProtocolError:
