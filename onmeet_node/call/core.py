@@ -99,6 +99,11 @@ class CallCore:
         """When it was accepted, on the clock of `now`."""
         return self._accepted_at
 
+    def reached(self, device: Device) -> bool:
+        """Whether this device said that it has our invite."""
+        leg = self._legs.get(device)
+        return leg is not None and leg.ring not in {None, Ring.SENT}
+
     @property
     def sending(self) -> frozenset[Kind]:
         """The kinds of media we send, once accepted."""

@@ -25,7 +25,7 @@ class Busy(enum.StrEnum):
     TELL = "tell"
     """That we are busy, at once."""
     HIDE = "hide"
-    """Nothing: for them it rings until they give up."""
+    """Nothing: for them it is as if our device had the call, and nobody noticed it."""
 
 
 GIVEN_UP = {
@@ -176,7 +176,10 @@ class Line:
         if peer != event.peer or last_word is None:
             return []
         # NOTE: never an answer to a last word, or two nodes would go on saying good-bye
-        if not isinstance(event.message, m.Invite | m.Accept | m.Renegotiate):
+        asks = isinstance(event.message, m.Invite | m.Accept | m.Renegotiate)
+        if isinstance(last_word, m.Ringing):  # hidden: says what a phone says that goes on ringing
+            asks = isinstance(event.message, m.Invite)
+        if not asks:
             return []
         return [do.Send(event.peer, event.device, last_word)]
 
@@ -206,8 +209,12 @@ class Line:
     def _glare(
         self, ours: Call, event: on.MessageReceived, invite: m.Invite, now: float
     ) -> list[Effect]:
-        """Both dialled: the greater id goes on, accepted by whoever was called with it."""
-        if ours.id > invite.call:
+        """Both dialled: the greater id goes on, accepted by whoever was called with it.
+
+        But a device that told us of ours, and dials all the same, will never accept it: it is
+        hiding that it was busy then, and calls back.
+        """
+        if ours.id > invite.call and not ours.reached(event.device):
             self._remember(invite.call, event.peer, None)
             return self._pass(ours, on.DeviceReady(ours.id, event.device), now)
         theirs, effects = Call.ring(self._me, event, invite, now=now, accept=ours.sending)
@@ -225,8 +232,9 @@ class Line:
             case Busy.TELL:
                 effects = self._decline_busy(event)
             case Busy.HIDE:
-                self._remember(call_id, peer, None)
-                effects = [do.Send(peer, device, m.Ringing(call=call_id))]
+                rings = m.Ringing(call=call_id)
+                self._remember(call_id, peer, rings)
+                effects = [do.Send(peer, device, rings)]
         if not same:  # a second device of the person we talk to is no missed call
             effects.append(do.Ended(call_id, peer, outgoing=False, reason=EndReason.BUSY))
         return effects

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from onmeet_node.call import effects as do
-from onmeet_node.call.effects import Effect, Ring, State
+from onmeet_node.call.effects import Effect, EndReason, Ring, State
 from onmeet_node.call.events import Device
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.messages import CallId
 
+UNHEARD = {EndReason.NO_ANSWER, EndReason.NOT_REACHABLE}
+"""After these the caller's outbox tells the callee of the call."""
 Key = tuple[CallId, Device, int]
 
 
@@ -39,7 +41,9 @@ class Ledger:
         if isinstance(effect, do.Send):
             message = effect.message
             if message.call in self.ended:
-                assert isinstance(message, m.Cancel | m.Decline | m.Hangup), "only the last word"
+                hidden = self.ended[message.call].reason is EndReason.BUSY
+                last = m.Ringing if hidden else m.Cancel | m.Decline | m.Hangup
+                assert isinstance(message, last | m.Decline), "only the last word"
             if isinstance(message, m.Accept):
                 self.accepted.add(message.call)
             if isinstance(message, m.Invite):
@@ -82,6 +86,7 @@ class Ledger:
                     assert effect.ring not in {None, Ring.SENT}, "it rings, and somebody said so"
             case do.Ended():
                 assert not [key for key in self.open if key[0] == effect.call], "all is closed"
+                assert effect.leave_note == (effect.outgoing and effect.reason in UNHEARD)
                 self.ended[effect.call] = effect
             case do.FindDevices() | do.PeerMedia():
                 pass

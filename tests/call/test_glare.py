@@ -40,10 +40,20 @@ def test_the_greater_id_wins_and_is_accepted_without_asking() -> None:
 
 def test_the_lesser_id_never_rings() -> None:
     alice = Phone()
-    alice.rings_at(PHONE)
+    alice.dials()
+    alice.does(on.DeviceReady(CALL, PHONE))
     assert alice.hears(m.Invite(call=LOW)) == []
     assert alice.hears(m.Cancel(call=LOW, reason=m.CancelReason.SUPERSEDED)) == []
     assert [call.call for call in alice.line.calls] == [CALL]
+
+
+def test_a_device_that_has_our_call_and_dials_all_the_same_is_accepted() -> None:
+    """It hid that it was busy: it will never accept ours, whatever the ids say."""
+    alice = Phone()
+    alice.rings_at(PHONE)
+    effects = alice.hears(m.Invite(call=LOW))
+    assert sent(effects)[0] == m.Accept(call=LOW)
+    assert ended(effects) is EndReason.SUPERSEDED
 
 
 def test_an_invite_from_a_device_not_found_yet_shows_where_to_ring() -> None:

@@ -8,7 +8,6 @@ from onmeet_node.call import effects as do
 from onmeet_node.call import events as on
 from onmeet_node.call.effects import EndReason, State
 from onmeet_node.call.errors import LocalProtocolError, UnknownCall
-from onmeet_node.call.line import Busy, LineSettings
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.messages import RingState
 from tests.call.phone import (
@@ -204,15 +203,6 @@ def test_busy_is_told() -> None:
         do.Ended(HIGH, CAROL, False, EndReason.BUSY),
     ]
     assert alice.state() is State.CONNECTED
-
-
-def test_busy_is_hidden_if_the_person_wants_it_so() -> None:
-    alice = Phone(settings=LineSettings(busy=Busy.HIDE))
-    alice.talks()
-    effects = alice.hears(m.Invite(call=HIGH), LAPTOP, peer=CAROL)
-    assert sent(effects) == [m.Ringing(call=HIGH, state=RingState.DELIVERED)]
-    assert ended(effects) is EndReason.BUSY
-    assert alice.hears(m.Cancel(call=HIGH), LAPTOP, peer=CAROL) == []
 
 
 def test_a_ringing_call_makes_the_line_busy() -> None:
