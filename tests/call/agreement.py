@@ -52,3 +52,12 @@ def agree(caller: E, callee: E, *, parted: bool) -> bool:
         if caller in found and (crossed or unheard):
             return True
     return False
+
+
+def ends_table() -> str:
+    """`TOLD` as PROTOCOL has it."""
+    lines = ["| the caller has | and the callee, when one told the other |", "|---|---|"]
+    for caller, callee in TOLD.items():
+        names = ", ".join(f"`{reason}`" for reason in sorted(callee))
+        lines.append(f"| `{caller}` | {names or 'nothing: it did not reach it'} |")
+    return "\n".join(lines)

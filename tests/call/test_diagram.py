@@ -1,4 +1,4 @@
-"""The picture of the states in PROTOCOL.md is the table's."""
+"""The picture of the states in PROTOCOL.md is the table's, and its table of ends the tests'."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from onmeet_node.call.effects import State
 from onmeet_node.call.table import STARTS, TRANSITIONS, diagram
+from tests.call.agreement import ends_table
 
 PROTOCOL = Path(__file__).parents[2] / "docs" / "PROTOCOL.md"
 
@@ -26,3 +27,11 @@ def test_every_state_can_be_reached_and_left_for_the_end() -> None:
     assert reached == set(State)
     for state in set(State) - {State.ENDED}:
         assert State.ENDED in TRANSITIONS[state].values()
+
+
+def test_the_table_of_ends_in_the_protocol_is_the_one_that_is_checked() -> None:
+    text = PROTOCOL.read_text(encoding="utf-8")
+    written = re.findall(r"<!-- call-ends:begin -->\n(.*?)\n<!-- call-ends:end -->", text, re.S)
+    assert written == [ends_table()], (
+        "put the output of tests.call.agreement.ends_table() between the markers in PROTOCOL.md"
+    )
