@@ -202,15 +202,26 @@ class Channels:
 
     @contextlib.contextmanager
     def keep(self, identity: Identity) -> Iterator[None]:
-        """While inside, this person's channels are not closed for being idle."""
+        """While inside, this person's channels are not closed for being idle, and watched closely.
+
+        For a call that is on, or whose page is open: a peer gone silent is noticed within 15 s.
+        """
         self._kept[identity] += 1
+        self._attend(identity)
         try:
             yield
         finally:
             self._kept[identity] -= 1
             if not self._kept[identity]:
                 del self._kept[identity]
+                self._attend(identity)
             self._close_idle()
+
+    def _attend(self, identity: Identity) -> None:
+        for line in self._lines.values():
+            if line.identity == identity:
+                for channel in line.channels:
+                    channel.attend(attended=identity in self._kept)
 
     async def close(self, identity: Identity, reason: str = "closed") -> None:
         """Close all channels with this person, and wait until they are over."""
@@ -357,6 +368,8 @@ class Channels:
 
     def _establish(self, line: Line, channel: Channel) -> None:
         line.establish(channel)
+        if line.identity in self._kept:
+            channel.attend(attended=True)
         self._touch(line)
         self._close_idle()
 

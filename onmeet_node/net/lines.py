@@ -172,6 +172,11 @@ async def _drain(loser: Channel, winner: Channel) -> None:
     taken = False
     with trio.move_on_after(DRAIN_SECONDS):
         taken = await loser.flush()
+    if taken and not winner.initiator:
+        # Whoever opened the winner may not know of it yet, and would think that all is lost.
+        winner.release()
+        with trio.move_on_after(DRAIN_SECONDS):
+            await loser.over.wait()
     loser.close("duplicate")
     if not taken and loser.carried:
         # Nobody knows what arrived: to the layers above the device is lost.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,12 @@ class Timing:
     """After so long without hearing anything, ask with a Ping."""
     dead_after: float = 15.0
     """After so long without hearing anything, or with one write not done, the channel is over."""
+    idle_after: float = 60.0
+    """Without a message of the layers above for so long, and not attended to, it is idle."""
+    idle_interval: float = 20.0
+    """`interval` of an idle channel: nobody waits for it, and each question costs traffic."""
+    idle_dead_after: float = 35.0
+    """`dead_after` of an idle channel. Libp2p's own pings find a dead connection before."""
     close: float = 2.0
     """For the orderly end: Bye there, and the end of the stream back."""
     rate: float = 50.0
@@ -161,6 +168,9 @@ class Channel:
         self._bye_queued = False
         self._bye_written = False
         self._heard = trio.current_time()
+        self._used = self._heard
+        self._attended = False
+        self._rhythm = trio.Event()
         self._delivering = False
         self._allowance = self._timing.burst
         self._counted = self._heard
@@ -188,7 +198,25 @@ class Channel:
             self.fail(End.NOT_READING)
             raise ChannelEnded(End.NOT_READING)
         self.carried = True
+        self._use()
         self._push(data)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits for it, so that its heartbeat may be slow."""
+        return not self._attended and trio.current_time() - self._used > self._timing.idle_after
+
+    def attend(self, *, attended: bool) -> None:
+        """Somebody waits for what comes, or no more: a call is on, or its page is open."""
+        self._use()
+        self._attended = attended
+
+    def _use(self) -> None:
+        if self.idle:
+            # What is not heard from now on counts, not what was not heard while nobody minded.
+            self._heard = trio.current_time()
+        self._used = trio.current_time()
+        self._rhythm.set()
 
     def hold(self) -> None:
         """Keep what is sent from now on back until `release`; heartbeats go on."""
@@ -288,6 +316,7 @@ class Channel:
     async def _deliver(self, message: Message) -> None:
         # While nobody takes messages we do not read, so we cannot hear the peer either.
         self._delivering = True
+        self._use()
         try:
             await self._inbox.send(message)
         except trio.BrokenResourceError:
@@ -318,18 +347,25 @@ class Channel:
 
     async def _keep_alive(self) -> None:
         timing = self._timing
-        due = 0.0
+        asked = -math.inf
         while True:
+            self._rhythm = trio.Event()
             now = trio.current_time()
             if self._delivering:
                 self._heard = now
-            if now - self._heard >= timing.dead_after:
+            idle = self.idle
+            interval = timing.idle_interval if idle else timing.interval
+            dead_at = self._heard + (timing.idle_dead_after if idle else timing.dead_after)
+            due = max(self._heard, asked) + interval
+            if now >= dead_at:
                 self.fail(End.SILENT)
-            due = max(due, self._heard + timing.interval)
             if now >= due:
                 self._push(codec.encode(Ping(n=self._next_number())), urgent=True)
-                due = now + timing.interval
-            await trio.sleep_until(min(due, self._heard + timing.dead_after))
+                asked, due = now, now + interval
+            # It wakes up when it becomes idle, too, or when it is used again.
+            turns = math.inf if idle or self._attended else self._used + timing.idle_after + 0.001
+            with trio.move_on_at(min(due, dead_at, turns)):
+                await self._rhythm.wait()
 
     # ── the rest ────────────────────────────────────────────────────────────────────────────────
     def _finish(self, end: End, reason: str, *, detail: str = "") -> None:

@@ -166,6 +166,35 @@ class TestHeartbeat:
             assert trio.current_time() - began == pytest.approx(15, abs=0.1)
             assert bob.end is End.SILENT
 
+    async def test_an_idle_channel_asks_less_often_and_waits_longer(self, autojump_clock):
+        async with Peer() as (raw, bob):
+            while not bob.idle:
+                await raw.seal(codec.encode(Pong(n=0)))
+                await trio.sleep(4)
+            began = trio.current_time()
+            assert isinstance(await raw.read(), Ping)
+            assert trio.current_time() - began >= 12
+            await bob.over.wait()
+            assert 30 <= trio.current_time() - began <= 36
+            assert bob.end is End.SILENT
+
+    async def test_an_idle_channel_that_is_attended_to_has_15_seconds_again(self, autojump_clock):
+        for use in (lambda bob: bob.attend(attended=True), lambda bob: bob.send(note(1))):
+            async with Peer() as (raw, bob):
+                while not bob.idle:
+                    await raw.seal(codec.encode(Pong(n=0)))
+                    await trio.sleep(4)
+                await trio.sleep(14)
+                began = trio.current_time()
+                use(bob)
+                await bob.over.wait()
+                assert trio.current_time() - began == pytest.approx(15, abs=0.1)
+
+    async def test_an_idle_hour_costs_few_messages(self, autojump_clock):
+        async with sealed_pair() as (alice, bob):
+            await trio.sleep(3600)
+            assert alice._asked + bob._asked < 400
+
     async def test_a_silent_peer_is_asked_every_5_seconds(self, autojump_clock):
         async with Peer() as (raw, bob):
             began = trio.current_time()
