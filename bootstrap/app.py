@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import attrs
+import trio
 
 from bootstrap.api import Api
 from bootstrap.config import BootstrapConfig, TurnConfig
@@ -23,7 +24,10 @@ from onmeet_node.net.host import Host
 class Counts:
     """What is going on, in numbers alone: nothing about who."""
 
+    seconds: int
+    """Since the start."""
     connections: int
+    streams: int
     reservations: int
     circuits: int
     turn: str
@@ -38,6 +42,7 @@ class Bootstrap:
         self._host = host
         self._relay = relay
         self._turn = turn
+        self._started = trio.current_time()
 
     @property
     def peer_id(self) -> str:
@@ -51,13 +56,21 @@ class Bootstrap:
 
     def counts(self) -> Counts:
         """What is held now."""
+        stats = self._host.stats()
         return Counts(
-            connections=self._host.stats().connections,
+            seconds=int(trio.current_time() - self._started),
+            connections=stats.connections,
+            streams=stats.streams,
             reservations=self._relay.reservations,
             circuits=self._relay.circuits,
             turn=self._turn.state,
             turn_restarts=self._turn.coturn.restarts if self._turn.coturn else 0,
         )
+
+    def reload(self) -> None:
+        """Takes a renewed certificate into use, without an end to any call."""
+        if self._turn.coturn is not None:
+            self._turn.coturn.reload_certificate()
 
     @property
     def turn_pid(self) -> int | None:

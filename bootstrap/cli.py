@@ -137,30 +137,37 @@ def init(
 @main.command()
 @_common
 def run(*, home: Path | None, as_json: bool) -> None:
-    """Serve until interrupted (SIGINT, SIGTERM). Writes nothing to disk."""
+    """Serve until interrupted (SIGINT, SIGTERM). Writes nothing to disk.
+
+    SIGHUP takes a renewed certificate into use.
+    """
     import trio
 
     from bootstrap.config_file import load
 
     output = _Output(as_json=as_json)
     try:
-        config = load(_home(home))
-        trio.run(_serve, config, output)
+        trio.run(_serve, load(_home(home)), _home(home), output)
     except BootstrapError as error:
         output.fail(error)
 
 
-async def _serve(config: Any, output: _Output) -> None:
+async def _serve(config: Any, home: Path, output: _Output) -> None:
     import signal
 
+    import attrs
     import trio
 
     from bootstrap.app import open_bootstrap
     from bootstrap.host import silence_libraries
+    from bootstrap.status import serve_status
 
     silence_libraries()
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with open_bootstrap(config) as bootstrap:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async with (
+            open_bootstrap(config) as bootstrap,
+            serve_status(home, lambda: attrs.asdict(bootstrap.counts())),
+        ):
             output.event(
                 "started",
                 "\n".join(["Serving. Nodes enter by any of:", *bootstrap.addresses]),
@@ -169,7 +176,27 @@ async def _serve(config: Any, output: _Output) -> None:
                 region=config.region,
                 operator=config.operator,
             )
-            async for _ in signals:
-                break
+            async for signum in signals:
+                if signum != signal.SIGHUP:
+                    break
+                bootstrap.reload()
+                output.event("reloaded", "Took the certificate's files anew.")
             output.event("stopping", "Stopping.")
     output.event("stopped", "Stopped.")
+
+
+@main.command()
+@_common
+def status(*, home: Path | None, as_json: bool) -> None:
+    """Say how much the running bootstrap holds: numbers alone, nothing about who."""
+    from bootstrap.status import ask_status
+
+    output = _Output(as_json=as_json)
+    try:
+        told = ask_status(_home(home))
+    except BootstrapError as error:
+        output.fail(error)
+        return
+    width = max(map(len, told))
+    lines = [f"{name.replace('_', ' '):{width}}  {value}" for name, value in told.items()]
+    output.event("status", "\n".join(lines), **told)

@@ -19,6 +19,10 @@ class StartFailed(BootstrapError):
     """The bootstrap could not begin to serve."""
 
 
+class NotRunning(BootstrapError):
+    """No bootstrap of this home can be asked."""
+
+
 class CertificateError(BootstrapError):
     """A TLS certificate cannot be used: unreadable, out of date, or for another name."""
 

@@ -105,7 +105,12 @@ async def test_run_serves_until_sigterm_and_writes_nothing_to_disk(tmp_path: Pat
     home = tmp_path / "home"
     made(home, "--region", "ca")
     before = _state(home)
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    (tmp_path / "run").mkdir()
+    environment = {
+        **os.environ,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "XDG_RUNTIME_DIR": str(tmp_path / "run"),
+    }
     with trio.fail_after(40):
         process = await trio.lowlevel.open_process(
             [*COMMAND, "run", "--json", "--home", str(home)],
@@ -132,6 +137,15 @@ async def test_run_serves_until_sigterm_and_writes_nothing_to_disk(tmp_path: Pat
                 assert node.dht_peers() == (told["peer"],)
                 peer_id = node.peer_id
                 assert _writable_files(process.pid) == []
+                counts = await trio.run_process(
+                    [*COMMAND, "status", "--json", "--home", str(home)],
+                    capture_stdout=True,
+                    env=environment,
+                )
+                told = json.loads(counts.stdout)
+                assert (told["connections"], told["reservations"]) == (1, 1)
+                assert told["turn"] == "none"
+                assert peer_id not in str(told)
             assert _written_bytes(process.pid) == written
             process.send_signal(signal.SIGTERM)
             rest = b"".join([data async for data in process.stdout])

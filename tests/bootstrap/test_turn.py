@@ -258,6 +258,31 @@ async def test_tls_is_served_with_a_certificate(tmp_path: Path) -> None:
         await secured.aclose()
 
 
+async def test_a_renewed_certificate_is_taken_without_a_restart(tmp_path: Path) -> None:
+    config = with_turn(
+        domain="localhost", tls_port=free_port(), **certificate(tmp_path, "localhost")
+    )
+
+    async def shown() -> bytes | None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        raw = await trio.open_tcp_stream("127.0.0.1", config.turn.tls_port)
+        async with trio.SSLStream(raw, context, https_compatible=True) as secured:
+            await secured.do_handshake()
+            shown: bytes | None = secured.getpeercert(binary_form=True)
+            return shown
+
+    with trio.fail_after(30):
+        async with open_bootstrap(config) as bootstrap:
+            before, pid = await shown(), bootstrap.turn_pid
+            certificate(tmp_path, "localhost")
+            assert await shown() == before
+            bootstrap.reload()
+            while await shown() == before:  # a handshake each; coturn tells of nothing
+                pass
+            assert bootstrap.turn_pid == pid
+
+
 @pytest.mark.parametrize(
     ("name", "days", "says"),
     [("localhost", -1, "expired on"), ("other.example", 30, "is for other.example, not for")],
