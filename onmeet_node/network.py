@@ -131,6 +131,7 @@ class Network:
         self.host.on_connect(lambda _peer: self.rendezvous.refresh())
         self.relays.on_change(self.rendezvous.refresh)
         self.outside.on_change(self.rendezvous.refresh)
+        self.bootstraps.on_change(self._watch_bootstraps())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.bootstraps.run)
             nursery.start_soon(self.outside.run)
@@ -143,9 +144,31 @@ class Network:
                 keep_way_back, self.host, self.bootstraps, self._load_peers, self._save_peers
             )
             nursery.start_soon(self._watch)
+            nursery.start_soon(self.host.prune, self._needed)
             if self._config.lan:
                 nursery.start_soon(self._meet_on_lan)
             nursery.start_soon(self.rendezvous.run, audiences, self.presence)
+
+    def _watch_bootstraps(self) -> Callable[[], None]:
+        """Puts records again when a bootstrap comes back: it keeps them in memory alone."""
+        lost: set[str] = set()
+        before: set[str] = set()
+
+        def changed() -> None:
+            now = set(self.bootstraps.connected)
+            if now & lost:
+                self.rendezvous.renew()
+            lost.difference_update(now)
+            lost.update(before - now)
+            before.clear()
+            before.update(now)
+
+        return changed
+
+    def _needed(self, peer: str) -> bool:
+        """Whether the connection to this peer stays open though nothing runs over it just now."""
+        met = self._lan.nodes if self._lan is not None else ()
+        return peer in self.bootstraps.connected or peer in self.relays.relays or peer in met
 
     def _load_peers(self) -> tuple[str, ...]:
         return self._settings.get(DHT_PEERS)
@@ -167,7 +190,7 @@ class Network:
             notify(change)
         self.bootstraps.refresh()
         self.outside.refresh()
-        self.rendezvous.refresh()
+        self.rendezvous.renew()
         # What still looks open may lead nowhere: another route, or a peer that gave us up.
         await self.host.probe(PROBE_SECONDS)
         self.bootstraps.refresh()

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,11 @@ _GOODBYE_LIMIT = 2.0
 BUFFER_LIMIT = 32 * 2**20
 """Bytes one connection may have waiting unread. The library notices a peer that ignores
 its receive window, but goes on buffering; honest peers reach 16 MiB on one fast stream."""
+PRUNE_EVERY = 20.0
+IDLE_SECONDS = 60.0
+"""For which nothing happened on a connection that is dropped as unused."""
+KEEP_WARM = 3
+"""Unused connections that stay, so that a lookup need not begin with dialling."""
 _LAYERS = ("secured_conn", "conn", "stream", "_ws_connection", "_stream", "socket")
 """How the library's objects hold each other, from a muxed connection down to a socket."""
 _MAX_DEPTH = 10
@@ -140,3 +145,26 @@ async def watch(network: Swarm, pong_limit: float) -> None:
                         nursery.start_soon(drop, conn)
                     else:
                         unanswered[conn] = waiting
+
+
+async def prune(
+    network: Swarm, used: Callable[[INetConn], float], needed: Callable[[str], bool]
+) -> None:
+    """Drop connections that nobody uses, but for KEEP_WARM of them.
+
+    Lookups open connections and leave them open, and each costs a ping and its answer four times a
+    minute. `used` says when a stream was last opened on one, `needed` whether a peer's is to stay.
+    """
+    now = trio.current_time()
+    unused = [
+        conn
+        for conn in network.get_connections()
+        if not conn.is_closed and not conn.get_streams() and not needed(_peer(conn))
+    ]
+    # Those that lookups used lately answer the next one at once.
+    unused.sort(key=used, reverse=True)
+    await drop_all([c for c in unused[KEEP_WARM:] if now - used(c) > IDLE_SECONDS])
+
+
+def _peer(conn: INetConn) -> str:
+    return str(conn.muxed_conn.peer_id)

@@ -7,6 +7,7 @@ text, trio streams, and records as bytes.
 import contextlib
 import ipaddress
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -32,7 +33,16 @@ from onmeet_node.net.errors import (
     PeerUnreachable,
     StreamRefused,
 )
-from onmeet_node.net.health import drop, drop_all, local_ip, probe, relayed, watch
+from onmeet_node.net.health import (
+    PRUNE_EVERY,
+    drop,
+    drop_all,
+    local_ip,
+    probe,
+    prune,
+    relayed,
+    watch,
+)
 from onmeet_node.net.host_config import HostConfig
 from onmeet_node.net.library import (
     DHT_STREAMS,
@@ -94,6 +104,7 @@ class Host:
         self._membership = Membership(raw, kad, role, self._calls, self.connect)
         self._serving = Serving(self._stream, config.remedies)
         self._open: set[INetConn] = set()
+        self._used: dict[INetConn, float] = {}
         self._on_connect: list[Notify] = []
         self._on_disconnect: list[Notify] = []
         self._on_direct: list[Notify] = []
@@ -195,6 +206,18 @@ class Host:
     async def disconnect(self, peer: str) -> None:
         """Close every connection to `peer`. Never fails, nor waits longer than a few seconds."""
         await self.call(drop_all, self._network.get_connections(ID.from_string(peer)))
+
+    async def prune(self, needed: Callable[[str], bool]) -> None:
+        """Close connections that lookups opened and nobody uses, until cancelled.
+
+        `needed(peer)` says whether a peer's stays open all the same.
+        """
+        while True:
+            await trio.sleep(PRUNE_EVERY)
+            await self.call(prune, self._network, self._last_use, needed)
+
+    def _last_use(self, conn: INetConn) -> float:
+        return self._used.get(conn, -math.inf)
 
     async def drop_stranded(self) -> None:
         """Close the connections that run over an address this machine no longer has."""
@@ -327,6 +350,7 @@ class Host:
     def connection_opened(self, conn: INetConn) -> None:
         """A connection opened (called by the library's notifications)."""
         self._open.add(conn)
+        self.connection_used(conn)
         peer = conn.muxed_conn.peer_id
         conns = self._network.get_connections(peer)
         if len(conns) <= 1:
@@ -336,6 +360,10 @@ class Host:
             for each in circuits:
                 self.spawn(self._retire, each)
             _tell(self._on_direct, str(peer))
+
+    def connection_used(self, conn: INetConn) -> None:
+        """A stream opened on it (called by the library's notifications)."""
+        self._used[conn] = trio.current_time()
 
     async def _retire(self, circuit: INetConn) -> None:
         """Close a circuit that a direct connection made needless, once nothing runs over it."""
@@ -350,6 +378,7 @@ class Host:
     def connection_closed(self, conn: INetConn) -> None:
         """A connection is gone (called by the library's notifications)."""
         self._open.discard(conn)
+        self._used.pop(conn, None)
         peer = conn.muxed_conn.peer_id
         if not self.connected(str(peer)):
             _tell(self._on_disconnect, str(peer))
@@ -375,8 +404,8 @@ class _Notifee(INotifee):
     async def disconnected(self, network: INetwork, conn: INetConn) -> None:  # noqa: ARG002
         self._host.connection_closed(conn)
 
-    async def opened_stream(self, network: INetwork, stream: INetStream) -> None:
-        pass
+    async def opened_stream(self, network: INetwork, stream: INetStream) -> None:  # noqa: ARG002
+        self._host.connection_used(stream.swarm_conn)  # type: ignore[attr-defined]
 
     async def closed_stream(self, network: INetwork, stream: INetStream) -> None:
         pass

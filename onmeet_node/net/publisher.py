@@ -138,6 +138,12 @@ class Publisher:
                 plan.due = 0.0
         self._wake.set()
 
+    def renew(self) -> None:
+        """Put every record again: the servers that kept ours may have lost them."""
+        for plan in self._plans.values():
+            plan.stored = plan.checked = False
+        self.refresh()
+
     async def run(self, audiences: Audiences, presence: PresenceFor) -> None:
         """Keep the records of all live audiences published until cancelled.
 

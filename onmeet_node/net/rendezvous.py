@@ -26,8 +26,7 @@ NEIGHBOUR_SECONDS = 0.3
 class Rendezvous:
     """Publishes where this node is, and looks up where others are.
 
-    `clock` gives Unix seconds. Only `published`, `refresh` and `withdraw` need a publisher that
-    runs.
+    `clock` gives Unix seconds. All but `resolve` need a publisher that runs.
     """
 
     def __init__(
@@ -49,6 +48,10 @@ class Rendezvous:
     def refresh(self) -> None:
         """Audiences or addresses changed, or the network is back: look at once."""
         self._publisher.refresh()
+
+    def renew(self) -> None:
+        """Whoever kept our records may have lost them: put them all again."""
+        self._publisher.renew()
 
     async def run(self, audiences: Audiences, presence: PresenceFor) -> None:
         """Keep this node's records published until cancelled. See `Publisher.run`."""

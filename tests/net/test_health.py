@@ -5,12 +5,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 
 import pytest
 import trio
 
-from onmeet_node.net.host import open_host
-from tests.fakes.hosts import child, config, pair, until
+from onmeet_node.net import health
+from onmeet_node.net.host import Host, open_host
+from tests.fakes.hosts import ECHO, child, config, echo, pair, until
 
 pytestmark = pytest.mark.real
 
@@ -36,6 +38,38 @@ async def test_connections_over_addresses_that_are_there_stay():
     async with pair() as (server, client):
         await client.drop_stranded()
         assert client.connected(server.peer_id)
+
+
+async def test_unused_connections_are_pruned_but_a_few_and_those_needed():
+    async with AsyncExitStack() as stack:
+        host = await stack.enter_async_context(open_host(config()))
+        others = [await stack.enter_async_context(open_host(config())) for _ in range(7)]
+        for other in others:
+            await host.connect(other.addresses)
+        talking, needed, *rest = (other.peer_id for other in others)
+        others[0].handle(ECHO, echo)
+        stream = await host.open_stream(talking, ECHO)
+        await until(lambda: not any(c.get_streams() for c in unused(host, talking)))
+        await health.prune(host._network, lambda _: -health.IDLE_SECONDS * 2, {needed}.__contains__)
+        assert host.connected(talking)
+        assert host.connected(needed)
+        assert sum(map(host.connected, rest)) == health.KEEP_WARM
+        await host.connect(others[-1].addresses)  # whoever is wanted again is there again
+        await stream.aclose()
+
+
+async def test_connections_used_a_moment_ago_are_not_pruned():
+    async with AsyncExitStack() as stack:
+        host = await stack.enter_async_context(open_host(config()))
+        for _ in range(6):
+            other = await stack.enter_async_context(open_host(config()))
+            await host.connect(other.addresses)
+        await health.prune(host._network, host._last_use, lambda _: False)
+        assert len(host.peers()) == 6
+
+
+def unused(host: Host, talking: str):
+    return [c for c in host._network.get_connections() if str(c.muxed_conn.peer_id) != talking]
 
 
 _STRANDED = """

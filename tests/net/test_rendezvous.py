@@ -141,6 +141,37 @@ class TestBeingFound:
             (device,) = await found(dht)
         assert device.addresses == presence(port=5001).addresses
 
+    async def test_what_was_refreshed_is_there_when_it_has_settled(self, autojump_clock, dht):
+        node = Node(dht)
+        async with running(node):
+            await node.rendezvous.settled()
+            node.where = presence(port=5001)
+            node.rendezvous.refresh()
+            await node.rendezvous.settled()
+            assert dht.puts[-1][0] == pytest.approx(dht.clock(), abs=1)
+            (device,) = await found(dht)
+            assert device.addresses == presence(port=5001).addresses
+
+    async def test_nothing_has_settled_while_nobody_stores(self, autojump_clock, dht):
+        dht.down = True
+        node = Node(dht)
+        async with running(node):
+            with trio.move_on_after(300) as waited:
+                await node.rendezvous.settled()
+            assert waited.cancelled_caught
+            dht.down = False
+            with trio.fail_after(61):
+                await node.rendezvous.settled()
+
+    async def test_records_that_the_servers_lost_are_put_again_when_told(self, autojump_clock, dht):
+        node = Node(dht)
+        async with running(node):
+            await node.rendezvous.settled()
+            dht.stored.clear()
+            node.rendezvous.renew()
+            await node.rendezvous.settled()
+            assert await found(dht)
+
     async def test_an_offline_node_is_not_published_until_it_has_addresses(
         self, autojump_clock, dht
     ):
