@@ -35,6 +35,7 @@ class PathWatch:
         self._packet = now
         self._round_trip = 0.0
         self._hints: dict[str, float] = {}
+        self._broken = False
 
     def consented(self, now: float, *, asked: float) -> None:
         """The peer answered the consent check sent at `asked`."""
@@ -54,13 +55,17 @@ class PathWatch:
         if self._hints.get(why, -1.0) < self._packet or why not in self._hints:
             self._hints[why] = now
 
+    def broke(self) -> None:
+        """Nothing can come over the path any more."""
+        self._broken = True
+
     def hurried(self, now: float) -> bool:
         """Whether to check often: a hint was followed by silence, and is not decided yet."""
         return any(self._open(at) and now < at + self._wait() for at in self._hints.values())
 
     def lost(self, now: float) -> bool:
         """Whether media cannot be expected to get through now."""
-        if now - self._consent >= LOST_SECONDS:
+        if self._broken or now - self._consent >= LOST_SECONDS:
             return True
         return any(self._open(at) and now >= at + self._wait() for at in self._hints.values())
 

@@ -12,16 +12,17 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 import aioice
 from aioice import ice, stun, turn
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 
+from onmeet_node.media import gathering
 from onmeet_node.media import servers as servers_
 from onmeet_node.media.consent import CLOSED_PORT, HURRIED_INTERVAL, INTERVAL, PathWatch
 from onmeet_node.media.endpoint import IceServer, Path
+from onmeet_node.media.gathering import Question
 from onmeet_node.media.report import IceReport, PairReport, ServerReport, counted
 from onmeet_node.media.servers import Server
 from onmeet_node.media.sockets import Socket, open_socket
@@ -32,15 +33,9 @@ CHECK_PACE = 0.005
 MAX_SERVERS = 4
 """STUN and TURN servers asked at the same time."""
 
-GATHER_SECONDS = 5.0
-"""For servers to answer when there is no other candidate to go on with."""
-
-GATHER_SECONDS_WITH_HOSTS = 2.0
-"""For servers to answer when host candidates are there: a dead server must not delay a call on
-the local network for long. Covers two retransmissions of STUN (RFC 8489: 0.5 s, then 1 s)."""
-
-STRAGGLER_SECONDS = 0.1
-"""See `_gather_from_servers`."""
+DIRECT_HEAD_START = 0.5
+"""Seconds that direct paths have before a relayed one may be nominated: hole punching takes one
+and a half round trips, a relay answers at once. Costs nothing while it rings."""
 
 CLOSE_SECONDS = 1.0
 """For TURN servers to confirm that the allocation is gone."""
@@ -84,6 +79,7 @@ class IceAgent(aioice.Connection):
         self._on_path = on_path
         self._watch: PathWatch | None = None
         self._hurry = asyncio.Event()
+        self._relays_from = 0.0
         self._final: IceReport | None = None
         self._relays: dict[ice.StunProtocol, Server] = {}
         self.asked: list[ServerReport] = [
@@ -102,44 +98,23 @@ class IceAgent(aioice.Connection):
         if not self._relay_only:
             for address in host_addresses():
                 await self._gather_host(address)
-        sockets = [s for s in self._protocols if _is_ipv4(s)]
+        ours = [socket for socket in self._protocols if isinstance(socket, Socket)]
         asked = [
-            (server, self._gather_relayed(server)) for server in self._servers if server.is_turn
+            Question(server, self._gather_relayed(server), relay=True)
+            for server in self._servers
+            if server.is_turn
         ]
         # A TURN server answers STUN at its UDP port as well.
         asked += [
-            (server, self._gather_reflexive(server, s))
+            Question(server, self._gather_reflexive(server, ours), relay=False)
             for server in self._servers
-            if server.transport == "udp" and ":" not in server.address[0]
-            for s in sockets
+            if server.transport == "udp" and ours
         ]
-        if asked:
-            limit = GATHER_SECONDS_WITH_HOSTS if self._protocols else GATHER_SECONDS
-            await self._gather_from_servers(asked, limit)
+        limit = gathering.GATHER_SECONDS_WITH_HOSTS if ours else gathering.GATHER_SECONDS
+        for silent in await gathering.ask_all(asked, limit):
+            if silent.relay == silent.server.is_turn:
+                self.asked.append(silent.server.failed("no answer in time"))
         self._local_candidates_end = True
-
-    async def _gather_from_servers(
-        self, asked: list[tuple[Server, Coroutine[Any, Any, bool]]], limit: float
-    ) -> None:
-        """Asks all at once; when a relay was given, the rest have as long again and a bit."""
-        loop = asyncio.get_running_loop()
-        began, deadline = loop.time(), loop.time() + limit
-        tasks = {asyncio.ensure_future(job): server for server, job in asked}
-        left = set(tasks)
-        try:
-            while left and (wait := deadline - loop.time()) > 0:
-                done, left = await asyncio.wait(
-                    left, timeout=wait, return_when=asyncio.FIRST_COMPLETED
-                )
-                if any(task.result() and tasks[task].is_turn for task in done):
-                    took = loop.time() - began
-                    deadline = min(deadline, loop.time() + took + STRAGGLER_SECONDS)
-            silent = {tasks[task].kind: tasks[task] for task in left}
-            self.asked += [server.failed("no answer in time") for server in silent.values()]
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _gather_host(self, address: str) -> None:
         try:
@@ -159,43 +134,33 @@ class IceAgent(aioice.Connection):
         self._protocols.append(protocol)
         self._local_candidates.append(protocol.local_candidate)
 
-    async def _gather_reflexive(self, server: Server, protocol: ice.StunProtocol) -> bool:
+    async def _gather_reflexive(self, server: Server, ours: list[Socket]) -> bool:
         try:
-            candidate, _ = await ice.server_reflexive_candidate(protocol, server.address)
+            candidates = await gathering.see_self(server, ours)
         except (stun.TransactionError, OSError) as error:
             if not server.is_turn:
                 self.asked.append(server.failed(error))
             return False
         if not server.is_turn:
             self.asked.append(server.worked())
-        shown = {(c.host, c.port) for c in self._local_candidates}
-        if candidate.host != protocol.local_candidate.host and (
-            (candidate.host, candidate.port) not in shown
-        ):
-            self._local_candidates.append(candidate)
+        for candidate in candidates:
+            shown = {(c.host, c.port) for c in self._local_candidates}
+            if candidate.host != candidate.related_address and (
+                (candidate.host, candidate.port) not in shown
+            ):
+                self._local_candidates.append(candidate)
         return True
 
     async def _gather_relayed(self, server: Server) -> bool:
         try:
-            candidate, protocol = await ice.relayed_candidate(
-                component=1,
-                hide_related_address=self._relay_only,
-                protocol_factory=lambda: Socket(self),
-                turn_server=server.address,
-                turn_username=server.username,
-                turn_password=server.credential,
-                turn_ssl=server.tls,
-                turn_transport=server.transport,
-            )
+            relay = await gathering.allocate(self, server, hide_related=self._relay_only)
         except (stun.TransactionError, OSError) as error:
             self.asked.append(server.failed(error))
             return False
         self.asked.append(server.worked())
-        # NOTE: media over TCP waits for lost packets, so UDP to the server is preferred.
-        candidate.priority = candidate_priority(1, "relay", _RELAY_PREFERENCE[server.kind])
-        self._relays[protocol] = server
-        self._protocols.append(protocol)
-        self._local_candidates.append(candidate)
+        self._relays[relay] = server
+        self._protocols.append(relay)
+        self._local_candidates.append(relay.local_candidate)
         return True
 
     # ── connecting ───────────────────────────────────────────────────────────────────────────────
@@ -212,6 +177,7 @@ class IceAgent(aioice.Connection):
         self._early_checks.clear()
         self._early_checks_done = True
 
+        self._relays_from = time.monotonic() + DIRECT_HEAD_START
         outcome = asyncio.ensure_future(self._check_list_state.get())
         try:
             while not outcome.done() and self._check_periodic():
@@ -225,6 +191,25 @@ class IceAgent(aioice.Connection):
         if result != ice.ICE_COMPLETED:
             raise ConnectionError("ICE negotiation failed")
         self._query_consent_task = asyncio.create_task(self.query_consent())
+
+    async def check_start(self, pair: ice.CandidatePair) -> None:
+        """Checks one pair; whoever nominates gives direct paths a head start.
+
+        NOTE: aioice nominates with each check (aggressive nomination), so the first to answer wins.
+        """
+        if self.ice_controlling and _relayed(pair):
+            self.check_state(pair, ice.CandidatePair.State.IN_PROGRESS)
+            # NOTE: pairs come and fail one by one, and half a second of looking costs little.
+            while time.monotonic() < self._relays_from and self._direct_is_possible():  # noqa: ASYNC110  # noqa: ASYNC110
+                await asyncio.sleep(CHECK_PACE)
+        await super().check_start(pair)
+
+    def _direct_is_possible(self) -> bool:
+        """Whether a pair without a relay has neither failed nor been left out."""
+        return any(
+            not _relayed(pair) and pair.state is not ice.CandidatePair.State.FAILED
+            for pair in self._check_list
+        )
 
     # ── staying connected ────────────────────────────────────────────────────────────────────────
     async def query_consent(self) -> None:
@@ -274,6 +259,22 @@ class IceAgent(aioice.Connection):
         if pair is not None and pair.protocol is protocol and pair.remote_addr == address:
             self.hint(CLOSED_PORT)
 
+    def server_refused(self, protocol: ice.StunProtocol) -> None:
+        """Nobody listens any more at the port of our TURN server, says an ICMP message."""
+        pair = self._nominated.get(1)
+        if pair is not None and pair.protocol is protocol:
+            self.hint(CLOSED_PORT)
+
+    def protocol_lost(self, protocol: ice.StunProtocol) -> None:
+        """A socket or allocation is gone: the TURN server hung up, or did not refresh it.
+
+        The path counts as lost from now on, and the session stays as after any lost path.
+        """
+        pair = self._nominated.get(1)
+        if pair is not None and pair.protocol is protocol and self._watch is not None:
+            self._watch.broke()
+            self._hurry.set()
+
     def data_received(self, data: bytes, component: int) -> None:
         """Media or DTLS came in."""
         if self._watch is not None:
@@ -304,7 +305,7 @@ class IceAgent(aioice.Connection):
         pair = self._nominated.get(1)
         if pair is None:
             return None
-        if "relay" in (pair.local_candidate.type, pair.remote_candidate.type):
+        if _relayed(pair):
             return Path.RELAY
         assert isinstance(pair.protocol, Socket)
         seen_as = pair.protocol.seen_as.get(pair.remote_addr, pair.local_addr)
@@ -354,8 +355,7 @@ _STATES = {
     ice.CandidatePair.State.SUCCEEDED: "succeeded",
     ice.CandidatePair.State.FAILED: "failed",
 }
-_RELAY_PREFERENCE = {"turn/udp": 65_535, "turn/tcp": 32_768, "turn/tls": 16_384}
 
 
-def _is_ipv4(protocol: ice.StunProtocol) -> bool:
-    return ":" not in protocol.local_candidate.host
+def _relayed(pair: ice.CandidatePair) -> bool:
+    return "relay" in (pair.local_candidate.type, pair.remote_candidate.type)

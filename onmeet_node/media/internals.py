@@ -10,7 +10,7 @@ from typing import Any
 
 import aioice
 import aiortc
-from aioice import ice
+from aioice import ice, turn
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcicetransport import RTCIceTransport
 
@@ -37,6 +37,7 @@ CONNECTION_ATTRIBUTES = (
     "_unfreeze_initial",
     "build_request",
     "check_incoming",
+    "protocol_lost",
     "query_consent",
     "sort_check_list",
 )
@@ -50,7 +51,9 @@ async def aio_check_libraries() -> None:
     """Raises `LibraryChanged` if aiortc or aioice moved something that this package needs."""
     connection = aioice.Connection(ice_controlling=False)
     _require(connection, CONNECTION_ATTRIBUTES)
-    _require(ice, ("StunProtocol", "relayed_candidate", "server_reflexive_candidate"))
+    _require(ice, ("StunProtocol",))
+    _require(turn, ("TurnClientTcpProtocol", "TurnClientUdpProtocol"))
+    _require(turn.TurnTransport, ("_connect", "_close"))
     pc = aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
     try:
         _require(pc, (CREATE_TRANSPORT,))

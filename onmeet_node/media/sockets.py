@@ -4,11 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import sys
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
 from aioice import ice, stun, turn
+
+T = TypeVar("T")
+
+
+async def unless_refused(job: Coroutine[Any, Any, T], refused: asyncio.Future[None]) -> T:
+    """What `job` returns; raises ConnectionRefusedError once `refused` is done.
+
+    An ICMP error ends a transaction with a server (RFC 8489, 6.2.1), not one with a peer: it may
+    not have opened its side of the NAT yet.
+    """
+    task = asyncio.ensure_future(job)
+    try:
+        both: set[asyncio.Future[Any]] = {task, refused}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "nobody listens there")
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 class Agent(Protocol):
@@ -27,6 +50,22 @@ class Socket(ice.StunProtocol):
         self.seen_as: dict[tuple[str, int], tuple[str, int]] = {}
         self._agent = receiver
         self._raw = raw
+        self._asked: dict[tuple[str, int], asyncio.Future[None]] = {}
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """Of a socket with its candidate."""
+        return socket.AF_INET6 if ":" in self.local_candidate.host else socket.AF_INET
+
+    async def ask(
+        self, request: stun.Message, server: tuple[str, int]
+    ) -> tuple[stun.Message, tuple[str, int]]:
+        """A STUN transaction with a server; raises ConnectionRefusedError if nobody is there."""
+        refused = self._asked[server] = asyncio.get_running_loop().create_future()
+        try:
+            return await unless_refused(self.request(request, server), refused)
+        finally:
+            self._asked.pop(server, None)
 
     def error_received(self, exc: Exception) -> None:
         """An ICMP error came for something that we sent (Linux, IP_RECVERR)."""
@@ -38,7 +77,13 @@ class Socket(ice.StunProtocol):
             while True:
                 _, _, _, address = self._raw.recvmsg(1, 512, socket.MSG_ERRQUEUE)
                 if isinstance(exc, ConnectionRefusedError):
-                    self._agent.port_closed(self, (address[0], address[1]))
+                    self._refused((address[0], address[1]))
+
+    def _refused(self, address: tuple[str, int]) -> None:
+        asked = self._asked.get(address)
+        if asked is not None and not asked.done():
+            asked.set_result(None)
+        self._agent.port_closed(self, address)
 
     async def request(
         self,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trio
 
-from onmeet_node.media import ice
+from onmeet_node.media import gathering, ice
 from onmeet_node.media.aiortc_endpoint import AiortcEndpoint, AiortcSession, open_endpoint
 from onmeet_node.media.endpoint import Connected, Failed, IceServer, PathLost, SessionConfig
 from onmeet_node.media.errors import (
@@ -25,8 +27,14 @@ from tests.media.support import AUDIO, BOTH, Listener, Shape, open_lossy_path, o
 
 pytestmark = pytest.mark.real
 
-SILENT = IceServer("turn:127.0.0.1:9?transport=udp", "user", "secret")
-"""The discard port: nobody answers there."""
+
+@pytest.fixture
+def silent() -> Iterator[IceServer]:
+    """A TURN server that never answers."""
+    with socket.socket(type=socket.SOCK_DGRAM) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        yield IceServer(f"turn:127.0.0.1:{port}?transport=udp", "user", "secret")
 
 
 @pytest.mark.parametrize(
@@ -98,8 +106,10 @@ async def test_a_new_session_closes_quickly(endpoint: AiortcEndpoint) -> None:
     await close_quickly(await endpoint.open_session(SessionConfig(BOTH)))
 
 
-async def test_a_session_that_is_gathering_closes_quickly(endpoint: AiortcEndpoint) -> None:
-    config = SessionConfig(BOTH, ice_servers=(SILENT,), relay_only=True)
+async def test_a_session_that_is_gathering_closes_quickly(
+    endpoint: AiortcEndpoint, silent: IceServer
+) -> None:
+    config = SessionConfig(BOTH, ice_servers=(silent,), relay_only=True)
     session = await endpoint.open_session(config)
     async with trio.open_nursery() as nursery:
 
@@ -113,9 +123,9 @@ async def test_a_session_that_is_gathering_closes_quickly(endpoint: AiortcEndpoi
 
 
 async def test_a_session_whose_gathering_was_cancelled_closes_quickly(
-    endpoint: AiortcEndpoint,
+    endpoint: AiortcEndpoint, silent: IceServer
 ) -> None:
-    session = await endpoint.open_session(SessionConfig(BOTH, ice_servers=(SILENT,)))
+    session = await endpoint.open_session(SessionConfig(BOTH, ice_servers=(silent,)))
     with trio.move_on_after(0.1) as scope:
         await session.create_offer()
     assert scope.cancelled_caught
@@ -222,12 +232,12 @@ async def test_a_forged_certificate_is_not_accepted(endpoint: AiortcEndpoint) ->
 
 
 async def test_relay_only_without_a_working_server_fails_and_names_it(
-    endpoint: AiortcEndpoint,
+    endpoint: AiortcEndpoint, silent: IceServer
 ) -> None:
     bare = await endpoint.open_session(SessionConfig(AUDIO, relay_only=True))
     with pytest.raises(GatheringFailed, match="none is known"):
         await bare.create_offer()
-    dead = await endpoint.open_session(SessionConfig(AUDIO, ice_servers=(SILENT,), relay_only=True))
+    dead = await endpoint.open_session(SessionConfig(AUDIO, ice_servers=(silent,), relay_only=True))
     with pytest.raises(GatheringFailed, match="turn/udp: no answer"):
         await dead.create_offer()
     await close_quickly(bare)
@@ -235,14 +245,22 @@ async def test_relay_only_without_a_working_server_fails_and_names_it(
 
 
 async def test_a_dead_server_delays_an_offer_with_host_candidates_two_seconds_at_most(
-    endpoint: AiortcEndpoint,
+    endpoint: AiortcEndpoint, silent: IceServer
 ) -> None:
-    session = await endpoint.open_session(
-        SessionConfig(AUDIO, ice_servers=(IceServer("stun:127.0.0.1:9"),))
-    )
+    session = await endpoint.open_session(SessionConfig(AUDIO, ice_servers=(silent,)))
     begin = trio.current_time()
     assert " typ host" in await session.create_offer()
-    assert trio.current_time() - begin < ice.GATHER_SECONDS_WITH_HOSTS + 0.5
+    assert trio.current_time() - begin < gathering.GATHER_SECONDS_WITH_HOSTS + 0.5
+    await session.aclose()
+
+
+async def test_a_server_whose_port_is_closed_delays_nothing(endpoint: AiortcEndpoint) -> None:
+    closed = tuple(IceServer(url, "u", "c") for url in ("stun:127.0.0.1:9", "turn:127.0.0.1:9"))
+    session = await endpoint.open_session(SessionConfig(AUDIO, ice_servers=closed))
+    begin = trio.current_time()
+    assert " typ host" in await session.create_offer()
+    assert trio.current_time() - begin < gathering.GATHER_SECONDS_WITH_HOSTS
+    assert {s.error for s in session.report().servers} == {"Connection refused"}
     await session.aclose()
 
 
