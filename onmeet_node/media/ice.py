@@ -18,7 +18,7 @@ import aioice
 from aioice import ice, stun, turn
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 
-from onmeet_node.media import gathering
+from onmeet_node.media import gathering, internals
 from onmeet_node.media import servers as servers_
 from onmeet_node.media.consent import CLOSED_PORT, HURRIED_INTERVAL, INTERVAL, PathWatch
 from onmeet_node.media.endpoint import IceServer, Path
@@ -285,17 +285,20 @@ class IceAgent(aioice.Connection):
     async def close(self) -> None:
         """Closes sockets and allocations; a TURN server that does not answer is left to expire."""
         relays = [
-            p.transport for p in self._protocols if isinstance(p.transport, turn.TurnTransport)
+            protocol.transport
+            for protocol in self._protocols
+            if isinstance(protocol.transport, turn.TurnTransport)
         ]
         self._final = self._final or self.report()
+        for relay in relays:
+            relay.close()
         closing = asyncio.ensure_future(super().close())
         try:
             await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
         finally:
             if not closing.done():
                 for relay in relays:
-                    relay.close()
-                    relay._TurnTransport__close_task.cancel()  # type: ignore[attr-defined]
+                    internals.abandon_relay(relay)
         await closing
 
     # ── what it found ────────────────────────────────────────────────────────────────────────────

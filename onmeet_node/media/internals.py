@@ -44,6 +44,8 @@ CONNECTION_ATTRIBUTES = (
 JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
 RECEIVER_ATTRIBUTES = (JITTER_BUFFER, "_handle_rtp_packet", "_send_rtcp_pli")
 SENDER_ATTRIBUTES = ("_handle_rtcp_packet", "_retransmit", "_send_keyframe", "_ssrc")
+RELAY_CLIENT = "_TurnTransport__inner_protocol"
+RELAY_CLOSING = "_TurnTransport__close_task"
 TRANSPORT_ATTRIBUTES = ("_connection", "_recv", "_send")
 
 
@@ -53,7 +55,8 @@ async def aio_check_libraries() -> None:
     _require(connection, CONNECTION_ATTRIBUTES)
     _require(ice, ("StunProtocol",))
     _require(turn, ("TurnClientTcpProtocol", "TurnClientUdpProtocol"))
-    _require(turn.TurnTransport, ("_connect", "_close"))
+    relay = turn.TurnTransport(turn.TurnClientTcpProtocol(("", 0), None, None, 1, 1))
+    _require(relay, ("_connect", RELAY_CLIENT, RELAY_CLOSING))
     pc = aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
     try:
         _require(pc, (CREATE_TRANSPORT,))
@@ -83,6 +86,12 @@ def set_connection(transport: RTCIceTransport, connection: aioice.Connection) ->
     transport._connection = connection
     transport._recv = connection.recv
     transport._send = connection.send
+
+
+def abandon_relay(relay: turn.TurnTransport) -> None:
+    """Closes the socket of an allocation whose deletion was asked for and is not confirmed."""
+    getattr(relay, RELAY_CLOSING).cancel()
+    getattr(relay, RELAY_CLIENT).transport.close()
 
 
 def set_packet_sink(receiver: aiortc.RTCRtpReceiver, sink: Any) -> None:

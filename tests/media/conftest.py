@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -12,3 +13,11 @@ async def endpoint() -> AsyncIterator[AiortcEndpoint]:
     """An endpoint whose sessions send the test picture and tone."""
     async with open_endpoint(MediaSettings(source="test")) as opened:
         yield opened
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A UDP port of loopback at which nobody answers, though it is open."""
+    with socket.socket(type=socket.SOCK_DGRAM) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        yield deaf.getsockname()[1]

@@ -2,71 +2,30 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import pathlib
 import shutil
-import subprocess
-import time
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 
 import pytest
 import trio
 
 from onmeet_node.media.aiortc_endpoint import AiortcEndpoint
-from onmeet_node.media.endpoint import Connected, FirstFrame, IceServer, Path, SessionConfig
+from onmeet_node.media.endpoint import Connected, FirstFrame, Path, SessionConfig
 from onmeet_node.media.errors import GatheringFailed
 from onmeet_node.wire.messages import Kind
-from tests.bootstrap.ports import free_port
-from tests.media.support import BOTH, open_pair
+from tests.media.coturn import Turn, run_coturn
+from tests.media.support import BOTH, Shape, open_lossy_path, open_pair
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(shutil.which("turnserver") is None, reason="coturn is not installed"),
 ]
-SECRET = "of the test"
-
-
-@dataclass
-class Turn:
-    port: int
-    kill: Callable[[], None]
-
-    def server(self, secret: str = SECRET, transport: str = "udp") -> IceServer:
-        username = f"{int(time.time()) + 600}:random"
-        mac = hmac.new(secret.encode(), username.encode(), hashlib.sha1).digest()
-        url = f"turn:127.0.0.1:{self.port}?transport={transport}"
-        return IceServer(url, username, base64.b64encode(mac).decode())
 
 
 @pytest.fixture
 async def turn(tmp_path: pathlib.Path) -> AsyncIterator[Turn]:
-    port = free_port()
-    options = f"""--listening-ip=127.0.0.1 --relay-ip=127.0.0.1 --listening-port={port}
-        --allow-loopback-peers --no-cli --userdb=:memory: --no-tls --no-dtls --realm=onmeet
-        --use-auth-secret --no-stdout-log --log-file=/dev/null --pidfile={tmp_path}/pid
-        --min-port=40000 --max-port=40200 --no-rfc5780"""
-    server = subprocess.Popen(  # noqa: ASYNC220 - returns at once
-        ["turnserver", *options.split(), f"--static-auth-secret={SECRET}"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        with trio.fail_after(10):
-            while True:
-                assert server.poll() is None, "coturn ended at once"
-                try:
-                    stream = await trio.open_tcp_stream("127.0.0.1", port)
-                    await stream.aclose()
-                    break
-                except OSError:
-                    await trio.sleep(0.05)
-        yield Turn(port, server.kill)
-    finally:
-        server.kill()
-        server.wait()
+    async with run_coturn(tmp_path) as running:
+        yield running
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -111,6 +70,23 @@ async def test_a_direct_path_is_preferred_to_the_relay(
         await pair.a.wait_for(Connected)
         assert pair.a.have(Connected) == [Connected(Path.HOST)]
         assert "relay" in (await pair.a.session.stats()).local_candidate_types
+
+
+async def test_a_relay_that_answers_sooner_does_not_win_over_a_slow_direct_path(
+    endpoint: AiortcEndpoint, turn: Turn
+) -> None:
+    config = SessionConfig(BOTH, ice_servers=(turn.server(),))
+    async with open_lossy_path(Shape(delay=0.1)) as path:
+
+        def slow_direct(sdp: str) -> str:
+            relays = {line for line in sdp.split("\r\n") if " typ relay" in line}
+            assert relays
+            return path.rewrite(sdp) + "\r\n".join(relays) + "\r\n"
+
+        async with open_pair(endpoint, config, over=slow_direct) as pair:
+            for end in (pair.a, pair.b):
+                await end.wait_for(Connected)
+                assert [event.path is Path.RELAY for event in end.have(Connected)] == [False]
 
 
 async def test_wrong_credentials_are_reported_not_silent(
