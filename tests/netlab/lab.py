@@ -5,7 +5,7 @@
         alice, server = lab.host("alice", behind=home), lab.host("server")
         subprocess.run(alice.command("python", "-c", "…"))
 
-Every lab has one public segment, 198.18.0.0/24 (RFC 2544's range: it exists nowhere else), on which
+Every lab has one public segment, 203.0.113.0/24 (RFC 5737: it exists nowhere else), on which
 hosts and routers sit. Needs root. A lab takes its namespaces, and the processes in them, along when
 it closes; what a killed test run left behind is swept away by the next one.
 """
@@ -253,7 +253,7 @@ class Lab:
 
     def public_address(self) -> str:
         """One that nobody has yet."""
-        return f"198.18.0.{next(self._public)}"
+        return f"203.0.113.{next(self._public)}"
 
     def router(self, name: str, nat: Nat, *, behind: Router | None = None) -> Router:
         """A router whose LAN reaches the public segment through this kind of NAT.

@@ -200,7 +200,7 @@ def bootstrap(
 ) -> Iterator[tuple[tuple[str, ...], subprocess.Popen[str]]]:
     """A bootstrap on a machine of its own: its addresses and process.
 
-    `turn`: with coturn, which relays inside the lab too, whose addresses are special ones.
+    `turn`: with coturn.
     """
     command = [PYTHON, "-m", "bootstrap"]
     place = ["--home", str(home), "--json"]
@@ -212,12 +212,6 @@ def bootstrap(
         timeout=30,
         stdout=subprocess.DEVNULL,
     )
-    if turn:
-        file = home / "bootstrap.toml"
-        text = file.read_text()
-        assert "allow_private_peers = false" in text
-        text = text.replace("allow_private_peers = false", "allow_private_peers = true")
-        file.write_text(text)
     process = subprocess.Popen(
         host.command(*command, "run", *place), stdout=subprocess.PIPE, text=True
     )

@@ -115,9 +115,9 @@ class TestTrouble:
         alice, ben = lab.host("alice"), lab.host("ben")
         old = alice.address
         assert reaches(ben, alice)
-        alice.move("198.18.0.77")
+        alice.move("203.0.113.77")
         assert reaches(ben, alice)
-        assert alice.outside == "198.18.0.77"
+        assert alice.outside == "203.0.113.77"
         assert not reaches(ben, alice, old)
 
 
