@@ -24,6 +24,7 @@ from onmeet_node.net.examination import (
     of_bootstraps,
     of_clock,
     of_dht,
+    of_ports,
     of_reachability,
     of_relays,
     of_turn,
@@ -31,6 +32,7 @@ from onmeet_node.net.examination import (
 from onmeet_node.net.host import Host, HostConfig, open_host
 from onmeet_node.net.peer_cache import keep_way_back
 from onmeet_node.net.places import keep_places
+from onmeet_node.net.portmap import PortMapper
 from onmeet_node.net.reachability import Outside, Reachability
 from onmeet_node.net.relay import RelayClient
 from onmeet_node.net.rendezvous import Rendezvous
@@ -71,6 +73,7 @@ class Network:
             host, bootstraps, region=config.region or store.settings.get(REGION)
         )
         self.outside = Outside(host, self.bootstraps)
+        self.ports = PortMapper(host, self.outside)
         self.turn = TurnServers(host, self.bootstraps)
         self._config = config
         self._settings = store.settings
@@ -135,6 +138,7 @@ class Network:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.bootstraps.run)
             nursery.start_soon(self.outside.run)
+            nursery.start_soon(self.ports.run)
             nursery.start_soon(keep_dht_mode, self.host, self.bootstraps, self.outside)
             nursery.start_soon(
                 partial(keep_places, self.bootstraps, self.relays, wanted=places_wanted)
@@ -190,6 +194,7 @@ class Network:
             notify(change)
         self.bootstraps.refresh()
         self.outside.refresh()
+        self.ports.refresh()
         self.rendezvous.renew()
         # What still looks open may lead nowhere: another route, or a peer that gave us up.
         await self.host.probe(PROBE_SECONDS)
@@ -207,6 +212,7 @@ class Network:
         findings = [
             *of_clock(self.bootstraps),
             *of_reachability(self.host, self.outside, asked=bool(self.bootstraps.connected)),
+            *of_ports(self.ports, self.outside),
             *of_bootstraps(self.bootstraps),
             *of_dht(self.host),
             *of_relays(self.relays, self.bootstraps, self.outside),

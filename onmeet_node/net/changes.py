@@ -73,6 +73,18 @@ def surroundings() -> frozenset[str]:
     return frozenset(found)
 
 
+def gateway() -> str | None:
+    """The IPv4 address of the router that leads to the internet, where the system tells."""
+    try:
+        lines = Path("/proc/net/route").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    routes = [line.split() for line in lines[1:]]
+    found = [r[2] for r in routes if len(r) > 7 and r[1] == r[7] == "0" * 8 and r[2] != "0" * 8]
+    # The kernel writes the number as this machine keeps it.
+    return socket.inet_ntoa(int(found[0], 16).to_bytes(4, sys.byteorder)) if found else None
+
+
 def _default_routes(path: str, *, destination: int, gateway: int, zero: str) -> set[str]:
     try:
         lines = Path(path).read_text(encoding="ascii").splitlines()

@@ -197,3 +197,14 @@ class LanUnavailable(NetError):
             f"This machine cannot use multicast, so others on its network are not found by "
             f"themselves ({reason}). Calls through a bootstrap work all the same."
         )
+
+
+class PortMapFailed(NetError):
+    """The router opens no port for us."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The router opens no port for this node ({reason}). Switch on UPnP or NAT-PMP in it, "
+            "or forward a port; calls work without as well."
+        )
+        self.reason = reason

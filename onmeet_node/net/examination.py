@@ -7,6 +7,7 @@ from typing import Any
 
 from onmeet_node.net.bootstraps import REGIONS, Bootstraps, Known, Standing
 from onmeet_node.net.host import Host
+from onmeet_node.net.portmap import PortMapper
 from onmeet_node.net.reachability import Outside, Reachability
 from onmeet_node.net.relay import RelayClient
 from onmeet_node.net.turn import TurnServers
@@ -55,7 +56,9 @@ def _of_bootstrap(number: int, known: Known) -> Finding:
             return finding(
                 "bad",
                 f"{name} is not used: {known.problem}",
-                "Allow its region, or use another bootstrap.",
+                "Allow its region, or use another bootstrap."
+                if "you allow" in known.problem
+                else "Set this machine's clock right if it is wrong, or use another bootstrap.",
             )
         case Standing.AWAY:
             return finding(
@@ -77,15 +80,14 @@ def of_reachability(host: Host, outside: Outside, *, asked: bool) -> Iterator[Fi
     yield finding("good", f"Listening: {', '.join(host.addresses)}")
     match outside.reachability:
         case Reachability.PUBLIC:
-            mapped = " (a port that the router maps)" if outside.mapped else ""
-            yield finding("good", f"Others reach this node directly{mapped}.")
+            yield finding("good", "Others reach this node directly.")
         case Reachability.PRIVATE if outside.behind_nat:
             yield finding(
                 "poor",
                 "This node is behind a NAT: others reach it through relays, and calls find "
                 "their own way where the NAT lets them.",
-                "Switch on UPnP or NAT-PMP in the router, or forward a fixed port to this machine "
-                "and listen on it (onmeet up --listen /ip4/0.0.0.0/tcp/PORT).",
+                "Nothing needs doing. Forwarding a fixed port to this machine and listening on it "
+                "(onmeet up --listen /ip4/0.0.0.0/tcp/PORT) makes ringing quicker.",
             )
         case Reachability.PRIVATE:
             yield finding(
@@ -101,6 +103,21 @@ def of_reachability(host: Host, outside: Outside, *, asked: bool) -> Iterator[Fi
                 "Whether others reach this node from outside is not known: no bootstrap tells.",
                 "On one network that is no matter; else name a bootstrap.",
             )
+
+
+def of_ports(ports: PortMapper, outside: Outside) -> Iterator[Finding]:
+    """What the router does for this node, where that matters."""
+    if ports.opened is not None and outside.reachability is Reachability.PUBLIC:
+        yield finding("good", f"The router opened a port for this node ({ports.opened.how}).")
+    elif ports.opened is not None:
+        yield finding(
+            "poor",
+            f"The router opened a port ({ports.opened.how}), but others do not get through it.",
+            "There is probably a second NAT at the provider: relays serve until that changes.",
+        )
+    elif ports.problem and outside.reachability is Reachability.PRIVATE:
+        what, _, remedy = ports.problem.partition("). ")
+        yield finding("poor", f"{what}).", remedy)
 
 
 def of_dht(host: Host) -> Iterator[Finding]:
