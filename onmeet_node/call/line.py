@@ -39,9 +39,12 @@ GIVEN_UP = {
 
 @dataclass(frozen=True, slots=True)
 class LineSettings:
-    """What a person may choose about all calls."""
+    """What is so for all calls until it is said otherwise."""
 
     busy: Busy = Busy.TELL
+    alerts: bool = False
+    """Whatever comes in is noticeable at once, because somebody is there to ring for. Saves the
+    caller the wait for a second message; without it `Alerting` says so later."""
 
 
 class Line:
@@ -202,7 +205,7 @@ class Line:
             effects += self._settle(call, call.supersede(GIVEN_UP[call.state], now=now))
         if any(c.peer != peer or c.state is not State.RECONNECTING for c in self._calls.values()):
             return effects + self._busy(event)
-        call, more = Call.ring(self._me, event, invite, now=now)
+        call, more = Call.ring(self._me, event, invite, now=now, alerts=self.settings.alerts)
         self._calls[call.id] = call
         return effects + more
 

@@ -79,6 +79,7 @@ class Call(RingingCall):
         invite: m.Invite,
         *,
         now: float,
+        alerts: bool = False,
         accept: frozenset[Kind] | None = None,
     ) -> tuple[Call, list[Effect]]:
         """An incoming call; with `accept` it is taken at once, with these kinds of media."""
@@ -87,6 +88,8 @@ class Call(RingingCall):
         call = cls(me, event.peer, invite.call, outgoing=False, kinds=kinds, begun=begun, now=now)
         leg = call._leg = call._add(event.device)
         leg.invited = True
+        if alerts:
+            call._rung = RingState.ALERTING
         if accept is None:
             call._say_again(leg)
         if invite.sdp is not None:

@@ -28,21 +28,14 @@ class RingingCall(MediaCall):
                 self._reopened(leg)
         elif self.state in UNANSWERED:
             if len(self._legs) < timing.MAX_LEGS:
-                self._ring_device(self._add(device))
+                self._search_at = None
+                self._invite(self._add(device))
         elif device in self._released:
             self._release(device)
         elif self._search_is_first and len(self._others) < timing.MAX_LEGS:
             self._others.add(device)
         elif device not in self._others:
             self._stranger_found = True
-
-    def _ring_device(self, leg: Leg) -> None:
-        self._search_at = None
-        self._invite(leg)
-        if self._early:
-            # NOTE: it follows the invite: gathering asks STUN and TURN servers, and takes up to a
-            # second in which the phone can ring already
-            self._do(leg.make_offer(self._mine))
 
     def _ringing(self, leg: Leg, state: RingState) -> None:
         if self.state not in UNANSWERED:
@@ -52,6 +45,10 @@ class RingingCall(MediaCall):
             leg.ring = Ring(state)
         self._rang = True
         self._go(m.Ringing)
+        if self._early and not leg.used:
+            # NOTE: not before it rings, which gathering would hold up (STUN and TURN servers are
+            # asked, for up to a second), and not for a device that is busy or not there
+            self._do(leg.make_offer(self._mine))
 
     def _ring_here(self, state: RingState) -> None:
         if self.state is State.RINGING_IN and self._leg is not None and self._rung is not state:

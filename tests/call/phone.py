@@ -65,9 +65,9 @@ class Phone:
         self.dials(call, early=early)
         for device in devices:
             self.does(on.DeviceReady(call, device))
+            self.hears(m.Ringing(call=call, state=m.RingState.ALERTING), device)
             if early:
                 self.does(on.OfferReady(call, device, 0, OFFER))
-            self.hears(m.Ringing(call=call, state=m.RingState.ALERTING), device)
         self.does(on.SearchEnded(call))
 
     def is_rung(self, call: CallId = CALL, *, early: bool = False) -> list[Effect]:

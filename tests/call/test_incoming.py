@@ -8,6 +8,7 @@ from onmeet_node.call import effects as do
 from onmeet_node.call import events as on
 from onmeet_node.call.effects import EndReason, State
 from onmeet_node.call.errors import LocalProtocolError, UnknownCall
+from onmeet_node.call.line import LineSettings
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.messages import RingState
 from tests.call.phone import (
@@ -48,6 +49,14 @@ def test_an_early_media_call_from_ringing_to_talking() -> None:
         do.Attach(CALL, PHONE, 0, AUDIO),
         do.Changed(CALL, BOB, State.CONNECTED, outgoing=False, kinds=BOTH, device=PHONE),
     ]
+
+
+def test_where_somebody_is_there_to_notice_it_rings_at_once() -> None:
+    alice = Phone(settings=LineSettings(alerts=True))
+    alerting = m.Ringing(call=CALL, state=RingState.ALERTING)
+    assert sent(alice.hears(m.Invite(call=CALL))) == [alerting]
+    assert alice.does(on.Alerting(CALL)) == []
+    assert sent(alice.hears(m.Invite(call=CALL))) == [alerting]
 
 
 def test_nothing_of_ours_is_gathered_before_accepting_a_stranger() -> None:

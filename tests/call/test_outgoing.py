@@ -38,10 +38,12 @@ def test_an_early_media_call_from_dialling_to_talking() -> None:
     assert alice.dials(early=True) == [do.FindDevices(CALL, BOB), changed(State.DIALING)]
     assert alice.does(on.DeviceReady(CALL, PHONE)) == [
         do.Send(BOB, PHONE, m.Invite(call=CALL)),
-        do.MakeOffer(CALL, PHONE, 0, BOTH),
         changed(State.DIALING, ring=Ring.SENT),
     ]
-    assert alice.hears(m.Ringing(call=CALL)) == [changed(State.RINGING_OUT, ring=Ring.DELIVERED)]
+    assert alice.hears(m.Ringing(call=CALL)) == [
+        do.MakeOffer(CALL, PHONE, 0, BOTH),
+        changed(State.RINGING_OUT, ring=Ring.DELIVERED),
+    ]
     assert alice.does(on.OfferReady(CALL, PHONE, 0, OFFER)) == [
         do.Send(BOB, PHONE, m.Renegotiate(call=CALL, generation=0, sdp=OFFER))
     ]
@@ -86,6 +88,7 @@ def test_an_offer_that_is_ready_after_the_accept_is_sent_then() -> None:
     alice = Phone()
     alice.dials(early=True)
     alice.does(on.DeviceReady(CALL, PHONE))
+    alice.hears(m.Ringing(call=CALL))
     assert of(alice.hears(m.Accept(call=CALL)), do.MakeOffer) == []
     assert alice.does(on.OfferReady(CALL, PHONE, 0, OFFER)) == [
         do.Send(BOB, PHONE, m.Renegotiate(call=CALL, generation=0, sdp=OFFER)),
@@ -101,12 +104,24 @@ def test_an_offer_that_is_ready_after_the_accept_is_sent_then() -> None:
     ],
     ids=["failed", "too long to send"],
 )
-def test_a_failed_offer_does_not_hold_up_the_ringing(failed: on.Event) -> None:
+def test_a_failed_offer_does_not_stop_the_ringing(failed: on.Event) -> None:
     alice = Phone()
     alice.dials(early=True)
-    assert sent(alice.does(on.DeviceReady(CALL, PHONE))) == [m.Invite(call=CALL)]
+    alice.does(on.DeviceReady(CALL, PHONE))
+    alice.hears(m.Ringing(call=CALL))
     assert alice.does(failed) == [do.CloseMedia(CALL, PHONE, 0)]
     assert of(alice.hears(m.Accept(call=CALL)), do.MakeOffer)[0].generation == 2
+
+
+def test_one_offer_is_made_for_each_device_that_rings() -> None:
+    alice = Phone()
+    alice.dials(early=True)
+    for device in (PHONE, LAPTOP):
+        alice.does(on.DeviceReady(CALL, device))
+    for state in RingState:
+        rung = of(alice.hears(m.Ringing(call=CALL, state=state), LAPTOP), do.MakeOffer)
+        first = state is RingState.DELIVERED
+        assert rung == [do.MakeOffer(CALL, LAPTOP, 0, BOTH)] * first
 
 
 def test_nobody_found_is_told_at_once_and_leaves_a_note() -> None:

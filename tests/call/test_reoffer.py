@@ -207,6 +207,7 @@ def test_our_candidates_follow_our_description() -> None:
     alice = Phone()
     alice.dials(early=True)
     alice.does(on.DeviceReady(CALL, PHONE))
+    alice.hears(m.Ringing(call=CALL))
     ready = on.CandidatesReady(CALL, PHONE, 0, ICE, end=False)
     assert alice.does(ready) == []
     effects = alice.does(on.OfferReady(CALL, PHONE, 0, OFFER))
