@@ -86,7 +86,12 @@ class Node:
         self._channels = channels
         self._scope = nursery.cancel_scope
         self._open: set[tuple[Identity, Device]] = set()
-        self._reacher = Reacher(channels, network.rendezvous, people)
+        self._reacher = Reacher(
+            channels,
+            network.rendezvous,
+            people,
+            alone=lambda: not network.bootstraps.connected and not network.host.dht_peers(),
+        )
         self._studio = Studio(
             config,
             turn=network.turn,
@@ -184,9 +189,8 @@ class Node:
                 peer = self.people.meet(who)
             case bytes():
                 peer = Identity(who)
-        with self._channels.keep(peer):
-            async with self._caller.dial(peer, kinds, wish or MediaWish()) as call:
-                yield call
+        async with self._caller.dial(peer, kinds, wish or MediaWish()) as call:
+            yield call
 
     @asynccontextmanager
     async def incoming(self) -> AsyncIterator[trio.MemoryReceiveChannel[Call]]:

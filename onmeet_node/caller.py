@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from typing import Protocol
 
 import trio
@@ -23,6 +25,7 @@ from onmeet_node.call.line import Busy, Line, LineSettings
 from onmeet_node.calls import Call, CallBook, MediaWish
 from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.legs import Leg, LegKey, Legs
+from onmeet_node.sentences import Facts, sentence
 from onmeet_node.studio import Studio
 from onmeet_node.wire.messages import CALL_ID_BYTES, CallId, CallMessage, Kind
 
@@ -42,6 +45,14 @@ class Reach(Protocol):
         """Whether our direct addresses may go to this peer before a call is accepted."""
         ...
 
+    def keep(self, peer: Identity) -> AbstractContextManager[None]:
+        """While inside, channels to this person are kept open and watched closely."""
+        ...
+
+    def alone(self) -> bool:
+        """Whether this node has no way to find anybody."""
+        ...
+
 
 class Ledger(Protocol):
     """Who is who, and where ended calls are kept; `people.py` has the real one."""
@@ -52,6 +63,10 @@ class Ledger(Protocol):
 
     def busy(self) -> Busy:
         """What callers learn while we are in a call."""
+        ...
+
+    def silent_for(self, peer: Identity) -> float | None:
+        """Seconds since this person's node was last heard of, if it ever was."""
         ...
 
     def call_ended(self, call: Call, *, leave_note: bool) -> None:
@@ -80,6 +95,7 @@ class Caller:
         self._ledger = ledger
         self._nursery = nursery
         self._wake = trio.Event()
+        self._holds: dict[CallId, ExitStack] = {}
         self.calls = CallBook(self, hub)
 
     # ── what people do ──────────────────────────────────────────────────────────────────────────
@@ -89,12 +105,12 @@ class Caller:
         Raises `AlreadyInCall` while there is one with this person.
         """
         call_id = CallId(secrets.token_bytes(CALL_ID_BYTES))
-        call = self.calls.begin(call_id, peer, outgoing=True, kinds=kinds, wish=wish)
+        call = self._open(call_id, peer, outgoing=True, kinds=kinds, wish=wish)
         early = self._reach.early_media(peer)
         try:
             self.feed(on.Dial(call=call_id, peer=peer, kinds=kinds, early_media=early))
         except LocalProtocolError:
-            self.calls.forget(call)
+            self._close(call)
             raise
         return call
 
@@ -184,8 +200,27 @@ class Caller:
         self._legs.open(leg)
         self._legs.do(leg.key, effect)
 
+    def _open(
+        self,
+        call_id: CallId,
+        peer: Identity,
+        *,
+        outgoing: bool,
+        kinds: frozenset[Kind],
+        wish: MediaWish,
+    ) -> Call:
+        """A call comes into being; while it is there, the peer's channels are watched closely."""
+        call = self.calls.begin(call_id, peer, outgoing=outgoing, kinds=kinds, wish=wish)
+        hold = self._holds[call_id] = ExitStack()
+        hold.enter_context(self._reach.keep(peer))
+        return call
+
+    def _close(self, call: Call) -> None:
+        self.calls.forget(call)
+        self._holds.pop(call.id).close()
+
     def _begin(self, effect: do.Changed) -> None:
-        call = self.calls.begin(
+        call = self._open(
             effect.call,
             effect.peer,
             outgoing=effect.outgoing,
@@ -202,7 +237,7 @@ class Caller:
             self.feed(on.Alerting(call=call.id))
 
     def _ended(self, effect: do.Ended) -> None:
-        call = self.calls.get(effect.call) or self.calls.begin(
+        call = self.calls.get(effect.call) or self._open(
             effect.call, effect.peer, outgoing=effect.outgoing, kinds=frozenset(), wish=MediaWish()
         )
         if effect.reason is EndReason.SUPERSEDED and effect.outgoing:
@@ -210,8 +245,15 @@ class Caller:
                 (c for c in self.calls if c.peer == call.peer and c is not call), None
             )
         call.report = self._legs.report(call.id) or call.report
-        call.finish(effect.reason)
-        self.calls.forget(call)
+        facts = Facts.of(call.report) if call.report is not None else Facts()
+        words = sentence(
+            effect.reason,
+            outgoing=effect.outgoing,
+            facts=replace(facts, alone=self._reach.alone()),
+            last_seen=self._ledger.silent_for(call.peer),
+        )
+        call.finish(effect.reason, words)
+        self._close(call)
         self._ledger.call_ended(call, leave_note=effect.leave_note)
 
 

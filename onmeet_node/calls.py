@@ -36,7 +36,6 @@ from onmeet_node.media.endpoint import MediaSession, MediaStats
 from onmeet_node.media.endpoint import Path as MediaPath
 from onmeet_node.media.frames import FrameFeed, FrameTap
 from onmeet_node.media.report import IceReport
-from onmeet_node.sentences import sentence
 from onmeet_node.wire.messages import CallId, Chat, Kind, MediaState
 
 FAILURES = frozenset({EndReason.MEDIA_FAILED, EndReason.CONNECTION_LOST, EndReason.PEER_ERROR})
@@ -345,8 +344,8 @@ class Call:
             )
         )
 
-    def finish(self, reason: EndReason) -> None:
-        """It is over."""
+    def finish(self, reason: EndReason, sentence: str) -> None:
+        """It is over; `sentence` says why in words."""
         self.reason, self.ended_at = reason, time.time()
         self.state = State.ENDED
         since = self._answered_at
@@ -355,7 +354,7 @@ class Call:
             CallEnded(
                 call=self.id,
                 reason=reason,
-                sentence=sentence(reason),
+                sentence=sentence,
                 detail=self.trouble if reason in FAILURES else None,
                 seconds=seconds,
             )

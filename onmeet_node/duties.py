@@ -23,6 +23,7 @@ async def run_duties(people: People, find: Callable[[Identity], Awaitable[bool]]
     """Looks for everybody for whom something waits until cancelled."""
     pause = FIRST_SECONDS
     while True:
+        people.tidy()
         waiting = people.waiting_for()
         for peer in waiting:
             await find(peer)

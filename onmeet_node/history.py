@@ -12,7 +12,8 @@ from onmeet_node.call.effects import EndReason
 from onmeet_node.call.events import Identity
 from onmeet_node.calls import Call
 from onmeet_node.errors import OnMeetError
-from onmeet_node.sentences import sentence
+from onmeet_node.media.report import IceReport
+from onmeet_node.sentences import Facts, sentence
 from onmeet_node.store import CallRecord, MediaPath, Store
 from onmeet_node.store.errors import StoreError
 from onmeet_node.store.history import MAX_RECORDS
@@ -80,7 +81,7 @@ class History:
             "started": record.started,
             "seconds": record.duration or 0,
             "reason": record.reason.value if record.reason else None,
-            "sentence": sentence(record.reason) if record.reason else "It is going on.",
+            "sentence": _why(record),
             "path": record.path.value if record.path else None,
             "region": record.region,
             "report": json.loads(record.report) if record.report else None,
@@ -102,3 +103,11 @@ class History:
                 f"No single call begins with {which!r}. See: onmeet history --verbose"
             )
         return int(self._store.calls.remove(chosen[0].peer, chosen[0].call))
+
+
+def _why(record: CallRecord) -> str:
+    if record.reason is None:
+        return "It is going on."
+    report = IceReport.from_json(record.report) if record.report else None
+    facts = Facts.of(report) if report is not None else None
+    return sentence(record.reason, outgoing=record.outgoing, facts=facts)

@@ -534,6 +534,17 @@ class People:
         """What callers learn while we are in a call."""
         return self._store.settings.get(BUSY)
 
+    def silent_for(self, peer: Identity) -> float | None:
+        """Seconds since this person's node was last heard of, if it ever was."""
+        contact = self.get(peer)
+        seen = contact.last_seen if contact is not None else None
+        return None if seen is None else max(0.0, self._now() - seen)
+
+    def tidy(self) -> None:
+        """Erases what waited too long to be told."""
+        with self.history.tolerate():
+            self._store.outbox.purge(now=self._now())
+
     def call_ended(self, call: Call, *, leave_note: bool) -> None:
         """Writes the history, and the outbox when the peer should learn of the call."""
         if call.reason is EndReason.SUPERSEDED:

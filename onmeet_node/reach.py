@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import trio
@@ -52,10 +53,23 @@ class Roster(Protocol):
 class Reacher:
     """Opens channels to people."""
 
-    def __init__(self, channels: Channels, rendezvous: Rendezvous, roster: Roster) -> None:
+    def __init__(
+        self,
+        channels: Channels,
+        rendezvous: Rendezvous,
+        roster: Roster,
+        *,
+        alone: Callable[[], bool],
+    ) -> None:
+        """`alone`: whether this node knows nobody to ask, as `caller.Reach` wants to know."""
+        self.alone = alone
         self._channels = channels
         self._rendezvous = rendezvous
         self._roster = roster
+
+    def keep(self, peer: Identity) -> AbstractContextManager[None]:
+        """While inside, channels to this person are kept open and watched closely."""
+        return self._channels.keep(peer)
 
     async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
         """Calls `found` for each of the peer's devices with an open channel, as they open."""
