@@ -135,6 +135,14 @@ class Chaos(RuleBasedStateMachine):
     def kill(self, which: int) -> None:
         self.world.kill(self.node(which).device)
 
+    @precondition(lambda self: self.dies and len(self.world.nodes) < 8)
+    @rule(which=N)
+    def restart(self, which: int) -> None:
+        """The process dies, and its person starts it again: another device for everybody else."""
+        node = self.node(which)
+        self.world.kill(node.device)
+        self.world.add(node.me, f"{node.device}.{len(self.world.nodes)}", early=node.early)
+
     def teardown(self) -> None:
         if hasattr(self, "world"):
             self.world.settle()
