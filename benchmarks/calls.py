@@ -111,7 +111,7 @@ class CallBench:
             dialed = await call.event("state", state="dialing")
             incoming = await ben.up.event("incoming", since=since)
             ring.values.append((incoming["t"] - dialed["t"]) * 1000)
-            await call.event("ringing")
+            await call.event("ringing", ring="alerting")
             await trio.sleep(RING_SECONDS)
             await ben.run("answer")
             accepted = await ben.up.event("accepted", since=since)

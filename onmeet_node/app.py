@@ -91,11 +91,12 @@ class Node:
             network.rendezvous,
             people,
             alone=lambda: not network.bootstraps.connected and not network.host.dht_peers(),
+            relay_only=network.relay_only,
         )
         self._studio = Studio(
             config,
             turn=network.turn,
-            relay_only=lambda: config.relay_only or store.settings.get(RELAY_ONLY),
+            relay_only=network.relay_only,
         )
         line = Line(self.identity)
         self._caller = Caller(
@@ -327,6 +328,7 @@ class Node:
         chosen = self._store.settings
         if relay_only is not None:
             chosen.put(RELAY_ONLY, relay_only)
+            self._network.rendezvous.refresh()
         if region is not None:
             chosen.put(REGION, None if region == "any" else region)
         if add_bootstrap is not None:
@@ -373,7 +375,14 @@ async def open_node(
                 changed=network.rendezvous.refresh,
                 now=_now,
             )
-            people = People(store, key, codes, now=_now, hints=network.bootstraps.add)
+            people = People(
+                store,
+                key,
+                codes,
+                now=_now,
+                hints=network.bootstraps.add,
+                relay_only=network.relay_only,
+            )
             async with (
                 open_channels(network.host, key, people) as channels,
                 trio.open_nursery() as nursery,

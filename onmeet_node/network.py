@@ -40,7 +40,7 @@ from onmeet_node.net.turn import TurnServers
 from onmeet_node.profiles import CAPS
 from onmeet_node.store import Store
 from onmeet_node.store.errors import StoreError
-from onmeet_node.store.settings import BOOTSTRAPS, DHT_PEERS, REGION
+from onmeet_node.store.settings import BOOTSTRAPS, DHT_PEERS, REGION, RELAY_ONLY
 
 if TYPE_CHECKING:
     from onmeet_node.net.lan import Lan
@@ -95,6 +95,10 @@ class Network:
         """Whether others reach this node by themselves."""
         return self.outside.reachability
 
+    def relay_only(self) -> bool:
+        """Whether nobody may see our addresses: media and channels go through relays alone."""
+        return self._config.relay_only or self._settings.get(RELAY_ONLY)
+
     def hints(self) -> tuple[str, ...]:
         """What a contact code of ours says about where to begin."""
         return self.bootstraps.addresses[:CODE_HINTS]
@@ -103,7 +107,7 @@ class Network:
         """What a record for this audience says of this node."""
         return Presence(
             peer_id=self.host.peer_id,
-            addresses=self.addresses if audience.direct else (),
+            addresses=self.addresses if audience.direct and not self.relay_only() else (),
             relays=self.relays.addresses,
             caps=CAPS,
         )
@@ -129,7 +133,7 @@ class Network:
         def places_wanted() -> bool:
             # An audience that may not see our addresses reaches us through relays alone.
             hidden = any(not audience.direct for audience in audiences())
-            return hidden or self.reachability is not Reachability.PUBLIC
+            return hidden or self.relay_only() or self.reachability is not Reachability.PUBLIC
 
         self.host.on_connect(lambda _peer: self.rendezvous.refresh())
         self.relays.on_change(self.rendezvous.refresh)
@@ -149,7 +153,7 @@ class Network:
             )
             nursery.start_soon(self._watch)
             nursery.start_soon(self.host.prune, self._needed)
-            if self._config.lan:
+            if self._config.lan and not self.relay_only():
                 nursery.start_soon(self._meet_on_lan)
             nursery.start_soon(self.rendezvous.run, audiences, self.presence)
 

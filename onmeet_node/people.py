@@ -33,7 +33,7 @@ from onmeet_node.store import (
     KnownDevice,
     Store,
 )
-from onmeet_node.store.settings import BOOTSTRAPS, BUSY, REACH, RELAY_ONLY
+from onmeet_node.store.settings import BOOTSTRAPS, BUSY, REACH
 from onmeet_node.wire.codec import decode, encode
 from onmeet_node.wire.messages import (
     Card,
@@ -106,8 +106,10 @@ class People:
         *,
         now: Callable[[], int],
         hints: Callable[[Iterable[str]], None],
+        relay_only: Callable[[], bool],
     ) -> None:
         """`hints` is given the bootstraps that a code names; `now` is Unix seconds."""
+        self._relay_only = relay_only
         self._store = store
         self._key = key
         self._hints = hints
@@ -520,13 +522,15 @@ class People:
             )
 
     def shows_direct(self, peer: Identity) -> bool:
-        """Whether our direct addresses may go to this peer before a call is accepted."""
+        """Whether media may be set up with this peer before a call is accepted.
+
+        With relay-only no address of ours is in it.
+        """
         contact = self.get(peer)
         return (
             contact is not None
             and contact.state is ContactState.ACCEPTED
-            and contact.may_see_direct
-            and not self._store.settings.get(RELAY_ONLY)
+            and (contact.may_see_direct or self._relay_only())
         )
 
     # ── calls ─────────────────────────────────────────────────────────────────────────────────

@@ -16,6 +16,7 @@ import trio
 
 from onmeet_node.call.events import Device, Identity
 from onmeet_node.identity.record import Presence
+from onmeet_node.net.addresses import circuit
 from onmeet_node.net.channels import Channels
 from onmeet_node.net.errors import NetError
 from onmeet_node.net.rendezvous import Rendezvous
@@ -60,9 +61,15 @@ class Reacher:
         roster: Roster,
         *,
         alone: Callable[[], bool],
+        relay_only: Callable[[], bool],
     ) -> None:
-        """`alone`: whether this node knows nobody to ask, as `caller.Reach` wants to know."""
+        """`alone`: whether this node knows nobody to ask, as `caller.Reach` wants to know.
+
+        `relay_only`: whether people may be reached through relays alone, so that they do not see
+        where we are.
+        """
         self.alone = alone
+        self._relay_only = relay_only
         self._channels = channels
         self._rendezvous = rendezvous
         self._roster = roster
@@ -104,10 +111,13 @@ class Reacher:
     async def open(self, peer: Identity, presence: Presence) -> Device | None:
         """A channel to one device; None if it cannot be reached."""
         device = Device(presence.peer_id)
+        ways = (*presence.addresses, *presence.relays)
+        if self._relay_only():
+            ways = tuple(way for way in ways if circuit(way))
         opened = False
         with trio.move_on_after(OPEN_SECONDS):
             try:
-                await self._channels.open(peer, device, (*presence.addresses, *presence.relays))
+                await self._channels.open(peer, device, ways)
                 opened = True
             except NetError as error:
                 log.debug("a device could not be reached: %s", type(error).__name__)
