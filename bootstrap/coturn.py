@@ -59,7 +59,7 @@ addresses of this machine stay allowed: two people who are both relay-only meet 
 
 def configuration(config: TurnConfig, secret: str) -> str:
     """Coturn's own configuration file for ours (turnserver(1))."""
-    here = _addresses_here()
+    here = addresses_here()
     local = [ip for ip in config.public if ip in here]
     lines = [
         f"listening-port={config.port}",
@@ -111,7 +111,8 @@ def configuration(config: TurnConfig, secret: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _addresses_here() -> set[str]:
+def addresses_here() -> set[str]:
+    """The IP addresses of this machine's interfaces, loopback among them."""
     import ifaddr  # noqa: PLC0415 - only where coturn is run
 
     return {
@@ -119,6 +120,50 @@ def _addresses_here() -> set[str]:
         for adapter in ifaddr.get_adapters()
         for ip in adapter.ips
     }
+
+
+def own_address(config: TurnConfig) -> str:
+    """Where coturn is reached from this machine itself."""
+    here = addresses_here()
+    return next((ip for ip in config.public if ip in here), "127.0.0.1")
+
+
+def find_program() -> str:
+    """Where coturn is installed. Raises `StartFailed`."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/bin"
+    program = shutil.which(PROGRAM, path=path)
+    if program is None:
+        raise StartFailed(
+            "coturn is not installed. Install it (as root: apt-get install coturn), or set "
+            "[turn] serve = false and use somebody else's TURN server, or none."
+        )
+    return program
+
+
+def require_free_ports(config: TurnConfig) -> None:
+    """Raises `StartFailed` where a port is taken: coturn itself says nothing that helps."""
+    ports = [(socket.SOCK_DGRAM, config.port), (socket.SOCK_STREAM, config.port)]
+    if config.tls:
+        ports.append((socket.SOCK_STREAM, config.tls_port))
+    where = own_address(config)
+    family = socket.AF_INET6 if ":" in where else socket.AF_INET
+    for kind, port in ports:
+        name = "TCP" if kind == socket.SOCK_STREAM else "UDP"
+        with socket.socket(family, kind) as probe:
+            if kind == socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((where, port))
+            except PermissionError as error:
+                raise StartFailed(
+                    f"{name} port {port} needs root or CAP_NET_BIND_SERVICE. See the systemd "
+                    "unit in bootstrap/deploy, or choose a port over 1023 in [turn]."
+                ) from error
+            except OSError as error:
+                raise StartFailed(
+                    f"{name} port {port} is taken by another program (ss -lpn shows which). "
+                    "Stop that, or choose another port in [turn]."
+                ) from error
 
 
 class Coturn:
@@ -142,14 +187,7 @@ class Coturn:
 
         Raises `StartFailed` if it cannot be started the first time; later failures are retried.
         """
-        program = shutil.which(
-            PROGRAM, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/bin"
-        )
-        if program is None:
-            raise StartFailed(
-                "coturn is not installed. Install it (as root: apt-get install coturn), or set "
-                "[turn] serve = false and use somebody else's TURN server, or none."
-            )
+        program = find_program()
         backoff = Backoff()
         while True:
             try:
@@ -164,7 +202,7 @@ class Coturn:
     async def _run_once(
         self, program: str, task_status: trio.TaskStatus[None], backoff: Backoff
     ) -> None:
-        self._require_free_ports()
+        require_free_ports(self._config)
         first = self.restarts == 0
         process = self._process = self._start(program)
         try:
@@ -201,7 +239,7 @@ class Coturn:
             os.close(file)
 
     async def _wait_ready(self, process: subprocess.Popen[bytes]) -> None:
-        where = self._where()
+        where = own_address(self._config)
         with trio.move_on_after(READY_SECONDS):
             while process.poll() is None:
                 if await answers_binding(where, self._config.port, seconds=POLL_SECONDS):
@@ -211,35 +249,6 @@ class Coturn:
             f"coturn did not begin to answer at port {self._config.port}. Start it by hand to see "
             f"why: {PROGRAM} -n --listening-port={self._config.port} --no-cli"
         )
-
-    def _where(self) -> str:
-        here = _addresses_here()
-        return next((ip for ip in self._config.public if ip in here), "127.0.0.1")
-
-    def _require_free_ports(self) -> None:
-        """Coturn says nothing that helps when a port is taken, so look first."""
-        ports = [(socket.SOCK_DGRAM, self._config.port), (socket.SOCK_STREAM, self._config.port)]
-        if self._config.tls:
-            ports.append((socket.SOCK_STREAM, self._config.tls_port))
-        where = self._where()
-        family = socket.AF_INET6 if ":" in where else socket.AF_INET
-        for kind, port in ports:
-            name = "TCP" if kind == socket.SOCK_STREAM else "UDP"
-            with socket.socket(family, kind) as probe:
-                if kind == socket.SOCK_STREAM:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((where, port))
-                except PermissionError as error:
-                    raise StartFailed(
-                        f"{name} port {port} needs root or CAP_NET_BIND_SERVICE. See the systemd "
-                        "unit in bootstrap/deploy, or choose a port over 1023 in [turn]."
-                    ) from error
-                except OSError as error:
-                    raise StartFailed(
-                        f"{name} port {port} is taken by another program (ss -lpn shows which). "
-                        "Stop that, or choose another port in [turn]."
-                    ) from error
 
     def reload_certificate(self) -> None:
         """Tells coturn that the certificate's files were replaced (SIGUSR2, turnserver(1))."""
