@@ -23,6 +23,9 @@ HINT_SECONDS = 0.4
 HINT_ROUND_TRIPS = 3.0
 """... and so many round trips, or a slow path would be given up whose answers are on the way."""
 
+FIRST_ROUND_TRIP = 0.5
+"""Assumed until one was measured."""
+
 CLOSED_PORT = "closed port"
 BROKEN_CHANNEL = "broken channel"
 
@@ -33,7 +36,7 @@ class PathWatch:
     def __init__(self, now: float) -> None:
         self._consent = now
         self._packet = now
-        self._round_trip = 0.0
+        self._round_trip: float | None = None
         self._hints: dict[str, float] = {}
         self._broken = False
 
@@ -41,7 +44,8 @@ class PathWatch:
         """The peer answered the consent check sent at `asked`."""
         self._consent = self._packet = now
         sample = now - asked
-        self._round_trip = max(sample, 0.75 * self._round_trip + 0.25 * sample)
+        before = sample if self._round_trip is None else self._round_trip
+        self._round_trip = max(sample, 0.75 * before + 0.25 * sample)
 
     def heard(self, now: float) -> None:
         """Any packet came over the path."""
@@ -77,4 +81,5 @@ class PathWatch:
         return self._packet < hint
 
     def _wait(self) -> float:
-        return max(HINT_SECONDS, HINT_ROUND_TRIPS * self._round_trip)
+        round_trip = FIRST_ROUND_TRIP if self._round_trip is None else self._round_trip
+        return max(HINT_SECONDS, HINT_ROUND_TRIPS * round_trip)

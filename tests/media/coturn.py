@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime
 import hashlib
 import hmac
 import ipaddress
 import pathlib
+import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -22,6 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from onmeet_node.media.endpoint import IceServer
 from tests.bootstrap.ports import free_port
+from tests.netlab.lab import Host
 
 SECRET = "of the test"
 
@@ -101,8 +104,12 @@ async def run_coturn(
     *options: str,
     listen: str = "127.0.0.1",
     certificate: Certificate | None = None,
+    host: Host | None = None,
 ) -> AsyncIterator[Turn]:
-    """coturn at `listen`, with these `options` on its command line; up when its port answers."""
+    """coturn at `listen`, with these `options` on its command line; up when its port answers.
+
+    `host`: where it runs, if that is a machine of a lab.
+    """
     port, tls_port = free_port(), free_port()
     argv = f"""--listening-ip={listen} --listening-port={port} --tls-listening-port={tls_port}
         --allow-loopback-peers --no-cli --userdb=:memory: --no-dtls --realm=onmeet
@@ -112,8 +119,9 @@ async def run_coturn(
         argv.append("--no-tls")
     else:
         argv += [f"--cert={certificate.certificate}", f"--pkey={certificate.key}"]
+    prefix = host.prefix if host else []
     server = subprocess.Popen(  # noqa: ASYNC220 - returns at once
-        ["turnserver", *argv, *options, f"--static-auth-secret={SECRET}"],
+        [*prefix, "turnserver", *argv, *options, f"--static-auth-secret={SECRET}"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -121,12 +129,13 @@ async def run_coturn(
         with trio.fail_after(10):
             while True:
                 assert server.poll() is None, "coturn ended at once"
-                try:
-                    stream = await trio.open_tcp_stream(listen, port)
-                    await stream.aclose()
+                with (
+                    contextlib.suppress(OSError),
+                    host.inside() if host else contextlib.nullcontext(),
+                    socket.create_connection((listen, port), 1),
+                ):
                     break
-                except OSError:
-                    await trio.sleep(0.05)
+                await trio.sleep(0.05)
         yield Turn(port, tls_port, server)
     finally:
         server.kill()

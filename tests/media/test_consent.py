@@ -9,6 +9,7 @@ from onmeet_node.media.consent import (
     BROKEN_CHANNEL,
     CLOSED_PORT,
     DEAD_SECONDS,
+    FIRST_ROUND_TRIP,
     HINT_SECONDS,
     LOST_SECONDS,
     PathWatch,
@@ -43,6 +44,7 @@ def test_a_hint_that_is_followed_by_any_packet_was_wrong() -> None:
 
 def test_hints_that_come_again_do_not_put_the_decision_off() -> None:
     watch = PathWatch(0.0)
+    watch.consented(0.9, asked=0.89)
     for step in range(20):
         watch.hint(CLOSED_PORT, 1.0 + step / 50)
     assert watch.lost(1.0 + HINT_SECONDS)
@@ -50,11 +52,27 @@ def test_hints_that_come_again_do_not_put_the_decision_off() -> None:
 
 def test_a_new_hint_after_a_packet_begins_anew() -> None:
     watch = PathWatch(0.0)
+    watch.consented(0.9, asked=0.89)
     watch.hint(CLOSED_PORT, 1.0)
     watch.heard(1.3)
     watch.hint(CLOSED_PORT, 1.35)
     assert not watch.lost(1.0 + HINT_SECONDS)
     assert watch.lost(1.35 + HINT_SECONDS)
+
+
+def test_a_path_that_was_never_measured_may_be_slow() -> None:
+    watch = PathWatch(0.0)
+    watch.hint(BROKEN_CHANNEL, 0.1)
+    assert not watch.lost(0.1 + 2 * FIRST_ROUND_TRIP)
+    assert watch.lost(0.1 + 3 * FIRST_ROUND_TRIP)
+
+
+def test_a_path_that_broke_is_lost_whatever_was_heard_before() -> None:
+    watch = PathWatch(0.0)
+    watch.consented(1.0, asked=0.99)
+    watch.broke()
+    assert watch.lost(1.0)
+    assert not watch.dead(1.0)
 
 
 def test_a_slow_path_is_given_three_round_trips() -> None:

@@ -1,75 +1,79 @@
-"""A peer whose process is killed is missed at once, by the ICMP errors of its closed port."""
+"""A peer whose process is killed is missed at once.
+
+On a direct path the ICMP errors of its closed port tell; behind a relay the broken channel does.
+"""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import time
+import pathlib
+import shutil
 
 import pytest
 import trio
 
 from onmeet_node.media.aiortc_endpoint import AiortcEndpoint
-from onmeet_node.media.endpoint import Connected, FirstFrame, PathLost, SessionConfig
+from onmeet_node.media.endpoint import Connected, FirstFrame, Path, PathLost, SessionConfig
 from onmeet_node.wire.messages import Kind
-from tests.media.support import AUDIO, Listener
+from tests.media.coturn import run_coturn
+from tests.media.peer_process import start_peer
+from tests.media.support import AUDIO, Listener, Shape, open_lossy_path, open_pair
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
-PEER = """
-import json, sys, trio
-from onmeet_node.media.aiortc_endpoint import MediaSettings, open_endpoint
-from onmeet_node.media.endpoint import SessionConfig
-from tests.media.support import AUDIO
 
-async def main():
-    async with open_endpoint(MediaSettings(source="test")) as endpoint:
-        session = await endpoint.open_session(SessionConfig(AUDIO))
-        answer = await session.accept_offer(json.loads(sys.stdin.readline()))
-        print(json.dumps(answer), flush=True)
+async def seconds_until_missed(
+    endpoint: AiortcEndpoint, config: SessionConfig, *, path: Path, suspect: bool
+) -> float:
+    """Calls a process, kills it, and waits for the lost path."""
+    session = await endpoint.open_session(config)
+    async with start_peer(config) as peer, trio.open_nursery() as nursery:
+        listener = Listener(session)
+        nursery.start_soon(listener.run)
+        answer = await peer.describe("accept_offer", await session.create_offer())
+        await session.accept_answer(answer)
+        await listener.wait_for(Connected)
+        assert [event.path for event in listener.have(Connected)] == [path]
         await session.attach(AUDIO)
-        await trio.sleep_forever()
-
-trio.run(main)
-"""
+        await listener.wait_for(FirstFrame(Kind.AUDIO))
+        await trio.sleep(1.5)  # time itself: consent was checked, the round trip is known
+        assert not listener.have(PathLost)
+        killed = trio.current_time()
+        peer.process.kill()
+        if suspect:
+            await session.suspect()
+        missed = await listener.wait_for(PathLost)
+        await session.aclose()
+        nursery.cancel_scope.cancel()
+    return missed - killed
 
 
 async def test_a_killed_peer_is_missed_within_a_second(endpoint: AiortcEndpoint) -> None:
-    session = await endpoint.open_session(SessionConfig(AUDIO))
-    process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
-        [sys.executable, "-c", PEER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        async with trio.open_nursery() as nursery:
-            listener = Listener(session)
-            nursery.start_soon(listener.run)
-            process.stdin.write(json.dumps(await session.create_offer()) + "\n")
-            process.stdin.flush()
-            answer = await trio.to_thread.run_sync(process.stdout.readline)
-            await session.accept_answer(json.loads(answer))
-            await listener.wait_for(Connected)
-            await session.attach(AUDIO)
-            await listener.wait_for(FirstFrame(Kind.AUDIO))
-            killed = time.monotonic()
-            process.kill()
-            await listener.wait_for(PathLost)
-            assert time.monotonic() - killed < 1.0
-            await session.aclose()
-            nursery.cancel_scope.cancel()
-    finally:
-        process.kill()
-        process.wait(10)
-        process.stdin.close()
-        process.stdout.close()
+    config = SessionConfig(AUDIO)
+    assert await seconds_until_missed(endpoint, config, path=Path.HOST, suspect=False) < 1.0
 
 
-async def test_a_suspicion_that_is_wrong_changes_nothing(endpoint: AiortcEndpoint) -> None:
-    from tests.media.support import open_pair
+@pytest.mark.skipif(shutil.which("turnserver") is None, reason="coturn is not installed")
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_suspicion_that_is_right_is_certain_within_a_second_behind_a_relay_too(
+    endpoint: AiortcEndpoint, tmp_path: pathlib.Path, transport: str
+) -> None:
+    async with run_coturn(tmp_path) as turn:
+        config = SessionConfig(AUDIO, ice_servers=(turn.server(transport),), relay_only=True)
+        seconds = await seconds_until_missed(endpoint, config, path=Path.RELAY, suspect=True)
+    assert seconds < 1.0
 
-    async with open_pair(endpoint, SessionConfig(AUDIO)) as pair:
+
+@pytest.mark.parametrize("delay", [0.0, 0.15, 0.3])
+async def test_a_suspicion_that_is_wrong_changes_nothing(
+    endpoint: AiortcEndpoint, delay: float
+) -> None:
+    """No media is sent here, so that answers to consent checks alone can tell."""
+    async with (
+        open_lossy_path(Shape(delay=delay)) as path,
+        open_pair(endpoint, SessionConfig(AUDIO), over=path.rewrite) as pair,
+    ):
         await pair.a.wait_for(Connected)
-        for _ in range(5):
+        for _ in range(8):
             await pair.a.session.suspect()
-            await trio.sleep(0.2)  # time itself: long enough to decide wrongly
+            await trio.sleep(0.3)  # time itself: long enough to decide wrongly
         assert not pair.a.have(PathLost)
