@@ -140,6 +140,8 @@ class Chaos(RuleBasedStateMachine):
     def restart(self, which: int) -> None:
         """The process dies, and its person starts it again: another device for everybody else."""
         node = self.node(which)
+        if not node.alive:
+            return
         self.world.kill(node.device)
         self.world.add(node.me, f"{node.device}.{len(self.world.nodes)}", early=node.early)
 
