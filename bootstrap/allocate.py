@@ -107,9 +107,16 @@ async def allocate(
         except trio.socket.gaierror:
             outcome = Outcome.UNKNOWN_HOST
         except OSError as error:
-            refused = isinstance(error.__cause__ or error, ConnectionRefusedError)
-            outcome = Outcome.CLOSED if refused else Outcome.SILENT
+            outcome = Outcome.CLOSED if _refused(error) else Outcome.SILENT
     return outcome
+
+
+def _refused(error: BaseException) -> bool:
+    # NOTE: trio's open_tcp_stream raises an OSError from what each address said, in a group
+    cause = error.__cause__
+    if isinstance(cause, BaseExceptionGroup):
+        return cause.subgroup(ConnectionRefusedError) is not None
+    return isinstance(cause or error, ConnectionRefusedError)
 
 
 def _of_certificate(error: ssl.SSLCertVerificationError) -> Outcome:

@@ -200,3 +200,42 @@ def status(*, home: Path | None, as_json: bool) -> None:
     width = max(map(len, told))
     lines = [f"{name.replace('_', ' '):{width}}  {value}" for name, value in told.items()]
     output.event("status", "\n".join(lines), **told)
+
+
+@main.command()
+@_common
+@click.option(
+    "--outside",
+    multiple=True,
+    metavar="MULTIADDR",
+    help="Look at the bootstrap at this address as a node on this machine sees it; repeatable.",
+)
+def doctor(*, home: Path | None, as_json: bool, outside: tuple[str, ...]) -> None:
+    """Say what works and what does not, and what to do about it; changes nothing.
+
+    The exit status is 1 if anything is bad.
+    """
+    import attrs
+    import trio
+
+    from bootstrap.doctor import examine_inside
+    from bootstrap.findings import Finding, Level
+    from bootstrap.host import silence_libraries
+    from bootstrap.outside import examine
+
+    output = _Output(as_json=as_json)
+    found: list[Finding] = []
+
+    def tell(finding: Finding) -> None:
+        found.append(finding)
+        remedy = f"\n      {finding.remedy}" if finding.remedy else ""
+        output.event(
+            "finding", f"{finding.level:4}  {finding.what}{remedy}", **attrs.asdict(finding)
+        )
+
+    silence_libraries()
+    if outside:
+        trio.run(examine, outside, tell)
+    else:
+        trio.run(examine_inside, _home(home), tell)
+    sys.exit(any(finding.level is Level.BAD for finding in found))

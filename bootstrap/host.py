@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
+from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr
 
@@ -72,6 +73,11 @@ async def dial_back(host: Host, stream: Stream, address: str, question: DialBack
         except Exception as error:  # noqa: BLE001 - the library raises anything where nobody answers
             log.debug("a dial-back failed: %s", type(error).__name__)
     return False
+
+
+def peer_id_of(seed: bytes) -> str:
+    """The PeerId of the bootstrap whose key is made of these 32 bytes."""
+    return str(ID.from_pubkey(create_new_key_pair(seed).public_key))
 
 
 def network_of(stream: Stream) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import shutil
 import signal
 import socket
 import ssl
-import stat
 import subprocess
 import sys
 from contextlib import closing
@@ -20,7 +18,7 @@ import pytest
 import trio
 
 from bootstrap.app import Bootstrap, open_bootstrap
-from bootstrap.config import BootstrapConfig, TurnConfig, ephemeral_config
+from bootstrap.config import TurnConfig, ephemeral_config
 from bootstrap.coturn import Coturn, configuration
 from bootstrap.errors import CertificateError, ConfigError, StartFailed
 from bootstrap.turn import Lender, own_urls, password
@@ -28,6 +26,7 @@ from onmeet_node.net.host import HostConfig, open_host
 from onmeet_node.wire.bootstrap_api import LendTurn, Refused, TurnCredentials
 from tests.bootstrap.asking import ask, description
 from tests.bootstrap.ports import free_port
+from tests.bootstrap.setups import certificate, turn, with_turn
 from tests.fakes.hosts import until
 
 pytestmark = [
@@ -37,23 +36,6 @@ pytestmark = [
         reason="coturn is not installed",
     ),
 ]
-
-
-def turn(**settings: object) -> TurnConfig:
-    settings = {
-        "serve": True,
-        "public": ("127.0.0.1",),
-        "port": free_port(),
-        "relay_port_min": 40_300,
-        "relay_port_max": 40_400,
-        "allow_private_peers": True,
-        **settings,
-    }
-    return TurnConfig(**settings)  # type: ignore[arg-type]
-
-
-def with_turn(**settings: object) -> BootstrapConfig:
-    return attrs.evolve(ephemeral_config(), turn=turn(**settings))
 
 
 async def allocate(bootstrap: Bootstrap, given: TurnCredentials, url: str | None = None) -> bool:
@@ -215,38 +197,6 @@ def test_urls_say_how_it_is_reached() -> None:
 
 
 # ── certificates ─────────────────────────────────────────────────────────────────────────────────
-def certificate(where: Path, name: str, *, days: float = 30) -> dict[str, str]:
-    """Files with a self-signed certificate for `name` that ends in so many days."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=60))
-        .not_valid_after(now + datetime.timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (where / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (where / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    (where / "key.pem").chmod(stat.S_IRUSR)
-    return {"certificate": str(where / "cert.pem"), "key": str(where / "key.pem")}
-
-
 async def test_tls_is_served_with_a_certificate(tmp_path: Path) -> None:
     files = certificate(tmp_path, "localhost")
     config = with_turn(domain="localhost", tls_port=free_port(), **files)
