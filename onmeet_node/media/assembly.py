@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MAX_WAIT = 0.25
+MIN_WAIT, MAX_WAIT = 0.25, 0.8
 """Seconds to wait for a retransmission before the picture is given up."""
+WAIT_ROUND_TRIPS = 1.7
+"""The same by the path: one to get it, the rest because the next picture shows the gap."""
 PLI_GAP = 0.4
-"""Seconds between requests for a key frame; one takes a round trip to arrive."""
+"""Seconds between requests for a key frame ..."""
+PLI_ROUND_TRIPS = 1.3
+"""... and round trips: one to get it."""
 MAX_PACKETS = 1024
 
 
@@ -42,6 +46,8 @@ class PictureAssembler:
         self._newest: int | None = None
         self._needs_keyframe = True
         self._pli_at = float("-inf")
+        self.round_trip = 0.0
+        """Of the path, in seconds, as far as known; kept up to date by the owner."""
         self.wants_pli = False
         """A key frame should be asked for; whoever asks calls `pli_sent`."""
 
@@ -73,7 +79,7 @@ class PictureAssembler:
         if (
             not done
             and self._packets
-            and now - min(p.at for p in self._packets.values()) > MAX_WAIT
+            and now - min(p.at for p in self._packets.values()) > self._patience
         ):
             self._skip_to_keyframe(now)
             done = self._collect()
@@ -131,6 +137,10 @@ class PictureAssembler:
             s: packet for s, packet in self._packets.items() if (s - base) & 0xFFFF >= keep
         }
 
+    @property
+    def _patience(self) -> float:
+        return min(max(MIN_WAIT, WAIT_ROUND_TRIPS * self.round_trip), MAX_WAIT)
+
     def _give_up(self, now: float) -> None:
         self._packets.clear()
         self._next = None
@@ -138,7 +148,7 @@ class PictureAssembler:
         self._ask(now)
 
     def _ask(self, now: float) -> None:
-        self.wants_pli = now - self._pli_at > PLI_GAP
+        self.wants_pli = now - self._pli_at > max(PLI_GAP, PLI_ROUND_TRIPS * self.round_trip)
 
 
 def _is_before(a: int, b: int) -> bool:

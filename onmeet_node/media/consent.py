@@ -36,7 +36,8 @@ class PathWatch:
     def __init__(self, now: float) -> None:
         self._consent = now
         self._packet = now
-        self._round_trip: float | None = None
+        self.round_trip: float | None = None
+        """Seconds, cautiously long; None until measured."""
         self._hints: dict[str, float] = {}
         self._broken = False
 
@@ -44,8 +45,8 @@ class PathWatch:
         """The peer answered the consent check sent at `asked`."""
         self._consent = self._packet = now
         sample = now - asked
-        before = sample if self._round_trip is None else self._round_trip
-        self._round_trip = max(sample, 0.75 * before + 0.25 * sample)
+        before = sample if self.round_trip is None else self.round_trip
+        self.round_trip = max(sample, 0.75 * before + 0.25 * sample)
 
     def heard(self, now: float) -> None:
         """Any packet came over the path."""
@@ -81,5 +82,5 @@ class PathWatch:
         return self._packet < hint
 
     def _wait(self) -> float:
-        round_trip = FIRST_ROUND_TRIP if self._round_trip is None else self._round_trip
+        round_trip = FIRST_ROUND_TRIP if self.round_trip is None else self.round_trip
         return max(HINT_SECONDS, HINT_ROUND_TRIPS * round_trip)

@@ -317,6 +317,11 @@ class IceAgent(aioice.Connection):
         return Path.HOST
 
     @property
+    def round_trip(self) -> float:
+        """Seconds to the peer and back, as consent checks found it; 0 while unknown."""
+        return self._watch.round_trip or 0.0 if self._watch is not None else 0.0
+
+    @property
     def relay(self) -> str | None:
         """URL of the TURN server that data goes through on our side."""
         pair = self._nominated.get(1)

@@ -287,9 +287,14 @@ class Peer:
     # ── watching ─────────────────────────────────────────────────────────────────────────────────
     def _watch_receiver(self, kind: Kind, receiver: aiortc.RTCRtpReceiver) -> None:
         audio = kind is Kind.AUDIO
-        player = AudioPlayer(self._on_audio) if audio else VideoPlayer(self._on_video)
+        player = (
+            AudioPlayer(self._on_audio) if audio else VideoPlayer(self._on_video, self._round_trip)
+        )
         internals.set_packet_sink(receiver, player)
         self._players[kind] = player
+
+    def _round_trip(self) -> float:
+        return max((agent.round_trip for agent in self._agents), default=0.0)
 
     def _on_audio(self, samples: bytes, *, concealed: bool) -> None:
         if not concealed:

@@ -147,8 +147,12 @@ def _faded(samples: bytes, repeat: int) -> bytes:
 class VideoPlayer:
     """Decodes VP8 pictures and gives each to `sink` as soon as it is complete."""
 
-    def __init__(self, sink: Callable[[av.VideoFrame], None]) -> None:
+    def __init__(
+        self, sink: Callable[[av.VideoFrame], None], round_trip: Callable[[], float] = float
+    ) -> None:
+        """`round_trip`: seconds that the path takes both ways, as far as known."""
         self._sink = sink
+        self._round_trip = round_trip
         self._assembler = PictureAssembler()
         self._waiting: deque[Picture] = deque()
         self._closed = False
@@ -167,6 +171,7 @@ class VideoPlayer:
             # at the same time would crash the process.
             return False, None
         self.bytes += len(packet.payload)
+        self._assembler.round_trip = self._round_trip()
         descriptor = packet.payload[0] if packet.payload else 0
         self._waiting += self._assembler.push(
             packet.sequence_number,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onmeet_node.media.assembly import MAX_WAIT, PictureAssembler
+from onmeet_node.media.assembly import MAX_WAIT, MIN_WAIT, PictureAssembler
 
 KEY, DELTA = b"\x00", b"\x01"
 
@@ -74,7 +75,21 @@ def test_a_packet_lost_for_good_leads_to_a_key_frame_request_and_then_on() -> No
             assembler.pli_sent(now=now)
     assert done == [0, 1, 2, *range(30, 40)]
     assert asked
-    assert asked[0] < 10 * 0.011 + MAX_WAIT + 0.05
+    assert asked[0] < 10 * 0.011 + MIN_WAIT + 0.05
+
+
+@pytest.mark.parametrize(("round_trip", "survives"), [(0.02, False), (0.3, True), (5.0, False)])
+def test_a_retransmission_is_waited_for_as_long_as_the_path_takes_within_reason(
+    round_trip: float, survives: bool
+) -> None:
+    assembler = PictureAssembler()
+    assembler.round_trip = round_trip
+    lost = 10
+    comes_after = MAX_WAIT + 0.1 if round_trip > 1 else 0.33
+    packets = stream(40)
+    late = packets.pop(lost)
+    packets.insert(lost + int(comes_after / 0.011), late)
+    assert (feed(assembler, packets, pace=0.011) == list(range(40))) == survives
 
 
 def test_a_key_frame_whose_middle_was_lost_does_not_block_the_next_one() -> None:
