@@ -131,12 +131,14 @@ class RingingCall(MediaCall):
             self._search_is_stale = self._searching
             self._search_pause = timing.SEARCH_PAUSE
             self._search()
-        if self.state in ACCEPTED:
+        connected = self.state is State.CONNECTED
+        if self.state in ACCEPTED and not (connected and self._leg and not self._leg.open):
             self._restart_media(on.NetworkChanged)
             return
+        # NOTE: a path that plays while no offer can be sent is not called broken before it is
         for leg in self._legs.values():
             self._do(leg.suspect())
-            self._do(leg.abandon_pending())  # offered anew on accept
+            self._do(leg.abandon_pending())  # while it rings: offered anew on accept
 
     def _reopened(self, leg: Leg) -> None:
         self._say_again(leg)

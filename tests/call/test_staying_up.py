@@ -95,7 +95,17 @@ def test_a_move_that_broke_the_channel_offers_when_it_is_back(alice: Phone) -> N
     moved = alice.does(MOVED)
     assert of(moved, do.FindDevices) == [do.FindDevices(CALL, BOB)], "not 5 s later"
     assert of(moved, do.MakeOffer) == []
+    assert of(moved, do.SuspectMedia) == [do.SuspectMedia(CALL, PHONE, 0)]
+    assert alice.state() is State.CONNECTED, "until it is known that the path is gone"
+    alice.does(PATH_LOST)
     assert of(alice.does(BACK), do.MakeOffer) == [do.MakeOffer(CALL, PHONE, 2, BOTH)]
+
+
+def test_a_path_that_outlives_the_move_is_kept_when_the_channel_is_back(alice: Phone) -> None:
+    alice.does(LOST)
+    alice.does(MOVED)
+    assert of(alice.does(BACK), do.MakeOffer) == []
+    assert alice.state() is State.CONNECTED
 
 
 def test_a_search_that_the_move_overtook_is_begun_anew(alice: Phone) -> None:
