@@ -10,6 +10,7 @@ from onmeet_node.call.effects import EndReason, Ring, State
 from onmeet_node.call.line import Busy, LineSettings
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.messages import CallId
+from tests.call.node import Node
 from tests.call.phone import (
     ALICE,
     BOB,
@@ -24,7 +25,7 @@ from tests.call.phone import (
     ended,
     sent,
 )
-from tests.call.world import Node, World
+from tests.call.world import World
 
 HIDE = LineSettings(busy=Busy.HIDE)
 

@@ -12,8 +12,9 @@ from onmeet_node.call import events as on
 from onmeet_node.call.effects import EndReason
 from onmeet_node.wire.messages import CallId
 from tests.call.agreement import agree
+from tests.call.node import Node
 from tests.call.phone import ALICE, AUDIO, BOB, BOTH
-from tests.call.world import Node, World
+from tests.call.world import World
 
 N = st.integers(0, 5)
 
