@@ -11,9 +11,10 @@ from nacl.signing import SigningKey
 
 from bootstrap.config import BootstrapConfig
 from bootstrap.errors import Exhausted
-from bootstrap.limits import Caps, Quota, RateLimit, prefix_of
+from bootstrap.limits import Caps, Quota, RateLimit
 from bootstrap.turn import Lender
 from onmeet_node.net.host import Host
+from onmeet_node.net.origin import prefix_of
 from onmeet_node.net.streams import Stream
 from onmeet_node.wire.bootstrap_api import (
     MAX_FRAME_BYTES,

@@ -105,6 +105,9 @@ class BootstrapConfig:
     )
 
     max_connections: int = setting(_COUNT, 4096, "Open connections in all.")
+    connections_per_network: int = setting(
+        _COUNT, 1024, "Of which so many from one IPv4 address or IPv6 /56."
+    )
     requests_per_minute: float = setting(
         Number(1, 1e6, fraction=True),
         30.0,

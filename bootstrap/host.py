@@ -14,9 +14,9 @@ from multiaddr import Multiaddr
 
 from bootstrap.config import BootstrapConfig
 from bootstrap.errors import StartFailed
-from bootstrap.limits import prefix_of
 from onmeet_node.net.errors import BadAddress, LibraryMoved, ListenFailed
 from onmeet_node.net.host import Host, HostConfig, open_host
+from onmeet_node.net.origin import prefix_of, remote_ip
 from onmeet_node.net.streams import Stream
 from onmeet_node.wire.bootstrap_api import DialBack, Transport
 
@@ -25,31 +25,10 @@ log = logging.getLogger("bootstrap")
 DIAL_BACK_SECONDS = 5.0
 """For connecting and both handshakes: four round trips on the worst of links."""
 
-_LAYERS = ("secured_conn", "conn", "stream", "_ws_connection", "_stream", "socket")
-"""How the library's objects hold each other, from a muxed connection down to a socket."""
-_MAX_DEPTH = 10
-
 
 def remote_address(stream: Stream) -> str | None:
-    """The IP address that a stream's connection comes from; None if there is no socket to ask.
-
-    NOTE: the library's own `get_remote_address` gives None for IPv6 and for WebSocket.
-    """
-    layers: list[Any] = [stream._raw.muxed_conn]
-    for _ in range(_MAX_DEPTH):
-        layers = [
-            below
-            for layer in layers
-            for name in _LAYERS
-            if (below := getattr(layer, name, None)) is not None
-        ]
-        for layer in layers:
-            if hasattr(layer, "getpeername"):
-                try:
-                    return str(layer.getpeername()[0])
-                except OSError:
-                    return None
-    return None
+    """The IP address that a stream's connection comes from; None if there is no socket to ask."""
+    return remote_ip(stream._raw.muxed_conn)
 
 
 async def dial_back(host: Host, stream: Stream, address: str, question: DialBack) -> bool:
@@ -105,6 +84,7 @@ async def open_bootstrap_host(config: BootstrapConfig) -> AsyncIterator[Host]:
         seed=config.seed,
         announce=config.announce,
         max_connections=config.max_connections,
+        connections_per_network=config.connections_per_network,
     )
     started = False
     try:

@@ -8,7 +8,6 @@ bucket that is full again equals no bucket, a counter that is back at zero equal
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,27 +16,8 @@ import attrs
 
 from bootstrap.errors import Exhausted
 
-IPV6_PREFIX = 56
-"""Bits of an IPv6 address that count as one customer: providers hand out a /56 (RFC 6177)."""
 _MAX_BUCKETS = 16_384
 """About 2 MB. Beyond it the least recently used, hence fullest, bucket is forgotten."""
-
-
-def prefix_of(address: str | None) -> str:
-    """The part of an IP address that rate limits count as one customer.
-
-    IPv4 whole, IPv6 cut to `IPV6_PREFIX` bits, IPv4-mapped IPv6 as IPv4. Whatever is no address
-    (None too) shares the one prefix ``"?"``, so that hiding an address gains nothing.
-    """
-    try:
-        parsed = ipaddress.ip_address((address or "").partition("%")[0])
-    except ValueError:
-        return "?"
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.IPv6Network((parsed, IPV6_PREFIX), strict=False).network_address)
-    return str(parsed)
 
 
 @attrs.frozen

@@ -24,6 +24,7 @@ from libp2p.transport.websocket.transport import WebsocketTransport
 from multiaddr import Multiaddr
 
 from onmeet_node.net import patches
+from onmeet_node.net.accepting import Acceptor
 from onmeet_node.net.addresses import free, parse
 from onmeet_node.net.errors import ListenFailed
 from onmeet_node.net.health import NoAutoConnect
@@ -73,6 +74,13 @@ def new_raw_host(config: HostConfig, role: Role) -> IHost:
     _add_transports(network)
     if remedies.guard_handlers:
         _guard(network)
+    if remedies.own_acceptor:
+        acceptor = Acceptor(
+            network,
+            total=config.max_connections,
+            per_network=config.connections_per_network or config.max_connections,
+        )
+        network._handle_inbound_connection = acceptor.accept  # type: ignore[method-assign]
     return raw
 
 

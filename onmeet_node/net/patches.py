@@ -55,6 +55,8 @@ class Remedies:
     """Notice a peer that went silent without closing."""
     no_auto_connect: bool = True
     """Don't let the library dial every peer it hears of."""
+    own_acceptor: bool = True
+    """Give a connection's place back when it is closed: the library never does."""
     all_slots_inbound: bool = True
     """Don't let min_connections take slots from max_connections."""
     quick_upgrade: bool = True
@@ -89,6 +91,9 @@ NEEDS: tuple[_Need, ...] = (
     _Need("libp2p.network.auto_connector:AutoConnector.maybe_connect", "dial only whom we want"),
     _Need("libp2p.stream_muxer.yamux.yamux:RTT_MEASURE_INTERVAL", "notice silent peers in time"),
     _Need("libp2p.network.swarm:Swarm.set_stream_handler", "survive a failing stream handler"),
+    _Need("libp2p.network.swarm:Swarm._handle_inbound_connection", "let connections in"),
+    _Need("libp2p.network.swarm:Swarm.upgrade_inbound_raw_conn", "let connections in"),
+    _Need("libp2p.network.swarm:Swarm._build_remote_multiaddr", "refuse denied addresses"),
     _Need("libp2p.kad_dht.kad_dht:KadDHT.switch_mode", "serve the DHT once we can be reached"),
     _Need(
         "libp2p.host.basic_host:BasicHost._push_identify_to_all_peers",
@@ -128,6 +133,7 @@ YAMUX_NEEDS = {
     "_ping_event": "notice silent peers",
     "_write_frame": "ask peers at once whether they are there",
     "stream_buffers": "notice peers that flood us",
+    "event_closed": "give a connection's place back",
     "event_shutting_down": "tell a lost connection from the end of a stream",
 }
 YAMUX_STREAM_NEEDS = {"reset_received": "tell a reset from the end of a stream"}

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootstrap.errors import Exhausted
-from bootstrap.limits import Caps, Quota, Rate, RateLimit, prefix_of
+from bootstrap.limits import Caps, Quota, Rate, RateLimit
+from onmeet_node.net.origin import prefix_of
 
 
 class Clock:

@@ -21,9 +21,9 @@ ECHO = "/test/echo/1"
 ALL = Remedies()
 
 
-def without(remedy: str) -> Remedies:
-    """All remedies but one, to show the trap that it avoids."""
-    return dataclasses.replace(ALL, **{remedy: False})
+def without(*remedies: str) -> Remedies:
+    """All remedies but one, to show the trap that it avoids; or but one and what hides it too."""
+    return dataclasses.replace(ALL, **dict.fromkeys(remedies, False))
 
 
 def config(*, server: bool = False, remedies: Remedies = ALL, **more: object) -> HostConfig:

@@ -1,0 +1,51 @@
+"""Where a connection comes from, and as whose it counts."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+IPV6_PREFIX = 56
+"""Bits of an IPv6 address that count as one customer: providers hand out a /56 (RFC 6177)."""
+_LAYERS = ("secured_conn", "conn", "stream", "_ws_connection", "_stream", "socket")
+"""How the library's objects hold each other, from a muxed connection down to a socket."""
+_MAX_DEPTH = 10
+
+
+def remote_ip(connection: object) -> str | None:
+    """The IP address that a connection of the library comes from; None without a socket to ask.
+
+    NOTE: the library's own `get_remote_address` gives None for IPv6 and for WebSocket.
+    """
+    layers: list[Any] = [connection]
+    for _ in range(_MAX_DEPTH):
+        layers = [
+            below
+            for layer in layers
+            for name in _LAYERS
+            if (below := getattr(layer, name, None)) is not None
+        ]
+        for layer in layers:
+            if hasattr(layer, "getpeername"):
+                try:
+                    return str(layer.getpeername()[0])
+                except OSError:
+                    return None
+    return None
+
+
+def prefix_of(address: str | None) -> str:
+    """The part of an IP address that limits count as one customer.
+
+    IPv4 whole, IPv6 cut to `IPV6_PREFIX` bits, IPv4-mapped IPv6 as IPv4. Whatever is no address
+    (None too) shares the one prefix ``"?"``, so that hiding an address gains nothing.
+    """
+    try:
+        parsed = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return "?"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.IPv6Network((parsed, IPV6_PREFIX), strict=False).network_address)
+    return str(parsed)
