@@ -11,12 +11,12 @@ from pathlib import Path
 
 import trio
 
-from benchmarks import calls, floors, handshake, idle
+from benchmarks import calls, floors, handshake, idle, load
 from benchmarks.children import StepFailed
 from benchmarks.measure import Report, write
 from benchmarks.places import Network, no_lab, open_network
 
-GROUPS = ("handshake", "media", "dial", "dht", "calls", "idle")
+GROUPS = ("handshake", "media", "dial", "dht", "calls", "idle", "load")
 RESULTS = Path(__file__).with_name("results")
 
 
@@ -33,6 +33,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--delays", default="0,40", help="one-way delays in ms")
     parser.add_argument("--repeats", type=int, default=None, help="pairs of nodes per delay")
     parser.add_argument("--dht", default=None, help="sizes of the DHT, as 5,20,50")
+    parser.add_argument("--nodes", default=None, help="idle nodes on a bootstrap, as 100,200,400")
+    parser.add_argument("--per-minute", type=float, default=60.0, help="calls set up among them")
     parser.add_argument("--out", type=Path, default=None, help="the JSON file")
     options = parser.parse_args()
     options.only = options.only.split(",")
@@ -41,6 +43,9 @@ def _options() -> argparse.Namespace:
     options.delays = _numbers(options.delays)
     options.repeats = options.repeats or (2 if options.quick else 7)
     options.dht = [int(n) for n in _numbers(options.dht or ("5" if options.quick else "5,20,50"))]
+    sizes = options.nodes or ("20,40" if options.quick else "100,200,400,800")
+    options.nodes = [int(n) for n in _numbers(sizes)]
+    options.load_seconds = 15.0 if options.quick else 60.0
     options.idle_seconds = 20.0 if options.quick else 120.0
     options.call_seconds = 10.0 if options.quick else 30.0
     return options
@@ -80,6 +85,14 @@ async def _measure(options: argparse.Namespace, report: Report, directory: Path)
                 lambda: idle.measure_idle(
                     network, report, options.idle_seconds, options.call_seconds, directory
                 ),
+            )
+    if "load" in only:
+        wanted = load.Options(options.nodes, options.load_seconds, options.per_minute)
+        with open_network(0) as network:
+            await _attempt(
+                report,
+                f"a bootstrap under load, up to {max(options.nodes)} nodes",
+                lambda: load.measure_load(network, report, wanted, directory),
             )
 
 
