@@ -11,12 +11,12 @@ from pathlib import Path
 
 import trio
 
-from benchmarks import calls, floors, handshake, idle, load
+from benchmarks import calls, floors, handshake, idle, load, relayed
 from benchmarks.children import StepFailed
 from benchmarks.measure import Report, write
 from benchmarks.places import Network, no_lab, open_network
 
-GROUPS = ("handshake", "media", "dial", "dht", "calls", "idle", "load")
+GROUPS = ("handshake", "media", "dial", "dht", "calls", "relayed", "idle", "load")
 RESULTS = Path(__file__).with_name("results")
 
 
@@ -113,6 +113,10 @@ async def _measure_at(
         "calls": (
             f"{options.repeats} pairs of nodes {at}",
             lambda: calls.measure_calls(network, report, delay, options.repeats, directory),
+        ),
+        "relayed": (
+            f"relayed calls {at}",
+            lambda: relayed.measure_relayed(network, report, delay, options.repeats, directory),
         ),
     }
     for group, (what, work) in steps.items():

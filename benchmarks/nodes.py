@@ -19,13 +19,17 @@ BOOTSTRAP_PORT = 4001
 
 
 @asynccontextmanager
-async def open_bootstrap(place: Place, directory: Path) -> AsyncIterator[str]:
-    """A running bootstrap; gives its multiaddr."""
+async def open_bootstrap(
+    place: Place, directory: Path, *, turn: bool = False
+) -> AsyncIterator[str]:
+    """A running bootstrap, with coturn if `turn`; gives its multiaddr."""
     port = BOOTSTRAP_PORT if place.address != "127.0.0.1" else 0
     listen = f"/ip4/{place.address}/tcp/{port}"
     home = directory / "bootstrap"
     if not await trio.Path(home).exists():  # the same directory serves every delay
-        await run_json([*BOOTSTRAP, "init", "--home", str(home), "--listen", listen, "--json"])
+        public = ["--public-address", place.address, "--announce", listen] if turn else []
+        where = ["--home", str(home), "--listen", listen, *public]
+        await run_json([*BOOTSTRAP, "init", *where, "--json"])
     argv = place.command(*BOOTSTRAP, "run", "--home", home, "--json")
     async with open_child("bootstrap", argv, directory / "bootstrap.log") as child:
         started = await child.event("started")
