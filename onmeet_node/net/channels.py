@@ -10,6 +10,7 @@ import contextlib
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Protocol
 
 import trio
@@ -34,7 +35,7 @@ from onmeet_node.net.lines import (
     tag_of,
 )
 from onmeet_node.net.lobby import Lobby
-from onmeet_node.net.signaling import Channel, Timing, accept_channel, open_channel
+from onmeet_node.net.signaling import Channel, End, Timing, accept_channel, open_channel
 from onmeet_node.net.streams import Stream
 from onmeet_node.wire.codec import encode
 from onmeet_node.wire.errors import RemoteProtocolError
@@ -75,6 +76,14 @@ class Network(Protocol):
 
     async def open_stream(self, peer: str, protocol: str) -> Stream:
         """Open a stream on it. Raises NetError."""
+        ...
+
+    def suspect(self, peer: str) -> None:
+        """The connection may be dead: look at once, and close it if so."""
+        ...
+
+    async def verify(self, peer: str) -> None:
+        """Return once it is known whether a suspected connection is alive."""
         ...
 
     def on_direct(self, notify: Callable[[str], None]) -> Callable[[], None]:
@@ -292,6 +301,7 @@ class Channels:
             opening.sent = True
 
         device = line.device
+        await self._network.verify(device)
         if not self._network.connected(device):
             await self._network.connect(addresses)
         stream = await self._network.open_stream(device, SIGNAL_PROTOCOL)
@@ -367,6 +377,7 @@ class Channels:
         return line
 
     def _establish(self, line: Line, channel: Channel) -> None:
+        channel.on_doubt = partial(self._network.suspect, line.device)
         line.establish(channel)
         if line.identity in self._kept:
             channel.attend(attended=True)
@@ -374,6 +385,8 @@ class Channels:
         self._close_idle()
 
     def _channel_over(self, line: Line, channel: Channel) -> None:
+        if channel.end is End.SILENT:
+            self._network.suspect(line.device)
         name = (line.identity, line.device)
         self._losses.setdefault(name, deque(maxlen=MAX_LOST)).append(tag_of(channel))
         self._losses.move_to_end(name)

@@ -67,6 +67,8 @@ log = logging.getLogger(__name__)
 CLOSE_LIMIT = 3.0
 """Seconds for saying goodbye to every peer; after that their sockets are just dropped."""
 
+SUSPECT_SECONDS = 3.0
+"""For a suspected peer to answer a ping: the slowest of usable links, or a machine that is busy."""
 RETIRE_SECONDS = 5.0
 """Between looks whether a circuit that is no longer needed has become idle."""
 
@@ -105,6 +107,7 @@ class Host:
         self._serving = Serving(self._stream, config.remedies)
         self._open: set[INetConn] = set()
         self._used: dict[INetConn, float] = {}
+        self._suspected: dict[str, trio.Event] = {}
         self._on_connect: list[Notify] = []
         self._on_disconnect: list[Notify] = []
         self._on_direct: list[Notify] = []
@@ -235,6 +238,23 @@ class Host:
         """Close the connections whose peer does not answer within `seconds`."""
         self._dialer.forget_failures()
         await self.call(probe, self._network.get_connections(), seconds)
+
+    def suspect(self, peer: str) -> None:
+        """The connections to `peer` may be dead: close those that answer no ping in 3 s."""
+        if peer not in self._suspected:
+            self._suspected[peer] = trio.Event()
+            self.spawn(self._look_at, peer)
+
+    async def _look_at(self, peer: str) -> None:
+        try:
+            await probe(self._dialer.connections(peer), SUSPECT_SECONDS)
+        finally:
+            self._suspected.pop(peer).set()
+
+    async def verify(self, peer: str) -> None:
+        """Return once it is known whether the connections of a suspected peer are alive."""
+        if (looking := self._suspected.get(peer)) is not None:
+            await looking.wait()
 
     # ---- streams ---------------------------------------------------------------------------
 

@@ -48,6 +48,9 @@ class Timing:
     """`interval` of an idle channel: nobody waits for it, and each question costs traffic."""
     idle_dead_after: float = 35.0
     """`dead_after` of an idle channel. Libp2p's own pings find a dead connection before."""
+    fresh: float = 1.0
+    """Seconds of silence, before or after a message is sent, that make us doubt whether the peer
+    is still there: it may have moved, and somebody is waiting."""
     close: float = 2.0
     """For the orderly end: Bye there, and the end of the stream back."""
     rate: float = 50.0
@@ -168,7 +171,14 @@ class Channel:
         self._bye_queued = False
         self._bye_written = False
         self._heard = trio.current_time()
-        self._used = self._heard
+        self._used = self._spoke = self._heard
+        """When it was last used, and when the peer was last heard for sure."""
+        self._waiting = math.inf
+        """Since when nothing was heard after a message of ours."""
+        self._doubtful = False
+        self.on_doubt: Callable[[], None] = lambda: None
+        """Called when the connection below had better be looked at. That is quicker and surer than
+        waiting for a Pong: a peer that is merely slow to read keeps its connection."""
         self._attended = False
         self._rhythm = trio.Event()
         self._delivering = False
@@ -212,11 +222,23 @@ class Channel:
         self._attended = attended
 
     def _use(self) -> None:
+        """It is used from our side: somebody waits for what comes of it."""
+        now = trio.current_time()
+        if now - self._spoke > self._timing.fresh:
+            self._doubt()
+        elif self._waiting == math.inf:
+            self._waiting = now
         if self.idle:
             # What is not heard from now on counts, not what was not heard while nobody minded.
-            self._heard = trio.current_time()
-        self._used = trio.current_time()
+            self._heard = now
+        self._used = now
         self._rhythm.set()
+
+    def _doubt(self) -> None:
+        if not self._doubtful:
+            self._doubtful = True
+            self.on_doubt()
+            self._push(codec.encode(Ping(n=self._next_number())), urgent=True)
 
     def hold(self) -> None:
         """Keep what is sent from now on back until `release`; heartbeats go on."""
@@ -281,7 +303,8 @@ class Channel:
             for message in self._first:
                 await self._deliver(message)
             while (frame := await self._framed.receive()) is not None:
-                self._heard = trio.current_time()
+                self._heard = self._spoke = trio.current_time()
+                self._waiting, self._doubtful = math.inf, False
                 self._count()
                 if await self._take(codec.decode(self._opening.decrypt(b"", frame))):
                     return
@@ -316,7 +339,7 @@ class Channel:
     async def _deliver(self, message: Message) -> None:
         # While nobody takes messages we do not read, so we cannot hear the peer either.
         self._delivering = True
-        self._use()
+        self._used = trio.current_time()
         try:
             await self._inbox.send(message)
         except trio.BrokenResourceError:
@@ -352,7 +375,10 @@ class Channel:
             self._rhythm = trio.Event()
             now = trio.current_time()
             if self._delivering:
-                self._heard = now
+                self._heard = self._spoke = now
+                self._waiting, self._doubtful = math.inf, False
+            if now >= self._waiting + timing.fresh:
+                self._doubt()
             idle = self.idle
             interval = timing.idle_interval if idle else timing.interval
             dead_at = self._heard + (timing.idle_dead_after if idle else timing.dead_after)
@@ -363,8 +389,9 @@ class Channel:
                 self._push(codec.encode(Ping(n=self._next_number())), urgent=True)
                 asked, due = now, now + interval
             # It wakes up when it becomes idle, too, or when it is used again.
+            doubt_at = math.inf if self._doubtful else self._waiting + timing.fresh
             turns = math.inf if idle or self._attended else self._used + timing.idle_after + 0.001
-            with trio.move_on_at(min(due, dead_at, turns)):
+            with trio.move_on_at(min(due, dead_at, turns, doubt_at)):
                 await self._rhythm.wait()
 
     # ── the rest ────────────────────────────────────────────────────────────────────────────────

@@ -114,6 +114,7 @@ class FakeHost:
         self.peer_id = peer_id
         self.up = True
         self.dials = 0
+        self.suspected: list[str] = []
         self.direct: Callable[[str], None] = lambda _peer: None
         """Tell it that there is a direct connection to a peer now."""
         self._network = network
@@ -154,6 +155,12 @@ class FakeHost:
     async def _serve(self, handler: Callable[[FakeStream], Awaitable[None]], far: FakeStream):
         await handler(far)
         await far.aclose()
+
+    def suspect(self, peer: str) -> None:
+        self.suspected.append(peer)
+
+    async def verify(self, peer: str) -> None:
+        await trio.lowlevel.checkpoint()
 
     def on_direct(self, notify: Callable[[str], None]) -> Callable[[], None]:
         self.direct = notify

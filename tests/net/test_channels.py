@@ -359,6 +359,20 @@ class TestLoss:
             await trio.sleep(15.1)
             assert alice.told[-1] == ChannelGone(bob.identity, bob.device, End.SILENT)
 
+    async def test_the_connection_of_a_peer_that_may_be_gone_is_looked_at_once_it_is_needed(
+        self, autojump_clock
+    ):
+        async with alice_and_bob() as (here, alice, bob):
+            await alice.open(bob)
+            await trio.sleep(300)
+            here.network.mute(bob.device)
+            await trio.sleep(18)
+            assert alice.host.suspected == []
+            assert alice.send(bob, note(1))
+            assert alice.host.suspected == [bob.device]
+            await trio.sleep(15.1)
+            assert alice.told[-1] == ChannelGone(bob.identity, bob.device, End.SILENT)
+
     async def test_after_a_loss_it_can_be_opened_again_from_either_side(self, autojump_clock):
         async with alice_and_bob() as (here, alice, bob):
             for opener, other in ((alice, bob), (bob, alice), (alice, bob)):

@@ -28,6 +28,21 @@ async def test_a_probe_drops_who_does_not_answer_and_nobody_else():
             assert client.connected(server.peer_id)
 
 
+async def test_a_suspected_peer_is_looked_at_before_it_is_used_again():
+    with child() as (process, address):
+        async with open_host(config()) as host:
+            peer = await host.connect([address])
+            host.suspect(peer)
+            await host.verify(peer)
+            assert host.connected(peer)
+            process.send_signal(signal.SIGSTOP)
+            host.suspect(peer)
+            with trio.fail_after(10):
+                await host.verify(peer)
+            assert not host.connected(peer)
+            await host.verify(peer)
+
+
 async def test_a_probe_of_nobody_is_quick():
     async with open_host(config()) as host:
         with trio.fail_after(2):

@@ -178,17 +178,36 @@ class TestHeartbeat:
             assert 30 <= trio.current_time() - began <= 36
             assert bob.end is End.SILENT
 
-    async def test_an_idle_channel_that_is_attended_to_has_15_seconds_again(self, autojump_clock):
+    async def test_a_silent_peer_is_doubted_as_soon_as_somebody_waits(self, autojump_clock):
+        """It may have moved to another network while nobody looked."""
         for use in (lambda bob: bob.attend(attended=True), lambda bob: bob.send(note(1))):
             async with Peer() as (raw, bob):
+                doubts: list[float] = []
+                bob.on_doubt = lambda doubts=doubts: doubts.append(trio.current_time())
                 while not bob.idle:
                     await raw.seal(codec.encode(Pong(n=0)))
                     await trio.sleep(4)
                 await trio.sleep(14)
+                assert doubts == []
                 began = trio.current_time()
                 use(bob)
+                assert doubts == [began]
                 await bob.over.wait()
                 assert trio.current_time() - began == pytest.approx(15, abs=0.1)
+                assert doubts == [began]
+
+    async def test_a_peer_that_answers_nothing_is_doubted_after_a_second(self, autojump_clock):
+        async with Peer() as (raw, bob):
+            doubts: list[float] = []
+            bob.on_doubt = lambda: doubts.append(trio.current_time())
+            for _ in range(2):
+                await raw.seal(codec.encode(Pong(n=0)))
+                await trio.sleep(0.5)
+                bob.send(note(1))
+                await trio.sleep(0.5)
+            assert doubts == []
+            await trio.sleep(0.6)
+            assert len(doubts) == 1
 
     async def test_an_idle_hour_costs_few_messages(self, autojump_clock):
         async with sealed_pair() as (alice, bob):
