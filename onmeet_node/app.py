@@ -18,6 +18,7 @@ from onmeet_node.call.events import Device, Identity
 from onmeet_node.call.line import Line
 from onmeet_node.caller import Caller
 from onmeet_node.calls import Call, MediaWish
+from onmeet_node.checkup import of_media
 from onmeet_node.codes import Codes
 from onmeet_node.config import Config, load_config
 from onmeet_node.duties import run_duties
@@ -283,7 +284,7 @@ class Node:
 
     async def examine(self) -> list[dict[str, Any]]:
         """What works from here and what does not, with remedies (``onmeet doctor``)."""
-        findings = self._network.examine()
+        findings = [*self._network.examine(), *of_media(await self._studio.examine())]
         if self.reachable.is_set():
             findings.append(finding("good", "Your record is published: you can be found."))
         else:
@@ -299,7 +300,6 @@ class Node:
             findings.append(
                 finding("bad", "Nothing is being written down.", str(self.history.trouble))
             )
-        await trio.lowlevel.checkpoint()
         return findings
 
     def settings(self) -> dict[str, Any]:

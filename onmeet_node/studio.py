@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +17,8 @@ import trio
 from onmeet_node.calls import Call
 from onmeet_node.config import Config
 from onmeet_node.media.endpoint import IceServer, MediaEndpoint, SessionConfig
+from onmeet_node.media.errors import GatheringFailed, SinkUnavailable
+from onmeet_node.media.report import IceReport
 from onmeet_node.net.turn import TurnServer
 from onmeet_node.wire.messages import Kind
 
@@ -81,6 +84,28 @@ class Studio:
         assert self._endpoint is not None
         return self._endpoint
 
+    async def examine(self) -> IceReport:
+        """What media would have to go on with: candidates are gathered, and given up."""
+        endpoint = await self.endpoint()
+        with trio.move_on_after(TURN_SECONDS):
+            await self._turn.ready()
+        config = SessionConfig(
+            frozenset({Kind.AUDIO}), ice_servers=self._servers(), relay_only=self._relay_only()
+        )
+        session = await endpoint.open_session(config)
+        try:
+            with suppress(GatheringFailed):  # the report says why
+                await session.create_offer()
+            return session.report()
+        finally:
+            await session.aclose()
+
+    def _servers(self) -> tuple[IceServer, ...]:
+        return tuple(
+            IceServer(server.url, server.username, server.credential)
+            for server in self._turn.current()
+        )
+
     def region_of(self, url: str) -> str | None:
         """Where a TURN server is, as its operator signs: ``ca`` or ``de``."""
         return self._turn.region_of(url)
@@ -98,10 +123,7 @@ class Studio:
         source: str | FrameFeed = wish.source if wish.source is not None else self._config.source
         return SessionConfig(
             kinds=kinds,
-            ice_servers=tuple(
-                IceServer(server.url, server.username, server.credential)
-                for server in self._turn.current()
-            ),
+            ice_servers=self._servers(),
             relay_only=relay_only,
             source=source,
             record=wish.record or (_file(kept, call, ".mp4") if kept else None),
@@ -111,6 +133,11 @@ class Studio:
 
 
 def _file(directory: Path, call: Call, suffix: str) -> Path:
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkUnavailable(
+            f"Recordings cannot be kept in {directory}: {error.strerror}. Name another directory."
+        ) from error
     began = time.strftime("%Y%m%d-%H%M%S", time.localtime(call.began))
     return directory / f"{began}-{call.id.hex()[:8]}{suffix}"
