@@ -14,6 +14,7 @@ from aioice import stun, turn
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 
 from onmeet_node.media import sockets
+from onmeet_node.media.mapping import Mapping
 from onmeet_node.media.servers import Server
 from onmeet_node.media.sockets import Socket
 
@@ -82,8 +83,24 @@ async def ask_all(questions: Sequence[Question], limit: float) -> list[Question]
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def see_self(server: Server, ours: Sequence[Socket]) -> list[Candidate]:
-    """Server-reflexive candidates of these sockets, those first that were quicker.
+async def open_host(agent: Agent, address: str) -> Socket:
+    """A UDP socket at one of this machine's addresses, with its candidate. Raises OSError."""
+    transport, opened = await sockets.open_socket(agent, address)
+    host, port = transport.get_extra_info("sockname")[:2]
+    opened.local_candidate = Candidate(
+        foundation=candidate_foundation("host", "udp", host),
+        component=1,
+        transport="udp",
+        priority=candidate_priority(1, "host"),
+        host=host,
+        port=port,
+        type="host",
+    )
+    return opened
+
+
+async def see_self(server: Server, ours: Sequence[Socket]) -> list[Mapping]:
+    """How a server sees those of these sockets that can reach it.
 
     Raises OSError or `stun.TransactionError` when none of them got an answer.
     """
@@ -95,30 +112,34 @@ async def see_self(server: Server, ours: Sequence[Socket]) -> list[Candidate]:
     if not jobs:
         raise OSError("no address of ours is of the same kind")
     results = await asyncio.gather(*jobs, return_exceptions=True)
-    candidates = [result for result in results if isinstance(result, Candidate)]
+    seen = [result for result in results if isinstance(result, Mapping)]
     errors = [result for result in results if isinstance(result, BaseException)]
-    if not candidates:
+    if not seen:
         raise errors[0]
-    return candidates
+    return seen
 
 
-async def _see_one(one: Socket, server: tuple[str, int]) -> Candidate:
+async def _see_one(one: Socket, server: tuple[str, int]) -> Mapping:
     request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
     response, _ = await one.ask(request, server)
     if "XOR-MAPPED-ADDRESS" not in response.attributes:
         raise ConnectionError("a STUN answer without an address")
-    host, port = response.attributes["XOR-MAPPED-ADDRESS"]
     own = one.local_candidate
+    return Mapping((own.host, own.port), server[0], response.attributes["XOR-MAPPED-ADDRESS"])
+
+
+def reflexive_candidate(mapping: Mapping) -> Candidate:
+    """The candidate that a server's answer gives us."""
     return Candidate(
-        foundation=candidate_foundation("srflx", "udp", own.host),
+        foundation=candidate_foundation("srflx", "udp", mapping.own[0]),
         component=1,
         transport="udp",
         priority=candidate_priority(1, "srflx"),
-        host=host,
-        port=port,
+        host=mapping.seen[0],
+        port=mapping.seen[1],
         type="srflx",
-        related_address=own.host,
-        related_port=own.port,
+        related_address=mapping.own[0],
+        related_port=mapping.own[1],
     )
 
 

@@ -16,16 +16,17 @@ from collections.abc import Callable
 
 import aioice
 from aioice import ice, stun, turn
-from aioice.candidate import Candidate, candidate_foundation, candidate_priority
+from aioice.candidate import Candidate
 
 from onmeet_node.media import gathering, internals
 from onmeet_node.media import servers as servers_
 from onmeet_node.media.consent import CLOSED_PORT, HURRIED_INTERVAL, INTERVAL, PathWatch
 from onmeet_node.media.endpoint import IceServer, Path
 from onmeet_node.media.gathering import Question
+from onmeet_node.media.mapping import Mapping, nat_kind
 from onmeet_node.media.report import IceReport, PairReport, ServerReport, counted
 from onmeet_node.media.servers import Server
-from onmeet_node.media.sockets import Socket, open_socket
+from onmeet_node.media.sockets import Socket
 
 CHECK_PACE = 0.005
 """Seconds between connectivity checks: the least RFC 8445, 14.2 allows."""
@@ -81,6 +82,7 @@ class IceAgent(aioice.Connection):
         self._hurry = asyncio.Event()
         self._relays_from = 0.0
         self._final: IceReport | None = None
+        self._mappings: list[Mapping] = []
         self._relays: dict[ice.StunProtocol, Server] = {}
         self.asked: list[ServerReport] = [
             ServerReport("?", worked=False, error="its address is malformed")
@@ -118,37 +120,26 @@ class IceAgent(aioice.Connection):
 
     async def _gather_host(self, address: str) -> None:
         try:
-            transport, protocol = await open_socket(self, address)
+            opened = await gathering.open_host(self, address)
         except OSError:  # an address that just went away, or IPv6 still being checked
             return
-        host, port = transport.get_extra_info("sockname")[:2]
-        protocol.local_candidate = Candidate(
-            foundation=candidate_foundation("host", "udp", host),
-            component=1,
-            transport="udp",
-            priority=candidate_priority(1, "host"),
-            host=host,
-            port=port,
-            type="host",
-        )
-        self._protocols.append(protocol)
-        self._local_candidates.append(protocol.local_candidate)
+        self._protocols.append(opened)
+        self._local_candidates.append(opened.local_candidate)
 
     async def _gather_reflexive(self, server: Server, ours: list[Socket]) -> bool:
         try:
-            candidates = await gathering.see_self(server, ours)
+            mappings = await gathering.see_self(server, ours)
         except (stun.TransactionError, OSError) as error:
             if not server.is_turn:
                 self.asked.append(server.failed(error))
             return False
         if not server.is_turn:
             self.asked.append(server.worked())
-        for candidate in candidates:
+        self._mappings += mappings
+        for mapping in mappings:
             shown = {(c.host, c.port) for c in self._local_candidates}
-            if candidate.host != candidate.related_address and (
-                (candidate.host, candidate.port) not in shown
-            ):
-                self._local_candidates.append(candidate)
+            if mapping.seen[0] != mapping.own[0] and mapping.seen not in shown:
+                self._local_candidates.append(gathering.reflexive_candidate(mapping))
         return True
 
     async def _gather_relayed(self, server: Server) -> bool:
@@ -203,6 +194,22 @@ class IceAgent(aioice.Connection):
             while time.monotonic() < self._relays_from and self._direct_is_possible():  # noqa: ASYNC110  # noqa: ASYNC110
                 await asyncio.sleep(CHECK_PACE)
         await super().check_start(pair)
+
+    def check_incoming(
+        self, message: stun.Message, addr: tuple[str, int], protocol: ice.StunProtocol
+    ) -> None:
+        """The peer's check came: its side is open now, so ours that was lost is sent again.
+
+        RFC 8445, 7.3.1.4; aioice lets the first retransmission wait its 500 ms.
+        """
+        super().check_incoming(message, addr, protocol)
+        for pair in self._check_list:
+            if (
+                pair.state is ice.CandidatePair.State.IN_PROGRESS
+                and pair.protocol is protocol
+                and pair.remote_addr == addr
+            ):
+                internals.retransmit(protocol, addr)
 
     def _direct_is_possible(self) -> bool:
         """Whether a pair without a relay has neither failed nor been left out."""
@@ -353,6 +360,7 @@ class IceAgent(aioice.Connection):
             pairs=pairs,
             servers=tuple(self.asked),
             relay_only=self._relay_only,
+            nat=nat_kind(self._mappings),
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import aioice
 import aiortc
-from aioice import ice, turn
+from aioice import ice, stun, turn
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcicetransport import RTCIceTransport
 
@@ -46,6 +46,8 @@ RECEIVER_ATTRIBUTES = (JITTER_BUFFER, "_handle_rtp_packet", "_send_rtcp_pli")
 SENDER_ATTRIBUTES = ("_handle_rtcp_packet", "_retransmit", "_send_keyframe", "_ssrc")
 RELAY_CLIENT = "_TurnTransport__inner_protocol"
 RELAY_CLOSING = "_TurnTransport__close_task"
+TRANSACTION_ADDRESS = "_Transaction__addr"
+TRANSACTION_REQUEST = "_Transaction__request"
 TRANSPORT_ATTRIBUTES = ("_connection", "_recv", "_send")
 
 
@@ -55,8 +57,14 @@ async def aio_check_libraries() -> None:
     _require(connection, CONNECTION_ATTRIBUTES)
     _require(ice, ("StunProtocol",))
     _require(turn, ("TurnClientTcpProtocol", "TurnClientUdpProtocol"))
-    relay = turn.TurnTransport(turn.TurnClientTcpProtocol(("", 0), None, None, 1, 1))
+    client = turn.TurnClientTcpProtocol(("", 0), None, None, 1, 1)
+    relay = turn.TurnTransport(client)
     _require(relay, ("_connect", RELAY_CLIENT, RELAY_CLOSING))
+    request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    _require(
+        stun.Transaction(request, ("", 0), client),
+        (TRANSACTION_ADDRESS, TRANSACTION_REQUEST),
+    )
     pc = aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
     try:
         _require(pc, (CREATE_TRANSPORT,))
@@ -92,6 +100,13 @@ def abandon_relay(relay: turn.TurnTransport) -> None:
     """Closes the socket of an allocation whose deletion was asked for and is not confirmed."""
     getattr(relay, RELAY_CLOSING).cancel()
     getattr(relay, RELAY_CLIENT).transport.close()
+
+
+def retransmit(protocol: ice.StunProtocol, address: tuple[str, int]) -> None:
+    """Sends again what this socket asked this address and was not answered."""
+    for transaction in protocol.transactions.values():
+        if getattr(transaction, TRANSACTION_ADDRESS) == address:
+            protocol.send_stun(getattr(transaction, TRANSACTION_REQUEST), address)
 
 
 def set_packet_sink(receiver: aiortc.RTCRtpReceiver, sink: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import cattrs
 
@@ -47,11 +47,19 @@ class IceReport:
     pairs: tuple[PairReport, ...] = ()
     servers: tuple[ServerReport, ...] = ()
     relay_only: bool = False
+    nat: str = ""
+    """What is in front of us, as `mapping.nat_kind` says it."""
 
     def as_json(self) -> str:
         """At most `MAX_JSON_CHARS`; what is too much is left out, pairs first."""
         for pairs, servers in ((self.pairs[:MAX_PAIRS], self.servers[:8]), ((), self.servers[:8])):
-            kept = IceReport(self.local[:16], self.remote[:16], pairs, servers, self.relay_only)
+            kept = replace(
+                self,
+                local=self.local[:16],
+                remote=self.remote[:16],
+                pairs=pairs,
+                servers=servers,
+            )
             text = json.dumps(asdict(kept), separators=(",", ":"))
             if len(text) <= MAX_JSON_CHARS:
                 return text

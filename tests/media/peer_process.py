@@ -90,7 +90,7 @@ def _say(**line: object) -> None:
 
 async def _tell_events(session: AiortcSession) -> None:
     async for event in session.events:
-        _say(event=type(event).__name__)
+        _say(event=type(event).__name__, report=session.report().as_json())
         if isinstance(event, Connected):
             await session.attach(AUDIO)
 

@@ -1,0 +1,37 @@
+"""Which kind of NAT STUN answers mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from onmeet_node.media.mapping import Mapping, nat_kind
+
+OWN, OTHER, SIX = ("10.0.0.2", 5000), ("10.9.0.2", 6000), ("2001:db8::2", 5000)
+SEEN, SEEN_TOO = ("198.51.100.1", 5000), ("198.51.100.1", 5001)
+
+
+@pytest.mark.parametrize(
+    ("mappings", "kind"),
+    [
+        ([], ""),
+        ([Mapping(OWN, "s1", OWN)], "none"),
+        ([Mapping(OWN, "s1", SEEN)], ""),
+        ([Mapping(OWN, "s1", SEEN), Mapping(OWN, "s1", SEEN)], ""),
+        ([Mapping(OWN, "s1", SEEN), Mapping(OWN, "s2", SEEN)], "same"),
+        ([Mapping(OWN, "s1", SEEN), Mapping(OWN, "s2", SEEN_TOO)], "each"),
+        ([Mapping(OWN, "s1", SEEN), Mapping(OWN, "s1", SEEN_TOO)], "each"),
+        (
+            [
+                Mapping(OTHER, "s1", SEEN_TOO),
+                Mapping(OTHER, "s2", SEEN),
+                Mapping(OWN, "s1", SEEN),
+                Mapping(OWN, "s2", SEEN),
+            ],
+            "same",
+        ),
+        ([Mapping(SIX, "s1", SIX), Mapping(OWN, "s1", SEEN), Mapping(OWN, "s2", SEEN_TOO)], "each"),
+        ([Mapping(SIX, "s1", SIX)], "none"),
+    ],
+)
+def test_the_kind_of_nat_follows_from_what_servers_saw(mappings: list[Mapping], kind: str) -> None:
+    assert nat_kind(mappings) == kind
