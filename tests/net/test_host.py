@@ -1,5 +1,8 @@
 """Two real hosts: what the layers above rely on."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import trio
 
@@ -206,3 +209,22 @@ async def test_two_hundred_streams_leave_nothing_behind():
             assert await stream.receive_some() == b"x"
             await stream.aclose()
         await until(lambda: (client.stats(), server.stats()) == before)
+
+
+def sockets() -> int:
+    """Open sockets of this process."""
+    links = list(Path("/proc/self/fd").iterdir())
+    return sum(link.is_symlink() and str(link.readlink()).startswith("socket:") for link in links)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts sockets in /proc")
+@pytest.mark.parametrize("seconds", [0.001, 0.01, 0.03, 1.0])
+async def test_a_host_that_is_cancelled_closes_its_sockets_and_says_goodbye(seconds: float):
+    async with open_host(config()) as other:
+        before = sockets()
+        with trio.move_on_after(seconds):
+            async with open_host(config()) as host:
+                await host.connect(other.addresses)
+                await trio.sleep_forever()
+        await until(lambda: not other.peers())
+        await until(lambda: sockets() == before)
