@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from onmeet_node.media.aiortc_endpoint import AiortcEndpoint, MediaSettings, open_endpoint
+from tests.netlab.conftest import need
+from tests.netlab.lab import Lab, missing, open_lab
 
 
 @pytest.fixture
@@ -21,3 +23,11 @@ def silent_port() -> Iterator[int]:
     with socket.socket(type=socket.SOCK_DGRAM) as deaf:
         deaf.bind(("127.0.0.1", 0))
         yield deaf.getsockname()[1]
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """An internet of one's own."""
+    need(missing())
+    with open_lab() as opened:
+        yield opened

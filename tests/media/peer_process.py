@@ -1,7 +1,8 @@
 """A session in a process of its own, told what to do in lines of JSON.
 
-It answers `{"sdp": …}` to `{"offer": null}` and `{"accept_offer": …}`, tells each event by its
-name, sends the test tone as soon as it is connected, and ends with its standard input.
+It answers `{"sdp": …}` to `{"offer": null}` and `{"accept_offer": …}`, `{"ice": …}` to
+`{"report": null}`, tells each event by its name, sends the test tone as soon as it is connected,
+and ends with its standard input.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import trio
 
 from onmeet_node.media.aiortc_endpoint import AiortcSession, MediaSettings, open_endpoint
 from onmeet_node.media.endpoint import Connected, IceServer, SessionConfig
+from onmeet_node.media.report import IceReport
 from tests.media.support import AUDIO
 
 
@@ -39,6 +41,15 @@ class PeerProcess:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps({command: sdp}) + "\n")
         self.process.stdin.flush()
+
+    async def report(self) -> IceReport:
+        """Its ICE report as of now."""
+        await self.tell("report", None)
+        while "ice" not in (line := await self._next()):
+            pass
+        report = IceReport.from_json(line["ice"])
+        assert report is not None
+        return report
 
     async def wait_for(self, event: str) -> None:
         while event not in self.events:
@@ -90,7 +101,7 @@ def _say(**line: object) -> None:
 
 async def _tell_events(session: AiortcSession) -> None:
     async for event in session.events:
-        _say(event=type(event).__name__, report=session.report().as_json())
+        _say(event=type(event).__name__)
         if isinstance(event, Connected):
             await session.attach(AUDIO)
 
@@ -114,6 +125,8 @@ async def _main() -> None:
                     _say(sdp=await session.create_offer())
                 case {"accept_offer": str(sdp)}:
                     _say(sdp=await session.accept_offer(sdp))
+                case {"report": None}:
+                    _say(ice=session.report().as_json())
                 case {"accept_answer": str(sdp)}:
                     await session.accept_answer(sdp)
         await session.aclose()

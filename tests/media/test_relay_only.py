@@ -7,7 +7,6 @@ import re
 import shutil
 import socket
 import struct
-from collections.abc import Iterator
 
 import pytest
 import trio
@@ -16,8 +15,7 @@ from onmeet_node.media.endpoint import SessionConfig
 from tests.media.coturn import run_coturn
 from tests.media.peer_process import start_peer
 from tests.media.support import AUDIO
-from tests.netlab.conftest import need
-from tests.netlab.lab import Host, Lab, missing, open_lab
+from tests.netlab.lab import Host, Lab
 
 pytestmark = [
     pytest.mark.real,
@@ -29,13 +27,6 @@ LOCAL = (
     "a=candidate:1 1 udp 2130706431 5b9d9d02-2f0b-4c43-8f5d-3a2c1f0e9a77.local 50000 typ host\r\n"
 )
 STUN_COOKIE = 0x2112A442
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    need(missing())
-    with open_lab() as opened:
-        yield opened
 
 
 class Capture:
