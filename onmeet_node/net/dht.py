@@ -17,8 +17,10 @@ from libp2p.peer.id import ID
 from libp2p.records.record import make_put_record, make_signed_put_record
 from libp2p.records.validator import Validator
 
+from onmeet_node.net import patches
 from onmeet_node.net.errors import BadKey, PutFailed
 from onmeet_node.net.host_config import HostConfig, RecordRules
+from onmeet_node.net.keeping import Records
 from onmeet_node.net.role import Role
 from onmeet_node.net.streams import Runner
 
@@ -80,6 +82,10 @@ class Dht:
         self._remedies = config.remedies
         self._role = role
         self._prefix = f"/{config.namespace}/"
+        if config.remedies.own_record_store:
+            patches.check_instance(kad.value_store, patches.VALUE_STORE_NEEDS)
+            kad.value_store.store = Records()
+            kad.value_store._evict_if_full = lambda: None  # type: ignore[method-assign]
         kad.register_validator(config.namespace, _LibraryValidator(self._rules))
 
     def peers(self) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ from onmeet_node.net.addresses import free, parse
 from onmeet_node.net.errors import ListenFailed
 from onmeet_node.net.health import NoAutoConnect
 from onmeet_node.net.host_config import HostConfig
+from onmeet_node.net.keeping import asking
+from onmeet_node.net.origin import prefix_of, remote_ip
 from onmeet_node.net.role import Role
 
 log = logging.getLogger(__name__)
@@ -128,6 +130,7 @@ def _guard(network: Swarm) -> None:
     async def guarded(stream: INetStream) -> None:
         conn: INetConn = stream.swarm_conn  # type: ignore[attr-defined]
         open_streams[conn] += 1
+        asking.set(prefix_of(remote_ip(conn.muxed_conn)))
         try:
             if open_streams[conn] > STREAMS_PER_CONNECTION:
                 await stream.reset()

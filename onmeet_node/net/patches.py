@@ -57,6 +57,8 @@ class Remedies:
     """Don't let the library dial every peer it hears of."""
     own_acceptor: bool = True
     """Give a connection's place back when it is closed: the library never does."""
+    own_record_store: bool = True
+    """Keep DHT records where a full store costs no more than an empty one, and fairly."""
     all_slots_inbound: bool = True
     """Don't let min_connections take slots from max_connections."""
     quick_upgrade: bool = True
@@ -127,6 +129,10 @@ KAD_NEEDS = {
     "value_store": "keep DHT records",
     "peer_routing": "find who stores a record",
     "routing_table": "enter the DHT",
+}
+VALUE_STORE_NEEDS = {
+    "store": "keep DHT records within bounds",
+    "_evict_if_full": "keep DHT records within bounds",
 }
 YAMUX_NEEDS = {
     "_ping_id": "notice silent peers",

@@ -79,7 +79,7 @@ async def test_connections_used_a_moment_ago_are_not_pruned():
         for _ in range(6):
             other = await stack.enter_async_context(open_host(config()))
             await host.connect(other.addresses)
-        await health.prune(host._network, host._last_use, lambda _: False)
+        await health.prune(host._network, host._upkeep.last_use, lambda _: False)
         assert len(host.peers()) == 6
 
 
