@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
 
 import trio
 
+from onmeet_node.address_book import AddressBook
 from onmeet_node.call.events import Device, Identity
 from onmeet_node.identity.record import Presence
 from onmeet_node.net.addresses import circuit
@@ -31,26 +31,6 @@ RESOLVE_SECONDS = 10.0
 """For one DHT lookup."""
 
 
-class Roster(Protocol):
-    """What is known of people; `people.py` has the real one."""
-
-    def secrets_of(self, peer: Identity) -> tuple[bytes, ...]:
-        """Audience secrets under which this person's record may be found, likeliest first."""
-        ...
-
-    def seen_at(self, peer: Identity) -> tuple[Presence, ...]:
-        """Where this person's devices were lately."""
-        ...
-
-    def remember(self, peer: Identity, presences: tuple[Presence, ...]) -> None:
-        """Keeps where they are now."""
-        ...
-
-    def shows_direct(self, peer: Identity) -> bool:
-        """Whether our direct addresses may go to this peer before a call is accepted."""
-        ...
-
-
 class Reacher:
     """Opens channels to people."""
 
@@ -58,7 +38,7 @@ class Reacher:
         self,
         channels: Channels,
         rendezvous: Rendezvous,
-        roster: Roster,
+        book: AddressBook,
         *,
         alone: Callable[[], bool],
         relay_only: Callable[[], bool],
@@ -72,7 +52,7 @@ class Reacher:
         self._relay_only = relay_only
         self._channels = channels
         self._rendezvous = rendezvous
-        self._roster = roster
+        self._book = book
 
     def keep(self, peer: Identity) -> AbstractContextManager[None]:
         """While inside, channels to this person are kept open and watched closely."""
@@ -84,9 +64,9 @@ class Reacher:
         for device in self._channels.devices(peer):
             search.report(device)
         async with trio.open_nursery() as nursery:
-            for presence in self._roster.seen_at(peer):
+            for presence in self._book.seen_at(peer):
                 nursery.start_soon(search.dial, presence)
-            for secret in self._roster.secrets_of(peer):
+            for secret in self._book.secrets_of(peer):
                 nursery.start_soon(search.look_up, secret, nursery)
 
     async def channel(self, peer: Identity) -> bool:
@@ -106,7 +86,7 @@ class Reacher:
 
     def early_media(self, peer: Identity) -> bool:
         """Whether our direct addresses may go to this peer before a call is accepted."""
-        return self._roster.shows_direct(peer)
+        return self._book.shows_direct(peer)
 
     async def open(self, peer: Identity, presence: Presence) -> Device | None:
         """A channel to one device; None if it cannot be reached."""
@@ -134,7 +114,7 @@ class Reacher:
 
     def remember(self, peer: Identity, presences: tuple[Presence, ...]) -> None:
         """Keeps where the person's devices are, for the next call."""
-        self._roster.remember(peer, presences)
+        self._book.remember(peer, presences)
 
 
 class _Search:

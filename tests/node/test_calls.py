@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import trio
 
+from onmeet_node.address_book import NoSuchPerson, OwnCode
 from onmeet_node.call.effects import EndReason, Ring, State
 from onmeet_node.call.errors import AlreadyInCall
 from onmeet_node.calls import MediaWish
-from onmeet_node.people import NoSuchPerson, OwnCode
 from onmeet_node.wire.messages import Kind
 from tests.node.conftest import (
     Start,
