@@ -187,6 +187,21 @@ class Host(Namespace):
         """One more address on the same segment."""
         self.ip(f"addr add {address}/24 dev {self.interface}")
 
+    def speak_ipv6(self, *, alone: bool = False) -> str:
+        """An IPv6 address (2001:db8::/64, RFC 3849) beside the other one or, `alone`, in its place.
+
+        Same last number as the IPv4 address. Returned.
+        """
+        address = f"2001:db8::{self.address.rpartition('.')[2]}"
+        with self.inside():
+            for which in ("all", self.interface):
+                Path(f"/proc/sys/net/ipv6/conf/{which}/disable_ipv6").write_text("0")
+        if alone:
+            self.ip(f"addr del {self.address}/24 dev {self.interface}")
+            self.address = self.outside = address
+        self.ip(f"addr add {address}/64 dev {self.interface} nodad")
+        return address
+
     def knows(self, name: str, address: str) -> None:
         """The host name stands for this address here (for processes begun by `command`)."""
         folder = Path("/etc/netns") / self.name

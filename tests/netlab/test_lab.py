@@ -92,6 +92,22 @@ class TestNat:
         assert reaches(alice, ben)
 
 
+class TestIpv6:
+    def test_a_host_of_ipv6_alone_reaches_ipv6_only(self, lab):
+        alice, ben = lab.host("alice"), lab.host("ben")
+        old, there = ben.address, ben.speak_ipv6()
+        assert alice.speak_ipv6(alone=True) == alice.outside == alice.address
+        with alice.inside():
+            four, six = socket.socket(), socket.socket(socket.AF_INET6)
+        with ben.inside():
+            listening = socket.create_server(("::", PORT), family=socket.AF_INET6)
+        with four, six, listening:
+            with pytest.raises(OSError, match="unreachable"):
+                four.connect((old, PORT))
+            six.settimeout(PATIENCE)
+            six.connect((there, PORT))
+
+
 class TestTrouble:
     def test_udp_blocked_leaves_tcp(self, lab):
         alice, ben = lab.host("alice"), lab.host("ben")
