@@ -61,11 +61,11 @@ class Socket(ice.StunProtocol):
         self, request: stun.Message, server: tuple[str, int]
     ) -> tuple[stun.Message, tuple[str, int]]:
         """A STUN transaction with a server; raises ConnectionRefusedError if nobody is there."""
-        refused = self._asked[server] = asyncio.get_running_loop().create_future()
-        try:
-            return await unless_refused(self.request(request, server), refused)
-        finally:
-            self._asked.pop(server, None)
+        refused = self._asked.get(server)
+        if refused is None or refused.done():
+            # NOTE: several URLs may name one server, so what one of them meets is for all.
+            refused = self._asked[server] = asyncio.get_running_loop().create_future()
+        return await unless_refused(self.request(request, server), refused)
 
     def error_received(self, exc: Exception) -> None:
         """An ICMP error came for something that we sent (Linux, IP_RECVERR)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pathlib
 import shutil
 from collections.abc import AsyncIterator
@@ -9,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 import trio
 
-from onmeet_node.media import gathering
+from onmeet_node.media import gathering, servers
 from onmeet_node.media.aiortc_endpoint import AiortcEndpoint
 from onmeet_node.media.endpoint import Connected, FirstFrame, Path, PathLost, SessionConfig
 from onmeet_node.media.report import IceReport, ServerReport
@@ -187,3 +188,59 @@ async def test_a_long_call_outlives_its_credentials_and_renews_all_it_holds(
             assert (await pair.b.session.stats()).streams[0].packets_received - before > 25
         late = await what_comes_of(endpoint, SessionConfig(AUDIO, ice_servers=(server,)))
     assert "refused our credentials" in late.servers[0].error, "they had not expired"
+
+
+class Receiver:
+    """Stands where the ICE agent does: counts what a relay receives."""
+
+    def __init__(self) -> None:
+        self.data: list[bytes] = []
+        self.lost = False
+
+    def data_received(self, data: bytes, component: int) -> None:
+        self.data.append(data)
+
+    def protocol_lost(self, protocol: object) -> None:
+        self.lost = True
+
+    def port_closed(self, protocol: object, address: tuple[str, int]) -> None: ...
+
+    def server_refused(self, protocol: object) -> None: ...
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("renewed_after", "arrives"), [(1.0, True), (60.0, False)])
+async def test_permissions_are_renewed_before_they_end(
+    endpoint: AiortcEndpoint, tmp_path: pathlib.Path, renewed_after: float, *, arrives: bool
+) -> None:
+    """They last 3 s here; in a call, 300 s, and 240 s is when we renew them."""
+    short = ("--permission-lifetime=3", "--channel-lifetime=3")
+    async with run_coturn(tmp_path, *short) as turn:
+        server = servers.parse(turn.server())
+        assert server is not None
+
+        async def aio_talk() -> tuple[int, int]:
+            ends = [Receiver(), Receiver()]
+            relays = [
+                await gathering.allocate(
+                    end, server, hide_related=True, permission_seconds=renewed_after
+                )
+                for end in ends
+            ]
+            addresses = [
+                (relay.local_candidate.host, relay.local_candidate.port) for relay in relays
+            ]
+            halfway = 0
+            for step in range(60):
+                for relay, address in zip(relays, reversed(addresses), strict=True):
+                    await relay.send_data(b"media", address)
+                await asyncio.sleep(0.1)  # time itself
+                if step == 45:
+                    halfway = len(ends[0].data)
+            for relay in relays:
+                await relay.close()
+            return halfway, len(ends[0].data)
+
+        halfway, total = await endpoint._thread.run(aio_talk)
+    assert halfway > 20
+    assert (total - halfway > 5) == arrives
