@@ -159,10 +159,11 @@ async def _serve(config: Any, home: Path, output: _Output) -> None:
     import trio
 
     from bootstrap.app import open_bootstrap
-    from bootstrap.host import silence_libraries
+    from bootstrap.host import raise_file_limit, silence_libraries
     from bootstrap.status import serve_status
 
     silence_libraries()
+    raise_file_limit()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async with (
             open_bootstrap(config) as bootstrap,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -62,6 +63,12 @@ def peer_id_of(seed: bytes) -> str:
 def network_of(stream: Stream) -> str:
     """The network prefix that a stream's connection is counted under."""
     return prefix_of(remote_address(stream))
+
+
+def raise_file_limit() -> None:
+    """Lets this process open as many files as it may: shells and systemd begin with 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def silence_libraries() -> None:

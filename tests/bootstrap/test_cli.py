@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -111,9 +112,10 @@ async def test_run_serves_until_sigterm_and_writes_nothing_to_disk(tmp_path: Pat
         "PYTHONDONTWRITEBYTECODE": "1",
         "XDG_RUNTIME_DIR": str(tmp_path / "run"),
     }
+    few_files = ["sh", "-c", 'ulimit -Sn 256; exec "$0" "$@"']
     with trio.fail_after(40):
         process = await trio.lowlevel.open_process(
-            [*COMMAND, "run", "--json", "--home", str(home)],
+            [*few_files, *COMMAND, "run", "--json", "--home", str(home)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,
@@ -129,6 +131,8 @@ async def test_run_serves_until_sigterm_and_writes_nothing_to_disk(tmp_path: Pat
             assert told["event"] == "started"
             assert told["addresses"][0].endswith(f"/p2p/{told['peer']}")
             written = _written_bytes(process.pid)
+            files, most = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+            assert files == most > 256
 
             async with open_host(HostConfig(listen=())) as node:
                 client = RelayClient(node)
