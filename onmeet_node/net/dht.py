@@ -37,6 +37,10 @@ GRACE = 0.25
 are gone would otherwise hold up every lookup for ASK_LIMIT."""
 
 
+PUT_GRACE = 1.0
+"""Seconds to wait for more confirmations after the first one; the rest go on in the background.
+Peers that cannot be reached would otherwise hold up every record for ASK_LIMIT."""
+
 PURGE_EVERY = 300.0
 """Seconds between looks for records that have expired."""
 
@@ -95,8 +99,9 @@ class Dht:
     async def put(self, key: str, value: bytes) -> int:
         """Store a record on the peers closest to its key; return how many of them hold it now.
 
-        A peer counts only after confirming. With nobody to ask the record is kept
-        here alone, if this host is a server, and the result is 0.
+        A peer counts only after confirming; those that take long may confirm after the
+        return. With nobody to ask the record is kept here alone, if this host is a
+        server, and the result is 0.
 
         Raises BadKey, PutFailed (peers were asked, none stored it), or what the
         namespace's rules raise for a record that no peer would accept.
@@ -117,21 +122,32 @@ class Dht:
             for peer in await self._kad.peer_routing.find_closest_peers_network(key)
             if peer != self._kad.local_peer_id
         ][:REPLICAS]
-        stored = 0
+        stored, left = 0, len(peers)
         limiter = trio.CapacityLimiter(PARALLEL)
+        first, done = trio.Event(), trio.Event()
 
         async def store(peer: ID) -> None:
-            nonlocal stored
-            async with limiter:
-                with trio.move_on_after(ASK_LIMIT):
-                    if await self._kad.value_store._store_at_peer(peer, key, value, record):
-                        stored += 1
+            nonlocal stored, left
+            try:
+                async with limiter:
+                    with trio.move_on_after(ASK_LIMIT):
+                        if await self._kad.value_store._store_at_peer(peer, key, value, record):
+                            stored += 1
+                            first.set()
+            finally:
+                left -= 1
+                if not left:
+                    first.set()
+                    done.set()
 
-        async with trio.open_nursery() as nursery:
-            for peer in peers:
-                nursery.start_soon(store, peer)
-        if peers and not stored:
-            raise PutFailed(key.decode(), len(peers))
+        for peer in peers:
+            self._runner.spawn(store, peer)
+        if peers:
+            await first.wait()
+            with trio.move_on_after(PUT_GRACE):
+                await done.wait()
+            if not stored:
+                raise PutFailed(key.decode(), len(peers))
         return stored
 
     def _keep(self, key: bytes, record: Record) -> None:

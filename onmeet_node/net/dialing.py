@@ -23,8 +23,12 @@ CIRCUIT_DELAY = 0.2
 """Head start in seconds of direct addresses over relayed ones, which cost a relay bandwidth."""
 DIAL_LIMIT = 15.0
 """Seconds one address may take; TCP alone would try for two minutes."""
-SKIP_FAILED = 60.0
-"""Seconds for which lookups leave a peer alone that could not be reached; `connect` does not."""
+LOOKUP_DIAL_LIMIT = 2.0
+"""Seconds a lookup waits for the dial of one peer: it has others to ask. A firewall that swallows
+what it forbids would else hold up each lookup for DIAL_LIMIT."""
+SKIP_FAILED = 300.0
+"""Seconds for which lookups leave a peer alone that could not be reached; `connect` does not, nor
+after a change of network."""
 MAX_FAILED = 10_000
 MAX_ADDRESSES = 16
 """Addresses tried of one peer: records come from others, and could list a victim's ports."""
@@ -63,11 +67,14 @@ class Dialer:
                 known = self._network.peerstore.addrs(peer_id)
             except PeerStoreError as error:
                 raise SwarmException(f"no address of {peer} is known") from error
+            ways = [str(a) for a in known if not circuit(str(a))]
             try:
-                await self.connect(peer, [str(a) for a in known if not circuit(str(a))])
-            except NetError as error:
+                with trio.fail_after(LOOKUP_DIAL_LIMIT):
+                    await self.connect(peer, ways)
+            except (NetError, trio.TooSlowError) as error:
+                # NOTE: the race goes on, so a peer that is merely slow is there the next time.
                 self._remember_failure(peer)
-                raise SwarmException(str(error)) from error
+                raise SwarmException(f"{peer} could not be reached: {error}") from error
         return self.connections(peer)
 
     def _remember_failure(self, peer: str) -> None:

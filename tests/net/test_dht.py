@@ -5,7 +5,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 import trio
+from libp2p.peer.id import ID
+from libp2p.peer.peerinfo import PeerInfo
+from multiaddr import Multiaddr
 
+from onmeet_node.net import dht, dialing
 from onmeet_node.net.errors import BadKey, JoinFailed, PutFailed
 from onmeet_node.net.host import Host, HostConfig, open_host
 from onmeet_node.net.patches import Remedies
@@ -173,3 +177,25 @@ async def test_a_lookup_given_up_leaves_the_next_one_working():
                 await two.get(author.key)
         assert text_of(await two.get(author.key)) == b"x"
         await until(lambda: two.stats().calls == 0, 15)
+
+
+async def test_a_server_that_swallows_every_byte_holds_up_no_put_and_no_get():
+    """As behind a firewall that lets out to the bootstrap alone, and answers nothing else."""
+    author = Author()
+    with trio.socket.socket() as mute:
+        await mute.bind(("127.0.0.1", 0))
+        mute.listen(5)  # connections open, and nobody ever reads from them
+        port = mute.getsockname()[1]
+        async with network(1, 2) as ((server,), (one, two)):
+            ghost = "12D3KooWA4Xop1JaT3MHxwYMkCepYsv4iPVopMXwCz5iHYdBfeSB"
+            for host in (server, one, two):
+                table = host._kad.routing_table
+                where = [Multiaddr(f"/ip4/127.0.0.1/tcp/{port}")]
+                await table.add_peer(PeerInfo(ID.from_string(ghost), where))
+                host.raw.get_peerstore().add_addrs(ID.from_string(ghost), where, 3600)
+            with trio.fail_after(dialing.LOOKUP_DIAL_LIMIT + dht.PUT_GRACE + 2):
+                assert await one.put(author.key, author.write(b"in time")) == 1
+            with trio.fail_after(dht.PUT_GRACE + 2):  # who did not answer is left alone for a while
+                assert await one.put(author.key, author.write(b"again", age=-1)) == 1
+            with trio.fail_after(5):
+                assert text_of(await two.get(author.key)) == b"again"
