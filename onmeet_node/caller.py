@@ -133,7 +133,9 @@ class Caller:
 
         Raises the machine's `LocalProtocolError` if a person asks for what no longer makes sense.
         """
-        self._line.settings = LineSettings(busy=self._ledger.busy())
+        self._line.settings = LineSettings(
+            busy=self._ledger.busy(), alerts=self.calls.somebody_listens
+        )
         effects = self._line.handle(event, now=trio.current_time())
         self._perform(effects)
 

@@ -415,6 +415,11 @@ class CallBook:
         self._calls.pop(call.id, None)
 
     # ── ringing ─────────────────────────────────────────────────────────────────────────────────
+    @property
+    def somebody_listens(self) -> bool:
+        """Whether an incoming call is noticed at once."""
+        return bool(self._ringers)
+
     @contextmanager
     def ringer(self) -> Iterator[trio.MemoryReceiveChannel[Call]]:
         """Incoming calls, for somebody who can notice them: while one listens, calls ring."""

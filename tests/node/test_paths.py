@@ -54,6 +54,7 @@ async def test_who_wants_a_relay_shows_no_address_and_both_see_the_path(start: S
                 assert (await told(events, "connected"))["region"] == "de"
                 await told(events, "media")
                 (theirs,) = bob.calls
+                await connected(theirs)
                 assert (call.path, theirs.path) == ("relay", "relay")
                 offered = call.links[0].local_sdp
                 assert offered is not None
@@ -93,6 +94,7 @@ async def test_relay_only_for_all_calls_holds_for_calls_that_come_in(start: Star
         async with alice.call("Bob") as call:
             await connected(call)
             (theirs,) = bob.calls
+            await connected(theirs)
             assert theirs.path == "relay"
             assert theirs.links[0].session.report().local == ("relay/tcp", "relay/udp")
         nursery.cancel_scope.cancel()
