@@ -78,14 +78,15 @@ class TestThePeer:
 
 
 class TestServers:
-    def test_a_relayed_call_outlives_its_coturn(self, lab: Lab, tmp_path: Path) -> None:
+    def test_a_relayed_call_outlives_its_coturn_which_is_started_again(
+        self, lab: Lab, tmp_path: Path
+    ) -> None:
         with (
-            open_scene(lab, tmp_path, servers=2) as scene,
+            open_scene(lab, tmp_path) as scene,
             call(scene.ana, scene.ben, relay_only=True),
         ):
             assert scene.ana.wait("connected")["path"] == "relay"
-            for server in scene.servers[:1]:
-                os.kill(server.coturn(), signal.SIGKILL)
+            os.kill(scene.relaying().coturn(), signal.SIGKILL)
             for machine in (scene.ana, scene.ben):
                 until_media(machine, KEPT_SECONDS)
 
@@ -94,11 +95,12 @@ class TestServers:
             open_scene(lab, tmp_path, servers=2) as scene,
             call(scene.ana, scene.ben, relay_only=True),
         ):
-            first = scene.servers[0]
-            os.kill(first.coturn(), signal.SIGKILL)
-            first.process.kill()
+            used = scene.relaying()
+            os.kill(used.coturn(), signal.SIGKILL)
+            used.process.kill()
             for machine in (scene.ana, scene.ben):
                 until_media(machine, KEPT_SECONDS)
+            assert scene.relaying() is not used
 
     def test_a_bootstrap_that_dies_while_it_rings_costs_no_call(
         self, lab: Lab, tmp_path: Path
@@ -114,7 +116,7 @@ class TestServers:
             hang_up(scene.ana)
             dialling.join(30)
 
-    def test_hidden_people_whose_coturn_dies_while_it_rings_are_told_or_get_through(
+    def test_hidden_people_whose_only_server_goes_while_it_rings_are_told_within_twenty(
         self, lab: Lab, tmp_path: Path
     ) -> None:
         with open_scene(lab, tmp_path, answering=False) as scene:
