@@ -246,6 +246,6 @@ async def _services(config: BootstrapConfig, tell: Tell, view: View) -> None:
             continue
         addresses.append(f"{'/'.join(parts)}/p2p/{peer}")
     at = coturn.own_address(config.turn) if config.turn.serve else None
-    inner = View(wall_clock=time.time, tls=view.tls, turn_at=at)
+    inner = View(wall_clock=time.time, tls=view.tls, turn_at=at, same_machine=True)
     if addresses:
         await examine(addresses, tell, inner)

@@ -47,6 +47,8 @@ class View:
     wall_clock: Callable[[], float] = time.time
     tls: ssl.SSLContext | None = None
     """What TLS certificates are trusted; None: those that this machine trusts."""
+    same_machine: bool = False
+    """Then both have one clock, and that they agree proves nothing."""
     turn_at: str | None = None
     """Go to this IP address for TURN, whatever its URL says: on the same machine."""
 
@@ -137,6 +139,8 @@ async def _described(host: Host, peer: str, tell: Tell, view: View) -> int | Non
         return None
     where = description.region or "none"
     tell(good(f"Its signed description is right; region: {where}."))
+    if view.same_machine:
+        return issued
     off = ahead_of(issued, view.wall_clock())
     if abs(off) < TOLERATED:
         tell(good("Its clock and this machine's agree."))

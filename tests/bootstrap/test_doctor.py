@@ -113,6 +113,7 @@ async def test_nothing_is_wrong_with_a_whole_one_from_inside_and_outside(tmp_pat
         there = await outside(*bootstrap.addresses, view=view)
     assert causes(here) == causes(there) == []
     assert causes(there, Level.POOR) == []
+    assert not any("clock and this machine" in each for each in causes(here, Level.GOOD))
     for service in ("TURN over UDP", "TURN over TCP", "TURN over TLS", "circuit relay", "DHT"):
         assert any(service in each for each in causes(here, Level.GOOD)), service
         assert any(service in each for each in causes(there, Level.GOOD)), service
