@@ -56,6 +56,7 @@ class Line:
         self._me = me
         self._calls: dict[CallId, Call] = {}
         self._over: OrderedDict[CallId, tuple[Identity, CallMessage | None]] = OrderedDict()
+        self._rang: OrderedDict[Identity, tuple[float, ...]] = OrderedDict()
 
     @property
     def calls(self) -> tuple[CallStatus, ...]:
@@ -141,6 +142,7 @@ class Line:
 
     def _accept(self, event: on.AcceptCall, now: float) -> list[Effect]:
         call = self._known(event.call)
+        self._rang.pop(call.peer, None)
         effects = self._pass(call, event, now)
         for other in self._with(call.peer):
             if other is not call:
@@ -203,11 +205,21 @@ class Line:
                 return self._decline_busy(event)
             # a device has one call with us, so it gave up the one we know
             effects += self._settle(call, call.supersede(GIVEN_UP[call.state], now=now))
+        if self._rings_too_often(peer, now):
+            return effects + self._decline_busy(event)
         if any(c.peer != peer or c.state is not State.RECONNECTING for c in self._calls.values()):
             return effects + self._busy(event)
         call, more = Call.ring(self._me, event, invite, now=now, alerts=self.settings.alerts)
         self._calls[call.id] = call
         return effects + more
+
+    def _rings_too_often(self, peer: Identity, now: float) -> bool:
+        recent = [at for at in self._rang.pop(peer, ()) if now - at < timing.RING_WINDOW]
+        too_often = len(recent) >= timing.MAX_RINGS
+        self._rang[peer] = tuple(recent) if too_often else (*recent, now)
+        if len(self._rang) > timing.MAX_RINGERS:
+            self._rang.popitem(last=False)
+        return too_often
 
     def _glare(
         self, ours: Call, event: on.MessageReceived, invite: m.Invite, now: float

@@ -45,6 +45,16 @@ MAX_EARLY_GENERATIONS = 2
 MAX_REMEMBERED = 256
 """Calls that are over, remembered against late and replayed messages."""
 
+MAX_RINGS = 6
+"""Calls of one peer that come in within RING_WINDOW and are not taken; more neither ring nor are
+written down. Whoever holds a code could else ring without end and push calls out of the history."""
+
+RING_WINDOW = 60.0
+"""See MAX_RINGS."""
+
+MAX_RINGERS = 256
+"""Peers whose rings are counted."""
+
 MEDIA_TRIES = 2
 """A call whose first media attempt failed gets a second one, then the truth."""
 

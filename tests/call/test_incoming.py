@@ -6,6 +6,7 @@ import pytest
 
 from onmeet_node.call import effects as do
 from onmeet_node.call import events as on
+from onmeet_node.call import timing
 from onmeet_node.call.effects import EndReason, State
 from onmeet_node.call.errors import LocalProtocolError, UnknownCall
 from onmeet_node.call.line import LineSettings
@@ -279,3 +280,30 @@ def test_answers_to_a_call_that_is_over_are_refused() -> None:
     with pytest.raises(LocalProtocolError):
         alice.does(on.AcceptCall(LOW, frozenset()))
     assert alice.state(LOW) is State.RINGING_IN
+
+
+def test_who_rings_again_and_again_is_told_busy_and_rings_no_more() -> None:
+    phone = Phone()
+    calls = [m.CallId(bytes([n]) * 16) for n in range(1, 9)]
+    for call in calls[: timing.MAX_RINGS]:
+        phone.hears(m.Invite(call=call))
+    effects = phone.hears(m.Invite(call=calls[6]))
+    busy = m.Decline(call=calls[6], reason=m.DeclineReason.BUSY)
+    assert do.Send(BOB, PHONE, busy) in effects
+    assert not [e for e in effects if isinstance(e, do.Ended) and e.call == calls[6]]
+    assert phone.line.calls == ()
+    phone.wait(timing.RING_WINDOW + 1)
+    phone.hears(m.Invite(call=calls[7]))
+    assert [status.call for status in phone.line.calls] == [calls[7]]
+
+
+def test_taking_a_call_forgives_the_rings_before_it() -> None:
+    phone = Phone()
+    for n in range(1, 3 * timing.MAX_RINGS):
+        call = m.CallId(bytes([n]) * 16)
+        phone.hears(m.Invite(call=call))
+        if n % timing.MAX_RINGS == 0:
+            phone.does(on.AcceptCall(call, AUDIO))
+            phone.hears(m.Hangup(call=call))
+            assert phone.line.calls == ()
+    assert phone.line.calls
