@@ -175,7 +175,7 @@ async def measure_load(network: Network, report: Report, options: Options, direc
             raise StepFailed("not even the first nodes could be found")
         report.series("bootstrap: most nodes driven", "nodes").values.append(most)
         _per_node(report, idle)
-        await _calls(report, farm, idle[most], options)
+        await _calls(report, farm, most, idle[most], options)
 
 
 def _per_node(report: Report, idle: dict[int, Cost]) -> None:
@@ -192,14 +192,14 @@ def _per_node(report: Report, idle: dict[int, Cost]) -> None:
         goal.values.append((base + slope * GOAL) / goal_scale)
 
 
-async def _calls(report: Report, farm: Farm, idle: Cost, options: Options) -> None:
-    """Calls at the wanted rate, from the first process's nodes to the nodes of all processes."""
+async def _calls(report: Report, farm: Farm, most: int, idle: Cost, options: Options) -> None:
+    """Calls at the wanted rate, from the first process's nodes to the first `most` nodes."""
     before, began = farm.server.sample(), trio.current_time()
     answer = await farm.workers[0].ask(
         "calls",
         per_minute=options.per_minute,
         length=options.seconds,
-        callees=list(range(farm.reachable)),
+        callees=list(range(most)),
         seconds=options.seconds + 60,
     )
     lasted = trio.current_time() - began
