@@ -36,9 +36,10 @@ def of_media(report: IceReport) -> Iterator[Finding]:
 
 
 def _of_turn(turn: list[ServerReport]) -> Iterator[Finding]:
-    working = [_OVER[s.kind] for s in turn if s.worked]
+    answered = {s.kind for s in turn if s.worked}
+    working = [name for kind, name in _OVER.items() if kind in answered]
     failed = {s.kind: s.error for s in turn if not s.worked}
-    ways = ", ".join(dict.fromkeys(working))
+    ways = ", ".join(working)
     if not working:
         why = next(iter(failed.values()), "no answer")
         yield finding(
