@@ -5,14 +5,17 @@ On a direct path the ICMP errors of its closed port tell; behind a relay the bro
 
 from __future__ import annotations
 
+import asyncio
 import pathlib
 import shutil
 
+import aioice
 import pytest
 import trio
 
 from onmeet_node.media.aiortc_endpoint import AiortcEndpoint
 from onmeet_node.media.endpoint import Connected, FirstFrame, Path, PathLost, SessionConfig
+from onmeet_node.media.ice import IceAgent
 from onmeet_node.wire.messages import Kind
 from tests.media.coturn import run_coturn
 from tests.media.peer_process import start_peer
@@ -77,3 +80,17 @@ async def test_a_suspicion_that_is_wrong_changes_nothing(
             await pair.a.session.suspect()
             await trio.sleep(0.3)  # time itself: long enough to decide wrongly
         assert not pair.a.have(PathLost)
+
+
+async def test_closing_at_the_moment_of_a_hint_is_not_overheard(endpoint: AiortcEndpoint) -> None:
+    async def aio_close_while_hinted() -> bool:
+        replaced = aioice.Connection(ice_controlling=True)
+        agent = IceAgent(replaced, (), relay_only=False, on_path=lambda _up: None)
+        pause = asyncio.ensure_future(agent._pause(30))
+        await asyncio.sleep(0)
+        agent._hurry.set()
+        pause.cancel()
+        await asyncio.wait({pause})
+        return pause.cancelled()
+
+    assert await endpoint._thread.run(aio_close_while_hinted)
