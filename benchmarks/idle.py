@@ -11,8 +11,8 @@ from benchmarks.measure import Report
 from benchmarks.nodes import Node, befriend, open_bootstrap
 from benchmarks.places import Network, traffic
 
-SETTLE_SECONDS = 10.0
-"""After the start: joining, publishing and the first pings are no idling."""
+SETTLE_SECONDS = 60.0
+"""The first minute publishes, looks for ways and is looked at by bootstraps, once."""
 
 
 async def measure_idle(
