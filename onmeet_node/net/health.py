@@ -5,7 +5,6 @@ import logging
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import trio
 from libp2p.abc import INetConn
@@ -28,9 +27,6 @@ IDLE_SECONDS = 60.0
 """For which nothing happened on a connection that is dropped as unused."""
 KEEP_WARM = 3
 """Unused connections that stay, so that a lookup need not begin with dialling."""
-_LAYERS = ("secured_conn", "conn", "stream", "_ws_connection", "_stream", "socket")
-"""How the library's objects hold each other, from a muxed connection down to a socket."""
-_MAX_DEPTH = 10
 
 
 class NoAutoConnect(AutoConnector):
@@ -89,24 +85,6 @@ async def probe(conns: Sequence[INetConn], seconds: float) -> None:
 def relayed(conn: INetConn) -> bool:
     """Whether a connection is a circuit."""
     return conn.muxed_conn.get_connection_type() is ConnectionType.RELAYED
-
-
-def local_ip(conn: INetConn) -> str | None:
-    """The address of this machine that a connection runs over; None for circuits."""
-    layers: list[Any] = [conn.muxed_conn]
-    for _ in range(_MAX_DEPTH):
-        layers = [
-            below
-            for layer in layers
-            for name in _LAYERS
-            if (below := getattr(layer, name, None)) is not None
-        ]
-        for layer in layers:
-            if hasattr(layer, "getsockname"):
-                with contextlib.suppress(OSError):
-                    return str(layer.getsockname()[0])
-                return None
-    return None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,15 @@ def remote_ip(connection: object) -> str | None:
 
     NOTE: the library's own `get_remote_address` gives None for IPv6 and for WebSocket.
     """
+    return _ask_socket(connection, "getpeername")
+
+
+def local_ip(connection: object) -> str | None:
+    """The address of this machine that a connection of the library runs over; None for circuits."""
+    return _ask_socket(connection, "getsockname")
+
+
+def _ask_socket(connection: object, question: str) -> str | None:
     layers: list[Any] = [connection]
     for _ in range(_MAX_DEPTH):
         layers = [
@@ -26,9 +35,9 @@ def remote_ip(connection: object) -> str | None:
             if (below := getattr(layer, name, None)) is not None
         ]
         for layer in layers:
-            if hasattr(layer, "getpeername"):
+            if hasattr(layer, question):
                 try:
-                    return str(layer.getpeername()[0])
+                    return str(getattr(layer, question)()[0])
                 except OSError:
                     return None
     return None

@@ -13,7 +13,8 @@ from libp2p.network.swarm import Swarm
 from onmeet_node.net.addresses import interface_addresses
 from onmeet_node.net.calls import LibraryCalls
 from onmeet_node.net.dialing import Dialer
-from onmeet_node.net.health import PRUNE_EVERY, drop, drop_all, local_ip, probe, prune, relayed
+from onmeet_node.net.health import PRUNE_EVERY, drop, drop_all, probe, prune, relayed
+from onmeet_node.net.origin import local_ip
 
 SUSPECT_SECONDS = 3.0
 """For a suspected peer to answer a ping: the slowest of usable links, or a machine that is busy."""
@@ -80,7 +81,7 @@ class Upkeep:
         stranded = [
             conn
             for conn in self._network.get_connections()
-            if (ip := local_ip(conn)) is not None
+            if (ip := local_ip(conn.muxed_conn)) is not None
             and not ipaddress.ip_address(ip.partition("%")[0]).is_loopback
             and ip not in own
         ]
