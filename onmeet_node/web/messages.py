@@ -1,0 +1,895 @@
+"""What the app's page and its node say to each other over their WebSocket (docs/API, "The app").
+
+Each is one binary WebSocket message in the wire encoding (`wire.codec`). From this file
+``python -m onmeet_node.web.typescript`` makes `ui/src/core/messages.ts`. The page says `Hello`
+first; the node answers with `Welcome`, then with what the page needs as snapshots (`Home`, `Me`,
+`People`, `Calls`), and sends one again whenever something in it changed: all pages show the same.
+
+A request carries a number of the page's own; exactly one `Done`, `Refused` or answer names it.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import attrs
+
+from onmeet_node.call.effects import EndReason, Ring, State
+from onmeet_node.call.line import Busy
+from onmeet_node.identity.policy import ReachPolicy
+from onmeet_node.identity.profile import Field, Share
+from onmeet_node.wire.codec import MAX_LIST, Codec
+from onmeet_node.wire.fields import (
+    Choice,
+    Flag,
+    Integer,
+    Maybe,
+    Nested,
+    Several,
+    Text,
+    field,
+    maybe,
+)
+from onmeet_node.wire.messages import (
+    MAX_CANDIDATES,
+    MAX_FIELD_CHARS,
+    MAX_NAME_CHARS,
+    MAX_SDP_CHARS,
+    MAX_TEXT_CHARS,
+    Candidate,
+    Kind,
+    Unknown,
+)
+
+VERSION = 1
+"""Of this protocol. A page that has another is told to reload (`Outdated`)."""
+MAX_PAGE_BYTES = 65_519
+"""Of one message from a page; an SDP offer with its candidates is the longest."""
+MAX_NODE_BYTES = 2 * 2**20
+"""Of one message to a page; a snapshot of a thousand people is the longest."""
+MAX_CODE_CHARS = 2_000
+MAX_SENTENCE_CHARS = 2_000
+MAX_PASSPHRASE_CHARS = 1_000
+_SAFE = 2**53 - 1
+
+
+class Keeper(enum.StrEnum):
+    """What opens the home at each start."""
+
+    PASSPHRASE = "passphrase"  # noqa: S105 - a name
+    KEYRING = "keyring"
+    KEY_FILE = "key-file"
+
+
+class Phase(enum.StrEnum):
+    """How far the node is."""
+
+    NEW = "new"
+    """There is no home yet: first run."""
+    LOCKED = "locked"
+    """The passphrase is needed."""
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    """The home was deleted, or the node is being stopped."""
+
+
+class ContactStatus(enum.StrEnum):
+    """How a person stands to us."""
+
+    ACCEPTED = "accepted"
+    REQUESTED_BY_US = "requested-by-us"
+    REQUESTED_BY_THEM = "requested-by-them"
+    BLOCKED = "blocked"
+    IGNORED = "ignored"
+    STRANGER = "stranger"
+
+
+class MediaPath(enum.StrEnum):
+    """How media travels: the type of our candidate in the nominated pair."""
+
+    HOST = "host"
+    SRFLX = "srflx"
+    RELAY = "relay"
+
+
+def _hex(size: int) -> Text:
+    return Text(2 * size, 2 * size, pattern="[0-9a-f]*")
+
+
+_IDENTITY, _CALL = _hex(32), _hex(16)
+_SENTENCE = Text(0, MAX_SENTENCE_CHARS)
+_NAME = Text(0, MAX_NAME_CHARS)
+_VALUE = Text(0, MAX_FIELD_CHARS)
+_TIME = Integer(0, _SAFE)
+"""Unix seconds."""
+
+
+def _number() -> Any:
+    return field(Integer(0, 2**31 - 1))
+
+
+# ── the page speaks: who it is ───────────────────────────────────────────────────────────────────
+@attrs.frozen(kw_only=True)
+class Hello:
+    """First message of a page. `token`: from ``POST /session`` (64 hex digits)."""
+
+    version: int = field(Integer(0, 2**31 - 1))
+    token: str = field(Text(64, 64, ascii=True), hidden=True)
+    language: str = field(Text(2, 35, ascii=True), default="en")
+
+
+@attrs.frozen(kw_only=True)
+class Focus:
+    """The person looks at this page now: calls ring here first."""
+
+
+# ── requests ─────────────────────────────────────────────────────────────────────────────────────
+@attrs.frozen(kw_only=True)
+class CreateHome:
+    """First run. `passphrase` only with that keeper. Answered with `Done`."""
+
+    id: int = _number()
+    name: str = field(_NAME)
+    keeper: Keeper = field(Choice(Keeper))
+    passphrase: str | None = maybe(Text(1, MAX_PASSPHRASE_CHARS), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class UnlockHome:
+    """Opens the home. Answered with `Done`, or `Refused` for a wrong passphrase."""
+
+    id: int = _number()
+    passphrase: str = field(Text(1, MAX_PASSPHRASE_CHARS), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class NewCode:
+    """Makes a contact code. `days` 0: for good. Answered with `Done`; `People` has it then."""
+
+    id: int = _number()
+    label: str | None = maybe(Text(1, MAX_NAME_CHARS))
+    days: int = field(Integer(0, 3_650), default=0)
+    direct: bool = field(Flag(), default=True)
+
+
+@attrs.frozen(kw_only=True)
+class RevokeCode:
+    """Ends a contact code at once."""
+
+    id: int = _number()
+    label: str = field(Text(1, MAX_NAME_CHARS))
+
+
+@attrs.frozen(kw_only=True)
+class ReadCode:
+    """Whose code is this? Answered with `CodeRead`, or `Refused` saying what is wrong with it."""
+
+    id: int = _number()
+    code: str = field(Text(1, MAX_CODE_CHARS), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class DrawQr:
+    """A QR code of this text. Answered with `Qr`."""
+
+    id: int = _number()
+    text: str = field(Text(1, MAX_CODE_CHARS), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class AddContact:
+    """Adds somebody by their code and asks them. Answered with `Added`."""
+
+    id: int = _number()
+    code: str = field(Text(1, MAX_CODE_CHARS), hidden=True)
+    name: str | None = maybe(Text(1, MAX_NAME_CHARS))
+    note: str | None = maybe(Text(0, 280), hidden=True)
+
+
+class PersonAction(enum.StrEnum):
+    """What may be done about a person."""
+
+    ACCEPT = "accept"
+    IGNORE = "ignore"
+    """Puts a request away; they learn nothing, and asking again changes nothing."""
+    BLOCK = "block"
+    UNBLOCK = "unblock"
+    REMOVE = "remove"
+    MARK_VERIFIED = "mark-verified"
+    FAVOURITE = "favourite"
+    NO_FAVOURITE = "no-favourite"
+
+
+@attrs.frozen(kw_only=True)
+class ChangePerson:
+    """Answered with `Done`; `People` follows."""
+
+    id: int = _number()
+    identity: str = field(_IDENTITY)
+    action: PersonAction = field(Choice(PersonAction))
+
+
+@attrs.frozen(kw_only=True)
+class RenamePerson:
+    """How a person is called here; empty: as they call themselves."""
+
+    id: int = _number()
+    identity: str = field(_IDENTITY)
+    name: str = field(_NAME)
+
+
+@attrs.frozen(kw_only=True)
+class LookFor:
+    """Is this person reachable now? Answered with `Presence`, after 10 s at the latest."""
+
+    id: int = _number()
+    identity: str = field(_IDENTITY)
+
+
+@attrs.frozen(kw_only=True)
+class Verify:
+    """Answered with `SafetyNumber`."""
+
+    id: int = _number()
+    identity: str = field(_IDENTITY)
+
+
+@attrs.frozen(kw_only=True)
+class FieldShown:
+    """One field of the profile and who may see it."""
+
+    name: Field = field(Choice(Field))
+    value: str = field(_VALUE)
+    share: Share = field(Choice(Share))
+
+
+@attrs.frozen(kw_only=True)
+class ChangeProfile:
+    """What is given is changed. Answered with `Done`; `Me` follows."""
+
+    id: int = _number()
+    fields: tuple[FieldShown, ...] = field(Several(Nested(FieldShown), 0, 8), default=())
+    reach: ReachPolicy | None = maybe(Choice(ReachPolicy))
+    busy: Busy | None = maybe(Choice(Busy))
+
+
+@attrs.frozen(kw_only=True)
+class ChangeSettings:
+    """What is given is changed. `region`: ``ca``, ``de`` or ``any``. Answered with `Done`."""
+
+    id: int = _number()
+    relay_only: bool | None = maybe(Flag())
+    region: str | None = maybe(Text(2, 3, pattern="ca|de|any"))
+    add_bootstrap: str | None = maybe(Text(1, 512))
+    remove_bootstrap: str | None = maybe(Text(1, 512))
+
+
+@attrs.frozen(kw_only=True)
+class Dial:
+    """Calls somebody, with this page's devices. Answered with `Dialled`."""
+
+    id: int = _number()
+    identity: str = field(_IDENTITY)
+    kinds: tuple[Kind, ...] = field(Several(Choice(Kind), 1, 2, distinct=True))
+    relay_only: bool = field(Flag(), default=False)
+
+
+@attrs.frozen(kw_only=True)
+class Take:
+    """Takes the ringing call on this page. `Refused` if it rings no more."""
+
+    id: int = _number()
+    call: str = field(_CALL)
+    kinds: tuple[Kind, ...] = field(Several(Choice(Kind), 1, 2, distinct=True))
+    relay_only: bool = field(Flag(), default=False)
+
+
+class CallAction(enum.StrEnum):
+    """What may be done about a call."""
+
+    DECLINE = "decline"
+    SILENCE = "silence"
+    HANG_UP = "hang-up"
+    MOVE_HERE = "move-here"
+    """Go on with this page's devices in place of another page's."""
+    RESTART_MEDIA = "restart-media"
+
+
+@attrs.frozen(kw_only=True)
+class ChangeCall:
+    """Answered with `Done`; `Calls` follows. `note`: with `decline`, a line for the caller."""
+
+    id: int = _number()
+    call: str = field(_CALL)
+    action: CallAction = field(Choice(CallAction))
+    note: str | None = maybe(Text(1, 280), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class TellMedia:
+    """What this page sends in a call now; the other side is told."""
+
+    call: str = field(_CALL)
+    muted: bool = field(Flag())
+    camera_off: bool = field(Flag())
+    sharing: bool = field(Flag())
+
+
+@attrs.frozen(kw_only=True)
+class ReadHistory:
+    """Answered with `History`, newest first."""
+
+    id: int = _number()
+    limit: int = field(Integer(1, 500), default=100)
+
+
+@attrs.frozen(kw_only=True)
+class DeleteHistory:
+    """One call, or all (None), for good."""
+
+    id: int = _number()
+    call: str | None = maybe(_CALL)
+
+
+@attrs.frozen(kw_only=True)
+class Examine:
+    """``onmeet doctor``. Answered with `Findings`."""
+
+    id: int = _number()
+
+
+@attrs.frozen(kw_only=True)
+class DeleteEverything:
+    """Deletes this home for good; `name` is the person's own, typed as a confirmation."""
+
+    id: int = _number()
+    name: str = field(_NAME)
+
+
+# ── the page speaks: media ───────────────────────────────────────────────────────────────────────
+def _session() -> Any:
+    return field(Integer(1, 2**31 - 1))
+
+
+_SDP = Text(1, MAX_SDP_CHARS, ascii=True)
+
+
+@attrs.frozen(kw_only=True)
+class Described:
+    """The page's SDP for a session: the offer it was asked for, or its answer to one."""
+
+    session: int = _session()
+    sdp: str = field(_SDP, hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class Found:
+    """ICE candidates of the page."""
+
+    session: int = _session()
+    candidates: tuple[Candidate, ...] = field(
+        Several(Nested(Candidate), 0, MAX_CANDIDATES), default=()
+    )
+    end: bool = field(Flag(), default=False)
+
+
+@attrs.frozen(kw_only=True)
+class MediaConnected:
+    """ICE and DTLS are up, or up again. `server`: URL of the TURN server of a relay candidate."""
+
+    session: int = _session()
+    path: MediaPath = field(Choice(MediaPath))
+    server: str | None = maybe(Text(1, 512), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class MediaFirstFrame:
+    """The first frame of a kind was decoded."""
+
+    session: int = _session()
+    kind: Kind = field(Choice(Kind))
+
+
+@attrs.frozen(kw_only=True)
+class MediaPathLost:
+    """The path does not work; the node makes a media re-offer."""
+
+    session: int = _session()
+
+
+@attrs.frozen(kw_only=True)
+class MediaFailed:
+    """The session cannot go on. `why`: for people, as `MediaError` would say it."""
+
+    session: int = _session()
+    why: str = field(_SENTENCE, hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class StreamCounters:
+    """One kind of media since the session began; as `media.endpoint.StreamStats`."""
+
+    kind: Kind = field(Choice(Kind))
+    frames_sent: int = field(Integer(0, _SAFE), default=0)
+    frames_decoded: int = field(Integer(0, _SAFE), default=0)
+    frames_concealed: int = field(Integer(0, _SAFE), default=0)
+    packets_sent: int = field(Integer(0, _SAFE), default=0)
+    packets_received: int = field(Integer(0, _SAFE), default=0)
+    packets_lost: int = field(Integer(0, _SAFE), default=0)
+    bytes_sent: int = field(Integer(0, _SAFE), default=0)
+    bytes_received: int = field(Integer(0, _SAFE), default=0)
+    jitter_ms: int = field(Integer(0, 100_000), default=0)
+    round_trip_ms: int | None = maybe(Integer(0, 100_000))
+
+
+@attrs.frozen(kw_only=True)
+class PairSeen:
+    """Candidate pairs of one kind: ``host/udp`` and so on; as `media.report.PairReport`."""
+
+    local: str = field(Text(1, 32, ascii=True))
+    remote: str = field(Text(1, 32, ascii=True))
+    state: str = field(Text(1, 32, ascii=True))
+    count: int = field(Integer(1, 1_000), default=1)
+
+
+@attrs.frozen(kw_only=True)
+class ServerSeen:
+    """What came of asking one STUN or TURN server; as `media.report.ServerReport`."""
+
+    kind: str = field(Text(1, 32, ascii=True))
+    worked: bool = field(Flag())
+    error: str = field(Text(0, 200), default="")
+
+
+@attrs.frozen(kw_only=True)
+class MediaCounters:
+    """Sent every 2 s while a session is connected, at each change of its ICE state, and at the end.
+
+    Types only: no address ever.
+    """
+
+    session: int = _session()
+    streams: tuple[StreamCounters, ...] = field(Several(Nested(StreamCounters), 0, 4), default=())
+    local: tuple[str, ...] = field(Several(Text(1, 32, ascii=True), 0, 16), default=())
+    remote: tuple[str, ...] = field(Several(Text(1, 32, ascii=True), 0, 16), default=())
+    pairs: tuple[PairSeen, ...] = field(Several(Nested(PairSeen), 0, 24), default=())
+    servers: tuple[ServerSeen, ...] = field(Several(Nested(ServerSeen), 0, 8), default=())
+
+
+# ── the node speaks ──────────────────────────────────────────────────────────────────────────────
+# No field of these has a default: what is encoded is complete, and a page needs none of its own.
+@attrs.frozen(kw_only=True)
+class Welcome:
+    """The page is let in. `page` numbers it; calls name the page that has their devices."""
+
+    page: int = field(Integer(1, 2**31 - 1))
+    release: str = field(Text(1, 40))
+    keyring: bool = field(Flag())
+    """Whether this system has a keyring that could keep the key."""
+
+
+@attrs.frozen(kw_only=True)
+class Outdated:
+    """The page is of another release than the node: reload."""
+
+    version: int = field(Integer(0, 2**31 - 1))
+
+
+@attrs.frozen(kw_only=True)
+class Home:
+    """How far the node is. `trouble`: why it did not start, if it did not."""
+
+    phase: Phase = field(Choice(Phase))
+    reachable: bool = field(Flag())
+    bootstraps: int = field(Integer(0, 1_000))
+    """Connected now."""
+    trouble: str | None = field(Maybe(_SENTENCE))
+
+
+@attrs.frozen(kw_only=True)
+class Me:
+    """The person's own profile and settings."""
+
+    identity: str = field(_IDENTITY)
+    fields: tuple[FieldShown, ...] = field(Several(Nested(FieldShown), 0, 8))
+    reach: ReachPolicy = field(Choice(ReachPolicy))
+    busy: Busy = field(Choice(Busy))
+    relay_only: bool = field(Flag())
+    region: str | None = field(Maybe(Text(2, 2)))
+    bootstraps: tuple[str, ...] = field(Several(Text(1, 512), 0, 64))
+
+
+@attrs.frozen(kw_only=True)
+class CardShown:
+    """What a person shows us of themselves. Cleaned: no control or direction characters."""
+
+    name: str | None = field(Maybe(_NAME))
+    country: str | None = field(Maybe(Text(2, 2)))
+    phone: str | None = field(Maybe(_VALUE), hidden=True)
+    email: str | None = field(Maybe(_VALUE), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class Person:
+    """Somebody we know, or who asks. `name` is cleaned like a card's."""
+
+    identity: str = field(_IDENTITY)
+    name: str = field(_NAME)
+    status: ContactStatus = field(Choice(ContactStatus))
+    verified: bool = field(Flag())
+    favourite: bool = field(Flag())
+    last_seen: int | None = field(Maybe(_TIME))
+    connected: bool = field(Flag())
+    """Whether a sealed channel is open: reachable at this moment."""
+    note: str | None = field(Maybe(Text(0, 280)), hidden=True)
+    """What they wrote with their request."""
+    card: CardShown = field(Nested(CardShown))
+
+
+@attrs.frozen(kw_only=True)
+class Code:
+    """A live contact code. `expires`: Unix seconds."""
+
+    label: str = field(Text(0, MAX_NAME_CHARS))
+    uri: str = field(Text(1, MAX_CODE_CHARS), hidden=True)
+    expires: int | None = field(Maybe(_TIME))
+    direct: bool = field(Flag())
+
+
+@attrs.frozen(kw_only=True)
+class People:
+    """Everybody we know, sorted by name, and the live codes."""
+
+    people: tuple[Person, ...] = field(Several(Nested(Person), 0, MAX_LIST))
+    codes: tuple[Code, ...] = field(Several(Nested(Code), 0, MAX_LIST))
+
+
+@attrs.frozen(kw_only=True)
+class PeerMedia:
+    """What the other side sends."""
+
+    muted: bool = field(Flag())
+    camera_off: bool = field(Flag())
+    sharing: bool = field(Flag())
+
+
+@attrs.frozen(kw_only=True)
+class CallShown:
+    """A call that is going on. `page`: whose devices it uses; None: no page's."""
+
+    call: str = field(_CALL)
+    identity: str = field(_IDENTITY)
+    name: str = field(_NAME)
+    outgoing: bool = field(Flag())
+    state: State = field(Choice(State))
+    ring: Ring | None = field(Maybe(Choice(Ring)))
+    kinds: tuple[Kind, ...] = field(Several(Choice(Kind), 0, 2))
+    began: int = field(_TIME)
+    answered: int | None = field(Maybe(_TIME))
+    path: MediaPath | None = field(Maybe(Choice(MediaPath)))
+    region: str | None = field(Maybe(Text(2, 2)))
+    sas: str | None = field(Maybe(Text(1, 80)))
+    page: int | None = field(Maybe(Integer(1, 2**31 - 1)))
+    session: int | None = field(Maybe(Integer(1, 2**31 - 1)))
+    """The media session of that page that is in use."""
+    peer_media: PeerMedia | None = field(Maybe(Nested(PeerMedia)))
+
+
+@attrs.frozen(kw_only=True)
+class Calls:
+    """The calls that are going on, the oldest first."""
+
+    calls: tuple[CallShown, ...] = field(Several(Nested(CallShown), 0, 64))
+
+
+@attrs.frozen(kw_only=True)
+class Over:
+    """A call has ended; `sentence` says why and what to try, `detail` what failed exactly."""
+
+    call: str = field(_CALL)
+    identity: str = field(_IDENTITY)
+    name: str = field(_NAME)
+    outgoing: bool = field(Flag())
+    reason: EndReason = field(Choice(EndReason))
+    sentence: str = field(_SENTENCE)
+    detail: str | None = field(Maybe(_SENTENCE))
+    seconds: int = field(Integer(0, _SAFE))
+
+
+class Happening(enum.StrEnum):
+    """What a person wants to be told of besides calls."""
+
+    CONTACT_REQUEST = "contact-request"
+    CONTACT_ACCEPTED = "contact-accepted"
+    MISSED_CALL = "missed-call"
+
+
+@attrs.frozen(kw_only=True)
+class News:
+    """Something happened. `age`: seconds ago; `note`: what they wrote with it."""
+
+    what: Happening = field(Choice(Happening))
+    identity: str = field(_IDENTITY)
+    name: str = field(_NAME)
+    age: int = field(Integer(0, _SAFE))
+    note: str | None = field(Maybe(Text(0, MAX_TEXT_CHARS)), hidden=True)
+
+
+# ── answers ──────────────────────────────────────────────────────────────────────────────────────
+@attrs.frozen(kw_only=True)
+class Done:
+    """It is done."""
+
+    id: int = _number()
+
+
+@attrs.frozen(kw_only=True)
+class Refused:
+    """It is not done. `kind` names the error for programs, `sentence` says what to do."""
+
+    id: int = _number()
+    kind: str = field(Text(1, 64, ascii=True))
+    sentence: str = field(_SENTENCE)
+
+
+@attrs.frozen(kw_only=True)
+class CodeRead:
+    """Whose code it is. `name`: as the code says, nobody vouches for it."""
+
+    id: int = _number()
+    identity: str = field(_IDENTITY)
+    name: str | None = field(Maybe(_NAME))
+    expires: int | None = field(Maybe(_TIME))
+    known: bool = field(Flag())
+
+
+@attrs.frozen(kw_only=True)
+class Qr:
+    """Rows of modules, ``1`` is dark; the quiet zone is not included."""
+
+    id: int = _number()
+    rows: tuple[str, ...] = field(Several(Text(1, 177, pattern="[01]*"), 1, 177))
+
+
+@attrs.frozen(kw_only=True)
+class Added:
+    """The contact is there. `delivered`: the request reached them already."""
+
+    id: int = _number()
+    identity: str = field(_IDENTITY)
+    delivered: bool = field(Flag())
+
+
+@attrs.frozen(kw_only=True)
+class Presence:
+    """Whether a sealed channel to this person could be opened."""
+
+    id: int = _number()
+    reachable: bool = field(Flag())
+
+
+@attrs.frozen(kw_only=True)
+class SafetyNumber:
+    """60 digits, the same on both sides, and a QR code of them."""
+
+    id: int = _number()
+    number: str = field(Text(60, 80))
+    rows: tuple[str, ...] = field(Several(Text(1, 177, pattern="[01]*"), 1, 177))
+
+
+@attrs.frozen(kw_only=True)
+class Dialled:
+    """The call is being made. It may end as another one when both dialled at once."""
+
+    id: int = _number()
+    call: str = field(_CALL)
+
+
+@attrs.frozen(kw_only=True)
+class PastCall:
+    """An ended call, as `history.list` tells it. `report`: the ICE report as JSON."""
+
+    call: str = field(_CALL)
+    identity: str = field(_IDENTITY)
+    name: str = field(_NAME)
+    outgoing: bool = field(Flag())
+    started: int = field(_TIME)
+    seconds: int = field(Integer(0, _SAFE))
+    reason: EndReason | None = field(Maybe(Choice(EndReason)))
+    sentence: str = field(_SENTENCE)
+    path: MediaPath | None = field(Maybe(Choice(MediaPath)))
+    region: str | None = field(Maybe(Text(2, 2)))
+    note: str | None = field(Maybe(Text(0, MAX_TEXT_CHARS)), hidden=True)
+    report: str | None = field(Maybe(Text(0, 8_192)), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class History:
+    """Past calls, newest first."""
+
+    id: int = _number()
+    calls: tuple[PastCall, ...] = field(Several(Nested(PastCall), 0, 500))
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """One line of ``onmeet doctor``. `grade`: ``good``, ``note`` or ``bad``."""
+
+    grade: str = field(Text(1, 16, ascii=True))
+    sentence: str = field(_SENTENCE)
+    remedy: str | None = field(Maybe(_SENTENCE))
+
+
+@attrs.frozen(kw_only=True)
+class Findings:
+    """What works from here and what does not."""
+
+    id: int = _number()
+    findings: tuple[Finding, ...] = field(Several(Nested(Finding), 0, 64))
+
+
+# ── the node speaks: media ───────────────────────────────────────────────────────────────────────
+@attrs.frozen(kw_only=True)
+class Server:
+    """A STUN or TURN server (RFC 7064, 7065)."""
+
+    url: str = field(Text(1, 512))
+    username: str | None = field(Maybe(Text(0, 256)), hidden=True)
+    credential: str | None = field(Maybe(Text(0, 256)), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class OpenMedia:
+    """Make a peer connection for a call, with a transceiver of each kind and no track.
+
+    Chat is the negotiated data channel ``onmeet``, id 0. Nothing of camera or microphone is opened
+    before `AttachMedia`.
+    """
+
+    session: int = _session()
+    call: str = field(_CALL)
+    kinds: tuple[Kind, ...] = field(Several(Choice(Kind), 1, 2))
+    servers: tuple[Server, ...] = field(Several(Nested(Server), 0, 16))
+    relay_only: bool = field(Flag())
+
+
+@attrs.frozen(kw_only=True)
+class MakeOffer:
+    """Answer with `Described`; candidates may follow it in `Found`."""
+
+    session: int = _session()
+
+
+@attrs.frozen(kw_only=True)
+class TakeOffer:
+    """The peer's offer. Answer with `Described`."""
+
+    session: int = _session()
+    sdp: str = field(_SDP, hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class TakeAnswer:
+    """The peer's answer; connecting begins."""
+
+    session: int = _session()
+    sdp: str = field(_SDP, hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class TakeCandidates:
+    """ICE candidates of the peer."""
+
+    session: int = _session()
+    candidates: tuple[Candidate, ...] = field(Several(Nested(Candidate), 0, MAX_CANDIDATES))
+    end: bool = field(Flag())
+
+
+@attrs.frozen(kw_only=True)
+class AttachMedia:
+    """The call was accepted: open camera and microphone as chosen and send them (replaceTrack)."""
+
+    session: int = _session()
+    kinds: tuple[Kind, ...] = field(Several(Choice(Kind), 0, 2))
+
+
+@attrs.frozen(kw_only=True)
+class MuteMedia:
+    """Somebody else (the command line) muted this end."""
+
+    session: int = _session()
+    kind: Kind = field(Choice(Kind))
+    muted: bool = field(Flag())
+
+
+@attrs.frozen(kw_only=True)
+class SuspectMedia:
+    """The peer may be gone: look now whether packets still come; `MediaPathLost` if not."""
+
+    session: int = _session()
+
+
+@attrs.frozen(kw_only=True)
+class CloseMedia:
+    """Close the peer connection and, if no other session of this call is left, the devices."""
+
+    session: int = _session()
+
+
+FromPage = (
+    Hello
+    | Focus
+    | CreateHome
+    | UnlockHome
+    | NewCode
+    | RevokeCode
+    | ReadCode
+    | DrawQr
+    | AddContact
+    | ChangePerson
+    | RenamePerson
+    | LookFor
+    | Verify
+    | ChangeProfile
+    | ChangeSettings
+    | Dial
+    | Take
+    | ChangeCall
+    | TellMedia
+    | ReadHistory
+    | DeleteHistory
+    | Examine
+    | DeleteEverything
+    | Described
+    | Found
+    | MediaConnected
+    | MediaFirstFrame
+    | MediaPathLost
+    | MediaFailed
+    | MediaCounters
+    | Unknown
+)
+FromNode = (
+    Welcome
+    | Outdated
+    | Home
+    | Me
+    | People
+    | Calls
+    | Over
+    | News
+    | Done
+    | Refused
+    | CodeRead
+    | Qr
+    | Added
+    | Presence
+    | SafetyNumber
+    | Dialled
+    | History
+    | Findings
+    | OpenMedia
+    | MakeOffer
+    | TakeOffer
+    | TakeAnswer
+    | TakeCandidates
+    | AttachMedia
+    | MuteMedia
+    | SuspectMedia
+    | CloseMedia
+)
+FromPageMedia = (
+    Described
+    | Found
+    | MediaConnected
+    | MediaFirstFrame
+    | MediaPathLost
+    | MediaFailed
+    | MediaCounters
+)
+"""What a page says about its media sessions; the page endpoint takes these."""
+
+from_page: Codec[FromPage] = Codec(FromPage, limit=MAX_PAGE_BYTES)
+from_node: Codec[FromNode] = Codec(FromNode, limit=MAX_NODE_BYTES)

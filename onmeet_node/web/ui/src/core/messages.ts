@@ -1,0 +1,695 @@
+// Made from onmeet_node/web/messages.py by: python -m onmeet_node.web.typescript
+// A test compares the two; change the Python and run it again.
+
+export const VERSION = 1;
+export const MAX_PAGE_BYTES = 65519;
+export const MAX_NODE_BYTES = 2097152;
+
+/** What opens the home at each start. */
+export type Keeper = "passphrase" | "keyring" | "key-file";
+
+/** What may be done about a person. */
+export type PersonAction = "accept" | "ignore" | "block" | "unblock" | "remove" | "mark-verified" | "favourite" | "no-favourite";
+
+/** Whom this person is reachable by. */
+export type ReachPolicy = "anyone" | "codes" | "contacts";
+
+/** What a caller learns while we are in another call. */
+export type Busy = "tell" | "hide";
+
+/** A kind of media that a call carries. */
+export type Kind = "audio" | "video";
+
+/** What may be done about a call. */
+export type CallAction = "decline" | "silence" | "hang-up" | "move-here" | "restart-media";
+
+/** How media travels: the type of our candidate in the nominated pair. */
+export type MediaPath = "host" | "srflx" | "relay";
+
+/** How far the node is. */
+export type Phase = "new" | "locked" | "starting" | "running" | "stopped";
+
+/** Why a call ended, as told to the person and kept in the history (P14). */
+export type EndReason = "hung-up" | "peer-hung-up" | "cancelled" | "missed" | "declined" | "peer-declined" | "peer-busy" | "busy" | "no-answer" | "not-reachable" | "answered-elsewhere" | "superseded" | "media-failed" | "connection-lost" | "peer-error" | "shutdown";
+
+/** What a person wants to be told of besides calls. */
+export type Happening = "contact-request" | "contact-accepted" | "missed-call";
+
+/** The fields of a profile. */
+export type Field = "name" | "country" | "phone" | "email";
+
+/** Who sees a field. */
+export type Share = "everyone" | "contacts" | "nobody";
+
+/** How a person stands to us. */
+export type ContactStatus = "accepted" | "requested-by-us" | "requested-by-them" | "blocked" | "ignored" | "stranger";
+
+/** The states of DESIGN 4.4. */
+export type State = "dialing" | "ringing-out" | "ringing-in" | "connecting" | "connected" | "reconnecting" | "ended";
+
+/** What a caller knows of the ringing. All but `SENT` are the callee's own words (`RingState`):
+ * nothing here may make a caller believe that a phone rings which does not (P14).
+ */
+export type Ring = "sent" | "delivered" | "alerting" | "silenced";
+
+/** One field of the profile and who may see it. */
+export interface FieldShown {
+  name: Field;
+  value: string;
+  share: Share;
+}
+
+/** One ICE candidate, as in RFC 8839 ``a=candidate:`` without the ``a=``. */
+export interface Candidate {
+  candidate: string;
+  mid?: string | null;
+  index?: number | null;
+}
+
+/** One kind of media since the session began; as `media.endpoint.StreamStats`. */
+export interface StreamCounters {
+  kind: Kind;
+  frames_sent?: number;
+  frames_decoded?: number;
+  frames_concealed?: number;
+  packets_sent?: number;
+  packets_received?: number;
+  packets_lost?: number;
+  bytes_sent?: number;
+  bytes_received?: number;
+  jitter_ms?: number;
+  round_trip_ms?: number | null;
+}
+
+/** Candidate pairs of one kind: ``host/udp`` and so on; as `media.report.PairReport`. */
+export interface PairSeen {
+  local: string;
+  remote: string;
+  state: string;
+  count?: number;
+}
+
+/** What came of asking one STUN or TURN server; as `media.report.ServerReport`. */
+export interface ServerSeen {
+  kind: string;
+  worked: boolean;
+  error?: string;
+}
+
+/** Somebody we know, or who asks. `name` is cleaned like a card's. */
+export interface Person {
+  identity: string;
+  name: string;
+  status: ContactStatus;
+  verified: boolean;
+  favourite: boolean;
+  last_seen: number | null;
+  connected: boolean;
+  note: string | null;
+  card: CardShown;
+}
+
+/** A live contact code. `expires`: Unix seconds. */
+export interface Code {
+  label: string;
+  uri: string;
+  expires: number | null;
+  direct: boolean;
+}
+
+/** A call that is going on. `page`: whose devices it uses; None: no page's. */
+export interface CallShown {
+  call: string;
+  identity: string;
+  name: string;
+  outgoing: boolean;
+  state: State;
+  ring: Ring | null;
+  kinds: Kind[];
+  began: number;
+  answered: number | null;
+  path: MediaPath | null;
+  region: string | null;
+  sas: string | null;
+  page: number | null;
+  session: number | null;
+  peer_media: PeerMedia | null;
+}
+
+/** An ended call, as `history.list` tells it. `report`: the ICE report as JSON. */
+export interface PastCall {
+  call: string;
+  identity: string;
+  name: string;
+  outgoing: boolean;
+  started: number;
+  seconds: number;
+  reason: EndReason | null;
+  sentence: string;
+  path: MediaPath | null;
+  region: string | null;
+  note: string | null;
+  report: string | null;
+}
+
+/** One line of ``onmeet doctor``. `grade`: ``good``, ``note`` or ``bad``. */
+export interface Finding {
+  grade: string;
+  sentence: string;
+  remedy: string | null;
+}
+
+/** A STUN or TURN server (RFC 7064, 7065). */
+export interface Server {
+  url: string;
+  username: string | null;
+  credential: string | null;
+}
+
+/** What a person shows us of themselves. Cleaned: no control or direction characters. */
+export interface CardShown {
+  name: string | null;
+  country: string | null;
+  phone: string | null;
+  email: string | null;
+}
+
+/** What the other side sends. */
+export interface PeerMedia {
+  muted: boolean;
+  camera_off: boolean;
+  sharing: boolean;
+}
+
+/** First message of a page. `token`: from ``POST /session`` (64 hex digits). */
+export interface Hello {
+  t: "hello";
+  version: number;
+  token: string;
+  language?: string;
+}
+
+/** The person looks at this page now: calls ring here first. */
+export interface Focus {
+  t: "focus";
+}
+
+/** First run. `passphrase` only with that keeper. Answered with `Done`. */
+export interface CreateHome {
+  t: "create-home";
+  id: number;
+  name: string;
+  keeper: Keeper;
+  passphrase?: string | null;
+}
+
+/** Opens the home. Answered with `Done`, or `Refused` for a wrong passphrase. */
+export interface UnlockHome {
+  t: "unlock-home";
+  id: number;
+  passphrase: string;
+}
+
+/** Makes a contact code. `days` 0: for good. Answered with `Done`; `People` has it then. */
+export interface NewCode {
+  t: "new-code";
+  id: number;
+  label?: string | null;
+  days?: number;
+  direct?: boolean;
+}
+
+/** Ends a contact code at once. */
+export interface RevokeCode {
+  t: "revoke-code";
+  id: number;
+  label: string;
+}
+
+/** Whose code is this? Answered with `CodeRead`, or `Refused` saying what is wrong with it. */
+export interface ReadCode {
+  t: "read-code";
+  id: number;
+  code: string;
+}
+
+/** A QR code of this text. Answered with `Qr`. */
+export interface DrawQr {
+  t: "draw-qr";
+  id: number;
+  text: string;
+}
+
+/** Adds somebody by their code and asks them. Answered with `Added`. */
+export interface AddContact {
+  t: "add-contact";
+  id: number;
+  code: string;
+  name?: string | null;
+  note?: string | null;
+}
+
+/** Answered with `Done`; `People` follows. */
+export interface ChangePerson {
+  t: "change-person";
+  id: number;
+  identity: string;
+  action: PersonAction;
+}
+
+/** How a person is called here; empty: as they call themselves. */
+export interface RenamePerson {
+  t: "rename-person";
+  id: number;
+  identity: string;
+  name: string;
+}
+
+/** Is this person reachable now? Answered with `Presence`, after 10 s at the latest. */
+export interface LookFor {
+  t: "look-for";
+  id: number;
+  identity: string;
+}
+
+/** Answered with `SafetyNumber`. */
+export interface Verify {
+  t: "verify";
+  id: number;
+  identity: string;
+}
+
+/** What is given is changed. Answered with `Done`; `Me` follows. */
+export interface ChangeProfile {
+  t: "change-profile";
+  id: number;
+  fields?: FieldShown[];
+  reach?: ReachPolicy | null;
+  busy?: Busy | null;
+}
+
+/** What is given is changed. `region`: ``ca``, ``de`` or ``any``. Answered with `Done`. */
+export interface ChangeSettings {
+  t: "change-settings";
+  id: number;
+  relay_only?: boolean | null;
+  region?: string | null;
+  add_bootstrap?: string | null;
+  remove_bootstrap?: string | null;
+}
+
+/** Calls somebody, with this page's devices. Answered with `Dialled`. */
+export interface Dial {
+  t: "dial";
+  id: number;
+  identity: string;
+  kinds: Kind[];
+  relay_only?: boolean;
+}
+
+/** Takes the ringing call on this page. `Refused` if it rings no more. */
+export interface Take {
+  t: "take";
+  id: number;
+  call: string;
+  kinds: Kind[];
+  relay_only?: boolean;
+}
+
+/** Answered with `Done`; `Calls` follows. `note`: with `decline`, a line for the caller. */
+export interface ChangeCall {
+  t: "change-call";
+  id: number;
+  call: string;
+  action: CallAction;
+  note?: string | null;
+}
+
+/** What this page sends in a call now; the other side is told. */
+export interface TellMedia {
+  t: "tell-media";
+  call: string;
+  muted: boolean;
+  camera_off: boolean;
+  sharing: boolean;
+}
+
+/** Answered with `History`, newest first. */
+export interface ReadHistory {
+  t: "read-history";
+  id: number;
+  limit?: number;
+}
+
+/** One call, or all (None), for good. */
+export interface DeleteHistory {
+  t: "delete-history";
+  id: number;
+  call?: string | null;
+}
+
+/** ``onmeet doctor``. Answered with `Findings`. */
+export interface Examine {
+  t: "examine";
+  id: number;
+}
+
+/** Deletes this home for good; `name` is the person's own, typed as a confirmation. */
+export interface DeleteEverything {
+  t: "delete-everything";
+  id: number;
+  name: string;
+}
+
+/** The page's SDP for a session: the offer it was asked for, or its answer to one. */
+export interface Described {
+  t: "described";
+  session: number;
+  sdp: string;
+}
+
+/** ICE candidates of the page. */
+export interface Found {
+  t: "found";
+  session: number;
+  candidates?: Candidate[];
+  end?: boolean;
+}
+
+/** ICE and DTLS are up, or up again. `server`: URL of the TURN server of a relay candidate. */
+export interface MediaConnected {
+  t: "media-connected";
+  session: number;
+  path: MediaPath;
+  server?: string | null;
+}
+
+/** The first frame of a kind was decoded. */
+export interface MediaFirstFrame {
+  t: "media-first-frame";
+  session: number;
+  kind: Kind;
+}
+
+/** The path does not work; the node makes a media re-offer. */
+export interface MediaPathLost {
+  t: "media-path-lost";
+  session: number;
+}
+
+/** The session cannot go on. `why`: for people, as `MediaError` would say it. */
+export interface MediaFailed {
+  t: "media-failed";
+  session: number;
+  why: string;
+}
+
+/** Sent every 2 s while a session is connected, at each change of its ICE state, and at the end.
+ *
+ * Types only: no address ever.
+ */
+export interface MediaCounters {
+  t: "media-counters";
+  session: number;
+  streams?: StreamCounters[];
+  local?: string[];
+  remote?: string[];
+  pairs?: PairSeen[];
+  servers?: ServerSeen[];
+}
+
+export type FromPage =
+  | Hello
+  | Focus
+  | CreateHome
+  | UnlockHome
+  | NewCode
+  | RevokeCode
+  | ReadCode
+  | DrawQr
+  | AddContact
+  | ChangePerson
+  | RenamePerson
+  | LookFor
+  | Verify
+  | ChangeProfile
+  | ChangeSettings
+  | Dial
+  | Take
+  | ChangeCall
+  | TellMedia
+  | ReadHistory
+  | DeleteHistory
+  | Examine
+  | DeleteEverything
+  | Described
+  | Found
+  | MediaConnected
+  | MediaFirstFrame
+  | MediaPathLost
+  | MediaFailed
+  | MediaCounters;
+
+/** The page is let in. `page` numbers it; calls name the page that has their devices. */
+export interface Welcome {
+  t: "welcome";
+  page: number;
+  release: string;
+  keyring: boolean;
+}
+
+/** The page is of another release than the node: reload. */
+export interface Outdated {
+  t: "outdated";
+  version: number;
+}
+
+/** How far the node is. `trouble`: why it did not start, if it did not. */
+export interface Home {
+  t: "home";
+  phase: Phase;
+  reachable: boolean;
+  bootstraps: number;
+  trouble: string | null;
+}
+
+/** The person's own profile and settings. */
+export interface Me {
+  t: "me";
+  identity: string;
+  fields: FieldShown[];
+  reach: ReachPolicy;
+  busy: Busy;
+  relay_only: boolean;
+  region: string | null;
+  bootstraps: string[];
+}
+
+/** Everybody we know, sorted by name, and the live codes. */
+export interface People {
+  t: "people";
+  people: Person[];
+  codes: Code[];
+}
+
+/** The calls that are going on, the oldest first. */
+export interface Calls {
+  t: "calls";
+  calls: CallShown[];
+}
+
+/** A call has ended; `sentence` says why and what to try, `detail` what failed exactly. */
+export interface Over {
+  t: "over";
+  call: string;
+  identity: string;
+  name: string;
+  outgoing: boolean;
+  reason: EndReason;
+  sentence: string;
+  detail: string | null;
+  seconds: number;
+}
+
+/** Something happened. `age`: seconds ago; `note`: what they wrote with it. */
+export interface News {
+  t: "news";
+  what: Happening;
+  identity: string;
+  name: string;
+  age: number;
+  note: string | null;
+}
+
+/** It is done. */
+export interface Done {
+  t: "done";
+  id: number;
+}
+
+/** It is not done. `kind` names the error for programs, `sentence` says what to do. */
+export interface Refused {
+  t: "refused";
+  id: number;
+  kind: string;
+  sentence: string;
+}
+
+/** Whose code it is. `name`: as the code says, nobody vouches for it. */
+export interface CodeRead {
+  t: "code-read";
+  id: number;
+  identity: string;
+  name: string | null;
+  expires: number | null;
+  known: boolean;
+}
+
+/** Rows of modules, ``1`` is dark; the quiet zone is not included. */
+export interface Qr {
+  t: "qr";
+  id: number;
+  rows: string[];
+}
+
+/** The contact is there. `delivered`: the request reached them already. */
+export interface Added {
+  t: "added";
+  id: number;
+  identity: string;
+  delivered: boolean;
+}
+
+/** Whether a sealed channel to this person could be opened. */
+export interface Presence {
+  t: "presence";
+  id: number;
+  reachable: boolean;
+}
+
+/** 60 digits, the same on both sides, and a QR code of them. */
+export interface SafetyNumber {
+  t: "safety-number";
+  id: number;
+  number: string;
+  rows: string[];
+}
+
+/** The call is being made. It may end as another one when both dialled at once. */
+export interface Dialled {
+  t: "dialled";
+  id: number;
+  call: string;
+}
+
+/** Past calls, newest first. */
+export interface History {
+  t: "history";
+  id: number;
+  calls: PastCall[];
+}
+
+/** What works from here and what does not. */
+export interface Findings {
+  t: "findings";
+  id: number;
+  findings: Finding[];
+}
+
+/** Make a peer connection for a call, with a transceiver of each kind and no track.
+ *
+ * Chat is the negotiated data channel ``onmeet``, id 0. Nothing of camera or microphone is opened
+ * before `AttachMedia`.
+ */
+export interface OpenMedia {
+  t: "open-media";
+  session: number;
+  call: string;
+  kinds: Kind[];
+  servers: Server[];
+  relay_only: boolean;
+}
+
+/** Answer with `Described`; candidates may follow it in `Found`. */
+export interface MakeOffer {
+  t: "make-offer";
+  session: number;
+}
+
+/** The peer's offer. Answer with `Described`. */
+export interface TakeOffer {
+  t: "take-offer";
+  session: number;
+  sdp: string;
+}
+
+/** The peer's answer; connecting begins. */
+export interface TakeAnswer {
+  t: "take-answer";
+  session: number;
+  sdp: string;
+}
+
+/** ICE candidates of the peer. */
+export interface TakeCandidates {
+  t: "take-candidates";
+  session: number;
+  candidates: Candidate[];
+  end: boolean;
+}
+
+/** The call was accepted: open camera and microphone as chosen and send them (replaceTrack). */
+export interface AttachMedia {
+  t: "attach-media";
+  session: number;
+  kinds: Kind[];
+}
+
+/** Somebody else (the command line) muted this end. */
+export interface MuteMedia {
+  t: "mute-media";
+  session: number;
+  kind: Kind;
+  muted: boolean;
+}
+
+/** The peer may be gone: look now whether packets still come; `MediaPathLost` if not. */
+export interface SuspectMedia {
+  t: "suspect-media";
+  session: number;
+}
+
+/** Close the peer connection and, if no other session of this call is left, the devices. */
+export interface CloseMedia {
+  t: "close-media";
+  session: number;
+}
+
+export type FromNode =
+  | Welcome
+  | Outdated
+  | Home
+  | Me
+  | People
+  | Calls
+  | Over
+  | News
+  | Done
+  | Refused
+  | CodeRead
+  | Qr
+  | Added
+  | Presence
+  | SafetyNumber
+  | Dialled
+  | History
+  | Findings
+  | OpenMedia
+  | MakeOffer
+  | TakeOffer
+  | TakeAnswer
+  | TakeCandidates
+  | AttachMedia
+  | MuteMedia
+  | SuspectMedia
+  | CloseMedia;
