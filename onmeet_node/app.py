@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, get_args
@@ -26,6 +26,7 @@ from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, Reachable, Started
 from onmeet_node.identity.code import ContactCode
 from onmeet_node.identity.keys import IdentityKey
+from onmeet_node.media.endpoint import MediaEndpoint
 from onmeet_node.net.addresses import peer_of
 from onmeet_node.net.channels import (
     ChannelEvent,
@@ -200,6 +201,10 @@ class Node:
         with self.calls.ringer() as ringer:
             await trio.lowlevel.checkpoint()
             yield ringer
+
+    def use_app(self, endpoint: Callable[[], MediaEndpoint | None]) -> None:
+        """Prepares calls in a page of the app while `endpoint` gives one: see `Studio.endpoint`."""
+        self._studio.app = endpoint
 
     def find_call(self, start: str | None, states: set[State]) -> Call:
         """The one call in these states, or the one whose id begins so. Raises `NoSuchCall`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -32,7 +32,7 @@ from onmeet_node.events import (
     StateChanged,
 )
 from onmeet_node.identity.safety import fingerprint_from_sdp, sas
-from onmeet_node.media.endpoint import MediaSession, MediaStats
+from onmeet_node.media.endpoint import MediaEndpoint, MediaSession, MediaStats
 from onmeet_node.media.endpoint import Path as MediaPath
 from onmeet_node.media.frames import FrameFeed, FrameTap
 from onmeet_node.media.report import IceReport
@@ -58,6 +58,9 @@ class MediaWish:
     """Gets decoded frames, for API users who want them; closed at the end of the call."""
     relay_only: bool = False
     """Show the peer no address of ours in this call, whatever the node's setting."""
+    endpoint: MediaEndpoint | None = None
+    """Where the media of this call is: the browser page it was dialled or taken in. None: where
+    the node has it, see `Studio.endpoint`."""
 
 
 class Feeder(Protocol):
@@ -73,6 +76,7 @@ class Link:
     """The media session with one device of the peer, and what is known of it."""
 
     session: MediaSession
+    endpoint: MediaEndpoint
     local_sdp: str | None = None
     path: MediaPath | None = None
     region: str | None = None
@@ -200,20 +204,21 @@ class Call:
     async def mute(self, kind: Kind = Kind.AUDIO, *, muted: bool = True) -> None:
         """Stops or resumes sending a kind, and tells the peer. Raises `CallNotActive`."""
         await self._session().mute(kind, muted=muted)
-        now = self.local_media
-        self.local_media = MediaState(
-            call=self.id,
+        now = self.current.local_media
+        self.tell_media(
             muted=muted if kind is Kind.AUDIO else now.muted,
             camera_off=muted if kind is Kind.VIDEO else now.camera_off,
             sharing=now.sharing,
         )
-        self._feeder.feed(
-            on.SetMedia(
-                call=self.id,
-                muted=self.local_media.muted,
-                camera_off=self.local_media.camera_off,
-                sharing=self.local_media.sharing,
-            )
+
+    def tell_media(self, *, muted: bool, camera_off: bool, sharing: bool) -> None:
+        """Tells the peer what is sent from here now. Where that is decided is the endpoint."""
+        now = self.current
+        now.local_media = MediaState(
+            call=now.id, muted=muted, camera_off=camera_off, sharing=sharing
+        )
+        now._feeder.feed(
+            on.SetMedia(call=now.id, muted=muted, camera_off=camera_off, sharing=sharing)
         )
 
     async def send_chat(self, text: str) -> None:
@@ -223,6 +228,12 @@ class Call:
     async def stats(self) -> MediaStats:
         """Media counters as of now. Raises `CallNotActive`."""
         return await self._session().stats()
+
+    def move(self, endpoint: MediaEndpoint) -> None:
+        """Goes on with the media of another endpoint: another page's camera and microphone."""
+        now = self.current
+        now.wish = replace(now.wish, endpoint=endpoint)
+        now.restart_media()
 
     def restart_media(self) -> None:
         """Replaces the media connection, as after a change of network."""

@@ -16,7 +16,7 @@ import trio
 from onmeet_node.call import effects as do
 from onmeet_node.call import events as on
 from onmeet_node.call.events import Device, Event
-from onmeet_node.calls import Call, Link
+from onmeet_node.calls import ACTIVE, Call, Link
 from onmeet_node.errors import first
 from onmeet_node.media.endpoint import (
     ChatReceived,
@@ -28,6 +28,7 @@ from onmeet_node.media.endpoint import (
     MediaSession,
     PathLost,
     SessionConfig,
+    SourcesGone,
 )
 from onmeet_node.media.errors import MediaError
 from onmeet_node.media.memory import return_memory
@@ -76,11 +77,13 @@ class Legs:
     """The media sessions of a node, each with its task in the given nursery."""
 
     def __init__(
-        self, endpoint: Callable[[], Awaitable[MediaEndpoint]], nursery: trio.Nursery
+        self, endpoint: Callable[[Call], Awaitable[MediaEndpoint]], nursery: trio.Nursery
     ) -> None:
+        """`endpoint`: where this call's media is now; it changes when a person takes it over."""
         self._endpoint = endpoint
         self._nursery = nursery
         self._work: dict[LegKey, trio.MemorySendChannel[Work]] = {}
+        self._opening: dict[LegKey, trio.CancelScope] = {}
         self._sessions: dict[LegKey, MediaSession] = {}
 
     def __len__(self) -> int:
@@ -99,10 +102,12 @@ class Legs:
             sender.send_nowait(work)
 
     def close(self, key: LegKey) -> None:
-        """Ends the session when it has done what it was given."""
+        """Ends the session when it has done what it was given; at once if it is not open yet."""
         sender = self._work.pop(key, None)
         if sender is not None:
             sender.close()
+        if key in self._opening:
+            self._opening[key].cancel()
 
     def report(self, call: CallId) -> IceReport | None:
         """What ICE did in the newest session of a call; also just after it was told to close."""
@@ -113,10 +118,12 @@ class Legs:
     async def _run(self, leg: Leg, work: trio.MemoryReceiveChannel[Work]) -> None:
         session: MediaSession | None = None
         try:
-            endpoint = await self._endpoint()
-            session = await endpoint.open_session(await leg.plan())
+            opened = await self._open_session(leg)
+            if opened is None:
+                return
+            endpoint, session = opened
             self._sessions[leg.key] = session
-            link = Link(session)
+            link = Link(session, endpoint)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._report, leg, link)
                 async for item in work:
@@ -143,6 +150,17 @@ class Legs:
         if not self._work:
             await trio.to_thread.run_sync(return_memory)
 
+    async def _open_session(self, leg: Leg) -> tuple[MediaEndpoint, MediaSession] | None:
+        """None if it was closed before it was open: a page may be waited for."""
+        with trio.CancelScope() as scope:
+            self._opening[leg.key] = scope
+            try:
+                endpoint = await self._endpoint(leg.call)
+                return endpoint, await endpoint.open_session(await leg.plan())
+            finally:
+                del self._opening[leg.key]
+        return None
+
     async def _carry_out(self, item: Work, leg: Leg, link: Link) -> None:
         session = link.session
         match item:
@@ -160,7 +178,12 @@ class Legs:
             case do.TakeCandidates(candidates=candidates, end=end):
                 await session.add_candidates(candidates, end=end)
             case do.Attach(kinds=kinds):
-                await session.attach(kinds, await leg.plan())
+                if await self._endpoint(leg.call) is link.endpoint:
+                    await session.attach(kinds, await leg.plan())
+                elif (
+                    leg.call.state in ACTIVE
+                ):  # it was prepared in one page and taken in another, or on the command line
+                    leg.feed(on.RestartMedia(leg.call.id))
             case do.SuspectMedia():
                 await session.suspect()
 
@@ -181,5 +204,8 @@ class Legs:
                     leg.feed(on.MediaFailed(*leg.key))
                 case ChatReceived(chat=chat):
                     leg.call.chat(chat)
+                case SourcesGone():
+                    if leg.call.state in ACTIVE:
+                        leg.call.tell_media(muted=True, camera_off=True, sharing=False)
                 case LocalCandidates(candidates=candidates, end=end):
                     leg.feed(on.CandidatesReady(*leg.key, candidates=candidates, end=end))

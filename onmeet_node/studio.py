@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from onmeet_node.calls import Call
+from onmeet_node.call.effects import State
+from onmeet_node.calls import Call, MediaWish
 from onmeet_node.config import Config
 from onmeet_node.media.endpoint import IceServer, MediaEndpoint, SessionConfig
 from onmeet_node.media.errors import GatheringFailed, SinkUnavailable
@@ -62,6 +63,8 @@ class Studio:
         self._wanted = trio.Event()
         self._ready = trio.Event()
         self._endpoint: MediaEndpoint | None = None
+        self.app: Callable[[], MediaEndpoint | None] = lambda: None
+        """The endpoint of the local app, while a page of it is open."""
 
     async def run(self) -> None:
         """Holds the endpoint open from its first use until cancelled."""
@@ -77,8 +80,24 @@ class Studio:
         """Opens the endpoint in the background, so that the first call finds it open."""
         self._wanted.set()
 
-    async def endpoint(self) -> MediaEndpoint:
-        """The endpoint, as soon as it is open."""
+    async def endpoint(self, call: Call) -> MediaEndpoint:
+        """Where the media of this call is.
+
+        In the page that it was dialled or taken in. A call that nobody took yet is prepared in an
+        open page of the app, unless it is to send something of its own; else in this process.
+        """
+        wish = call.wish
+        if wish.endpoint is not None:
+            return wish.endpoint
+        app = self.app()
+        of_app = app is not None and call.state is State.RINGING_IN and not self._sends(wish)
+        return app if app is not None and of_app else await self._engine()
+
+    def _sends(self, wish: MediaWish) -> bool:
+        return wish.source is not None or self._config.source != "none"
+
+    async def _engine(self) -> MediaEndpoint:
+        """aiortc, as soon as it is open."""
         self._wanted.set()
         await self._ready.wait()
         assert self._endpoint is not None
@@ -86,7 +105,7 @@ class Studio:
 
     async def examine(self) -> IceReport:
         """What media would have to go on with: candidates are gathered, and given up."""
-        endpoint = await self.endpoint()
+        endpoint = await self._engine()
         with trio.move_on_after(TURN_SECONDS):
             await self._turn.ready()
         config = SessionConfig(
@@ -129,6 +148,7 @@ class Studio:
             record=wish.record or (_file(kept, call, ".mp4") if kept else None),
             picture=_file(kept, call, ".png") if kept else None,
             tap=wish.tap,
+            call=call.id,
         )
 
 

@@ -16,7 +16,7 @@ import trio
 
 from onmeet_node.media.frames import FrameFeed, FrameTap
 from onmeet_node.media.report import IceReport
-from onmeet_node.wire.messages import Candidate, Chat, Kind
+from onmeet_node.wire.messages import CallId, Candidate, Chat, Kind
 
 
 class Path(enum.StrEnum):
@@ -53,6 +53,8 @@ class SessionConfig:
     """PNG file that gets the first decoded picture."""
     tap: FrameTap | None = None
     """Gets decoded frames, for API users."""
+    call: CallId | None = None
+    """Which call it is for; endpoints that show the call to a person need to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,14 @@ class LocalCandidates:
     end: bool
 
 
-MediaEvent = Connected | FirstFrame | PathLost | Failed | ChatReceived | LocalCandidates
+@dataclass(frozen=True, slots=True)
+class SourcesGone:
+    """Nothing is sent any more: what had camera and microphone is gone (a page was closed)."""
+
+
+MediaEvent = (
+    Connected | FirstFrame | PathLost | Failed | ChatReceived | LocalCandidates | SourcesGone
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +205,7 @@ class MediaSession(Protocol):
 
 
 class MediaEndpoint(Protocol):
-    """Where sessions come from: aiortc in this process, or (later) the person's browser page."""
+    """Where sessions come from: aiortc in this process, or the person's browser page."""
 
     async def open_session(self, config: SessionConfig) -> MediaSession:
         """A new peer connection; the caller owns it and closes it with `aclose`."""
