@@ -1,0 +1,300 @@
+"""The person's browser page as the WebRTC endpoint of a call (DESIGN 3.4).
+
+A `PageSession` is one peer connection in one page: each method says something to the page and,
+where there is an answer, waits for it. When the page goes, the path is lost: the call reconnects
+through whatever page is there next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+
+from onmeet_node.media.endpoint import (
+    Connected,
+    Failed,
+    FirstFrame,
+    LocalCandidates,
+    MediaEvent,
+    MediaStats,
+    Path,
+    PathLost,
+    SessionConfig,
+    SourcesGone,
+    StreamStats,
+)
+from onmeet_node.media.errors import GatheringFailed, MediaError, SessionClosed
+from onmeet_node.media.report import IceReport, PairReport, ServerReport
+from onmeet_node.web import messages as say
+from onmeet_node.web.pages import Page, Pages
+from onmeet_node.wire.messages import Candidate, Chat, Kind
+
+BACKLOG = 256
+"""Media events that nobody has taken yet; a session has a few dozen in its life."""
+DESCRIBE_SECONDS = 10.0
+"""For a page to answer with its description: it gathers nothing before, so it is a matter of
+milliseconds unless the browser stopped the page's script."""
+
+
+class PageSilent(GatheringFailed):
+    """The page that has the call's devices does not answer."""
+
+
+class ChatInPage(MediaError):
+    """A line of chat was to go out through a call whose chat is in a browser page."""
+
+
+class PageSession:
+    """One peer connection in a page. See `media.endpoint.MediaSession` for the methods."""
+
+    def __init__(self, number: int, page: Page, config: SessionConfig) -> None:
+        self.number = number
+        self.page = page
+        self.call = config.call.hex() if config.call is not None else ""
+        self._config = config
+        self._sender, self.events = trio.open_memory_channel[MediaEvent](BACKLOG)
+        self._described = trio.Event()
+        self._sdp = ""
+        self._path: Path | None = None
+        self._counters = say.MediaCounters(session=number)
+        self._closed = trio.Event()
+
+    # ── the node asks ─────────────────────────────────────────────────────────────────────────────
+    async def create_offer(self) -> str:
+        """See `MediaSession`; candidates follow in `LocalCandidates`."""
+        self._say(say.MakeOffer(session=self.number))
+        return await self._description()
+
+    async def accept_offer(self, sdp: str) -> str:
+        """See `MediaSession`."""
+        self._say(say.TakeOffer(session=self.number, sdp=sdp))
+        return await self._description()
+
+    async def accept_answer(self, sdp: str) -> None:
+        """See `MediaSession`."""
+        self._say(say.TakeAnswer(session=self.number, sdp=sdp))
+        await trio.lowlevel.checkpoint()
+
+    async def add_candidates(self, candidates: Sequence[Candidate], *, end: bool) -> None:
+        """See `MediaSession`."""
+        self._say(say.TakeCandidates(session=self.number, candidates=tuple(candidates), end=end))
+        await trio.lowlevel.checkpoint()
+
+    async def attach(self, kinds: frozenset[Kind], config: SessionConfig | None = None) -> None:
+        """See `MediaSession`; what is opened is what the person chose in the page."""
+        del config
+        self._say(say.AttachMedia(session=self.number, kinds=tuple(sorted(kinds))))
+        await trio.lowlevel.checkpoint()
+
+    async def mute(self, kind: Kind, *, muted: bool) -> None:
+        """See `MediaSession`."""
+        self._say(say.MuteMedia(session=self.number, kind=kind, muted=muted))
+        await trio.lowlevel.checkpoint()
+
+    async def send_chat(self, chat: Chat) -> None:
+        """Raises `ChatInPage`: the data channel is the page's own."""
+        del chat
+        await trio.lowlevel.checkpoint()
+        raise ChatInPage("This call runs in the browser; write its chat there.")
+
+    async def stats(self) -> MediaStats:
+        """See `MediaSession`; as the page said within the last 2 s."""
+        await trio.lowlevel.checkpoint()
+        return MediaStats(
+            path=self._path,
+            streams=tuple(_stream(counters) for counters in self._counters.streams),
+            local_candidate_types=self._counters.local,
+            remote_candidate_types=self._counters.remote,
+        )
+
+    async def suspect(self) -> None:
+        """See `MediaSession`."""
+        self._say(say.SuspectMedia(session=self.number))
+        await trio.lowlevel.checkpoint()
+
+    def report(self) -> IceReport:
+        """See `MediaSession`; what kind of NAT there is, a page cannot tell."""
+        seen = self._counters
+        return IceReport(
+            local=seen.local,
+            remote=seen.remote,
+            pairs=tuple(PairReport(p.local, p.remote, p.state, p.count) for p in seen.pairs),
+            servers=tuple(ServerReport(s.kind, s.worked, s.error) for s in seen.servers),
+            relay_only=self._config.relay_only,
+        )
+
+    async def aclose(self) -> None:
+        """See `MediaSession`."""
+        if not self._closed.is_set():
+            self._closed.set()
+            self.page.send(say.CloseMedia(session=self.number))
+            self._sender.close()
+        await trio.lowlevel.checkpoint()
+
+    # ── the page says ─────────────────────────────────────────────────────────────────────────────
+    def take(self, message: say.FromPageMedia) -> None:
+        """Something the page said about this session. Never waits."""
+        match message:
+            case say.Described(sdp=sdp):
+                self._sdp = sdp
+                self._described.set()
+            case say.Found(candidates=candidates, end=end):
+                self._tell(LocalCandidates(candidates, end))
+            case say.MediaConnected(path=path, server=server):
+                self._path = Path(path.value)
+                self._tell(Connected(self._path, server))
+            case say.MediaFirstFrame(kind=kind):
+                self._tell(FirstFrame(kind))
+            case say.MediaPathLost():
+                self._tell(PathLost())
+            case say.MediaFailed(why=why):
+                self._tell(Failed(why))
+            case say.MediaCounters():
+                self._counters = message
+
+    async def watch_page(self) -> None:
+        """Until the session is closed or its page goes: then its path is lost."""
+        await _either(self._closed, self.page.gone)
+        if not self._closed.is_set():
+            self._tell(SourcesGone())
+            self._tell(PathLost() if self._path is not None else Failed("The page was closed."))
+
+    async def closed(self) -> None:
+        """Waits for `aclose`."""
+        await self._closed.wait()
+
+    # ── inside ────────────────────────────────────────────────────────────────────────────────────
+    def _say(self, message: say.FromNode) -> None:
+        if self._closed.is_set():
+            raise SessionClosed("This media session is closed.")
+        # To a page that is gone nothing is said: its loss is told by `watch_page`.
+        self.page.send(message)
+
+    async def _description(self) -> str:
+        with trio.move_on_after(DESCRIBE_SECONDS):
+            await _either(self._described, self.page.gone)
+        if not self._described.is_set():
+            raise PageSilent(
+                "The browser page of this call does not answer. Bring its window to the front or "
+                "reload it, and call again."
+            )
+        return self._sdp
+
+    def _tell(self, event: MediaEvent) -> None:
+        if self._closed.is_set():
+            return
+        try:
+            self._sender.send_nowait(event)
+        except trio.WouldBlock:
+            self.page.close("It says more about a call than the node can take.")
+        except trio.BrokenResourceError:
+            return  # nobody listens any more
+
+
+class OnePage:
+    """The endpoint of the calls that a person dialled or took in one page.
+
+    When that page is gone its calls go on in whatever page is looked at next.
+    """
+
+    def __init__(self, endpoint: PageEndpoint, page: Page) -> None:
+        self._endpoint = endpoint
+        self._page = page
+
+    async def open_session(self, config: SessionConfig) -> PageSession:
+        """A peer connection in this page. Waits for another page if it is gone."""
+        page = None if self._page.gone.is_set() else self._page
+        return await self._endpoint.open_on(page, config)
+
+
+class PageEndpoint:
+    """All media sessions that run in pages. Its own sessions open in the page looked at last."""
+
+    def __init__(self, pages: Pages, nursery: trio.Nursery) -> None:
+        """`nursery`: for a small task per session, which ends with it."""
+        self._pages = pages
+        self._nursery = nursery
+        self._sessions: dict[int, PageSession] = {}
+        self._last = 0
+        self._bound: dict[int, OnePage] = {}
+
+    def on_page(self, page: Page) -> OnePage:
+        """The endpoint bound to this page: always the same object for the same page."""
+        return self._bound.setdefault(page.number, OnePage(self, page))
+
+    async def open_session(self, config: SessionConfig) -> PageSession:
+        """A peer connection in the page that the person looked at last."""
+        return await self.open_on(None, config)
+
+    async def open_on(self, page: Page | None, config: SessionConfig) -> PageSession:
+        """A peer connection in `page`; None: in the page looked at last, waiting for one."""
+        while page is None:
+            page = self._pages.focused()
+            if page is None:
+                await self._pages.wait_changed()
+        self._last += 1
+        session = PageSession(self._last, page, config)
+        self._sessions[session.number] = session
+        self._nursery.start_soon(self._watch, session)
+        page.send(
+            say.OpenMedia(
+                session=session.number,
+                call=session.call,
+                kinds=tuple(sorted(config.kinds)),
+                servers=tuple(
+                    say.Server(url=s.url, username=s.username, credential=s.credential)
+                    for s in config.ice_servers[:16]
+                ),
+                relay_only=config.relay_only,
+            )
+        )
+        await trio.lowlevel.checkpoint()
+        return session
+
+    def take(self, page: Page, message: say.FromPageMedia) -> None:
+        """What a page says about a session; late words and those about others' are ignored."""
+        session = self._sessions.get(message.session)
+        if session is not None and session.page is page:
+            session.take(message)
+
+    def session_of(self, call: str) -> tuple[int, int] | None:
+        """Page and session that carry this call (its id in hex) now, if a page does."""
+        mine = [s for s in self._sessions.values() if s.call == call]
+        newest = max(mine, key=lambda s: s.number, default=None)
+        return (newest.page.number, newest.number) if newest is not None else None
+
+    async def _watch(self, session: PageSession) -> None:
+        await session.watch_page()
+        if session.page.gone.is_set():
+            self._bound.pop(session.page.number, None)
+        await session.closed()
+        del self._sessions[session.number]
+
+
+def _stream(counters: say.StreamCounters) -> StreamStats:
+    return StreamStats(
+        kind=counters.kind,
+        frames_sent=counters.frames_sent,
+        frames_decoded=counters.frames_decoded,
+        frames_concealed=counters.frames_concealed,
+        packets_sent=counters.packets_sent,
+        packets_received=counters.packets_received,
+        packets_lost=counters.packets_lost,
+        bytes_sent=counters.bytes_sent,
+        bytes_received=counters.bytes_received,
+        jitter_ms=float(counters.jitter_ms),
+        round_trip_ms=None if counters.round_trip_ms is None else float(counters.round_trip_ms),
+    )
+
+
+async def _either(*events: trio.Event) -> None:
+    """Waits for the first of these."""
+    async with trio.open_nursery() as nursery:
+
+        async def one(event: trio.Event) -> None:
+            await event.wait()
+            nursery.cancel_scope.cancel()
+
+        for event in events:
+            nursery.start_soon(one, event)
