@@ -1,0 +1,332 @@
+"""The app's server: the page's files, the token, one WebSocket per page. 127.0.0.1 and ::1 only.
+
+hypercorn (its trio worker) and starlette carry it; `access` decides who gets in, `Service` does
+what the pages ask for.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import mimetypes
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import trio
+from hypercorn.config import Config as ServerConfig
+from hypercorn.trio import serve
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from onmeet_node.errors import OnMeetError
+from onmeet_node.web import messages as say
+from onmeet_node.web.access import Access, Guard
+from onmeet_node.web.pages import Page, Pages
+from onmeet_node.wire.errors import DecodeError
+from onmeet_node.wire.messages import Unknown
+
+log = logging.getLogger(__name__)
+
+STATIC = Path(__file__).with_name("static")
+"""What the build made of `ui` (``make ui``); carried by the wheel, never committed."""
+HELLO_SECONDS = 5.0
+MAX_CODE_BYTES = 512
+MAX_IMPORT_BYTES = 64 * 2**20
+"""Of an export that is read back; years of history are a few megabytes."""
+MAX_BUSY = 32
+"""Requests of one page that are being answered."""
+MAX_PAGES = 32
+
+# Close codes of our own (RFC 6455, 7.4.2); the page's client.ts knows them.
+MALFORMED, NO_TOKEN, TOO_LATE, TOO_MANY = 4400, 4401, 4408, 4429
+GOING_AWAY = 1001
+
+_NOT_BUILT = """<!doctype html><meta charset=utf-8><title>On-Meet</title>
+<p>The app was not built: it needs Node.js 20 or newer. Install it, then run <code>make ui</code>
+and start your node again. The <code>onmeet</code> commands work without it.
+"""
+
+
+class CannotListen(OnMeetError):
+    """The app's port is taken."""
+
+
+class Service(Protocol):
+    """What stands behind the pages; `shell.Shell` is the real one."""
+
+    pages: Pages
+
+    def welcome(self, page: Page, hello: say.Hello) -> None:
+        """A page was let in: it is told everything it shows."""
+        ...
+
+    async def handle(self, page: Page, message: say.FromPage) -> None:
+        """Does what a page asks; answers through `page.send`. Never fails."""
+        ...
+
+    async def export(self, passphrase: str) -> bytes:
+        """Everything this home holds, sealed with the passphrase."""
+        ...
+
+    async def restore(self, data: bytes, options: Mapping[str, str]) -> None:
+        """Makes the home from an export; `options` as `client.ts` sends them."""
+        ...
+
+
+class AppServer:
+    """The routes. `files`: what the build made, by path."""
+
+    def __init__(self, service: Service, access: Access, files: Mapping[str, bytes]) -> None:
+        self._service = service
+        self._access = access
+        self._files = files
+        self.app = Starlette(
+            routes=[
+                Route("/session", self._session, methods=["POST"]),
+                Route("/export", self._export, methods=["POST"]),
+                Route("/import", self._import, methods=["POST"]),
+                WebSocketRoute("/ws", self._talk),
+                Route("/{path:path}", self._file, methods=["GET"]),
+            ]
+        )
+
+    async def _file(self, request: Request) -> Response:
+        await trio.lowlevel.checkpoint()
+        path = request.path_params["path"] or "index.html"
+        content = self._files.get(path)
+        if content is None:
+            return Response(status_code=404)
+        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        return Response(content, media_type=kind)
+
+    async def _session(self, request: Request) -> Response:
+        if self._access.throttled:
+            return Response(status_code=429)
+        body = await _body(request, MAX_CODE_BYTES)
+        try:
+            code = json.loads(body or b"")["code"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return Response(status_code=400)
+        token = self._access.exchange(code) if isinstance(code, str) else None
+        return JSONResponse({"token": token}) if token else Response(status_code=401)
+
+    async def _export(self, request: Request) -> Response:
+        if not self._allowed(request):
+            return Response(status_code=401)
+        body = await _body(request, 8 * say.MAX_PASSPHRASE_CHARS)
+        try:
+            passphrase = json.loads(body or b"")["passphrase"]
+            if not isinstance(passphrase, str) or not passphrase:
+                raise ValueError
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return Response(status_code=400)
+        try:
+            data = await self._service.export(passphrase)
+        except OnMeetError as error:
+            return _refusal(error)
+        return Response(data, media_type="application/octet-stream")
+
+    async def _import(self, request: Request) -> Response:
+        if not self._allowed(request):
+            return Response(status_code=401)
+        body = await _body(request, MAX_IMPORT_BYTES)
+        if body is None:
+            return Response(status_code=413)
+        # The options stand before the file, as one line of JSON: they hold passphrases, which
+        # belong in no URL and no header.
+        head, _, data = body.partition(b"\n")
+        try:
+            options = json.loads(head)
+            if not isinstance(options, dict) or not all(
+                isinstance(value, str) and len(value) <= say.MAX_PASSPHRASE_CHARS
+                for value in options.values()
+            ):
+                raise ValueError
+        except (ValueError, RecursionError):
+            return Response(status_code=400)
+        try:
+            await self._service.restore(data, options)
+        except OnMeetError as error:
+            return _refusal(error)
+        return JSONResponse({})
+
+    def _allowed(self, request: Request) -> bool:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        return scheme == "Bearer" and self._access.knows(token)
+
+    # ── the WebSocket ─────────────────────────────────────────────────────────────────────────────
+    async def _talk(self, socket: WebSocket) -> None:
+        await socket.accept()
+        try:
+            hello = await self._hello(socket)
+            if hello is None:
+                return
+            page = self._service.pages.add()
+            try:
+                await self._serve(socket, page, hello)
+            finally:
+                self._service.pages.remove(page)
+        except WebSocketDisconnect:
+            return
+
+    async def _hello(self, socket: WebSocket) -> say.Hello | None:
+        message: say.FromPage | None = None
+        with trio.move_on_after(HELLO_SECONDS) as patience:
+            message = await _receive(socket)
+        match message:
+            case say.Hello() if not self._access.knows(message.token):
+                await socket.close(NO_TOKEN)
+            case say.Hello() if message.version != say.VERSION:
+                await socket.send_bytes(say.from_node.encode(say.Outdated(version=say.VERSION)))
+                await socket.close(1000)
+            case say.Hello() if len(self._service.pages) >= MAX_PAGES:
+                await socket.close(TOO_MANY)
+            case say.Hello():
+                return message
+            case _:
+                await socket.close(TOO_LATE if patience.cancelled_caught else MALFORMED)
+        return None
+
+    async def _serve(self, socket: WebSocket, page: Page, hello: say.Hello) -> None:
+        self._service.welcome(page, hello)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._write, socket, page, nursery.cancel_scope)
+            busy = trio.Semaphore(MAX_BUSY)
+            try:
+                while True:
+                    message = await _receive(socket)
+                    if message is None:
+                        page.close("It sent what is no message.")
+                        break
+                    if hasattr(message, "id"):
+                        await busy.acquire()
+                        nursery.start_soon(self._answer, page, message, busy)
+                    else:
+                        await self._service.handle(page, message)
+            except WebSocketDisconnect:
+                nursery.cancel_scope.cancel()
+
+    async def _answer(self, page: Page, message: say.FromPage, busy: trio.Semaphore) -> None:
+        try:
+            await self._service.handle(page, message)
+        finally:
+            busy.release()
+
+    async def _write(self, socket: WebSocket, page: Page, scope: trio.CancelScope) -> None:
+        try:
+            async for message in page.outbox:
+                await socket.send_bytes(say.from_node.encode(message))
+            await socket.close(MALFORMED if page.why else GOING_AWAY)
+        except (WebSocketDisconnect, RuntimeError, trio.BrokenResourceError):
+            log.debug("a page left while it was told something")
+        scope.cancel()
+
+
+async def _receive(socket: WebSocket) -> say.FromPage | None:
+    """The next message; None for what is none."""
+    content = await socket.receive()
+    if content["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(content.get("code", 1005))
+    data = content.get("bytes")
+    try:
+        message = say.from_page.decode(data) if data is not None else None
+    except DecodeError:
+        return None
+    return None if isinstance(message, Unknown) else message
+
+
+async def _body(request: Request, limit: int) -> bytes | None:
+    body = bytearray()
+    with suppress(ClientDisconnect):
+        async with aclosing(request.stream()) as parts:
+            async for part in parts:
+                body += part
+                if len(body) > limit:
+                    return None
+    return bytes(body)
+
+
+def _refusal(error: OnMeetError) -> Response:
+    return JSONResponse({"kind": type(error).__name__, "sentence": str(error)}, status_code=409)
+
+
+def built_files(directory: Path = STATIC) -> dict[str, bytes]:
+    """Everything the build made, by its path below `directory`; a page that says so if nothing."""
+    files = {
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+    files.setdefault("index.html", _NOT_BUILT.encode())
+    return files
+
+
+@asynccontextmanager
+async def open_server(
+    service: Service, access: Access, *, port: int = 0, files: Mapping[str, bytes] | None = None
+) -> AsyncIterator[int]:
+    """Serves while the block runs; gives the port. Raises `CannotListen`.
+
+    At the end every page is told that the server goes (1001), and comes back when it does.
+    """
+    sockets = _listen(port)
+    port = sockets[0].getsockname()[1]
+    server = AppServer(service, access, built_files() if files is None else files)
+    config = ServerConfig()
+    config.bind = [f"fd://{one.detach()}" for one in sockets]
+    config.accesslog = config.errorlog = None
+    config.include_server_header = False
+    config.graceful_timeout = 1.0
+    config.keep_alive_timeout = 10.0
+    config.read_timeout = None
+    config.h11_max_incomplete_size = 16 * 1024
+    config.websocket_max_message_size = say.MAX_PAGE_BYTES
+    config.websocket_ping_interval = 20.0
+    config.wsgi_max_body_size = MAX_IMPORT_BYTES
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(
+            partial(
+                serve,
+                cast(
+                    "Any", Guard(server.app, port)
+                ),  # hypercorn and starlette name ASGI's types apart
+                config,
+                shutdown_trigger=stop.wait,
+                mode="asgi",
+            )
+        )
+        try:
+            yield port
+        finally:
+            for page in service.pages:
+                page.close()
+            with trio.CancelScope(shield=True), trio.move_on_after(1.0):
+                while len(service.pages):
+                    await service.pages.wait_changed()
+            stop.set()
+            nursery.cancel_scope.cancel()
+
+
+def _listen(port: int) -> list[socket.socket]:
+    try:
+        four = socket.create_server(("127.0.0.1", port), backlog=64)
+    except OSError as error:
+        raise CannotListen(
+            f"Port {port} of this machine is taken ({error.strerror}). Choose another with "
+            "--app-port, or leave it out to take a free one."
+        ) from error
+    sockets = [four]
+    # Without IPv6 on the loopback, or with that port taken there, the other one serves.
+    with suppress(OSError):
+        sockets.append(
+            socket.create_server(("::1", four.getsockname()[1]), family=socket.AF_INET6, backlog=64)
+        )
+    return sockets
