@@ -23,7 +23,7 @@ from onmeet_node.codes import Codes
 from onmeet_node.config import Config, load_config
 from onmeet_node.duties import run_duties
 from onmeet_node.errors import OnMeetError
-from onmeet_node.events import Hub, NodeEvent, Reachable, Started
+from onmeet_node.events import Hub, NodeEvent, PresenceChanged, Reachable, Started
 from onmeet_node.identity.code import ContactCode
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.media.endpoint import MediaEndpoint
@@ -147,6 +147,7 @@ class Node:
             case ChannelOpened(hello=hello):
                 self._open.add((peer, device))
                 self.people.channel_opened(peer, hello)
+                self.hub.publish(PresenceChanged(identity=peer, connected=True))
             case MessageArrived(message=message):
                 if isinstance(message, get_args(CallMessage)):
                     self._caller.message(peer, device, message)
@@ -157,6 +158,7 @@ class Node:
                 self._caller.device_lost(peer, device)
                 if not self._channels.devices(peer):
                     self.people.channel_closed(peer)
+                    self.hub.publish(PresenceChanged(identity=peer, connected=False))
 
     def say_goodbye(self) -> None:
         """Ends every call; the messages go out while the channels close."""
@@ -242,6 +244,10 @@ class Node:
     async def published(self) -> None:
         """Waits until everybody who should find this node can: after a new code, say."""
         await self._network.rendezvous.settled()
+
+    def connected(self, peer: Identity) -> bool:
+        """Whether a sealed channel to this person is open."""
+        return bool(self._channels.devices(peer))
 
     async def deliver(self, peer: Identity) -> bool:
         """Sends a person what waits for them, looking for them first; whether they were reached."""

@@ -78,15 +78,26 @@ class Request:
     passphrase: str | None = attrs.field(default=None, repr=False)
 
 
+class NoApp(OnMeetError):
+    """The node was started without the local app."""
+
+
 _converter = cattrs.Converter(forbid_extra_keys=True)
 Tell = Callable[[dict[str, Any]], Awaitable[None]]
 Handler = Callable[[Node, Request, Tell], Awaitable[Any]]
 
 
 async def serve_control(
-    node: Node, path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    node: Node,
+    path: Path,
+    app_url: Callable[[], str] | None = None,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serves the socket until cancelled; it is gone afterwards."""
+    """Serves the socket until cancelled; it is gone afterwards.
+
+    `app_url` gives an address of the local app that works once, if the app is served.
+    """
     path.unlink(missing_ok=True)  # the home is locked: nobody else serves it
     listener = trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM)
     with listener:
@@ -107,12 +118,14 @@ async def serve_control(
                 task_status.started()
                 while True:
                     connection, _ = await listener.accept()
-                    nursery.start_soon(_serve_one, node, trio.SocketStream(connection))
+                    nursery.start_soon(_serve_one, node, app_url, trio.SocketStream(connection))
         finally:
             path.unlink(missing_ok=True)
 
 
-async def _serve_one(node: Node, stream: trio.SocketStream) -> None:
+async def _serve_one(
+    node: Node, app_url: Callable[[], str] | None, stream: trio.SocketStream
+) -> None:
     async def tell(line: dict[str, Any]) -> None:
         await stream.send_all(json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
@@ -121,7 +134,10 @@ async def _serve_one(node: Node, stream: trio.SocketStream) -> None:
             request = _read(await _line(stream))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_cancel_when_closed, stream, nursery.cancel_scope)
-                await tell({"result": await _HANDLERS[request.do](node, request, tell)})
+                if request.do == "app.open":
+                    await tell({"result": {"url": _open_app(app_url)}})
+                else:
+                    await tell({"result": await _HANDLERS[request.do](node, request, tell)})
                 nursery.cancel_scope.cancel()
         except* OnMeetError as errors:
             await _try_tell(tell, str(first(errors)))
@@ -130,6 +146,12 @@ async def _serve_one(node: Node, stream: trio.SocketStream) -> None:
         except* Exception:  # the node lives on whatever one request does
             log.exception("a control request failed")
             await _try_tell(tell, "The node made an error of its own; its log says which.")
+
+
+def _open_app(app_url: Callable[[], str] | None) -> str:
+    if app_url is None:
+        raise NoApp("This node runs without its app. Stop it and start it with: onmeet up --app")
+    return app_url()
 
 
 async def _try_tell(tell: Tell, error: str) -> None:
@@ -157,7 +179,7 @@ def _read(line: bytes) -> Request:
         raise BadRequest(
             "That request is not understood. Is the onmeet command as new as the running node?"
         ) from error
-    if request.do not in _HANDLERS:
+    if request.do not in _HANDLERS and request.do != "app.open":
         raise BadRequest(f"This node has no request {request.do!r}: it is older. Restart it.")
     return request
 

@@ -81,6 +81,15 @@ class ContactConfirmed(NodeEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PresenceChanged(NodeEvent):
+    """The first sealed channel to a person was opened, or the last one is gone."""
+
+    name: ClassVar[str] = "presence"
+    identity: bytes
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MissedCallNoted(NodeEvent):
     """A caller's outbox delivered a call that did not get through while this node was away."""
 

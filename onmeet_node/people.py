@@ -24,9 +24,10 @@ from onmeet_node.identity.safety import safety_number
 from onmeet_node.identity.text import clean_text
 from onmeet_node.profiles import CAPS, card_for, change_profile
 from onmeet_node.store import CallRecord, Contact, ContactState, Store
-from onmeet_node.store.settings import BOOTSTRAPS, BUSY, REACH
+from onmeet_node.store.settings import BOOTSTRAPS, BUSY, IGNORED, REACH
 from onmeet_node.wire.codec import decode, encode
 from onmeet_node.wire.messages import (
+    MAX_NAME_CHARS,
     Card,
     CardUpdate,
     ContactAccepted,
@@ -45,6 +46,10 @@ MAX_NOTE_CHARS = 280
 
 NOTE_DAYS = 30
 """A missed call that could not be told in a month is no news."""
+
+
+IGNORED_MOST = 1_024
+"""Requests put away that are remembered; the oldest may be shown again."""
 
 
 class Closable(Protocol):
@@ -91,6 +96,7 @@ class People(AddressBook):
         self._came_by: dict[Identity, Audience] = {}
         self._cards: dict[Identity, Card] = {}
         self._notes: dict[Identity, str] = {}
+        self._their_notes: dict[Identity, str] = {}
         self._new_duty = trio.Event()
 
     def connect(self, hub: Hub[NodeEvent], line: Mouthpiece) -> None:
@@ -174,6 +180,40 @@ class People(AddressBook):
         for contact in self._store.contacts.list(ContactState.ACCEPTED):
             self._grant(contact.identity)
         self._new_duty.set()
+
+    def ignore(self, peer: Identity) -> None:
+        """Puts a contact request away: it is shown no more, and they learn nothing."""
+        chosen = self._store.settings
+        ignored = (*self.ignored(), peer.hex())[-IGNORED_MOST:]
+        chosen.put(IGNORED, tuple(dict.fromkeys(ignored)))
+
+    def ignored(self) -> tuple[str, ...]:
+        """The identities, in hex, of requests that were put away."""
+        ignored: tuple[str, ...] = self._store.settings.get(IGNORED)
+        return ignored
+
+    def unblock(self, peer: Identity) -> None:
+        """Makes a stranger of somebody blocked: they may ask again, with a live code."""
+        contact = self.get(peer)
+        if contact is None or contact.state is not ContactState.BLOCKED:
+            raise NoSuchPerson("They are not blocked.")
+        self._store.contacts.remove(peer, with_calls=False)
+
+    def rename(self, peer: Identity, name: str) -> None:
+        """What this person is called here; empty: as they call themselves."""
+        self._known(peer, name=clean_text(name, MAX_NAME_CHARS).strip() or None)
+
+    def set_favourite(self, peer: Identity, *, favourite: bool) -> None:
+        """Favourites stand first, and their channels are kept open."""
+        self._known(peer, favourite=favourite)
+
+    def _known(self, peer: Identity, **changes: Any) -> None:
+        if self._store.contacts.update(peer, **changes) is None:
+            raise NoSuchPerson("You do not know this person. Add them with a code of theirs.")
+
+    def request_note(self, peer: Identity) -> str | None:
+        """What somebody wrote with their contact request, if it came while this node runs."""
+        return self._their_notes.get(peer)
 
     def mark_verified(self, peer: Identity) -> None:
         """The two compared their safety numbers."""
@@ -297,11 +337,11 @@ class People(AddressBook):
                         last_seen=self._now(),
                     )
                 )
+                if note:
+                    self._their_notes[peer] = clean_text(note, MAX_NOTE_CHARS)
                 self._hub.publish(
                     ContactRequested(
-                        identity=peer,
-                        card_name=card.name,
-                        note=clean_text(note, 280) if note else None,
+                        identity=peer, card_name=card.name, note=self._their_notes.get(peer)
                     )
                 )
 

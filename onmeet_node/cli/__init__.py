@@ -6,7 +6,8 @@ import click
 
 _COMMANDS = {
     "init": ("home", "Makes a new identity and the encrypted home that holds it."),
-    "up": ("home", "Runs your node until Ctrl-C."),
+    "up": ("up", "Runs your node until Ctrl-C, and its app in your browser."),
+    "open": ("up", "Opens another window of the app."),
     "status": ("talk", "What the running node is doing."),
     "code": ("people", "Contact codes: new, list, revoke."),
     "contacts": ("people", "The people you know: add, list, accept, block, remove, verify."),

@@ -1,0 +1,233 @@
+"""``onmeet up`` and ``onmeet open``: the node that runs in a home, and its app in the browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from onmeet_node.cli.client import ask
+from onmeet_node.cli.common import home_option, json_option, show
+from onmeet_node.cli.home import passphrase_file_option, unlock_of
+from onmeet_node.errors import OnMeetError, first
+
+if TYPE_CHECKING:
+    from onmeet_node.app import Node
+    from onmeet_node.config import Config
+    from onmeet_node.store.keys import Unlock
+
+
+@click.command("up")
+@click.option("--auto-answer", is_flag=True, default=None, help="Take every call that rings.")
+@click.option("--source", default=None, help="What calls send: test, none, devices, or a file.")
+@click.option(
+    "--record",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Directory for a recording of each call.",
+)
+@click.option("--bootstrap", "bootstraps", multiple=True, metavar="MULTIADDR")
+@click.option("--listen", multiple=True, metavar="MULTIADDR")
+@click.option("--lan/--no-lan", default=None, help="Find nodes on this network by mDNS.")
+@click.option("--app/--no-app", default=None, help="Serve the app for your browser.")
+@click.option("--browser/--no-browser", default=None, help="Open the app in your browser.")
+@click.option("--app-port", type=click.IntRange(0, 65_535), default=0, help="0: a free one.")
+@passphrase_file_option
+@home_option
+@json_option
+def up_command(
+    home: Path,
+    passphrase_file: Path | None,
+    bootstraps: tuple[str, ...],
+    listen: tuple[str, ...],
+    app_port: int,
+    *,
+    app: bool | None,
+    browser: bool | None,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Runs your node until Ctrl-C, and its app in your browser. Other commands talk to it.
+
+    The app is served where somebody can look at it: from a terminal, or with --app. Without a home
+    the app makes one.
+    """
+    import trio
+
+    from onmeet_node.config import load_config
+
+    config = load_config(
+        home, flags={**flags, "bootstraps": bootstraps or None, "listen": listen or None}
+    )
+    with_app = sys.stdin.isatty() if app is None else app
+    opens = with_app and sys.stdin.isatty() and _has_screen() if browser is None else browser
+    unlock = None if with_app and passphrase_file is None else unlock_of(home, passphrase_file)
+    try:
+        if with_app:
+            trio.run(_run_app, config, unlock, app_port, opens, as_json)
+        else:
+            assert unlock is not None
+            trio.run(_run, config, unlock, as_json)
+    except* OnMeetError as errors:
+        raise first(errors) from None
+
+
+@click.command("open")
+@home_option
+@json_option
+def open_command(home: Path, *, as_json: bool) -> None:
+    """Opens another window of the running node's app."""
+    url = ask(home, "app.open")["url"]
+    if not as_json and _has_screen():
+        _open_browser(url)
+    show({"url": url}, as_json=as_json, text=lambda _: click.echo(_invitation(url)))
+
+
+def _has_screen() -> bool:
+    return sys.platform != "linux" or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+
+
+def _invitation(url: str) -> str:
+    return f"The app is at {url}\nThis address works once, for a minute. For another: onmeet open"
+
+
+async def _run(config: Config, unlock: Unlock, as_json: bool) -> None:
+    import trio
+
+    from onmeet_node.app import open_node
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_until_signal, nursery.cancel_scope)
+        async with open_node(config=config, unlock=unlock) as node:
+            with node.calls.ringer() as ringer:
+                nursery.start_soon(_take_calls, ringer, config.auto_answer)
+                await _serve(node, None, as_json)
+        nursery.cancel_scope.cancel()
+
+
+async def _run_app(
+    config: Config, unlock: Unlock | None, port: int, opens: bool, as_json: bool
+) -> None:
+    from importlib.metadata import version
+
+    import trio
+
+    from onmeet_node.web.access import Access
+    from onmeet_node.web.server import open_server
+    from onmeet_node.web.shell import Shell
+
+    access = Access(trio.current_time)
+    served = 0
+
+    def url() -> str:
+        return f"http://127.0.0.1:{served}/#c={access.new_code()}"
+
+    async def body(node: Node) -> None:
+        if not config.auto_answer:
+            await _serve(node, url, as_json)
+            return
+        async with trio.open_nursery() as nursery:
+            with node.calls.ringer() as ringer:
+                nursery.start_soon(_take_calls, ringer, True)
+                await _serve(node, url, as_json)
+            nursery.cancel_scope.cancel()
+
+    shell = Shell(config, release=version("onmeet-node"), unlock=unlock, body=body)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_until_signal, nursery.cancel_scope)
+        async with open_server(shell, access, port=port) as served:
+            if as_json:
+                click.echo(json.dumps({"t": time.monotonic(), "event": "app", "url": url()}))
+            elif opens:
+                click.echo("The app opens in your browser. Another window: onmeet open")
+                await trio.to_thread.run_sync(_open_browser, url())
+            else:
+                click.echo(_invitation(url()))
+            await shell.run()
+        nursery.cancel_scope.cancel()
+
+
+def _open_browser(url: str) -> None:
+    """Opens `url` by way of a file that only this person can read: arguments are seen by all."""
+    import html
+    import tempfile
+    import threading
+    import webbrowser
+
+    directory = os.environ.get("XDG_RUNTIME_DIR")
+    parent = directory if directory and Path(directory).is_dir() else None
+    descriptor, name = tempfile.mkstemp(prefix="onmeet-", suffix=".html", dir=parent)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:  # mkstemp: 0600
+        target = html.escape(url)
+        file.write(f'<!doctype html><meta http-equiv="refresh" content="0;url={target}">')
+    path = Path(name)
+    if not webbrowser.open(path.as_uri()):
+        click.echo(_invitation(url))
+    remove = threading.Timer(60.0, path.unlink, kwargs={"missing_ok": True})
+    remove.daemon = True
+    remove.start()
+
+
+async def _until_signal(scope: Any, *, task_status: Any) -> None:
+    import trio
+
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for _ in signals:
+            scope.cancel()
+
+
+async def _serve(node: Node, url: Any, as_json: bool) -> None:
+    """The control socket, and what happens told on the terminal, until the node is stopped."""
+    import trio
+
+    from onmeet_node.control import serve_control
+
+    with node.watch() as events:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve_control, node, node.config.socket, url)
+            _tell(node, node.started.as_json(), as_json)
+            async for event in events:
+                _tell(node, event.as_json(), as_json)
+            nursery.cancel_scope.cancel()
+
+
+async def _take_calls(ringer: Any, auto_answer: bool) -> None:
+    async for call in ringer:
+        if auto_answer:
+            call.accept()
+
+
+def _tell(node: Node, event: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(event))
+        return
+    match event["event"]:
+        case "started":
+            click.echo(f"Your node runs in {node.config.home}. Stop it with Ctrl-C.")
+        case "reachable":
+            click.echo("You can be called.")
+        case "contact-request":
+            name = event["card_name"] or event["identity"][:16]
+            click.echo(f"{name} asks to be a contact: onmeet contacts accept {name!r}")
+        case "contact-accepted":
+            click.echo(f"{event['card_name'] or event['identity'][:16]} accepted you.")
+        case "missed-call":
+            click.echo(f"While you were away, {event['identity'][:16]} called.")
+        case "incoming":
+            name = event["contact"] or event["identity"][:16]
+            click.echo(f"\a{name} is calling: onmeet answer  (or: onmeet decline)")
+        case "connected":
+            click.echo(f"Connected, {event['path']}. Compare aloud: {event['sas']}")
+        case "ended":
+            click.echo(event["sentence"])
+        case _:
+            pass  # events for programs

@@ -1,0 +1,152 @@
+"""What every page is shown, made from the node: the same for all pages, sent when it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from onmeet_node.app import Node
+from onmeet_node.call.effects import State
+from onmeet_node.call.events import Identity
+from onmeet_node.call.line import Busy
+from onmeet_node.calls import Call
+from onmeet_node.events import (
+    CallEnded,
+    ContactConfirmed,
+    ContactRequested,
+    MissedCallNoted,
+    NodeEvent,
+)
+from onmeet_node.identity.policy import ReachPolicy
+from onmeet_node.identity.profile import Field, Share
+from onmeet_node.store import Contact
+from onmeet_node.web import messages as say
+from onmeet_node.web.page_endpoint import PageEndpoint
+from onmeet_node.wire.codec import MAX_LIST
+
+
+def me(node: Node) -> say.Me:
+    """The person's own profile and settings."""
+    profile, settings = node.people.change_profile({}, {}), node.settings()
+    return say.Me(
+        identity=node.identity.hex(),
+        fields=tuple(
+            say.FieldShown(
+                name=field,
+                value=profile[field.value] or "",
+                share=Share(profile["shares"][field.value]),
+            )
+            for field in Field
+        ),
+        reach=ReachPolicy(profile["reach"]),
+        busy=Busy(profile["busy"]),
+        relay_only=settings["relay_only"],
+        region=settings["region"],
+        bootstraps=tuple(settings["bootstraps"][:64]),
+    )
+
+
+def people(node: Node) -> say.People:
+    """Everybody we know and the live codes."""
+    ignored = set(node.people.ignored())
+    known = sorted(node.people.all(), key=lambda c: (not c.favourite, c.display_name.casefold()))
+    return say.People(
+        people=tuple(_person(node, contact, ignored) for contact in known[:MAX_LIST]),
+        codes=tuple(
+            say.Code(
+                label=code["label"] or "",
+                uri=code["uri"],
+                expires=code["expires"],
+                direct=code["direct"],
+            )
+            for code in node.people.codes.live()[:MAX_LIST]
+        ),
+    )
+
+
+def _person(node: Node, contact: Contact, ignored: set[str]) -> say.Person:
+    identity = contact.identity.hex()
+    status = say.ContactStatus(contact.state.value)
+    if status is say.ContactStatus.REQUESTED_BY_THEM and identity in ignored:
+        status = say.ContactStatus.IGNORED
+    return say.Person(
+        identity=identity,
+        name=contact.display_name,
+        status=status,
+        verified=contact.verified,
+        favourite=contact.favourite,
+        last_seen=contact.last_seen,
+        connected=node.connected(contact.identity),
+        note=node.people.request_note(contact.identity),
+        card=say.CardShown(
+            name=contact.card.name,
+            country=contact.card.country,
+            phone=contact.card.phone,
+            email=contact.card.email,
+        ),
+    )
+
+
+def calls(node: Node, endpoint: PageEndpoint) -> say.Calls:
+    """The calls that are going on."""
+    going = [call for call in node.calls if call.state is not State.ENDED]
+    return say.Calls(calls=tuple(_call(node, call, endpoint) for call in _oldest(going)[:64]))
+
+
+def _oldest(calls: Iterable[Call]) -> list[Call]:
+    return sorted(calls, key=lambda call: call.began)
+
+
+def _call(node: Node, call: Call, endpoint: PageEndpoint) -> say.CallShown:
+    where = endpoint.session_of(call.id.hex())
+    media = call.peer_media
+    return say.CallShown(
+        call=call.id.hex(),
+        identity=call.peer.hex(),
+        name=node.people.name_of(call.peer),
+        outgoing=call.outgoing,
+        state=call.state,
+        ring=call.ring,
+        kinds=tuple(sorted(call.kinds)),
+        began=int(call.began),
+        answered=int(call.answered) if call.answered is not None else None,
+        path=say.MediaPath(call.path.value) if call.path else None,
+        region=call.region,
+        sas=call.sas,
+        page=where[0] if where else None,
+        session=where[1] if where else None,
+        peer_media=say.PeerMedia(
+            muted=media.muted, camera_off=media.camera_off, sharing=media.sharing
+        )
+        if media
+        else None,
+    )
+
+
+def over(shown: say.CallShown, ended: CallEnded) -> say.Over:
+    """A call that has just ended, as it was shown last."""
+    return say.Over(
+        call=shown.call,
+        identity=shown.identity,
+        name=shown.name,
+        outgoing=shown.outgoing,
+        reason=ended.reason,
+        sentence=ended.sentence[: say.MAX_SENTENCE_CHARS],
+        detail=ended.detail[: say.MAX_SENTENCE_CHARS] if ended.detail else None,
+        seconds=round(ended.seconds),
+    )
+
+
+def news(node: Node, event: NodeEvent) -> say.News | None:
+    """What of an event a person wants to be told; None for most."""
+    age, note = 0, None
+    match event:
+        case ContactRequested():
+            what, note = say.Happening.CONTACT_REQUEST, event.note
+        case ContactConfirmed():
+            what = say.Happening.CONTACT_ACCEPTED
+        case MissedCallNoted():
+            what, age, note = say.Happening.MISSED_CALL, event.age_s, event.note
+        case _:
+            return None
+    name = node.people.name_of(Identity(event.identity))
+    return say.News(what=what, identity=event.identity.hex(), name=name, age=age, note=note)
