@@ -1,0 +1,273 @@
+// The page's line to its node: one WebSocket that comes back by itself, snapshots, and requests.
+import { pack, unpack } from "./codec.js";
+import {
+  VERSION,
+  type CallShown,
+  type Code,
+  type FromNode,
+  type FromPage,
+  type Home,
+  type Keeper,
+  type Me,
+  type News,
+  type Over,
+  type Person,
+  type Welcome,
+} from "./messages.js";
+
+export type Link = "connecting" | "open" | "lost" | "unauthorized" | "outdated";
+
+/** Everything the node told, and how the line to it is. A new object at every change. */
+export interface AppState {
+  readonly link: Link;
+  readonly welcome: Welcome | null;
+  readonly home: Home | null;
+  readonly me: Me | null;
+  readonly people: readonly Person[];
+  readonly codes: readonly Code[];
+  readonly calls: readonly CallShown[];
+  readonly over: Over | null;
+  readonly news: readonly News[];
+}
+
+/** The node refused a request; `kind` names why, `sentence` says what to do. */
+export class RefusedError extends Error {
+  constructor(
+    readonly kind: string,
+    readonly sentence: string,
+  ) {
+    super(sentence);
+  }
+}
+
+/** The line broke before the answer came. */
+export class LinkLost extends RefusedError {
+  constructor() {
+    super("LinkLost", "");
+  }
+}
+
+type Request = Extract<FromPage, { id: number }>;
+type WithoutId<R> = R extends Request ? Omit<R, "id"> : never;
+export type Question = WithoutId<Request>;
+type AnswerName = Extract<FromNode, { id: number }>["t"];
+
+/** What the client needs of the browser; tests give their own. */
+export interface Surroundings {
+  connect(): WebSocket;
+  fetch: typeof fetch;
+  storage: Pick<Storage, "getItem" | "setItem" | "removeItem">;
+  /** The one-time code of this page's address; reading it removes it from the address. */
+  takeCode(): string | null;
+  later(run: () => void, ms: number): unknown;
+  language: string;
+}
+
+const TOKEN = "onmeet-token";
+const FIRST_WAIT = 300;
+const LONGEST_WAIT = 5_000;
+/** Close code of a token that this run of the node does not know (server.py). */
+const NO_TOKEN = 4401;
+const MAX_NEWS = 20;
+
+export class Client {
+  state: AppState = {
+    link: "connecting",
+    welcome: null,
+    home: null,
+    me: null,
+    people: [],
+    codes: [],
+    calls: [],
+    over: null,
+    news: [],
+  };
+  #listeners = new Set<(state: AppState) => void>();
+  #hearers = new Set<(message: FromNode) => void>();
+  #waiting = new Map<number, { answer: string; done(m: FromNode): void; failed(e: Error): void }>();
+  #socket: WebSocket | null = null;
+  #number = 0;
+  #wait = FIRST_WAIT;
+  #stopped = false;
+
+  constructor(private readonly around: Surroundings) {}
+
+  /** Calls `listener` at every change of `state`; gives the function that ends it. */
+  subscribe(listener: (state: AppState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Calls `hearer` with every message of the node. */
+  hear(hearer: (message: FromNode) => void): () => void {
+    this.#hearers.add(hearer);
+    return () => this.#hearers.delete(hearer);
+  }
+
+  /** Exchanges the code of the address, if there is one, and opens the line. */
+  async start(): Promise<void> {
+    const code = this.around.takeCode();
+    if (code !== null) {
+      const answer = await this.around.fetch("/session", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ code }),
+      });
+      if (answer.ok) {
+        const { token } = (await answer.json()) as { token: string };
+        this.around.storage.setItem(TOKEN, token);
+      }
+    }
+    this.#open();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#socket?.close();
+  }
+
+  /**
+   * Asks the node, and gives its answer. Rejects with `RefusedError` saying what to do, or with
+   * `LinkLost` when the line broke.
+   */
+  ask<A extends AnswerName>(question: Question, answer: A): Promise<Extract<FromNode, { t: A }>> {
+    const id = ++this.#number;
+    return new Promise((done, failed) => {
+      if (this.#socket?.readyState !== 1) {
+        failed(new LinkLost());
+        return;
+      }
+      this.#waiting.set(id, { answer, done: done as (m: FromNode) => void, failed });
+      this.tell({ ...question, id } as FromPage);
+    });
+  }
+
+  /** Says something that has no answer; nothing while the line is broken. */
+  tell(message: FromPage): void {
+    if (this.#socket?.readyState === 1) this.#socket.send(pack(message));
+  }
+
+  dismissOver(): void {
+    this.#change({ over: null });
+  }
+
+  dismissNews(news: News): void {
+    this.#change({ news: this.state.news.filter((one) => one !== news) });
+  }
+
+  /** Everything this home holds, sealed with the passphrase. Rejects with `RefusedError`. */
+  async exportHome(passphrase: string): Promise<Blob> {
+    const answer = await this.#post("/export", JSON.stringify({ passphrase }));
+    return await answer.blob();
+  }
+
+  /** Makes the home from an export. Rejects with `RefusedError`. */
+  async importHome(
+    file: Blob,
+    exportPassphrase: string,
+    keeper: Keeper,
+    passphrase?: string,
+  ): Promise<void> {
+    const options: Record<string, string> = { export_passphrase: exportPassphrase, keeper };
+    if (passphrase !== undefined) options["passphrase"] = passphrase;
+    await this.#post("/import", new Blob([JSON.stringify(options), "\n", file]));
+  }
+
+  async #post(path: string, body: BodyInit): Promise<Response> {
+    const token = this.around.storage.getItem(TOKEN) ?? "";
+    let answer: Response;
+    try {
+      answer = await this.around.fetch(path, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}` },
+        body,
+      });
+    } catch {
+      throw new LinkLost();
+    }
+    if (answer.ok) return answer;
+    if (answer.status === 409) {
+      const { kind, sentence } = (await answer.json()) as { kind: string; sentence: string };
+      throw new RefusedError(kind, sentence);
+    }
+    throw new RefusedError(`Http${answer.status}`, "");
+  }
+
+  #open(): void {
+    const token = this.around.storage.getItem(TOKEN);
+    if (token === null) {
+      this.#change({ link: "unauthorized" });
+      return;
+    }
+    const socket = (this.#socket = this.around.connect());
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => {
+      this.tell({ t: "hello", version: VERSION, token, language: this.around.language });
+    };
+    socket.onmessage = (event: MessageEvent<ArrayBuffer>) => this.#take(unpack(event.data));
+    socket.onclose = (event) => this.#closed(event.code);
+  }
+
+  #closed(code: number): void {
+    this.#socket = null;
+    for (const { failed } of this.#waiting.values()) failed(new LinkLost());
+    this.#waiting.clear();
+    if (this.state.link === "outdated" || this.#stopped) return;
+    if (code === NO_TOKEN) {
+      this.around.storage.removeItem(TOKEN);
+      this.#change({ link: "unauthorized", calls: [] });
+      return;
+    }
+    this.#change({ link: "lost", calls: [] });
+    this.around.later(() => this.#open(), this.#wait);
+    this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
+  }
+
+  #take(message: FromNode): void {
+    switch (message.t) {
+      case "welcome":
+        this.#wait = FIRST_WAIT;
+        this.#change({ link: "open", welcome: message });
+        break;
+      case "outdated":
+        this.#change({ link: "outdated" });
+        break;
+      case "home":
+        this.#change({ home: message });
+        break;
+      case "me":
+        this.#change({ me: message });
+        break;
+      case "people":
+        this.#change({ people: message.people, codes: message.codes });
+        break;
+      case "calls":
+        this.#change({ calls: message.calls });
+        break;
+      case "over":
+        this.#change({ over: message });
+        break;
+      case "news":
+        this.#change({ news: [...this.state.news, message].slice(-MAX_NEWS) });
+        break;
+      default:
+        if ("id" in message) this.#answered(message);
+    }
+    for (const hearer of this.#hearers) hearer(message);
+  }
+
+  #answered(message: Extract<FromNode, { id: number }>): void {
+    const waiting = this.#waiting.get(message.id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(message.id);
+    if (message.t === waiting.answer) waiting.done(message);
+    else if (message.t === "refused")
+      waiting.failed(new RefusedError(message.kind, message.sentence));
+    else waiting.failed(new RefusedError("Unexpected", ""));
+  }
+
+  #change(change: Partial<AppState>): void {
+    this.state = { ...this.state, ...change };
+    for (const listener of this.#listeners) listener(this.state);
+  }
+}

@@ -1,0 +1,313 @@
+// One peer connection: one generation of a call's media, as the node's page_endpoint.py asks for it.
+import { packChat, unpackChat } from "./codec.js";
+import type { Candidate, FromPage, Kind, OpenMedia, ServerSeen } from "./messages.js";
+import { look, type Look } from "./stats.js";
+
+const KINDS: readonly Kind[] = ["audio", "video"];
+const LABEL = "onmeet";
+/** Of silence from a path that was connected, before the node is told to make a new one. */
+const LOST_AFTER = 4_000;
+const SUSPECT_MS = 500;
+/** What video begins with, and may reach as the path allows: bits per second. */
+const FIRST_BITRATE = 300_000;
+const MOST_BITRATE = 2_500_000;
+const LEAST_BITRATE = 100_000;
+const SHARE_BITRATE = 4_000_000;
+
+export interface SessionOwner {
+  tell(message: FromPage): void;
+  /** Connected, lost, a track came: whoever shows the call looks again. */
+  changed(session: Session): void;
+  chat(session: Session, text: string): void;
+}
+
+export class Session {
+  readonly pc: RTCPeerConnection;
+  readonly remote = new MediaStream();
+  connected = false;
+  lost = false;
+  attached = false;
+  #senders = new Map<Kind, RTCRtpTransceiver>();
+  #chat: RTCDataChannel;
+  #tracks = new Map<Kind, MediaStreamTrack | null>();
+  #servers = new Map<string, ServerSeen>();
+  #early: RTCIceCandidateInit[] = [];
+  #described = false;
+  #found: Candidate[] = [];
+  #lostTimer: ReturnType<typeof setTimeout> | null = null;
+  #first = new Set<Kind>();
+  #closed = false;
+  #share = false;
+  #bitrate = FIRST_BITRATE;
+
+  constructor(
+    readonly open: OpenMedia,
+    private readonly owner: SessionOwner,
+    make: (configuration: RTCConfiguration) => RTCPeerConnection,
+  ) {
+    this.pc = make({
+      // An explicit list, possibly empty: there is no default server, ever (P8).
+      iceServers: open.servers.map((server) => ({
+        urls: server.url,
+        ...(server.username !== null ? { username: server.username } : {}),
+        ...(server.credential !== null ? { credential: server.credential } : {}),
+      })),
+      iceTransportPolicy: open.relay_only ? "relay" : "all",
+      bundlePolicy: "max-bundle",
+    });
+    this.#chat = this.pc.createDataChannel(LABEL, { negotiated: true, id: 0 });
+    this.#chat.binaryType = "arraybuffer";
+    this.#chat.onmessage = (event) => {
+      const text = unpackChat(event.data);
+      if (text !== null) owner.chat(this, text);
+    };
+    this.pc.onicecandidate = (event) => this.#candidate(event.candidate);
+    this.pc.onicecandidateerror = (event) => this.#serverFailed(event);
+    this.pc.onconnectionstatechange = () => this.#state();
+    this.pc.ontrack = (event) => {
+      this.remote.addTrack(event.track);
+      owner.changed(this);
+    };
+  }
+
+  get id(): number {
+    return this.open.session;
+  }
+
+  async makeOffer(): Promise<void> {
+    for (const kind of KINDS)
+      if (this.open.kinds.includes(kind))
+        this.#senders.set(kind, this.pc.addTransceiver(kind, { direction: "sendrecv" }));
+    await this.#describe(await this.pc.createOffer());
+  }
+
+  async takeOffer(sdp: string): Promise<void> {
+    await this.pc.setRemoteDescription({ type: "offer", sdp });
+    // NOTE: transceivers made before the offer was taken would match none of its sections and
+    // send nothing; those that came with it are turned on instead.
+    for (const transceiver of this.pc.getTransceivers()) {
+      const kind = transceiver.receiver.track.kind as Kind;
+      if (this.#senders.has(kind) || !this.open.kinds.includes(kind)) continue;
+      transceiver.direction = "sendrecv";
+      this.#senders.set(kind, transceiver);
+    }
+    await this.#describe(await this.pc.createAnswer());
+    await this.#ready();
+  }
+
+  async takeAnswer(sdp: string): Promise<void> {
+    await this.pc.setRemoteDescription({ type: "answer", sdp });
+    await this.#ready();
+  }
+
+  async takeCandidates(candidates: readonly Candidate[]): Promise<void> {
+    const read = candidates.map((one) => ({
+      candidate: one.candidate,
+      sdpMid: one.mid ?? null,
+      sdpMLineIndex: one.index ?? (one.mid == null ? 0 : null),
+    }));
+    if (this.#described) await this.#add(read);
+    else this.#early.push(...read);
+  }
+
+  /** Sends these tracks; null sends nothing of that kind. No renegotiation. */
+  async send(kind: Kind, track: MediaStreamTrack | null, share = false): Promise<void> {
+    this.#tracks.set(kind, track);
+    if (kind === "video") this.#share = share;
+    const sender = this.#senders.get(kind)?.sender;
+    if (sender === undefined || this.#closed) return;
+    if (kind === "video" && track !== null) track.contentHint = share ? "detail" : "motion";
+    await sender.replaceTrack(track);
+    await this.#limit();
+  }
+
+  sends(kind: Kind): MediaStreamTrack | null {
+    return this.#tracks.get(kind) ?? null;
+  }
+
+  /** Sends a line; false if the channel is not open. */
+  say(text: string): boolean {
+    if (this.#chat.readyState !== "open") return false;
+    this.#chat.send(packChat(text));
+    return true;
+  }
+
+  /** Looks now, tells the node what was counted, and lets the bit rate follow the path. */
+  async look(): Promise<Look> {
+    const seen = look(
+      (await this.pc.getStats()) as unknown as Iterable<[string, unknown]>,
+      performance.now(),
+      [...this.#servers.values()].slice(0, 8),
+    );
+    if (!this.#closed) {
+      this.owner.tell({
+        t: "media-counters",
+        session: this.id,
+        streams: seen.streams,
+        local: seen.local,
+        remote: seen.remote,
+        pairs: seen.pairs,
+        servers: seen.servers,
+      });
+      await this.#follow(seen);
+      if (seen.audioSamples > 0) this.#firstFrame("audio");
+      if ((seen.streams.find((s) => s.kind === "video")?.frames_decoded ?? 0) > 0)
+        this.#firstFrame("video");
+    }
+    return seen;
+  }
+
+  /** The peer may be gone: true packets must come within half a second. */
+  async suspect(): Promise<void> {
+    const before = look((await this.pc.getStats()) as never, 0, []);
+    await new Promise((done) => setTimeout(done, SUSPECT_MS));
+    if (this.#closed || !this.connected) return;
+    const after = look((await this.pc.getStats()) as never, 0, []);
+    if (after.packetsIn === before.packetsIn) this.#pathLost();
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#lostTimer !== null) clearTimeout(this.#lostTimer);
+    this.pc.close();
+  }
+
+  // ── inside ──────────────────────────────────────────────────────────────────────────────────────
+  async #describe(description: RTCSessionDescriptionInit): Promise<void> {
+    await this.pc.setLocalDescription(description);
+    const sdp = this.pc.localDescription?.sdp ?? description.sdp ?? "";
+    this.owner.tell({ t: "described", session: this.id, sdp });
+    this.#flush(false);
+  }
+
+  async #ready(): Promise<void> {
+    this.#described = true;
+    await this.#add(this.#early.splice(0));
+  }
+
+  async #add(candidates: RTCIceCandidateInit[]): Promise<void> {
+    for (const candidate of candidates) {
+      try {
+        await this.pc.addIceCandidate(candidate);
+      } catch {
+        // A candidate this browser cannot use (a name it does not resolve, say): others may do.
+      }
+    }
+  }
+
+  #candidate(candidate: RTCIceCandidate | null): void {
+    if (candidate !== null && candidate.candidate !== "")
+      this.#found.push({
+        candidate: candidate.candidate,
+        mid: candidate.sdpMid,
+        index: candidate.sdpMLineIndex,
+      });
+    const url = (candidate as { url?: string } | null)?.url;
+    if (url) this.#servers.set(kindOfServer(url), { kind: kindOfServer(url), worked: true, error: "" });
+    // Those found before the description is out follow it.
+    if (this.pc.localDescription !== null) this.#flush(candidate === null);
+  }
+
+  #flush(end: boolean): void {
+    if (this.#closed || (this.#found.length === 0 && !end)) return;
+    this.owner.tell({ t: "found", session: this.id, candidates: this.#found.splice(0, 64), end });
+  }
+
+  #serverFailed(event: RTCPeerConnectionIceErrorEvent): void {
+    const kind = kindOfServer(event.url);
+    if (this.#servers.get(kind)?.worked) return;
+    this.#servers.set(kind, { kind, worked: false, error: `${event.errorCode}`.slice(0, 200) });
+  }
+
+  #state(): void {
+    if (this.#closed) return;
+    switch (this.pc.connectionState) {
+      case "connected":
+        if (this.#lostTimer !== null) clearTimeout(this.#lostTimer);
+        this.#lostTimer = null;
+        void this.#tellConnected();
+        break;
+      case "disconnected":
+        this.#lostTimer ??= setTimeout(() => this.#pathLost(), LOST_AFTER);
+        break;
+      case "failed":
+      case "closed":
+        if (this.connected) this.#pathLost();
+        else
+          this.owner.tell({
+            t: "media-failed",
+            session: this.id,
+            why: "No path between the two browsers worked.",
+          });
+        break;
+    }
+    this.owner.changed(this);
+  }
+
+  async #tellConnected(): Promise<void> {
+    const seen = await this.look();
+    if (this.#closed || this.pc.connectionState !== "connected") return;
+    this.connected = true;
+    this.lost = false;
+    const path = seen.path ?? "host";
+    this.owner.tell({
+      t: "media-connected",
+      session: this.id,
+      path,
+      server: seen.server?.slice(0, 512) ?? null,
+    });
+    this.owner.changed(this);
+  }
+
+  #pathLost(): void {
+    this.#lostTimer = null;
+    if (this.#closed || this.lost) return;
+    this.lost = true;
+    this.owner.tell({ t: "media-path-lost", session: this.id });
+    this.owner.changed(this);
+  }
+
+  #firstFrame(kind: Kind): void {
+    if (this.#first.has(kind)) return;
+    this.#first.add(kind);
+    this.owner.tell({ t: "media-first-frame", session: this.id, kind });
+  }
+
+  /** The screen decoded a picture: told at once, not at the next look. */
+  firstPicture(): void {
+    this.#firstFrame("video");
+  }
+
+  /** Video takes what the path is said to carry, less what sound needs (research/media.md 4). */
+  async #follow(seen: Look): Promise<void> {
+    if (seen.availableBps === null) return;
+    const most = this.#share ? SHARE_BITRATE : MOST_BITRATE;
+    const next = Math.max(LEAST_BITRATE, Math.min(most, Math.round(seen.availableBps * 0.85)));
+    if (Math.abs(next - this.#bitrate) < this.#bitrate * 0.1) return;
+    this.#bitrate = next;
+    await this.#limit();
+  }
+
+  async #limit(): Promise<void> {
+    const sender = this.#senders.get("video")?.sender;
+    if (sender === undefined || sender.track === null || this.#closed) return;
+    const parameters = sender.getParameters();
+    const encoding = parameters.encodings[0];
+    if (encoding === undefined) return;
+    encoding.maxBitrate = this.#bitrate;
+    encoding.scaleResolutionDownBy = this.#share ? 1 : this.#bitrate < 250_000 ? 4 : this.#bitrate < 700_000 ? 2 : 1;
+    parameters.degradationPreference = this.#share ? "maintain-resolution" : "balanced";
+    try {
+      await sender.setParameters(parameters);
+    } catch {
+      // Parameters changed meanwhile: the next look sets them.
+    }
+  }
+}
+
+/** ``stun``, ``turn/udp``, ``turn/tcp`` or ``turn/tls``, as reports name servers. */
+export function kindOfServer(url: string): string {
+  if (url.startsWith("turns:")) return "turn/tls";
+  if (url.startsWith("turn:")) return /transport=tcp/.test(url) ? "turn/tcp" : "turn/udp";
+  return "stun";
+}
