@@ -1,0 +1,57 @@
+// The base of all elements: shared looks, and a new look whenever state, devices or language change.
+import { LitElement, type CSSResultGroup } from "lit";
+import { app } from "../core/context.js";
+import { LinkLost, RefusedError, type AppState } from "../core/client.js";
+import { has, onLanguage, t } from "../i18n/index.js";
+import { shared } from "../styles/shared.js";
+
+export class OmElement extends LitElement {
+  static override styles: CSSResultGroup = shared;
+  #ends: (() => void)[] = [];
+
+  /** Runs `begin` while the element is on the page; it gives the function that ends it. */
+  protected attend(begin: () => () => void): void {
+    this.#ends.push(begin());
+  }
+
+  protected get app(): AppState {
+    return app.client.state;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    const again = () => this.requestUpdate();
+    this.attend(() => app.client.subscribe(again));
+    this.attend(() => onLanguage(again));
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    for (const end of this.#ends.splice(0)) end();
+  }
+
+  protected field(id: string): HTMLInputElement {
+    return this.renderRoot.querySelector<HTMLInputElement>(`#${id}`)!;
+  }
+}
+
+/** What to tell a person of a refused request: our words where we have them, else the node's. */
+export function words(error: unknown): string {
+  if (error instanceof RefusedError) {
+    const key = `refused.${error.kind}`;
+    if (has(key)) return t(key);
+    return error instanceof LinkLost || error.sentence === "" ? t("failed.generic") : error.sentence;
+  }
+  return t("failed.generic");
+}
+
+/** One or two letters for somebody without a picture. */
+export function initials(name: string): string {
+  return name
+    .split(/\s+/u)
+    .filter((word) => word !== "")
+    .slice(0, 2)
+    .map((word) => [...word][0] ?? "")
+    .join("")
+    .toUpperCase();
+}

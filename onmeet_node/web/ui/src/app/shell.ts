@@ -1,0 +1,249 @@
+// The frame: sections, the node's state, news, and the call that covers everything.
+import { css, html, nothing, type TemplateResult } from "lit";
+import { customElement, state } from "lit/decorators.js";
+import { app } from "../core/context.js";
+import type { CallShown, Kind, News } from "../core/messages.js";
+import { t } from "../i18n/index.js";
+import { OmElement } from "./element.js";
+import type { CallWish } from "./people.js";
+
+type Section = "people" | "history" | "settings";
+const SECTIONS: readonly Section[] = ["people", "history", "settings"];
+
+@customElement("om-app")
+export class OmApp extends OmElement {
+  static override styles = [
+    OmElement.styles,
+    css`
+      :host {
+        display: grid;
+        grid-template-rows: 1fr auto;
+        min-block-size: 100dvh;
+      }
+      main {
+        padding: 1rem;
+        inline-size: min(46rem, 100%);
+        margin-inline: auto;
+        min-inline-size: 0;
+      }
+      nav {
+        display: flex;
+        position: sticky;
+        inset-block-end: 0;
+        background: var(--surface);
+        border-block-start: 1px solid var(--edge);
+        padding: 0.25rem;
+      }
+      nav button {
+        flex: 1;
+        border-color: transparent;
+        background: transparent;
+        border-radius: var(--radius);
+        min-inline-size: 0;
+        padding-inline: 0.25rem;
+      }
+      nav button[aria-current="page"] {
+        background: var(--sunken);
+        font-weight: 600;
+      }
+      .brand,
+      .state {
+        display: none;
+      }
+      .banner {
+        padding: 0.6rem 1rem;
+        background: var(--sunken);
+        border-block-end: 1px solid var(--edge);
+        text-align: center;
+      }
+      .news {
+        display: grid;
+        gap: 0.5rem;
+        padding: 0.5rem 1rem 0;
+        inline-size: min(46rem, 100%);
+        margin-inline: auto;
+      }
+      @media (min-width: 52rem) {
+        :host {
+          grid-template: auto 1fr / 14rem 1fr;
+        }
+        .top {
+          grid-column: 2;
+        }
+        main {
+          grid-area: 2 / 2;
+          padding: 2rem;
+        }
+        nav {
+          grid-area: 1 / 1 / 3 / 2;
+          flex-direction: column;
+          gap: 0.25rem;
+          block-size: 100dvh;
+          inset-block-start: 0;
+          border-block-start: 0;
+          border-inline-end: 1px solid var(--edge);
+          padding: 1rem;
+        }
+        nav button {
+          flex: none;
+          justify-content: start;
+          padding-inline: 1rem;
+        }
+        .brand {
+          display: block;
+          font-weight: 700;
+          font-size: 1.2rem;
+          padding: 0.25rem 1rem 1rem;
+        }
+        .state {
+          display: block;
+          margin-block-start: auto;
+          padding: 1rem;
+        }
+      }
+    `,
+  ];
+  @state() private section: Section = "people";
+  @state() private person: string | null = null;
+  @state() private welcoming = false;
+  @state() private wish: CallWish | null = null;
+  @state() private answering: string | null = null;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    const listen = (name: string, act: (detail: never) => void) => {
+      const handler = (event: Event) => act((event as CustomEvent).detail as never);
+      this.addEventListener(name, handler);
+      this.attend(() => () => this.removeEventListener(name, handler));
+    };
+    listen("om-welcome", () => (this.welcoming = true));
+    listen("om-go", (section: Section) => this.#go(section));
+    listen("om-person", (identity: string) => (this.person = identity));
+    listen("om-call", (wish: CallWish) => {
+      app.client.dismissOver();
+      this.wish = wish;
+    });
+    listen("om-prepare", (call: string) => (this.answering = call));
+    listen("om-prejoin-end", () => {
+      this.wish = null;
+      this.answering = null;
+    });
+    const focus = () => app.client.tell({ t: "focus" });
+    window.addEventListener("focus", focus);
+    this.attend(() => () => window.removeEventListener("focus", focus));
+  }
+
+  #go(section: Section): void {
+    this.section = section;
+    this.person = null;
+    this.welcoming = false;
+  }
+
+  override render() {
+    const { link, home } = this.app;
+    if (link === "unauthorized")
+      return this.#plain(html`<h1>${t("link.unauthorized")}</h1>
+        <p>${t("link.unauthorized.remedy")}</p>`);
+    if (link === "outdated")
+      return this.#plain(html`<h1>${t("link.outdated")}</h1>
+        <button class="main" @click=${() => location.reload()}>${t("link.reload")}</button>`);
+    if (home === null)
+      return this.#plain(html`<p role="status">${link === "lost" ? t("link.lost") : t("link.connecting")}</p>`);
+    switch (home.phase) {
+      case "new":
+        return this.#plain(html`<om-first-run></om-first-run>`);
+      case "locked":
+        return this.#plain(html`<om-locked></om-locked>`);
+      case "starting":
+        return this.#plain(html`<p role="status">${home.trouble ?? t("phase.starting")}</p>`);
+      case "stopped":
+        return this.#plain(html`<p role="status">${t("phase.stopped")}</p>`);
+      case "running":
+        return this.welcoming ? this.#plain(html`<om-welcome></om-welcome>`) : this.#running();
+    }
+  }
+
+  #plain(content: TemplateResult) {
+    return html`${this.#banner()}<main class="stack">${content}</main>`;
+  }
+
+  #banner() {
+    return this.app.link === "lost" && this.app.home !== null
+      ? html`<div class="banner top" role="status">${t("link.lost")}</div>`
+      : nothing;
+  }
+
+  #running() {
+    const { home, news } = this.app;
+    const stage = this.#stage();
+    if (stage !== null) return html`${this.#banner()}${stage}`;
+    const state = !home?.reachable
+      ? t("status.waiting")
+      : home.bootstraps === 0
+        ? t("status.alone")
+        : t("status.reachable");
+    return html`<div class="top">
+        ${this.#banner()}
+        <div class="news" role="log">${news.map((one) => this.#news(one))}</div>
+      </div>
+      <main id="main">
+        ${this.person !== null
+          ? html`<om-person .identity=${this.person}></om-person>`
+          : this.section === "people"
+            ? html`<om-people></om-people>`
+            : this.section === "history"
+              ? html`<om-history></om-history>`
+              : html`<om-settings></om-settings>`}
+      </main>
+      <nav aria-label=${t("nav.label")}>
+        <span class="brand">${t("app.name")}</span>
+        ${SECTIONS.map(
+          (section) => html`<button
+            aria-current=${section === this.section ? "page" : "false"}
+            @click=${() => this.#go(section)}
+          >
+            ${t(`nav.${section}`)}
+          </button>`,
+        )}
+        <span class="state small quiet" role="status">${state}</span>
+      </nav>`;
+  }
+
+  /** What covers everything: a ringing call, the preparation of one, a call, its end. */
+  #stage(): TemplateResult | null {
+    const { calls, over } = this.app;
+    const ringing = calls.find((call) => call.state === "ringing-in");
+    if (ringing !== undefined) {
+      const answer = this.answering === ringing.call;
+      return answer ? this.#prejoin(ringing.identity, ringing.name, ringing.kinds, ringing.call) : this.#ring(ringing);
+    }
+    const dialing = calls.find((call) => call.state === "dialing" || call.state === "ringing-out");
+    if (dialing !== undefined) return this.#ring(dialing);
+    const going = calls[0];
+    if (going !== undefined) return html`<om-call-screen .call=${going}></om-call-screen>`;
+    if (this.wish !== null) {
+      const { identity, kinds } = this.wish;
+      const name = this.app.people.find((one) => one.identity === identity)?.name ?? identity.slice(0, 12);
+      return this.#prejoin(identity, name, kinds, null);
+    }
+    if (over !== null) return html`<main><om-after .over=${over}></om-after></main>`;
+    return null;
+  }
+
+  #ring(call: CallShown) {
+    return html`<om-ring .call=${call}></om-ring>`;
+  }
+
+  #prejoin(identity: string, name: string, kinds: readonly Kind[], answer: string | null) {
+    return html`<main>
+      <om-prejoin .identity=${identity} .name=${name} .kinds=${kinds} .answer=${answer}></om-prejoin>
+    </main>`;
+  }
+
+  #news(one: News) {
+    return html`<div class="card row spread">
+      <span>${t(`news.${one.what}`, { name: one.name })}</span>
+      <button class="plain" @click=${() => app.client.dismissNews(one)}>${t("news.dismiss")}</button>
+    </div>`;
+  }
+}

@@ -1,0 +1,49 @@
+// Which camera, microphone and speaker.
+import { html, nothing } from "lit";
+import { customElement, property } from "lit/decorators.js";
+import { OmElement } from "../app/element.js";
+import { app } from "../core/context.js";
+import type { Device, DeviceKind } from "../core/devices.js";
+import { t } from "../i18n/index.js";
+
+@customElement("om-devices")
+export class OmDevices extends OmElement {
+  /** The call whose devices change at once; none: those of the next call. */
+  @property() call: string | null = null;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.attend(() => app.devices.subscribe(() => this.requestUpdate()));
+    void app.devices.refresh();
+  }
+
+  async #choose(kind: DeviceKind, id: string): Promise<void> {
+    if (this.call !== null && kind !== "speaker" && id !== "")
+      await app.media.changeDevice(this.call, kind, id);
+    else await app.devices.choose(kind, id === "" ? null : id);
+  }
+
+  override render() {
+    const { cameras, microphones, speakers } = app.devices.state;
+    return html`<div class="stack">
+      ${this.#picker("camera", cameras)} ${this.#picker("microphone", microphones)}
+      ${speakers.length > 0 ? this.#picker("speaker", speakers) : nothing}
+    </div>`;
+  }
+
+  #picker(kind: DeviceKind, devices: readonly Device[]) {
+    const chosen = app.devices.state.chosen[kind];
+    return html`<label
+      >${t(`prejoin.${kind}`)}
+      <select @change=${(e: Event) => this.#choose(kind, (e.target as HTMLSelectElement).value)}>
+        <option value="" ?selected=${chosen === null}>${t("prejoin.default")}</option>
+        ${devices.map(
+          (one, index) =>
+            html`<option value=${one.id} ?selected=${one.id === chosen}>
+              ${one.label || `${t(`prejoin.${kind}`)} ${index + 1}`}
+            </option>`,
+        )}
+      </select></label
+    >`;
+  }
+}

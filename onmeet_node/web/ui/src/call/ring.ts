@@ -1,0 +1,154 @@
+// A call that rings, here or there. What is shown of the other end is what it said (P14).
+import { css, html, nothing } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+import { initials, OmElement, words } from "../app/element.js";
+import { app } from "../core/context.js";
+import type { CallAction, CallShown, Kind } from "../core/messages.js";
+import { t } from "../i18n/index.js";
+import { play, type Tone } from "./sounds.js";
+
+/** Which tone a call makes here: none unless something truly rings. */
+export function toneOf(call: CallShown): Tone | null {
+  if (call.state === "ringing-in") return call.ring === "silenced" ? null : "ring";
+  return call.state === "ringing-out" && call.ring === "alerting" ? "ring-back" : null;
+}
+
+@customElement("om-ring")
+export class OmRing extends OmElement {
+  static override styles = [
+    OmElement.styles,
+    css`
+      :host {
+        display: grid;
+        min-block-size: 100dvh;
+        grid-row: 1 / -1;
+        grid-column: 1 / -1;
+        background: var(--stage);
+        color: var(--on-stage);
+        place-items: center;
+        padding: 1.5rem;
+        text-align: center;
+      }
+      .avatar {
+        inline-size: 7rem;
+        block-size: 7rem;
+        font-size: 2.5rem;
+        background: var(--stage-control);
+        border: 0;
+        margin-inline: auto;
+      }
+      .quiet {
+        color: var(--stage-quiet);
+      }
+      .row {
+        justify-content: center;
+      }
+      button:not(.main, .danger) {
+        background: var(--stage-control);
+        color: var(--on-stage);
+        border-color: var(--stage-quiet);
+      }
+    `,
+  ];
+  @property({ attribute: false }) call!: CallShown;
+  @state() private trouble = "";
+  @state() private silenced = false;
+  #tone: Tone | null = null;
+  #quiet: (() => void) | null = null;
+  #notification: Notification | null = null;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    const title = document.title;
+    this.attend(() => () => {
+      this.#play(null);
+      this.#notification?.close();
+      document.title = title;
+    });
+  }
+
+  override firstUpdated(): void {
+    if (this.call.state !== "ringing-in") return;
+    document.title = t("ring.in", { name: this.call.name });
+    if (document.hidden && "Notification" in window && Notification.permission === "granted") {
+      this.#notification = new Notification(t("ring.notification", { name: this.call.name }), {
+        tag: this.call.call,
+        requireInteraction: true,
+      });
+      this.#notification.onclick = () => window.focus();
+    }
+  }
+
+  override updated(): void {
+    this.#play(this.silenced ? null : toneOf(this.call));
+  }
+
+  #play(tone: Tone | null): void {
+    if (tone === this.#tone) return;
+    this.#quiet?.();
+    this.#quiet = tone === null ? null : play(tone);
+    this.#tone = tone;
+  }
+
+  async #do(action: CallAction): Promise<void> {
+    if (action === "silence") this.silenced = true;
+    await app.client
+      .ask({ t: "change-call", call: this.call.call, action }, "done")
+      .catch((error: unknown) => (this.trouble = words(error)));
+  }
+
+  async #take(...kinds: Kind[]): Promise<void> {
+    await app.devices.setWanted("camera", kinds.includes("video"));
+    await app.client
+      .ask({ t: "take", call: this.call.call, kinds }, "done")
+      .catch((error: unknown) => (this.trouble = words(error)));
+  }
+
+  override render() {
+    const call = this.call;
+    const person = this.app.people.find((one) => one.identity === call.identity);
+    const incoming = call.state === "ringing-in";
+    const video = call.kinds.includes("video");
+    return html`<div class="stack" role=${incoming ? "alertdialog" : "region"} aria-labelledby="who">
+      <span class="avatar" aria-hidden="true">${initials(call.name)}</span>
+      <h1 id="who">
+        ${incoming
+          ? t("ring.in", { name: call.name })
+          : call.state === "dialing" && call.ring === null
+            ? t("ring.dialing", { name: call.name })
+            : html`<bdi>${call.name}</bdi>`}
+      </h1>
+      ${incoming
+        ? html`<p class="quiet">
+            ${video ? t("ring.in.video") : t("ring.in.audio")} ·
+            ${person?.verified ? t("people.verified") : t("ring.unverified")}
+          </p>`
+        : html`<p class="quiet" role="status">${call.ring === null ? nothing : t(`ring.${call.ring}`)}</p>`}
+      <p class="warn" role="alert">${this.trouble}</p>
+      ${incoming
+        ? html`<div class="row">
+              ${video
+                ? html`<button class="main" @click=${() => this.#take("audio", "video")}>${t("ring.accept")}</button>`
+                : nothing}
+              <button class=${video ? "" : "main"} @click=${() => this.#take("audio")}>
+                ${t("ring.accept.audio")}
+              </button>
+              <button class="danger" @click=${() => this.#do("decline")}>${t("ring.decline")}</button>
+            </div>
+            <div class="row">
+              <button ?disabled=${this.silenced} @click=${() => this.#do("silence")}>${t("ring.silence")}</button>
+              <button
+                @click=${() =>
+                  this.dispatchEvent(
+                    new CustomEvent("om-prepare", { detail: call.call, bubbles: true, composed: true }),
+                  )}
+              >
+                ${t("ring.prepare")}
+              </button>
+            </div>`
+        : html`<div class="row">
+            <button class="danger" autofocus @click=${() => this.#do("hang-up")}>${t("ring.cancel")}</button>
+          </div>`}
+    </div>`;
+  }
+}

@@ -1,0 +1,392 @@
+// The call: the other person large, oneself in a corner, and everything one does in a call.
+import { html, nothing } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+import { initials, OmElement, words } from "../app/element.js";
+import { app } from "../core/context.js";
+import { meter, type Meter } from "../core/devices.js";
+import type { CallMediaView } from "../core/media.js";
+import type { CallAction, CallShown } from "../core/messages.js";
+import { clock, has, t } from "../i18n/index.js";
+import { details } from "./details.js";
+import { screenStyles } from "./screen.styles.js";
+import { moved, nearest, type Corner } from "./selfview.js";
+import { actionOf, setShortcuts, shortcutsOn, type Action } from "./shortcuts.js";
+
+type Panel = "chat" | "details" | "devices" | null;
+const TICK_MS = 250;
+
+@customElement("om-call-screen")
+export class OmCallScreen extends OmElement {
+  static override styles = [OmElement.styles, screenStyles];
+  @property({ attribute: false }) call!: CallShown;
+  @state() private panel: Panel = null;
+  @state() private corner: Corner = "bottom-end";
+  @state() private deaf = false;
+  @state() private volume = 1;
+  @state() private trouble = "";
+  @state() private said = "";
+  @state() private speaking = false;
+  @state() private mutedSpeaking = false;
+  #theirs: { stream: MediaStream; meter: Meter } | null = null;
+  #talking = false;
+  #lines = 0;
+  #lock: WakeLockSentinel | null = null;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.attend(() => app.media.subscribe((call) => this.#mediaChanged(call)));
+    const down = (event: KeyboardEvent) => this.#key(event, true);
+    const up = (event: KeyboardEvent) => this.#key(event, false);
+    window.addEventListener("keydown", down);
+    window.addEventListener("keyup", up);
+    const timer = setInterval(() => this.#tick(), TICK_MS);
+    this.attend(() => () => {
+      window.removeEventListener("keydown", down);
+      window.removeEventListener("keyup", up);
+      clearInterval(timer);
+      this.#theirs?.meter.close();
+      void this.#lock?.release();
+    });
+    navigator.wakeLock?.request("screen").then(
+      (lock) => (this.#lock = lock),
+      () => undefined, // only a comfort
+    );
+  }
+
+  get #view(): CallMediaView | null {
+    return this.call.page === this.app.welcome?.page ? app.media.view(this.call.call) : null;
+  }
+
+  #mediaChanged(call: string): void {
+    if (call !== this.call.call) return;
+    const lines = this.#view?.chat ?? [];
+    const last = lines.at(-1);
+    if (lines.length > this.#lines && last !== undefined && !last.mine && this.panel !== "chat")
+      this.said = t("chat.new", { name: this.call.name, text: last.text });
+    this.#lines = lines.length;
+    this.requestUpdate();
+  }
+
+  #tick(): void {
+    const remote = this.#view?.remote;
+    if (remote !== undefined && remote !== this.#theirs?.stream && remote.getAudioTracks().length > 0) {
+      this.#theirs?.meter.close();
+      this.#theirs = { stream: remote, meter: meter(remote) };
+    }
+    this.speaking = this.#theirs?.meter.speaking() ?? false;
+    this.requestUpdate(); // the clock
+  }
+
+  // ── what a person does ──────────────────────────────────────────────────────────────────────────
+  #key(event: KeyboardEvent, pressed: boolean): void {
+    if (!shortcutsOn() || event.repeat) return;
+    const within = event
+      .composedPath()
+      .filter((one): one is Element => one instanceof Element)
+      .map((one) => one.localName);
+    const action = actionOf({
+      key: event.key,
+      ctrlKey: event.ctrlKey,
+      altKey: event.altKey,
+      metaKey: event.metaKey,
+      within,
+    });
+    if (action === null || (!pressed && action !== "talk")) return;
+    event.preventDefault();
+    this.#act(action, pressed);
+  }
+
+  #act(action: Action, pressed = true): void {
+    const view = this.#view;
+    if (view === null) return;
+    const call = this.call.call;
+    switch (action) {
+      case "mute":
+        void this.#mute(!view.muted);
+        break;
+      case "camera":
+        void app.media.setCameraOff(call, !view.cameraOff);
+        break;
+      case "share":
+        void (view.sharing ? app.media.stopShare(call) : app.media.startShare(call));
+        break;
+      case "chat":
+      case "details":
+        this.#open(action);
+        break;
+      case "talk":
+        if (pressed && view.muted) {
+          this.#talking = true;
+          void app.media.setMuted(call, false);
+        } else if (!pressed && this.#talking) {
+          this.#talking = false;
+          void app.media.setMuted(call, true);
+        }
+        break;
+      case "help":
+        this.renderRoot.querySelector<HTMLDialogElement>("#keys")?.showModal();
+        break;
+    }
+  }
+
+  async #mute(muted: boolean): Promise<void> {
+    await app.media.setMuted(this.call.call, muted);
+    this.said = t(this.#view?.muted ? "call.muted.now" : "call.unmuted.now");
+  }
+
+  #open(panel: Panel): void {
+    this.panel = this.panel === panel ? null : panel;
+    void this.updateComplete.then(() =>
+      this.renderRoot.querySelector<HTMLElement>(".panel button")?.focus(),
+    );
+  }
+
+  async #do(action: CallAction): Promise<void> {
+    await app.client
+      .ask({ t: "change-call", call: this.call.call, action }, "done")
+      .catch((error: unknown) => (this.trouble = words(error)));
+  }
+
+  #drag(event: PointerEvent): void {
+    const element = event.currentTarget as HTMLElement;
+    const stage = this.renderRoot.querySelector<HTMLElement>(".stage")!;
+    element.setPointerCapture(event.pointerId);
+    element.onpointerup = (end) => {
+      element.onpointerup = null;
+      const box = stage.getBoundingClientRect();
+      this.corner = nearest(end.clientX - box.left, end.clientY - box.top, box.width, box.height, this.#rtl);
+    };
+  }
+
+  get #rtl(): boolean {
+    return document.documentElement.dir === "rtl";
+  }
+
+  // ── what is shown ───────────────────────────────────────────────────────────────────────────────
+  override updated(): void {
+    const view = this.#view;
+    const remote = this.renderRoot.querySelector<HTMLVideoElement>(".remote");
+    if (remote !== null && view !== null) {
+      if (remote.srcObject !== view.remote) {
+        remote.srcObject = view.remote;
+        remote.requestVideoFrameCallback?.(() => app.media.firstPicture(this.call.call));
+      }
+      if (remote.paused && view.remote.getTracks().length > 0 && !this.deaf)
+        remote.play().catch((error: unknown) => {
+          if (error instanceof DOMException && error.name === "NotAllowedError") this.deaf = true;
+        });
+      remote.volume = this.volume;
+      const speaker = app.devices.state.chosen.speaker;
+      if (speaker !== null && "setSinkId" in remote && remote.sinkId !== speaker)
+        void remote.setSinkId(speaker).catch(() => undefined);
+    }
+    const mine = this.renderRoot.querySelector<HTMLVideoElement>(".self video");
+    const shown = view?.shareStream ?? view?.local ?? null;
+    if (mine !== null && mine.srcObject !== shown) mine.srcObject = shown;
+  }
+
+  override render() {
+    const { call } = this;
+    const view = this.#view;
+    if (view === null) return this.#elsewhere();
+    const media = call.peer_media;
+    const absent = media?.camera_off !== false && media?.sharing !== true;
+    const name = call.name;
+    return html`<div class="stage">
+        <video
+          class="remote"
+          autoplay
+          playsinline
+          aria-label=${t("call.remote", { name })}
+          ?hidden=${false}
+        ></video>
+        ${absent && view.quality.videoIn === null
+          ? html`<div class="absent ${this.speaking ? "speaking" : ""}">
+              <span class="avatar" aria-hidden="true">${initials(name)}</span>
+              ${media?.camera_off ? html`<p>${t("call.peer.camera", { name })}</p>` : nothing}
+            </div>`
+          : nothing}
+        <div class="top">
+          <strong><bdi>${name}</bdi></strong>
+          <span>${call.answered === null ? "" : clock(Math.max(0, Date.now() / 1_000 - call.answered))}</span>
+          <span class="row" title=${t(`call.network.${view.quality.grade}`)}>
+            <span class="dot ${view.quality.grade}"></span>
+            <span class="wide">${t(`call.network.${view.quality.grade}`)}</span>
+          </span>
+          ${this.speaking ? html`<span class="wide">${t("call.speaking", { name })}</span>` : nothing}
+        </div>
+        <div class="hints">
+          <span class="live" role="status">${this.said}</span>
+          ${this.#hints(view).map((hint) => html`<span class="hint" role="status">${hint}</span>`)}
+          ${this.deaf
+            ? html`<button
+                class="main"
+                @click=${() => {
+                  this.deaf = false;
+                }}
+              >
+                ${t("call.hear", { name })}
+              </button>`
+            : nothing}
+        </div>
+        ${view.local?.getVideoTracks().length || view.sharing
+          ? html`<button
+              class="self ${this.corner} ${view.sharing ? "sharing" : ""}"
+              aria-label=${t("call.self")}
+              @pointerdown=${this.#drag}
+              @keydown=${(event: KeyboardEvent) => {
+                const corner = moved(this.corner, event.key, this.#rtl);
+                if (corner === null) return;
+                event.preventDefault();
+                this.corner = corner;
+              }}
+            >
+              <video autoplay muted playsinline></video>
+            </button>`
+          : nothing}
+        ${this.panel === null ? nothing : this.#panel(view)}
+      </div>
+      ${this.#bar(view)} ${this.#help()}`;
+  }
+
+  #hints(view: CallMediaView): string[] {
+    const { call } = this;
+    const name = call.name;
+    const hints: string[] = [];
+    if (call.state === "connecting") hints.push(t("call.connecting"));
+    if (call.state === "reconnecting") hints.push(t("call.reconnecting"));
+    if (call.peer_media?.muted) hints.push(t("call.peer.muted", { name }));
+    if (call.peer_media?.sharing) hints.push(t("call.peer.sharing", { name }));
+    if (view.muted && this.mutedSpeaking) hints.push(t("call.mutedspeaking"));
+    for (const [kind, trouble] of Object.entries(view.trouble)) {
+      const key = `trouble.${kind}.${trouble ?? ""}`;
+      if (has(key)) hints.push(t(key));
+      else if (trouble !== null && kind === "share") hints.push(t("trouble.share.other"));
+    }
+    if (this.trouble !== "") hints.push(this.trouble);
+    return hints;
+  }
+
+  #bar(view: CallMediaView) {
+    const call = this.call.call;
+    const stage = () => this.renderRoot.querySelector<HTMLElement>(".stage")!;
+    const video = () => this.renderRoot.querySelector<HTMLVideoElement>(".remote")!;
+    return html`<div class="bar" role="toolbar" aria-label=${t("call.with", { name: this.call.name })}>
+      <button aria-pressed=${view.muted} @click=${() => this.#mute(!view.muted)}>
+        ${view.muted ? t("call.unmute") : t("call.mute")}
+      </button>
+      <button aria-pressed=${view.cameraOff} @click=${() => app.media.setCameraOff(call, !view.cameraOff)}>
+        ${view.cameraOff ? t("call.camera.on") : t("call.camera.off")}
+      </button>
+      <button aria-pressed=${view.sharing} @click=${() => this.#act("share")}>
+        ${view.sharing ? t("call.share.stop") : t("call.share")}
+      </button>
+      <button aria-pressed=${this.panel === "chat"} @click=${() => this.#open("chat")}>${t("call.chat")}</button>
+      <button aria-pressed=${this.panel === "details"} @click=${() => this.#open("details")}>
+        ${t("call.more")}
+      </button>
+      <button aria-pressed=${this.panel === "devices"} @click=${() => this.#open("devices")}>
+        ${t("call.devices")}
+      </button>
+      ${document.fullscreenEnabled
+        ? html`<button
+            class="wide"
+            @click=${() => (document.fullscreenElement ? document.exitFullscreen() : stage().requestFullscreen())}
+          >
+            ${t("call.fullscreen")}
+          </button>`
+        : nothing}
+      ${document.pictureInPictureEnabled
+        ? html`<button
+            class="wide"
+            @click=${() =>
+              (document.pictureInPictureElement
+                ? document.exitPictureInPicture()
+                : video().requestPictureInPicture()
+              ).catch(() => undefined)}
+          >
+            ${t("call.pip")}
+          </button>`
+        : nothing}
+      <button class="danger" @click=${() => this.#do("hang-up")}>${t("call.hangup")}</button>
+    </div>`;
+  }
+
+  #panel(view: CallMediaView) {
+    const close = html`<div class="row spread">
+      <button @click=${() => (this.panel = null)}>${t("close")}</button>
+    </div>`;
+    switch (this.panel) {
+      case "chat":
+        return html`<aside class="panel" aria-label=${t("chat.title")}>
+          ${close}<om-chat .call=${this.call.call} .name=${this.call.name} .lines=${view.chat}></om-chat>
+        </aside>`;
+      case "devices":
+        return html`<aside class="panel" aria-label=${t("call.devices")}>
+          ${close}
+          <div class="stack">
+            <om-devices .call=${this.call.call}></om-devices>
+            <label
+              >${t("call.volume")}
+              <input
+                type="range"
+                min="0"
+                max="1"
+                step="0.05"
+                .value=${String(this.volume)}
+                @input=${(e: Event) => (this.volume = Number((e.target as HTMLInputElement).value))}
+            /></label>
+          </div>
+        </aside>`;
+      default:
+        return html`<aside class="panel" aria-label=${t("call.more")}>
+          ${close}${details(this.call, view.quality, this.app.people)}
+        </aside>`;
+    }
+  }
+
+  #elsewhere() {
+    return html`<div class="stage">
+        <div class="absent">
+          <span class="avatar" aria-hidden="true">${initials(this.call.name)}</span>
+          <h1>${t("call.with", { name: this.call.name })}</h1>
+          <p role="status">
+            ${this.call.page === null ? t("call.elsewhere.headless") : t("call.elsewhere")}
+          </p>
+          <button class="main" @click=${() => this.#do("move-here")}>${t("call.movehere")}</button>
+          <p role="alert">${this.trouble}</p>
+        </div>
+      </div>
+      <div class="bar">
+        <button class="danger" @click=${() => this.#do("hang-up")}>${t("call.hangup")}</button>
+      </div>`;
+  }
+
+  #help() {
+    const keys = [
+      ["M", "keys.m"],
+      ["V", "keys.v"],
+      ["D", "keys.d"],
+      ["C", "keys.c"],
+      ["R", "keys.r"],
+      ["␣", "keys.space"],
+      ["?", "keys.help"],
+    ] as const;
+    return html`<dialog id="keys" aria-labelledby="keys-title">
+      <div class="stack">
+        <h2 id="keys-title">${t("keys.title")}</h2>
+        <dl>
+          ${keys.map(([key, text]) => html`<dt><kbd>${key}</kbd></dt><dd>${t(text)}</dd>`)}
+        </dl>
+        <label class="check"
+          ><input
+            type="checkbox"
+            .checked=${shortcutsOn()}
+            @change=${(e: Event) => setShortcuts((e.target as HTMLInputElement).checked)}
+          />${t("keys.enabled")}</label
+        >
+        <form method="dialog"><button>${t("close")}</button></form>
+      </div>
+    </dialog>`;
+  }
+}

@@ -1,0 +1,2 @@
+import { en } from "./en.js";
+export const fr: Record<keyof typeof en, string> = en;

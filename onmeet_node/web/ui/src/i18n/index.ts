@@ -1,0 +1,106 @@
+// Every visible text of the app, in each language; a key that one of them lacks does not compile.
+import { ar } from "./ar.js";
+import { de } from "./de.js";
+import { en } from "./en.js";
+import { fr } from "./fr.js";
+
+export type Key = keyof typeof en;
+export type Catalogue = Record<Key, string>;
+export type Language = "en" | "fr" | "de" | "ar";
+
+export const LANGUAGES: Record<Language, string> = {
+  en: "English",
+  fr: "Français",
+  de: "Deutsch",
+  ar: "العربية",
+};
+const CATALOGUES: Record<Language, Catalogue> = { en, fr, de, ar };
+const KEPT = "onmeet-language";
+
+const listeners = new Set<() => void>();
+let now: Language = "en";
+
+function known(tag: string): Language | null {
+  const language = tag.toLowerCase().split("-")[0] ?? "";
+  return language in CATALOGUES ? (language as Language) : null;
+}
+
+/** The language that is spoken now. */
+export const language = (): Language => now;
+
+/** Speaks the chosen language, or the first of the browser's that we know. */
+export function beginLanguage(): void {
+  const chosen = known(localStorage.getItem(KEPT) ?? "");
+  speak(chosen ?? navigator.languages.map(known).find((one) => one !== null) ?? "en");
+}
+
+/** The person chose a language: the one thing this page keeps beyond its window. */
+export function chooseLanguage(chosen: Language): void {
+  localStorage.setItem(KEPT, chosen);
+  speak(chosen);
+}
+
+function speak(chosen: Language): void {
+  now = chosen;
+  document.documentElement.lang = chosen;
+  document.documentElement.dir = chosen === "ar" ? "rtl" : "ltr";
+  for (const listener of listeners) listener();
+}
+
+export function onLanguage(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** The text of a key, with `{name}` filled in. */
+export function t(key: Key, values: Record<string, string | number> = {}): string {
+  return CATALOGUES[now][key].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ""));
+}
+
+/** Whether there is a text for a name made at run time, such as an end reason. */
+export function has(key: string): key is Key {
+  return key in en;
+}
+
+/** A text with a number in it. Forms stand in one text, as `one=… | other=…` (CLDR categories). */
+export function plural(key: Key, count: number): string {
+  const forms = new Map(
+    CATALOGUES[now][key].split("|").map((form) => {
+      const [name, ...text] = form.trim().split("=");
+      return [name, text.join("=")] as const;
+    }),
+  );
+  const form = forms.get(new Intl.PluralRules(now).select(count)) ?? forms.get("other") ?? "";
+  return form.replace("{n}", new Intl.NumberFormat(now).format(count));
+}
+
+/** A moment, Unix seconds, as one says it today. */
+export function when(seconds: number): string {
+  const date = new Date(seconds * 1_000);
+  const today = new Date().toDateString() === date.toDateString();
+  return new Intl.DateTimeFormat(
+    now,
+    today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" },
+  ).format(date);
+}
+
+/** How long ago or ahead a moment is, Unix seconds. */
+export function ago(seconds: number): string {
+  const difference = seconds - Date.now() / 1_000;
+  const format = new Intl.RelativeTimeFormat(now, { numeric: "auto" });
+  for (const [unit, size] of [["day", 86_400], ["hour", 3_600], ["minute", 60]] as const)
+    if (Math.abs(difference) >= size) return format.format(Math.round(difference / size), unit);
+  return format.format(0, "minute");
+}
+
+/** A duration: 3:07, 1:02:45. */
+export function clock(seconds: number): string {
+  const two = new Intl.NumberFormat(now, { minimumIntegerDigits: 2 });
+  const one = new Intl.NumberFormat(now);
+  const [h, m, s] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, Math.floor(seconds) % 60];
+  return h > 0 ? `${one.format(h)}:${two.format(m)}:${two.format(s)}` : `${one.format(m)}:${two.format(s)}`;
+}
+
+export function number(value: number): string {
+  return new Intl.NumberFormat(now).format(value);
+}
