@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := demo
-.PHONY: demo run test lint format bench lock system-packages clean
+.PHONY: demo run test lint format bench lock system-packages ui clean
 
 demo: $(READY)
 	$(BIN)/onmeet demo
@@ -16,6 +16,9 @@ run: $(READY)
 	$(BIN)/onmeet up
 
 test: $(READY) system-packages lint
+	@if [ -d onmeet_node/web/ui/node_modules ]; then \
+	    cd onmeet_node/web/ui && npm run --silent check && npm test --silent; \
+	else echo "The app's own tests are left out: they need Node.js 20."; fi
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
 lint: $(READY)
@@ -46,7 +49,7 @@ lock: $(READY)
 
 # --no-deps: the lock file is complete, and overrides one pin of libp2p's (see pyproject.toml).
 # trio-stubs: from 2022, brought by libp2p's trio-typing, they hide trio's own types from mypy.
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml hatch_build.py
 	$(PYTHON) -c 'import sys; sys.exit("On-Meet needs Python 3.11 or newer.") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
@@ -54,5 +57,10 @@ $(READY): requirements.lock pyproject.toml
 	rm -rf .venv/lib/python3*/site-packages/trio-stubs
 	@touch $@
 
+# The local app's page, again after a change of its sources (installing builds it, too).
+ui: $(READY)
+	$(BIN)/python hatch_build.py
+
 clean:
+	rm -rf onmeet_node/web/static onmeet_node/web/ui/node_modules onmeet_node/web/ui/.test
 	rm -rf .venv dist build demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -78,6 +78,7 @@ class Shell:
         self._endpoint: PageEndpoint | None = None
         self._delete = False
         self._shown: dict[str, say.CallShown] = {}
+        """Calls as they were shown last, until their end is told."""
         self._last: dict[type, say.FromNode] = {}
 
     async def run(self) -> None:
@@ -146,14 +147,11 @@ class Shell:
 
     def _show_event(self, node: Node, event: NodeEvent) -> None:
         if isinstance(event, CallEvent):
-            ended = self._shown.get(event.call.hex())
             self._refresh(say.Calls)
-            if (
-                isinstance(event, CallEnded)
-                and ended is not None
-                and event.reason is not EndReason.SUPERSEDED
-            ):
-                self.pages.broadcast(snapshots.over(ended, event))
+            if isinstance(event, CallEnded):
+                ended = self._shown.pop(event.call.hex(), None)
+                if ended is not None and event.reason is not EndReason.SUPERSEDED:
+                    self.pages.broadcast(snapshots.over(ended, event))
         else:
             self._refresh()
         told = snapshots.news(node, event)
@@ -186,7 +184,7 @@ class Shell:
                 made.append(snapshots.people(node))
             if not only or say.Calls in only:
                 calls = snapshots.calls(node, endpoint)
-                self._shown = {shown.call: shown for shown in calls.calls}
+                self._shown |= {shown.call: shown for shown in calls.calls}
                 made.append(calls)
         except StoreError:
             log.exception("the pages are not shown what is new")

@@ -108,6 +108,7 @@ export class OmApp extends OmElement {
   @state() private welcoming = false;
   @state() private wish: CallWish | null = null;
   @state() private answering: string | null = null;
+  #called = false;
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -131,6 +132,15 @@ export class OmApp extends OmElement {
     const focus = () => app.client.tell({ t: "focus" });
     window.addEventListener("focus", focus);
     this.attend(() => () => window.removeEventListener("focus", focus));
+  }
+
+  override willUpdate(): void {
+    const { calls } = this.app;
+    // The call is there (or was): what prepared it has done its work, devices included.
+    if (calls.length > 0) this.wish = null;
+    if (!calls.some((call) => call.call === this.answering)) this.answering = null;
+    if (this.#called && calls.length === 0) app.devices.closePreview();
+    this.#called = calls.length > 0;
   }
 
   #go(section: Section): void {

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decode, encode } from "@msgpack/msgpack";
+import { Client, LinkLost, RefusedError, type Surroundings } from "../src/core/client.js";
+import { packChat, unpackChat } from "../src/core/codec.js";
+import type { FromNode } from "../src/core/messages.js";
+
+class FakeSocket {
+  readyState = 1;
+  binaryType = "";
+  sent: Record<string, unknown>[] = [];
+  onopen: (() => void) | null = null;
+  onmessage: ((event: { data: ArrayBuffer }) => void) | null = null;
+  onclose: ((event: { code: number }) => void) | null = null;
+  send(data: Uint8Array): void {
+    this.sent.push(decode(data) as Record<string, unknown>);
+  }
+  close(): void {
+    this.drop(1000);
+  }
+  hear(message: FromNode): void {
+    const data = new Uint8Array(encode(message));
+    this.onmessage?.({ data: data.buffer });
+  }
+  drop(code: number): void {
+    this.readyState = 3;
+    this.onclose?.({ code });
+  }
+}
+
+function surroundings(kept: Record<string, string> = { "onmeet-token": "a".repeat(64) }) {
+  const sockets: FakeSocket[] = [];
+  const waits: [() => void, number][] = [];
+  const around: Surroundings = {
+    connect: () => {
+      const socket = new FakeSocket();
+      sockets.push(socket);
+      return socket as unknown as WebSocket;
+    },
+    fetch: async () => new Response(JSON.stringify({ token: "b".repeat(64) })),
+    storage: {
+      getItem: (key) => kept[key] ?? null,
+      setItem: (key, value) => void (kept[key] = value),
+      removeItem: (key) => void delete kept[key],
+    },
+    takeCode: () => null,
+    later: (run, ms) => waits.push([run, ms]),
+    language: "en",
+  };
+  return { around, sockets, waits, kept };
+}
+
+const WELCOME: FromNode = { t: "welcome", page: 3, release: "1", keyring: false };
+
+test("a page without a token says that it belongs to no node", async () => {
+  const { around, sockets } = surroundings({});
+  const client = new Client(around);
+  await client.start();
+  assert.equal(client.state.link, "unauthorized");
+  assert.equal(sockets.length, 0);
+});
+
+test("the code of the address becomes a token, which is said first", async () => {
+  const { around, sockets, kept } = surroundings({});
+  const client = new Client({ ...around, takeCode: () => "code" });
+  await client.start();
+  assert.equal(kept["onmeet-token"], "b".repeat(64));
+  sockets[0]!.onopen!();
+  assert.deepEqual(sockets[0]!.sent[0], {
+    t: "hello",
+    version: 1,
+    token: "b".repeat(64),
+    language: "en",
+  });
+});
+
+test("each question gets its own answer", async () => {
+  const { around, sockets } = surroundings();
+  const client = new Client(around);
+  await client.start();
+  sockets[0]!.hear(WELCOME);
+  const first = client.ask({ t: "examine" }, "findings");
+  const second = client.ask({ t: "unlock-home", passphrase: "x" }, "done");
+  sockets[0]!.hear({ t: "refused", id: 2, kind: "WrongPassphrase", sentence: "no" });
+  sockets[0]!.hear({ t: "findings", id: 1, findings: [] });
+  assert.deepEqual((await first).findings, []);
+  await assert.rejects(second, (error: RefusedError) => error.kind === "WrongPassphrase");
+});
+
+test("a broken line comes back by itself, more slowly each time, and open questions are refused", async () => {
+  const { around, sockets, waits } = surroundings();
+  const client = new Client(around);
+  await client.start();
+  sockets[0]!.hear(WELCOME);
+  const question = client.ask({ t: "examine" }, "findings");
+  sockets[0]!.drop(1006);
+  await assert.rejects(question, LinkLost);
+  assert.equal(client.state.link, "lost");
+  const pauses: number[] = [];
+  for (let i = 0; i < 6; i++) {
+    const [again, pause] = waits.pop()!;
+    pauses.push(pause);
+    again();
+    sockets.at(-1)!.drop(1006);
+  }
+  assert.deepEqual(pauses, [300, 600, 1200, 2400, 4800, 5000]);
+  waits.pop()![0]();
+  sockets.at(-1)!.hear(WELCOME);
+  assert.equal(client.state.link, "open");
+});
+
+test("a token of an earlier run is forgotten", async () => {
+  const { around, sockets, kept } = surroundings();
+  const client = new Client(around);
+  await client.start();
+  sockets[0]!.drop(4401);
+  assert.equal(client.state.link, "unauthorized");
+  assert.deepEqual(kept, {});
+});
+
+test("chat is read as the node writes it, and nothing else is", () => {
+  assert.equal(unpackChat(packChat("héllo\n🙂").buffer), "héllo\n🙂");
+  for (const bad of [
+    "text",
+    new ArrayBuffer(0),
+    new ArrayBuffer(30_000),
+    new Uint8Array(encode({ t: "chat", text: "" })).buffer,
+    new Uint8Array(encode({ t: "chat", text: "x".repeat(4_001) })).buffer,
+    new Uint8Array(encode({ t: "hello" })).buffer,
+    new Uint8Array(encode([1])).buffer,
+    new Uint8Array([0xc1]).buffer,
+  ])
+    assert.equal(unpackChat(bad), null);
+});

@@ -1,0 +1,155 @@
+"""Real Chromium with fake devices, and real nodes in processes of their own."""
+
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from onmeet_node.web.server import STATIC
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--auto-accept-this-tab-capture",
+    "--auto-select-tab-capture-source-by-title=On-Meet",
+    "--autoplay-policy=no-user-gesture-required",
+]
+START_SECONDS = 60
+
+
+def missing():
+    """What these tests need and is not here; None when all is."""
+    if not CHROMIUM.exists():
+        return "Chromium is not installed (Debian package chromium)"
+    if not (STATIC / "assets").is_dir():
+        return "the app is not built (make ui, needs Node.js 20)"
+    return None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _needs_browser():
+    reason = missing()
+    if reason and os.environ.get("ONMEET_REQUIRE_ALL") == "1":
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Node:
+    """``onmeet up`` in a process; its events as they come."""
+
+    process: subprocess.Popen
+    home: Path
+    events: queue.Queue = field(default_factory=queue.Queue)
+    seen: list = field(default_factory=list)
+
+    def event(self, name):
+        for event in self.seen:
+            if event["event"] == name:
+                return event
+        while True:
+            event = self.events.get(timeout=START_SECONDS)
+            assert event is not None, f"the node ended without {name}"
+            self.seen.append(event)
+            if event["event"] == name:
+                return event
+
+    @property
+    def url(self):
+        return self.event("app")["url"]
+
+    def command(self, *arguments):
+        done = subprocess.run(
+            [sys.executable, "-m", "onmeet_node.cli", *arguments, "--home", self.home, "--json"],
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        return json.loads(done.stdout.splitlines()[-1])
+
+
+@contextmanager
+def node(home, *options, app=True):
+    command = [sys.executable, "-m", "onmeet_node.cli", "up", "--home", home, "--json", "--no-lan"]
+    command += ["--app", "--no-browser"] if app else ["--no-app"]
+    process = subprocess.Popen(
+        [*command, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
+    it = Node(process, home)
+
+    def read():
+        for line in process.stdout:
+            it.events.put(json.loads(line))
+        it.events.put(None)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield it
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        reader.join()
+        process.stdout.close()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@dataclass
+class Window:
+    """A page with everything it asked for and kept."""
+
+    page: object
+    context: object
+    requests: list = field(default_factory=list)
+    errors: list = field(default_factory=list)
+
+
+@contextmanager
+def window(chromium, url, **options):
+    options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options}
+    context = chromium.new_context(**options)
+    page = context.new_page()
+    it = Window(page, context)
+    page.on("request", lambda request: it.requests.append(request.url))
+    page.on("websocket", lambda socket: it.requests.append(socket.url))
+    page.on("pageerror", lambda error: it.errors.append(str(error)))
+    page.on(
+        "console",
+        lambda message: it.errors.append(message.text) if message.type == "error" else None,
+    )
+    page.set_default_timeout(30_000)
+    page.goto(url)
+    try:
+        yield it
+    finally:
+        context.close()

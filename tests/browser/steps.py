@@ -1,0 +1,71 @@
+"""What a person does in the app, by the words on the screen."""
+
+PLAYING = """(video) => {
+  const canvas = document.createElement("canvas");
+  canvas.width = 32; canvas.height = 24;
+  const context = canvas.getContext("2d");
+  context.drawImage(video, 0, 0, 32, 24);
+  return [...context.getImageData(0, 0, 32, 24).data].join();
+}"""
+"""The pixels of a video, small."""
+
+LOUDNESS = """async (video) => {
+  const context = new AudioContext();
+  const analyser = context.createAnalyser();
+  context.createMediaStreamSource(video.srcObject).connect(analyser);
+  const samples = new Float32Array(analyser.fftSize);
+  let loudest = 0;
+  for (let i = 0; i < 60 && loudest < 0.01; i++) {
+    await new Promise((done) => setTimeout(done, 50));
+    analyser.getFloatTimeDomainData(samples);
+    for (const sample of samples) loudest = Math.max(loudest, Math.abs(sample));
+  }
+  await context.close();
+  return loudest;
+}"""
+"""The loudest sample within three seconds; the fake microphone beeps once a second."""
+
+
+def first_run(page, name):
+    page.get_by_label("What are you called?").fill(name)
+    page.get_by_label("A file: whoever can read my files can be me").check()
+    page.get_by_role("button", name="Begin").click()
+    code = page.get_by_role("textbox", name="Your code")
+    code.wait_for()
+    text = code.input_value().strip()
+    page.get_by_role("button", name="Next").click()
+    page.get_by_role("heading", name="People").wait_for()
+    return text
+
+
+def add(page, code, note=""):
+    page.get_by_label("Their code").fill(code)
+    page.get_by_label("A line for them").fill(note)
+    page.get_by_role("button", name="Send request").click()
+
+
+def accept_request(page):
+    page.get_by_role("button", name="Accept").click()
+
+
+def start_call(page, name):
+    page.get_by_role("button", name=f"Call {name}").click()
+    page.get_by_role("heading", name=f"Call {name}").wait_for()
+    page.get_by_role("button", name="Call", exact=True).click()
+
+
+def wait_moving(page, frames=3):
+    """Waits until the other side's picture has changed a few times."""
+    video = page.locator("video.remote")
+    video.wait_for()
+    seen = set()
+    for _ in range(120):
+        seen.add(video.evaluate(PLAYING))
+        if len(seen) > frames:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("the other side's picture does not move")
+
+
+def loudness(page):
+    return page.locator("video.remote").evaluate(LOUDNESS)
