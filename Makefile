@@ -12,8 +12,7 @@ demo: $(READY)
 	$(BIN)/onmeet demo
 
 run: $(READY)
-	@test -e "$${ONMEET_HOME:-$$HOME/.local/share/onmeet}" || $(BIN)/onmeet init
-	$(BIN)/onmeet up
+	$(BIN)/onmeet up --app
 
 test: $(READY) system-packages lint
 	@if [ -d onmeet_node/web/ui/node_modules ]; then \

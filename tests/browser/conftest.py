@@ -61,6 +61,29 @@ def chromium():
         browser.close()
 
 
+def onmeet(*arguments):
+    """Runs a command to its end; the last line it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "onmeet_node.cli", *arguments, "--json"],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@contextmanager
+def calling(home, name):
+    """``onmeet call`` in a process, until the block ends."""
+    command = [sys.executable, "-m", "onmeet_node.cli", "call", name, "--home", home, "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
 @dataclass
 class Node:
     """``onmeet up`` in a process; its events as they come."""
@@ -86,13 +109,7 @@ class Node:
         return self.event("app")["url"]
 
     def command(self, *arguments):
-        done = subprocess.run(
-            [sys.executable, "-m", "onmeet_node.cli", *arguments, "--home", self.home, "--json"],
-            check=True,
-            capture_output=True,
-            timeout=60,
-        )
-        return json.loads(done.stdout.splitlines()[-1])
+        return onmeet(*arguments, "--home", self.home)
 
 
 @contextmanager

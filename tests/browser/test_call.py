@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser import steps
-from tests.browser.conftest import node, window
+from tests.browser.conftest import calling, node, onmeet, window
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -27,6 +27,7 @@ def test_from_the_first_run_to_the_history(chromium, tmp_path):
             for page in (at_ann.page, at_bob.page):
                 steps.wait_moving(page)
                 assert steps.loudness(page) > 0.01
+            _talk(at_ann.page, at_bob.page)
             at_bob.page.get_by_role("button", name="Hang up").click()
             at_ann.page.get_by_text("Bob hung up.").wait_for()
             at_bob.page.get_by_text("You hung up.").wait_for()
@@ -34,4 +35,113 @@ def test_from_the_first_run_to_the_history(chromium, tmp_path):
                 page.get_by_role("button", name="Close").click()
                 page.get_by_role("button", name="History").click()
                 page.get_by_text("hung up.").first.wait_for()
-            assert at_ann.errors == at_bob.errors == []
+            for side, it in ((at_ann, ann), (at_bob, bob)):
+                _asked_nobody_else(side, it.url)
+
+
+def _talk(ann, bob):
+    """Everything one does in a call."""
+    bob.keyboard.press("m")
+    ann.get_by_text("Bob is muted").wait_for()
+    bob.keyboard.press("m")
+    ann.get_by_text("Bob is muted").wait_for(state="detached")
+
+    bob.get_by_role("button", name="Chat").click()
+    bob.get_by_label("Write a line").fill("<b>héllo</b> \u202eolleh")
+    bob.get_by_role("button", name="Send").click()
+    ann.get_by_role("button", name="Chat").click()
+    ann.get_by_role("log", name="Chat").get_by_text("<b>héllo</b>").wait_for()
+    ann.get_by_label("Write a line").fill("and back")
+    ann.get_by_role("button", name="Send").click()
+    bob.get_by_role("log", name="Chat").get_by_text("and back").wait_for()
+
+    bob.get_by_role("button", name="Camera off").click()
+    ann.get_by_text("Bob has the camera off").wait_for()
+    bob.get_by_role("button", name="Camera on").click()
+    ann.get_by_text("Bob has the camera off").wait_for(state="detached")
+    steps.wait_moving(ann)
+
+    bob.get_by_role("button", name="Share screen").click()
+    ann.get_by_text("Bob shares a screen").wait_for()
+    steps.wait_moving(ann, frames=1)
+    bob.get_by_role("button", name="Stop sharing").click()
+    ann.get_by_text("Bob shares a screen").wait_for(state="detached")
+    steps.wait_moving(ann)
+
+    bob.get_by_role("button", name="Devices").click()
+    camera = bob.get_by_label("Camera").locator("option").last.get_attribute("value")
+    bob.get_by_label("Camera").select_option(camera)
+    steps.wait_moving(ann)
+
+    strings = []
+    for page in (ann, bob):
+        page.get_by_role("button", name="Details").click()
+        page.get_by_text("Direct, no relay between you").wait_for()
+        strings.append(page.locator(".sas").inner_text())
+        page.get_by_role("button", name="Close").click()
+    assert strings[0] == strings[1] != ""
+
+
+def _asked_nobody_else(side, url):
+    own = url.partition("://")[2].partition("/")[0]
+    hosts = {address.partition("://")[2].partition("/")[0] for address in side.requests}
+    assert hosts <= {own, ""}, hosts  # "": data: and blob:
+    assert side.context.cookies() == []
+    assert side.page.evaluate("Object.keys(localStorage)") == []
+    assert side.errors == []
+    assert "#" not in side.page.url
+
+
+@pytest.mark.parametrize("browser_dials", [True, False])
+def test_a_browser_and_a_headless_node_call_each_other(chromium, tmp_path, browser_dials):
+    home = tmp_path / "bob"
+    onmeet("init", "--name", "Bob", "--key-file", "--home", home)
+    with node(tmp_path / "ann") as ann, window(chromium, ann.url) as at_ann:
+        page = at_ann.page
+        code = steps.first_run(page, "Ann")
+        address = ann.event("started")["addresses"][0]
+        options = ["--bootstrap", address, "--source", "test", "--auto-answer"]
+        with node(home, *options, app=False) as bob:
+            bob.event("reachable")
+            bob.command("contacts", "add", code)
+            steps.accept_request(page)
+            bob.event("contact-accepted")
+            if browser_dials:
+                steps.start_call(page, "Bob")
+                steps.wait_moving(page)
+            else:
+                with calling(home, "Ann") as call:
+                    page.get_by_role("button", name="Answer with video").click()
+                    steps.wait_moving(page)
+                    assert steps.loudness(page) > 0.01
+                    call.terminate()
+                page.get_by_text("Bob hung up.").wait_for()
+                return
+            assert steps.loudness(page) > 0.01
+            kinds = {bob.event("media")["kind"], "audio", "video"}
+            assert kinds == {"audio", "video"}
+            page.get_by_role("button", name="Hang up").click()
+            assert bob.event("ended")["reason"] == "peer-hung-up"
+            assert at_ann.errors == []
+
+
+def test_a_page_that_is_reloaded_in_a_call_goes_on_with_it(chromium, tmp_path):
+    home = tmp_path / "bob"
+    onmeet("init", "--name", "Bob", "--key-file", "--home", home)
+    with node(tmp_path / "ann") as ann, window(chromium, ann.url) as at_ann:
+        page = at_ann.page
+        code = steps.first_run(page, "Ann")
+        address = ann.event("started")["addresses"][0]
+        options = ["--bootstrap", address, "--source", "test", "--auto-answer"]
+        with node(home, *options, app=False) as bob:
+            bob.event("reachable")
+            bob.command("contacts", "add", code)
+            steps.accept_request(page)
+            bob.event("contact-accepted")
+            steps.start_call(page, "Bob")
+            steps.wait_moving(page)
+            page.reload()
+            steps.wait_moving(page)
+            assert bob.event("peer-media")["camera_off"] is True  # it was told of the gap
+            page.get_by_role("button", name="Hang up").click()
+            assert bob.event("ended")["reason"] == "peer-hung-up"

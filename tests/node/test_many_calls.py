@@ -73,8 +73,9 @@ async def test_calls_in_a_row_leave_nothing_behind(start: Start) -> None:
     # a connection that the DHT opens meanwhile has four tasks; a leak would have one a call
     assert after["tasks"] <= before["tasks"] + 10
     assert after["streams"] <= before["streams"]
-    # trio keeps the threads of to_thread for ten seconds after their last work
-    assert after["threads"] <= before["threads"] + 2
+    # trio keeps the threads of to_thread for ten seconds after their last work, and on a busy
+    # machine several work at once; a leak would have one a call
+    assert after["threads"] <= before["threads"] + 8
     # the heap breathes by some megabytes; before memory was given back it grew by 3 MB a call
     assert after["megabytes"] <= before["megabytes"] + 30
 

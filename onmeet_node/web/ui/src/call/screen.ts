@@ -190,7 +190,8 @@ export class OmCallScreen extends OmElement {
     const view = this.#view;
     if (view === null) return this.#elsewhere();
     const media = call.peer_media;
-    const absent = media?.camera_off !== false && media?.sharing !== true;
+    const seen = view.quality.videoIn !== null;
+    const absent = media === null ? !seen : media.camera_off && !media.sharing;
     const name = call.name;
     return html`<div class="stage">
         <video
@@ -198,9 +199,9 @@ export class OmCallScreen extends OmElement {
           autoplay
           playsinline
           aria-label=${t("call.remote", { name })}
-          ?hidden=${false}
+          ?hidden=${absent}
         ></video>
-        ${absent && view.quality.videoIn === null
+        ${absent
           ? html`<div class="absent ${this.speaking ? "speaking" : ""}">
               <span class="avatar" aria-hidden="true">${initials(name)}</span>
               ${media?.camera_off ? html`<p>${t("call.peer.camera", { name })}</p>` : nothing}
