@@ -1,5 +1,5 @@
 // Everybody we know: requests first, then contacts, and the page of one person.
-import { html, nothing } from "lit";
+import { css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { app } from "../core/context.js";
 import type { Kind, Person, PersonAction } from "../core/messages.js";
@@ -14,6 +14,17 @@ export interface CallWish {
 
 @customElement("om-people")
 export class OmPeople extends OmElement {
+  static override styles = [
+    OmElement.styles,
+    css`
+      .name {
+        justify-self: start;
+        max-inline-size: 100%;
+        padding: 0;
+        min-block-size: 1.75rem;
+      }
+    `,
+  ];
   @state() private search = "";
   @state() private trouble = "";
 
@@ -102,7 +113,7 @@ export class OmPeople extends OmElement {
     return html`<li class="card row">
       <span class="avatar" aria-hidden="true">${initials(one.name)}</span>
       <div class="tight grow">
-        <button class="plain" @click=${() => this.#emit("om-person", one.identity)}>
+        <button class="plain name" @click=${() => this.#emit("om-person", one.identity)}>
           <strong class="clip"><bdi>${one.name}</bdi></strong>
         </button>
         <span class="small ${one.connected ? "good" : "quiet"}">${state}</span>

@@ -25,18 +25,18 @@ export class OmQr extends OmElement {
   override render() {
     if (this.rows.length === 0) return nothing;
     const size = this.rows.length + 2 * QUIET;
-    const path = this.rows
-      .flatMap((row, y) =>
-        [...row].map((bit, x) => (bit === "1" ? `M${x + QUIET} ${y + QUIET}h1v1h-1z` : "")),
-      )
-      .join("");
+    const bars = this.rows.flatMap((row, y) =>
+      [...row.matchAll(/1+/g)].map(
+        (run) => svg`<rect x=${run.index + QUIET} y=${y + QUIET} width=${run[0].length} height="1"></rect>`,
+      ),
+    );
     return html`<svg
       viewBox="0 0 ${size} ${size}"
       role="img"
       aria-label=${this.label}
       shape-rendering="crispEdges"
     >
-      ${svg`<path d=${path} fill="#000"></path>`}
+      ${bars}
     </svg>`;
   }
 }

@@ -74,6 +74,9 @@ export class OmApp extends OmElement {
           grid-area: 2 / 2;
           padding: 2rem;
         }
+        main.alone {
+          grid-area: 2 / 1 / 3 / 3;
+        }
         nav {
           grid-area: 1 / 1 / 3 / 2;
           flex-direction: column;
@@ -174,7 +177,7 @@ export class OmApp extends OmElement {
   }
 
   #plain(content: TemplateResult) {
-    return html`${this.#banner()}<main class="stack">${content}</main>`;
+    return html`${this.#banner()}<main class="stack alone">${content}</main>`;
   }
 
   #banner() {
@@ -194,7 +197,7 @@ export class OmApp extends OmElement {
         : t("status.reachable");
     return html`<div class="top">
         ${this.#banner()}
-        <div class="news" role="log">${news.map((one) => this.#news(one))}</div>
+        <div class="news" role="log">${news.filter((one) => this.#stands(one)).map((one) => this.#news(one))}</div>
       </div>
       <main id="main">
         ${this.person !== null
@@ -230,24 +233,32 @@ export class OmApp extends OmElement {
     const dialing = calls.find((call) => call.state === "dialing" || call.state === "ringing-out");
     if (dialing !== undefined) return this.#ring(dialing);
     const going = calls[0];
-    if (going !== undefined) return html`<om-call-screen .call=${going}></om-call-screen>`;
+    if (going !== undefined) return html`<om-call-screen role="main" .call=${going}></om-call-screen>`;
     if (this.wish !== null) {
       const { identity, kinds } = this.wish;
       const name = this.app.people.find((one) => one.identity === identity)?.name ?? identity.slice(0, 12);
       return this.#prejoin(identity, name, kinds, null);
     }
-    if (over !== null) return html`<main><om-after .over=${over}></om-after></main>`;
+    if (over !== null) return html`<main class="alone"><om-after .over=${over}></om-after></main>`;
     return null;
   }
 
   #ring(call: CallShown) {
-    return html`<om-ring .call=${call}></om-ring>`;
+    return html`<om-ring role="main" .call=${call}></om-ring>`;
   }
 
   #prejoin(identity: string, name: string, kinds: readonly Kind[], answer: string | null) {
-    return html`<main>
+    return html`<main class="alone">
       <om-prejoin .identity=${identity} .name=${name} .kinds=${kinds} .answer=${answer}></om-prejoin>
     </main>`;
+  }
+
+  /** Whether it is still news: a request that was answered is none. */
+  #stands(one: News): boolean {
+    if (one.what !== "contact-request") return true;
+    return this.app.people.some(
+      (person) => person.identity === one.identity && person.status === "requested-by-them",
+    );
   }
 
   #news(one: News) {

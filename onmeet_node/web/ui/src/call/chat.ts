@@ -22,10 +22,12 @@ export class OmChat extends OmElement {
         list-style: none;
         margin: 0;
         padding: 0;
-        overflow-y: auto;
         display: grid;
         gap: 0.5rem;
         align-content: start;
+      }
+      .log {
+        overflow-y: auto;
         min-block-size: 6rem;
       }
       li {
@@ -68,14 +70,14 @@ export class OmChat extends OmElement {
         <h2>${t("chat.title")}</h2>
         <button ?disabled=${this.lines.length === 0} @click=${this.#save}>${t("chat.save")}</button>
       </div>
-      <ol role="log" tabindex="0" aria-label=${t("chat.title")}>
+      <div class="log" role="log" tabindex="0" aria-label=${t("chat.title")}><ol>
         ${this.lines.map(
           (line) => html`<li>
             <strong><bdi>${line.mine ? t("chat.you") : this.name}</bdi></strong>
             <span class="quiet small">${when(line.at / 1_000)}</span><br /><bdi>${line.text}</bdi>
           </li>`,
         )}
-      </ol>
+      </ol></div>
       <form class="tight" @submit=${this.#send}>
         <label for="line" class="live">${t("chat.write")}</label>
         <div class="row">

@@ -12,7 +12,7 @@ function pathText(call: CallShown): string {
   return has(region) ? t("call.path.relay.in", { region: t(region) }) : t("call.path.relay");
 }
 
-const size = (one: Quality["videoIn"]) => (one === null ? "–" : `${one.width}×${one.height} ${one.fps}`);
+const size = (one: Quality["videoIn"]) => (one === null ? "–" : `${one.width}×${one.height}@${one.fps}`);
 
 export function details(call: CallShown, quality: Quality, people: readonly Person[]) {
   const person = people.find((one) => one.identity === call.identity);

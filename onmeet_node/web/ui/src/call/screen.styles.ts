@@ -127,7 +127,11 @@ export const screenStyles = css`
   .dark:hover:not(:disabled) {
     background: #3c4856;
   }
-  .bar button[aria-pressed="true"] {
+  .top h1 {
+    font-size: 1rem;
+  }
+  .bar button[aria-pressed="true"],
+  .bar button[aria-pressed="true"]:hover:not(:disabled) {
     background: var(--on-stage);
     color: var(--stage);
   }

@@ -208,7 +208,7 @@ export class OmCallScreen extends OmElement {
             </div>`
           : nothing}
         <div class="top">
-          <strong><bdi>${name}</bdi></strong>
+          <h1><bdi>${name}</bdi></h1>
           <span>${call.answered === null ? "" : clock(Math.max(0, Date.now() / 1_000 - call.answered))}</span>
           <span class="row" title=${t(`call.network.${view.quality.grade}`)}>
             <span class="dot ${view.quality.grade}"></span>

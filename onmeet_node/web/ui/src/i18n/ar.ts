@@ -281,7 +281,7 @@ export const ar: Catalogue = {
   "region.ca": "كندا",
   "region.de": "ألمانيا",
   "call.sas": "قارنا هذا بصوت عالٍ",
-  "call.sas.lead": "تريان الشيء نفسه إذا لم يكن أحد بينكما. اقرآه.",
+  "call.sas.lead": "تريان الرقم نفسه إذا لم يكن أحد بينكما. اقرآه.",
   "call.details.trip": "ذهابًا وإيابًا",
   "call.details.loss": "الفقد",
   "call.details.rate": "المرسل / المستقبل",

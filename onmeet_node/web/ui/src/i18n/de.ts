@@ -281,7 +281,7 @@ export const de: Catalogue = {
   "region.ca": "Kanada",
   "region.de": "Deutschland",
   "call.sas": "Laut vergleichen",
-  "call.sas.lead": "Sie sehen beide dasselbe, wenn niemand zwischen Ihnen steht. Lesen Sie es vor.",
+  "call.sas.lead": "Sie sehen beide dieselbe Zahl, wenn niemand zwischen Ihnen steht. Lesen Sie sie vor.",
   "call.details.trip": "Hin und zurück",
   "call.details.loss": "Verlust",
   "call.details.rate": "Gesendet / empfangen",

@@ -279,7 +279,7 @@ export const en = {
   "region.ca": "Canada",
   "region.de": "Germany",
   "call.sas": "Compare this aloud",
-  "call.sas.lead": "Both of you see the same words if nobody stands between. Read them out.",
+  "call.sas.lead": "Both of you see the same number if nobody stands between. Read it out.",
   "call.details.trip": "Round trip",
   "call.details.loss": "Loss",
   "call.details.rate": "Sent / received",

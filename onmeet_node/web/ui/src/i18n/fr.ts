@@ -281,7 +281,7 @@ export const fr: Catalogue = {
   "region.ca": "Canada",
   "region.de": "Allemagne",
   "call.sas": "À comparer à voix haute",
-  "call.sas.lead": "Vous voyez tous deux la même chose si personne ne se tient entre vous. Lisez-la.",
+  "call.sas.lead": "Vous voyez tous deux le même nombre si personne ne se tient entre vous. Lisez-le.",
   "call.details.trip": "Aller-retour",
   "call.details.loss": "Pertes",
   "call.details.rate": "Envoyé / reçu",

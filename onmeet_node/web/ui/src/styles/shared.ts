@@ -5,6 +5,8 @@ export const shared = css`
   :host {
     display: block;
     color: var(--text);
+    overflow-wrap: anywhere; /* names may be one long word */
+    min-inline-size: 0;
   }
   *,
   *::before,
@@ -36,6 +38,7 @@ export const shared = css`
   }
   .small {
     font-size: 0.875rem;
+    font-weight: 400;
   }
   .good {
     color: var(--good);
@@ -85,6 +88,7 @@ export const shared = css`
   }
   button,
   .button {
+    overflow-wrap: normal;
     font: inherit;
     color: var(--text);
     background: var(--surface);
@@ -145,6 +149,10 @@ export const shared = css`
     display: grid;
     gap: 0.25rem;
     font-weight: 600;
+  }
+  summary {
+    min-block-size: 1.75rem;
+    cursor: pointer;
   }
   label.check {
     display: flex;

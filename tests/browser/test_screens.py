@@ -1,0 +1,170 @@
+"""Each screen: axe-core finds nothing (WCAG 2.2 AA), nothing scrolls sideways, names are text."""
+
+import os
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.browser import steps
+from tests.browser.conftest import node, window
+
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(240)]
+
+UI = Path(__file__).parents[2] / "onmeet_node" / "web" / "ui"
+AXE = UI / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+HOSTILE = "<b>Bob</b>\u202e\u0007" + "x" * 50
+WIDTHS = (360, 640, 1280)
+"""The narrowest window that is promised, 1280 at 200 % zoom, and a wide one."""
+SHOTS = os.environ.get("ONMEET_SHOTS")
+
+
+class Screens:
+    def __init__(self):
+        self.findings = {}
+
+    def look(self, page, name):
+        """Notes what is wrong with the screen that is shown."""
+        wrong = []
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 800})
+            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                wrong.append(f"scrolls sideways at {width} px")
+            if SHOTS:
+                page.screenshot(path=Path(SHOTS) / f"{name}-{width}.png", full_page=True)
+        page.mouse.move(0, 0)
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        # the colours of a button that is just changing are nobody's
+        page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
+        wrong += page.evaluate(
+            "async (rules) => (await axe.run(document, {runOnly: rules})).violations"
+            ".map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 120)}`)",
+            RULES,
+        )
+        if wrong:
+            self.findings[name] = wrong
+
+
+def test_every_screen_can_be_used_by_everybody(chromium, tmp_path):
+    screens = Screens()
+    with (
+        node(tmp_path / "ann") as ann,
+        window(chromium, ann.url, bypass_csp=True, reduced_motion="reduce") as at_ann,
+    ):
+        page = at_ann.page
+        page.get_by_label("What are you called?").wait_for()
+        screens.look(page, "first-run")
+        code = steps.first_run(page, "Ann")
+        for section in ("History", "Settings", "People"):
+            page.get_by_role("button", name=section, exact=True).click()
+            screens.look(page, section.lower())
+        address = ann.event("started")["addresses"][0]
+        with (
+            node(tmp_path / "bob", "--bootstrap", address) as bob,
+            window(
+                chromium, bob.url, bypass_csp=True, reduced_motion="reduce", color_scheme="dark"
+            ) as at_bob,
+        ):
+            other = at_bob.page
+            steps.first_run(other, HOSTILE)
+            steps.add(other, code, "<i>note</i>")
+            page.get_by_role("button", name="Accept").wait_for()
+            shown = page.get_by_text("asks to be your contact").first.inner_text()
+            assert "<b>Bob</b>x" in shown
+            assert "\u202e" not in shown
+            screens.look(page, "request")
+            steps.accept_request(page)
+            other.get_by_role("button", name="Call Ann").wait_for()
+            screens.look(other, "people-dark")
+            other.get_by_role("button", name="Ann", exact=True).click()
+            other.get_by_role("button", name="Verify").click()
+            other.get_by_role("button", name="They are the same").wait_for()
+            screens.look(other, "person-dark")
+            other.get_by_role("button", name="Call with video").click()
+            other.get_by_role("heading", name="Call Ann").wait_for()
+            screens.look(other, "prejoin-dark")
+            other.get_by_role("button", name="Call", exact=True).click()
+            other.get_by_text("Ringing").wait_for()
+            screens.look(page, "ring-in")
+            screens.look(other, "ring-out")
+            page.get_by_role("button", name="Answer with video").click()
+            steps.wait_moving(other)
+            screens.look(other, "call")
+            for panel in ("Chat", "Details", "Devices"):
+                other.get_by_role("button", name=panel).click()
+                screens.look(other, f"call-{panel.lower()}")
+                other.get_by_role("button", name="Close").click()
+            other.get_by_role("button", name="Hang up").click()
+            page.get_by_text("hung up.").wait_for()
+            screens.look(page, "after")
+    assert screens.findings == {}
+
+
+def test_the_qr_code_on_the_screen_is_the_code(chromium, tmp_path):
+    import segno
+
+    with node(tmp_path / "ann") as ann, window(chromium, ann.url) as at_ann:
+        page = at_ann.page
+        code = steps.first_run(page, "Ann")
+        page.get_by_role("button", name="Show").click()
+        page.locator("om-qr rect").first.wait_for(state="attached")
+        picture = tmp_path / "qr.png"
+        page.locator("om-qr svg").screenshot(path=picture)
+    with av.open(str(picture)) as file:
+        frame = next(file.decode(video=0)).reformat(format="gray")
+    plane = frame.planes[0]
+    pixels, pitch = bytes(plane), plane.line_size
+    wanted = segno.make(code, error="m", micro=False).matrix
+    module = frame.height / (len(wanted) + 8)  # with a quiet zone of four on each side
+    seen = [
+        [
+            pixels[int((y + 4.5) * module) * pitch + int((x + 4.5) * module)] < 128
+            for x in range(len(row))
+        ]
+        for y, row in enumerate(wanted)
+    ]
+    assert seen == [[bool(dark) for dark in row] for row in wanted]
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "direction"),
+    [("fr-CA", "Bienvenue dans On-Meet", "ltr"), ("de-DE", "Willkommen bei On-Meet", "ltr"),
+     ("ar", "مرحبًا بك في On-Meet", "rtl"), ("xx", "Welcome to On-Meet", "ltr")],
+)  # fmt: skip
+def test_the_app_speaks_the_language_of_the_browser(chromium, tmp_path, language, title, direction):
+    with (
+        node(tmp_path / "ann") as ann,
+        window(chromium, ann.url, locale=language) as at_ann,
+    ):
+        at_ann.page.get_by_role("heading", name=title).wait_for()
+        assert at_ann.page.evaluate("document.documentElement.dir") == direction
+        assert at_ann.page.evaluate("Object.keys(localStorage)") == []
+
+
+def test_a_denied_camera_is_named_with_its_remedy_and_the_call_goes_on(chromium, tmp_path):
+    with (
+        node(tmp_path / "ann") as ann,
+        window(chromium, ann.url) as at_ann,
+    ):
+        page = at_ann.page
+        code = steps.first_run(page, "Ann")
+        address = ann.event("started")["addresses"][0]
+        with (
+            node(tmp_path / "bob", "--bootstrap", address) as bob,
+            window(chromium, bob.url) as at_bob,
+        ):
+            steps.first_run(at_bob.page, "Bob")
+            steps.add(at_bob.page, code)
+            steps.accept_request(page)
+            at_bob.page.get_by_role("button", name="Call Ann").wait_for()
+            at_bob.page.evaluate(
+                "void (navigator.mediaDevices.getUserMedia = async () => {"
+                " throw new DOMException('Permission denied', 'NotAllowedError'); })"
+            )
+            at_bob.page.get_by_role("button", name="Call Ann").click()
+            at_bob.page.get_by_text("The camera is forbidden for this page.").wait_for()
+            at_bob.page.get_by_role("button", name="Call", exact=True).click()
+            page.get_by_role("button", name="Answer with video").click()
+            steps.wait_moving(at_bob.page)  # receive-only
+            page.get_by_text("Bob has the camera off").wait_for()
