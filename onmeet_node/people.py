@@ -223,6 +223,10 @@ class People(AddressBook):
         """The 60 digits that both of you see if nobody stands between."""
         return safety_number(self._key.public, peer)
 
+    def profile(self) -> dict[str, Any]:
+        """The own profile, who may see which field, and who can reach us."""
+        return change_profile(self._store, {}, {})
+
     def change_profile(
         self,
         fields: dict[str, str],

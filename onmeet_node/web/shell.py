@@ -269,7 +269,7 @@ class Shell:
     def _delete_all(self, number: int, name: str) -> say.FromNode:
         if self._node is None:
             raise NotNow("The node is not running: there is nothing to delete from here.")
-        own = self._node.people.change_profile({}, {})["name"] or ""
+        own = self._node.people.profile()["name"] or ""
         if name.strip() != own.strip():
             raise OtherName("That is not the name of your profile. Nothing was deleted.")
         self._delete = True

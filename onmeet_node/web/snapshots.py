@@ -26,7 +26,7 @@ from onmeet_node.wire.codec import MAX_LIST
 
 def me(node: Node) -> say.Me:
     """The person's own profile and settings."""
-    profile, settings = node.people.change_profile({}, {}), node.settings()
+    profile, settings = node.people.profile(), node.settings()
     return say.Me(
         identity=node.identity.hex(),
         fields=tuple(

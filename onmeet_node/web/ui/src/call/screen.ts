@@ -26,7 +26,6 @@ export class OmCallScreen extends OmElement {
   @state() private trouble = "";
   @state() private said = "";
   @state() private speaking = false;
-  @state() private mutedSpeaking = false;
   #theirs: { stream: MediaStream; meter: Meter } | null = null;
   #talking = false;
   #lines = 0;
@@ -258,7 +257,6 @@ export class OmCallScreen extends OmElement {
     if (call.state === "reconnecting") hints.push(t("call.reconnecting"));
     if (call.peer_media?.muted) hints.push(t("call.peer.muted", { name }));
     if (call.peer_media?.sharing) hints.push(t("call.peer.sharing", { name }));
-    if (view.muted && this.mutedSpeaking) hints.push(t("call.mutedspeaking"));
     for (const [kind, trouble] of Object.entries(view.trouble)) {
       const key = `trouble.${kind}.${trouble ?? ""}`;
       if (has(key)) hints.push(t(key));

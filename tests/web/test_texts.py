@@ -1,0 +1,51 @@
+"""Every visible text of the page comes from the catalogues, and every text of theirs is used."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+SOURCES = Path(__file__).parents[2] / "onmeet_node" / "web" / "ui" / "src"
+PAGES = sorted(path for part in ("app", "call") for path in (SOURCES / part).glob("*.ts"))
+LANGUAGES = ("en", "fr", "de", "ar")
+ATTRIBUTES = re.compile(r'\b(?:aria-label|title|placeholder|alt)="([^"]*)"')
+COMPUTED = ("refused", "reason", "trouble", "region", "field", "share", "news", "ring", "nav")
+"""First parts of keys that are put together at run time."""
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_no_visible_text_is_written_into_a_page(path):
+    text = path.read_text(encoding="utf-8")
+    for attribute in ATTRIBUTES.findall(text):
+        assert not re.search(r"[^\W\d_]{2,}", re.sub(r"\$\{.*?\}", "", attribute)), attribute
+    for template in re.findall(r"html`(.*?)`", text, re.S):
+        visible = re.sub(r"\$\{.*", "", template, flags=re.S)  # up to the first computed part
+        for words in re.findall(r">([^<>]*)<", visible):
+            assert not re.search(r"[^\W\d_]{2,}", words), words
+
+
+def keys(language: str) -> dict[str, str]:
+    text = (SOURCES / "i18n" / f"{language}.ts").read_text(encoding="utf-8")
+    return dict(re.findall(r'^  "([\w.-]+)": "((?:[^"\\]|\\.)*)",$', text, re.M))
+
+
+def test_every_text_is_used():
+    code = "".join(path.read_text(encoding="utf-8") for path in PAGES)
+    unused = [
+        key
+        for key in keys("en")
+        if f'"{key}"' not in code
+        and not key.startswith(COMPUTED)
+        and f"`{key.rpartition('.')[0]}.${{" not in code
+    ]
+    assert unused == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_translation_fills_in_the_same(language):
+    english, other = keys("en"), keys(language)
+    assert english.keys() == other.keys()
+    for key, text in english.items():
+        wanted = set(re.findall(r"\{(\w+)\}", text)) - {"n"}
+        assert set(re.findall(r"\{(\w+)\}", other[key])) - {"n"} == wanted, key
+        assert other[key].strip(), key
