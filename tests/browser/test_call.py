@@ -145,3 +145,33 @@ def test_a_page_that_is_reloaded_in_a_call_goes_on_with_it(chromium, tmp_path):
             assert bob.event("peer-media")["camera_off"] is True  # it was told of the gap
             page.get_by_role("button", name="Hang up").click()
             assert bob.event("ended")["reason"] == "peer-hung-up"
+
+
+def test_a_call_rings_in_every_window_and_goes_on_in_the_one_that_takes_it(chromium, tmp_path):
+    home = tmp_path / "bob"
+    onmeet("init", "--name", "Bob", "--key-file", "--home", home)
+    with node(tmp_path / "ann") as ann, window(chromium, ann.url) as first:
+        code = steps.first_run(first.page, "Ann")
+        address = ann.event("started")["addresses"][0]
+        another = ann.command("open")["url"]
+        options = ["--bootstrap", address, "--source", "test"]
+        with (
+            window(chromium, another) as second,
+            node(home, *options, app=False) as bob,
+        ):
+            bob.event("reachable")
+            bob.command("contacts", "add", code)
+            steps.accept_request(first.page)
+            bob.event("contact-accepted")
+            with calling(home, "Ann"):
+                answer = "Answer with video"
+                first.page.get_by_role("button", name=answer).wait_for()
+                second.page.get_by_role("button", name=answer).click()
+                steps.wait_moving(second.page)
+                first.page.get_by_text("This call uses another window.").wait_for()
+                first.page.get_by_role("button", name="Move it here").click()
+                steps.wait_moving(first.page)
+                second.page.get_by_text("This call uses another window.").wait_for()
+                second.page.get_by_role("button", name="Hang up").click()
+                first.page.get_by_text("You hung up.").wait_for()
+            assert first.errors == second.errors == []
