@@ -69,3 +69,22 @@ def wait_moving(page, frames=3):
 
 def loudness(page):
     return page.locator("video.remote").evaluate(LOUDNESS)
+
+
+FOCUSED = """() => {
+  let one = document.activeElement;
+  while (one?.shadowRoot?.activeElement) one = one.shadowRoot.activeElement;
+  if (!one) return "";
+  const label = one.closest("label")?.innerText ?? "";
+  return [one.getAttribute("aria-label"), one.innerText, label].filter(Boolean).join(" ").trim();
+}"""
+"""What the element with the focus is called."""
+
+
+def tab_to(page, name):
+    """Presses Tab until the focus is on what is called so."""
+    for _ in range(80):
+        if page.evaluate(FOCUSED).startswith(name):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{name!r} cannot be reached by keyboard")

@@ -7,7 +7,7 @@ import av
 import pytest
 
 from tests.browser import steps
-from tests.browser.conftest import node, window
+from tests.browser.conftest import node, onmeet, window
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -168,3 +168,51 @@ def test_a_denied_camera_is_named_with_its_remedy_and_the_call_goes_on(chromium,
             page.get_by_role("button", name="Answer with video").click()
             steps.wait_moving(at_bob.page)  # receive-only
             page.get_by_text("Bob has the camera off").wait_for()
+
+
+def test_a_call_from_the_first_run_to_the_end_without_a_mouse(chromium, tmp_path):
+    home = tmp_path / "bob"
+    onmeet("init", "--name", "Bob", "--key-file", "--home", home)
+    with node(tmp_path / "ann") as ann, window(chromium, ann.url) as at_ann:
+        page, keys = at_ann.page, at_ann.page.keyboard
+        page.get_by_label("What are you called?").wait_for()
+        steps.tab_to(page, "What are you called?")
+        keys.type("Ann")
+        steps.tab_to(page, "A passphrase that I type")
+        keys.press("ArrowDown")
+        steps.tab_to(page, "Begin")
+        keys.press("Enter")
+        code = page.get_by_role("textbox", name="Your code")
+        code.wait_for()
+        text = code.input_value().strip()
+        steps.tab_to(page, "Next")
+        keys.press("Enter")
+        address = ann.event("started")["addresses"][0]
+        options = ["--bootstrap", address, "--source", "test", "--auto-answer"]
+        with node(home, *options, app=False) as bob:
+            bob.event("reachable")
+            bob.command("contacts", "add", text)
+            page.get_by_role("button", name="Accept").wait_for()
+            steps.tab_to(page, "Accept")
+            keys.press("Enter")
+            bob.event("contact-accepted")
+            page.get_by_role("button", name="Call Bob").wait_for()
+            steps.tab_to(page, "Call Bob")
+            keys.press("Enter")
+            page.get_by_role("heading", name="Call Bob").wait_for()
+            steps.tab_to(page, "Call")
+            keys.press("Enter")
+            steps.wait_moving(page)
+            keys.press("m")
+            page.get_by_role("button", name="Unmute").wait_for()
+            keys.press("r")
+            page.get_by_text("Compare this aloud").wait_for()
+            keys.press("?")
+            page.get_by_role("dialog").wait_for()
+            keys.press("Escape")
+            steps.tab_to(page, "Hang up")
+            keys.press("Enter")
+            page.get_by_text("You hung up.").wait_for()
+            steps.tab_to(page, "Close")
+            keys.press("Enter")
+            page.get_by_role("heading", name="People").wait_for()
