@@ -216,3 +216,39 @@ def test_a_call_from_the_first_run_to_the_end_without_a_mouse(chromium, tmp_path
             steps.tab_to(page, "Close")
             keys.press("Enter")
             page.get_by_role("heading", name="People").wait_for()
+
+
+def test_a_camera_that_goes_in_mid_call_is_named_and_the_call_goes_on(chromium, tmp_path):
+    """Unplugged, or its permission withdrawn: both end the track. Chromium's fake camera cannot be
+    unplugged, so the event is the test's own; what follows is real."""
+    home = tmp_path / "bob"
+    onmeet("init", "--name", "Bob", "--key-file", "--home", home)
+    with node(tmp_path / "ann") as ann, window(chromium, ann.url) as at_ann:
+        page = at_ann.page
+        code = steps.first_run(page, "Ann")
+        address = ann.event("started")["addresses"][0]
+        options = ["--bootstrap", address, "--source", "test", "--auto-answer"]
+        with node(home, *options, app=False) as bob:
+            bob.event("reachable")
+            bob.command("contacts", "add", code)
+            steps.accept_request(page)
+            bob.event("contact-accepted")
+            page.evaluate(
+                "void ((media) => { const open = media.getUserMedia.bind(media);"
+                " window.cameras = [];"
+                " media.getUserMedia = async (wish) => { const stream = await open(wish);"
+                " window.cameras.push(...stream.getVideoTracks()); return stream; };"
+                "})(navigator.mediaDevices)"
+            )
+            steps.start_call(page, "Bob")
+            steps.wait_moving(page)
+            page.evaluate(
+                "for (const one of cameras) { one.stop(); one.dispatchEvent(new Event('ended')); }"
+            )
+            page.get_by_text("The camera was unplugged.").wait_for()
+            steps.wait_moving(page)  # theirs still comes
+            page.get_by_role("button", name="Camera on").click()
+            page.get_by_text("The camera was unplugged.").wait_for(state="detached")
+            page.locator(".self video").wait_for()
+            page.get_by_role("button", name="Hang up").click()
+            assert bob.event("ended")["reason"] == "peer-hung-up"
