@@ -318,7 +318,7 @@ class Node:
         chosen = self._store.settings
         bootstraps: tuple[str, ...] = chosen.get(BOOTSTRAPS)
         return {
-            "relay_only": chosen.get(RELAY_ONLY),
+            "relay_only": self._network.relay_only(),
             "region": chosen.get(REGION),
             "bootstraps": list(bootstraps),
         }

@@ -254,7 +254,7 @@ class Caller:
             facts=replace(facts, alone=self._reach.alone()),
             last_seen=self._ledger.silent_for(call.peer),
         )
-        call.finish(effect.reason, words)
+        call.finish(effect.reason, words, said=effect.said)
         self._close(call)
         self._ledger.call_ended(call, leave_note=effect.leave_note)
 

@@ -32,11 +32,12 @@ from onmeet_node.events import (
     StateChanged,
 )
 from onmeet_node.identity.safety import fingerprint_from_sdp, sas
+from onmeet_node.identity.text import clean_text
 from onmeet_node.media.endpoint import MediaEndpoint, MediaSession, MediaStats
 from onmeet_node.media.endpoint import Path as MediaPath
 from onmeet_node.media.frames import FrameFeed, FrameTap
 from onmeet_node.media.report import IceReport
-from onmeet_node.wire.messages import CallId, Chat, Kind, MediaState
+from onmeet_node.wire.messages import MAX_NOTE_CHARS, CallId, Chat, Kind, MediaState
 
 FAILURES = frozenset({EndReason.MEDIA_FAILED, EndReason.CONNECTION_LOST, EndReason.PEER_ERROR})
 ACTIVE = frozenset({State.CONNECTING, State.CONNECTED, State.RECONNECTING})
@@ -112,6 +113,8 @@ class Call:
         self.wish = wish
         self.state = State.DIALING if outgoing else State.RINGING_IN
         self.ring: Ring | None = None
+        self.note: str | None = None
+        """What they wrote when they declined."""
         self.device: Device | None = None
         self.reason: EndReason | None = None
         self.trouble: str | None = None
@@ -189,9 +192,11 @@ class Call:
             self.wish = wish
         self._feeder.feed(on.AcceptCall(call=self.current.id, kinds=kinds or self.kinds))
 
-    def decline(self) -> None:
-        """Refuses a ringing call."""
-        self._feeder.feed(on.DeclineCall(call=self.current.id))
+    def decline(self, note: str | None = None) -> None:
+        """Refuses a ringing call; `note`, of up to 280 characters, is shown to the caller."""
+        self._feeder.feed(
+            on.DeclineCall(call=self.current.id, note=(note or "")[:MAX_NOTE_CHARS] or None)
+        )
 
     def silence(self) -> None:
         """Stops the ring; the caller learns it, and the call may still be taken."""
@@ -319,7 +324,11 @@ class Call:
             self.publish(Accepted(call=self.id))
         self.state = effect.state
         self.publish(StateChanged(call=self.id, state=effect.state))
-        if effect.state is State.CONNECTED and self.path is not None:
+        self.path_changed()
+
+    def path_changed(self) -> None:
+        """Media flows, or does so in another way than before."""
+        if self.state is State.CONNECTED and self.path is not None:
             self._up.set()
             self.publish(
                 MediaUp(call=self.id, path=self.path.value, sas=self.sas, region=self.region)
@@ -355,8 +364,9 @@ class Call:
             )
         )
 
-    def finish(self, reason: EndReason, sentence: str) -> None:
-        """It is over; `sentence` says why in words."""
+    def finish(self, reason: EndReason, sentence: str, *, said: str | None = None) -> None:
+        """It is over; `sentence` says why in words, `said` what they wrote when they declined."""
+        self.note = clean_text(said, MAX_NOTE_CHARS) or None if said else None
         self.reason, self.ended_at = reason, time.time()
         self.state = State.ENDED
         since = self._answered_at
@@ -368,6 +378,7 @@ class Call:
                 sentence=sentence,
                 detail=self.trouble if reason in FAILURES else None,
                 seconds=seconds,
+                note=self.note,
             )
         )
         self._hub.close()

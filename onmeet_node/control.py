@@ -319,7 +319,7 @@ async def _answer(node: Node, request: Request, _tell: Tell) -> Any:
 async def _decline(node: Node, request: Request, _tell: Tell) -> Any:
     call = node.find_call(request.call, {State.RINGING_IN})
     shown = node.describe_call(call)
-    call.decline()
+    call.decline(request.note)
     return shown
 
 

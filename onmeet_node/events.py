@@ -81,6 +81,14 @@ class ContactConfirmed(NodeEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CardChanged(NodeEvent):
+    """A person shows something else of themselves, or their picture has come."""
+
+    name: ClassVar[str] = "card"
+    identity: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PresenceChanged(NodeEvent):
     """The first sealed channel to a person was opened, or the last one is gone."""
 
@@ -196,6 +204,8 @@ class CallEnded(CallEvent):
     """What failed exactly, where that is known."""
     seconds: float
     """Since it was taken; 0 if it never was."""
+    note: str | None = None
+    """What they wrote when they declined, cleaned."""
 
 
 E = TypeVar("E", bound=NodeEvent)

@@ -64,6 +64,7 @@ class History:
                     region=call.region,
                     report=call.report.as_json() if call.report else None,
                     sas=call.sas,
+                    note=call.note,
                     seen=call.reason is not EndReason.MISSED,
                 )
             )

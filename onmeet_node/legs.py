@@ -191,9 +191,12 @@ class Legs:
         async for event in link.session.events:
             match event:
                 case Connected(path=path, server=server):
+                    before, known = (link.path, link.region), link.path is not None
                     link.path, link.region = path, leg.region_of(server) if server else None
                     leg.call.link(leg.key.device, link)
                     leg.feed(on.MediaConnected(*leg.key))
+                    if known and before != (link.path, link.region):
+                        leg.call.path_changed()
                 case FirstFrame(kind=kind):
                     leg.call.first_frame(kind)
                 case PathLost():

@@ -15,19 +15,30 @@ from onmeet_node.call.events import Device, Identity
 from onmeet_node.call.line import Busy
 from onmeet_node.calls import Call
 from onmeet_node.codes import DAY, Codes
-from onmeet_node.events import ContactConfirmed, ContactRequested, Hub, MissedCallNoted, NodeEvent
+from onmeet_node.events import (
+    CardChanged,
+    ContactConfirmed,
+    ContactRequested,
+    Hub,
+    MissedCallNoted,
+    NodeEvent,
+)
 from onmeet_node.identity.audience import Audience, find_by_proof, proof
+from onmeet_node.identity.errors import BadPicture
 from onmeet_node.identity.keys import IdentityKey
-from onmeet_node.identity.policy import Admission, ReachPolicy, Relation, decide
-from onmeet_node.identity.profile import clean_card
+from onmeet_node.identity.picture import clean_picture, digest_of
+from onmeet_node.identity.policy import Admission, ReachPolicy, decide
+from onmeet_node.identity.profile import Field, clean_card
 from onmeet_node.identity.safety import safety_number
 from onmeet_node.identity.text import clean_text
-from onmeet_node.profiles import CAPS, card_for, change_profile
+from onmeet_node.profiles import CAPS, card_for, change_picture, change_profile
 from onmeet_node.store import CallRecord, Contact, ContactState, Store
 from onmeet_node.store.settings import BOOTSTRAPS, BUSY, IGNORED, REACH
 from onmeet_node.wire.codec import decode, encode
 from onmeet_node.wire.messages import (
     MAX_NAME_CHARS,
+    MAX_NOTE_CHARS,
+    AskPicture,
     Card,
     CardUpdate,
     ContactAccepted,
@@ -36,13 +47,11 @@ from onmeet_node.wire.messages import (
     Hello,
     Message,
     MissedCall,
+    Picture,
     Received,
 )
 
 log = logging.getLogger(__name__)
-
-MAX_NOTE_CHARS = 280
-"""Of a contact request, as on the wire."""
 
 NOTE_DAYS = 30
 """A missed call that could not be told in a month is no news."""
@@ -97,6 +106,7 @@ class People(AddressBook):
         self._cards: dict[Identity, Card] = {}
         self._notes: dict[Identity, str] = {}
         self._their_notes: dict[Identity, str] = {}
+        self._given: set[tuple[Identity, bytes]] = set()
         self._new_duty = trio.Event()
 
     def connect(self, hub: Hub[NodeEvent], line: Mouthpiece) -> None:
@@ -166,6 +176,7 @@ class People(AddressBook):
     def remove(self, peer: Identity) -> None:
         """Forgets a person for good, calls included (P11)."""
         self._store.contacts.remove(peer, with_calls=True)
+        self._forget_pictures()
         self._cut_off(peer)
 
     def _cut_off(self, peer: Identity) -> None:
@@ -237,10 +248,56 @@ class People(AddressBook):
     ) -> dict[str, Any]:
         """Changes the profile and tells open channels. See `profiles.change_profile`."""
         result = change_profile(self._store, fields, shares, reach=reach, busy=busy)
-        for contact in self._store.contacts.list(ContactState.ACCEPTED):
-            self._send(contact.identity, CardUpdate(card=card_for(self._store, Relation.CONTACT)))
+        self._tell_cards()
         self.codes.refresh()
         return result
+
+    def set_picture(self, data: bytes | None) -> None:
+        """Another picture of the person, a JPEG, or none. Raises `BadPicture`.
+
+        It is kept, and sent, without metadata; who sees it is a field like the others.
+        """
+        change_picture(self._store, data)
+        self._forget_pictures()
+        self._tell_cards()
+
+    def picture(self, digest: bytes) -> bytes | None:
+        """The picture that a card names, if it is here."""
+        return self._store.pictures.get(digest)
+
+    def pictures(self) -> frozenset[bytes]:
+        """The digests of all pictures that are here."""
+        return self._store.pictures.digests()
+
+    def show_to(self, peer: Identity, field: Field, *, shown: bool | None) -> None:
+        """Whether this one contact sees a field; None: as all contacts do (P4)."""
+        contact = self.get(peer)
+        if contact is None or contact.state is not ContactState.ACCEPTED:
+            raise NoSuchPerson("Only what a contact sees can be chosen one by one.")
+        chosen = {**contact.shown, field.value: shown}
+        kept = {name: value for name, value in chosen.items() if value is not None}
+        self._store.contacts.update(peer, shown=kept)
+        self._tell_card(peer)
+
+    def _tell_cards(self) -> None:
+        for contact in self._store.contacts.list(ContactState.ACCEPTED):
+            self._tell_card(contact.identity)
+
+    def _tell_card(self, peer: Identity) -> None:
+        self._given = {given for given in self._given if given[0] != peer}
+        self._send(peer, CardUpdate(card=self._card_for(peer)))
+
+    def _card_for(self, peer: Identity) -> Card:
+        contact = self.get(peer)
+        chosen = contact.shown if contact is not None else {}
+        shown = {Field(name): value for name, value in chosen.items() if name in set(Field)}
+        return card_for(self._store, self.relation(peer), shown)
+
+    def _forget_pictures(self) -> None:
+        cards = [contact.card for contact in self._store.contacts.list()]
+        mine = self.profile()["picture"]
+        used = [card.picture for card in cards if card.picture is not None]
+        self._store.pictures.forget_all_but([*used, bytes.fromhex(mine or "")])
 
     # ── admission and greeting (net.channels asks) ──────────────────────────────────────────────
     def greet(self, identity: Identity, opening_hash: bytes) -> Hello:
@@ -261,7 +318,7 @@ class People(AddressBook):
         return self._hello(identity, None)
 
     def _hello(self, peer: Identity, shown: bytes | None) -> Hello:
-        return Hello(card=card_for(self._store, self.relation(peer)), caps=CAPS, proof=shown)
+        return Hello(card=self._card_for(peer), caps=CAPS, proof=shown)
 
     # ── messages ────────────────────────────────────────────────────────────────────────────────
     def channel_opened(self, peer: Identity, hello: Hello) -> None:
@@ -289,6 +346,7 @@ class People(AddressBook):
         """The last channel to this person is closed."""
         self._came_by.pop(peer, None)
         self._cards.pop(peer, None)
+        self._given = {given for given in self._given if given[0] != peer}
         if self.get(peer) is not None:
             self._store.contacts.update(peer, last_seen=self._now())
 
@@ -304,6 +362,10 @@ class People(AddressBook):
                     self._send(peer, Received(ref=grant_ref(secret)))
             case CardUpdate(card=card):
                 self._seen(peer, card)
+            case AskPicture(digest=digest):
+                self._give_picture(peer, digest)
+            case Picture(data=data):
+                self._take_picture(peer, data)
             case MissedCall():
                 self._missed(peer, message)
             case Received(ref=ref):
@@ -315,8 +377,49 @@ class People(AddressBook):
         contact = self.get(peer)
         if contact is not None and contact.state is not ContactState.BLOCKED:
             self._store.contacts.update(peer, card=clean_card(card), last_seen=self._now())
+            if clean_card(card) != contact.card:
+                self._forget_pictures()
+                self._hub.publish(CardChanged(identity=peer))
+            self._want_picture(peer)
         else:
             self._cards[peer] = clean_card(card)
+
+    # ── pictures ────────────────────────────────────────────────────────────────────────────────
+    def _want_picture(self, peer: Identity) -> None:
+        """Asks for the picture that a contact's card names. Those of strangers are not fetched."""
+        contact = self.get(peer)
+        if contact is None or contact.state is not ContactState.ACCEPTED:
+            return
+        digest = contact.card.picture
+        if digest is not None and self.picture(digest) is None:
+            self._send(peer, AskPicture(digest=digest))
+
+    def _give_picture(self, peer: Identity, digest: bytes) -> None:
+        # Once for each card we send: asking costs a peer nothing and us 24 kB.
+        if self._card_for(peer).picture != digest or (peer, digest) in self._given:
+            return
+        data = self.picture(digest)
+        if data is not None and self._send(peer, Picture(data=data)):
+            self._given.add((peer, digest))
+
+    def _take_picture(self, peer: Identity, data: bytes) -> None:
+        contact = self.get(peer)
+        if (
+            contact is None
+            or contact.state is not ContactState.ACCEPTED
+            or contact.card.picture != digest_of(data)
+        ):
+            return
+        try:
+            clean = clean_picture(data) == data
+        except BadPicture:
+            clean = False
+        if not clean:
+            log.info("a contact's picture was refused: it is none that we show")
+            return
+        with self.history.tolerate():
+            self._store.pictures.keep(data)
+            self._hub.publish(CardChanged(identity=peer))
 
     def _requested(self, peer: Identity, note: str | None) -> None:
         contact = self.get(peer)
@@ -354,13 +457,15 @@ class People(AddressBook):
         if contact is None or contact.state is not ContactState.REQUESTED_BY_US:
             return
         self._store.contacts.update(peer, state=ContactState.ACCEPTED)
+        self._want_picture(peer)
         self._grant(peer)
         self.codes.refresh()
         self._hub.publish(ContactConfirmed(identity=peer, card_name=contact.card.name))
 
     def _tell_accepted(self, peer: Identity) -> None:
         self._send(peer, ContactAccepted())
-        self._send(peer, CardUpdate(card=card_for(self._store, Relation.CONTACT)))
+        self._tell_card(peer)
+        self._want_picture(peer)
         self._grant(peer)
 
     def _request(self, peer: Identity) -> None:

@@ -8,8 +8,9 @@ import attrs
 
 from onmeet_node.call.line import Busy
 from onmeet_node.identity.errors import BadProfile
+from onmeet_node.identity.picture import clean_picture
 from onmeet_node.identity.policy import ReachPolicy, Relation
-from onmeet_node.identity.profile import Field, Profile
+from onmeet_node.identity.profile import NOTHING_SPECIAL, Field, Profile, Shown
 from onmeet_node.store import Setting, Store
 from onmeet_node.store.settings import BUSY, REACH
 from onmeet_node.wire.messages import Card
@@ -26,6 +27,8 @@ class KeptProfile:
     country: str | None = None
     phone: str | None = attrs.field(default=None, repr=False)
     email: str | None = attrs.field(default=None, repr=False)
+    picture: str | None = attrs.field(default=None, repr=False)
+    """Digest, in hex."""
     shares: dict[str, str] = attrs.field(factory=dict)
 
     def profile(self) -> Profile:
@@ -35,6 +38,7 @@ class KeptProfile:
             country=self.country,
             phone=self.phone,
             email=self.email,
+            picture=bytes.fromhex(self.picture) if self.picture else None,
             shares=self.shares,
         )
 
@@ -42,9 +46,18 @@ class KeptProfile:
 PROFILE = Setting("profile", KeptProfile, KeptProfile())
 
 
-def card_for(store: Store, relation: Relation) -> Card:
-    """What somebody of this relation sees of us."""
-    return store.settings.get(PROFILE).profile().card_for(relation)
+def card_for(store: Store, relation: Relation, shown: Shown = NOTHING_SPECIAL) -> Card:
+    """What somebody of this relation sees of us; `shown` as in `Profile.sees`."""
+    return store.settings.get(PROFILE).profile().card_for(relation, shown)
+
+
+def change_picture(store: Store, data: bytes | None) -> None:
+    """Keeps another picture of the person, or none. Raises `BadPicture`."""
+    digest = store.pictures.keep(clean_picture(data)) if data is not None else None
+    kept = store.settings.get(PROFILE)
+    store.settings.put(
+        PROFILE, attrs.evolve(kept, picture=digest.hex() if digest is not None else None)
+    )
 
 
 def change_profile(
@@ -63,6 +76,8 @@ def change_profile(
     unknown = sorted((set(fields) | set(shares)) - set(Field))
     if unknown:
         raise BadProfile(f"A profile has no {unknown[0]!r}. Its fields: {', '.join(Field)}.")
+    if Field.PICTURE in fields:
+        raise BadProfile("A picture is no text; it is chosen in the app.")
     changed = attrs.evolve(
         kept,
         **{name: value or None for name, value in fields.items()},
@@ -80,6 +95,7 @@ def change_profile(
         "country": profile.country,
         "phone": profile.phone,
         "email": profile.email,
+        "picture": changed.picture,
         "shares": {field.value: share.value for field, share in profile.shares.items()},
         "reach": store.settings.get(REACH).value,
         "busy": store.settings.get(BUSY).value,

@@ -160,6 +160,7 @@ class CallCore:
         *,
         spare: Leg | None = None,
         leave_note: bool = False,
+        said: str | None = None,
     ) -> None:
         """Ends the call: `last_word` to all devices that know of it, but not to `spare`."""
         self._go(trigger)
@@ -173,7 +174,7 @@ class CallCore:
         self._legs.clear()
         self._searching = False
         self._search_at = None
-        self._out.append(do.Ended(self.id, self.peer, self.outgoing, reason, leave_note))
+        self._out.append(do.Ended(self.id, self.peer, self.outgoing, reason, leave_note, said))
 
     def _last_word(
         self,

@@ -195,6 +195,8 @@ class Ended:
     outgoing: bool
     reason: EndReason
     leave_note: bool = False
+    said: str | None = None
+    """What they wrote when they declined, as typed."""
 
 
 Effect = (

@@ -35,9 +35,10 @@ class AcceptCall:
 
 @dataclass(frozen=True, slots=True)
 class DeclineCall:
-    """Refuse a ringing call."""
+    """Refuse a ringing call, with a line for the caller if there is one to say."""
 
     call: CallId
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

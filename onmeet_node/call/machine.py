@@ -153,8 +153,9 @@ class Call(RingingCall):
                 raise AssertionError("refused")
             case on.AcceptCall(kinds=kinds):
                 self._accept(kinds)
-            case on.DeclineCall():
-                self._end(on.DeclineCall, EndReason.DECLINED, m.Decline(call=self.id))
+            case on.DeclineCall(note=note):
+                word = m.Decline(call=self.id, note=note)
+                self._end(on.DeclineCall, EndReason.DECLINED, word)
             case on.Alerting():
                 if self._rung is RingState.DELIVERED:
                     self._ring_here(RingState.ALERTING)
@@ -220,8 +221,8 @@ class Call(RingingCall):
                 if self.state in ACCEPTED and message != self._peer_media:
                     self._peer_media = message
                     self._out.append(do.PeerMedia(self.id, message))
-            case m.Decline(reason=reason):
-                self._declined_by(leg, reason)
+            case m.Decline():
+                self._declined_by(leg, message)
             case m.Cancel(reason=reason):
                 ended = CANCELLED[reason]
                 if self.state in ACCEPTED and ended is EndReason.MISSED:
@@ -262,15 +263,22 @@ class Call(RingingCall):
                 return
         self._end(on.HangUp, EndReason.SHUTDOWN if shutdown else ended, last)
 
-    def _declined_by(self, leg: Leg, reason: DeclineReason) -> None:
-        no_answer = reason is DeclineReason.NO_ANSWER
+    def _declined_by(self, leg: Leg, message: m.Decline) -> None:
+        no_answer = message.reason is DeclineReason.NO_ANSWER
         last = None
         if self.state in UNANSWERED:
             last = m.Cancel(
                 call=self.id,
                 reason=CancelReason.NO_ANSWER if no_answer else CancelReason.ANSWERED_ELSEWHERE,
             )
-        self._end(m.Decline, DECLINED[reason], last, spare=leg, leave_note=no_answer)
+        self._end(
+            m.Decline,
+            DECLINED[message.reason],
+            last,
+            spare=leg,
+            leave_note=no_answer,
+            said=message.note,
+        )
 
     def _hung_up_by(self, leg: Leg, reason: HangupReason) -> None:
         # NOTE: before an accept it comes from a callee whose accept was lost with its channel, or

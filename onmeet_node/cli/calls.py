@@ -150,9 +150,20 @@ def answer_command(home: Path, call: str | None, *, as_json: bool, **media: Any)
     )
 
 
-decline_command = _simple(
-    "decline", "decline", "Declined {with}.", "Refuses the ringing call (or CALL)."
-)
+@click.command("decline")
+@click.argument("call", required=False)
+@click.option("--note", help="A line for the caller (up to 280 characters).")
+@home_option
+@json_option
+def decline_command(home: Path, call: str | None, *, note: str | None, as_json: bool) -> None:
+    """Refuses the ringing call (or CALL, the start of its id)."""
+    show(
+        ask(home, "decline", call=call, note=note),
+        as_json=as_json,
+        text=lambda result: click.echo(f"Declined {result['with']}."),
+    )
+
+
 hangup_command = _simple("hangup", "hangup", "Ended the call with {with}.", "Ends the call.")
 
 

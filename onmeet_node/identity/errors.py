@@ -21,6 +21,10 @@ class BadProfile(IdentityError):
     """A profile field holds something that it cannot hold."""
 
 
+class BadPicture(IdentityError):
+    """The file is no picture that we show or send."""
+
+
 class BadFingerprint(IdentityError):
     """An SDP names no DTLS certificate by SHA-256, or several."""
 

@@ -31,6 +31,7 @@ class Field(enum.StrEnum):
     COUNTRY = "country"
     PHONE = "phone"
     EMAIL = "email"
+    PICTURE = "picture"
 
 
 DEFAULT_SHARES: Mapping[Field, Share] = MappingProxyType(
@@ -40,8 +41,12 @@ DEFAULT_SHARES: Mapping[Field, Share] = MappingProxyType(
         Field.COUNTRY: Share.CONTACTS,
         Field.PHONE: Share.NOBODY,
         Field.EMAIL: Share.NOBODY,
+        Field.PICTURE: Share.CONTACTS,
     }
 )
+
+Shown = Mapping[Field, bool]
+NOTHING_SPECIAL: Shown = MappingProxyType({})
 
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _PHONE = re.compile(r"\+?[0-9 ()./-]+")
@@ -81,6 +86,8 @@ class Profile:
     """ISO 3166-1 alpha-2."""
     phone: str | None = attrs.field(default=None, converter=_cleaned, repr=False)
     email: str | None = attrs.field(default=None, converter=_cleaned, repr=False)
+    picture: bytes | None = attrs.field(default=None, repr=False)
+    """BLAKE2b-128 of the picture, which is kept beside."""
     shares: Mapping[Field, Share] = attrs.field(factory=dict, converter=_shares, hash=False)
     """Who sees each field; what is not named is as in `DEFAULT_SHARES`."""
 
@@ -106,23 +113,28 @@ class Profile:
         if not _EMAIL.fullmatch(value) or len(value) > MAX_FIELD_CHARS:
             raise BadProfile("The e-mail address is not one; it has the form name@example.org.")
 
-    def sees(self, relation: Relation, field: Field) -> bool:
-        """Whether somebody of this relation is shown this field."""
+    def sees(self, relation: Relation, field: Field, shown: Shown = NOTHING_SPECIAL) -> bool:
+        """Whether somebody of this relation is shown this field.
+
+        `shown`: fields that this one contact is shown, or not, whatever other contacts are.
+        """
         match relation:
             case Relation.BLOCKED:
                 return False
             case Relation.CONTACT:
-                return self.shares[field] is not Share.NOBODY
+                return shown.get(field, self.shares[field] is not Share.NOBODY)
             case Relation.STRANGER:
                 return self.shares[field] is Share.EVERYONE
 
-    def card_for(self, relation: Relation) -> Card:
+    def card_for(self, relation: Relation, shown: Shown = NOTHING_SPECIAL) -> Card:
         """The card that goes to somebody of this relation; also what to show the user first."""
+        seen = {field for field in Field if self.sees(relation, field, shown)}
         return Card(
-            name=self.name if self.sees(relation, Field.NAME) else None,
-            country=self.country if self.sees(relation, Field.COUNTRY) else None,
-            phone=self.phone if self.sees(relation, Field.PHONE) else None,
-            email=self.email if self.sees(relation, Field.EMAIL) else None,
+            name=self.name if Field.NAME in seen else None,
+            country=self.country if Field.COUNTRY in seen else None,
+            phone=self.phone if Field.PHONE in seen else None,
+            email=self.email if Field.EMAIL in seen else None,
+            picture=self.picture if Field.PICTURE in seen else None,
         )
 
 
@@ -133,4 +145,5 @@ def clean_card(card: Card) -> Card:
         country=card.country,
         phone=clean_text(card.phone or "", MAX_FIELD_CHARS) or None,
         email=clean_text(card.email or "", MAX_FIELD_CHARS) or None,
+        picture=card.picture,
     )

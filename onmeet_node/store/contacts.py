@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,6 +50,8 @@ class Contact:
     granted: int | None = None
     """Id of the audience of ours whose secret they were last given."""
     last_seen: int | None = None
+    shown: Mapping[str, bool] = field(default_factory=dict)
+    """Fields of our card that this person sees, or not, whatever other contacts see (P4)."""
 
     @property
     def display_name(self) -> str:
@@ -68,11 +70,11 @@ class KnownDevice:
 
 _COLUMNS = (
     "identity, state, added, name, card, secret, via, may_see_direct, verified, favourite, "
-    "granted, last_seen"
+    "granted, last_seen, shown"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM contact"  # noqa: S608 - names alone
 _SAVE = (
-    f"INSERT INTO contact ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "  # noqa: S608 - names alone
+    f"INSERT INTO contact ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) "  # noqa: S608 - names alone
     "ON CONFLICT (identity) DO UPDATE SET "
     + ", ".join(f"{column} = excluded.{column}" for column in _COLUMNS.split(", ")[1:])
 )  # not REPLACE, which would delete the row first, and by that its devices
@@ -119,6 +121,8 @@ class Contacts:
             for key in ("name", "country", "phone", "email")
             if (value := getattr(contact.card, key)) is not None
         }
+        if contact.card.picture is not None:
+            card["picture"] = contact.card.picture.hex()
         with self._database.transaction():
             self._database.execute(
                 _SAVE,
@@ -135,6 +139,7 @@ class Contacts:
                     contact.favourite,
                     contact.granted,
                     contact.last_seen,
+                    json.dumps(dict(contact.shown)),
                 ),
             )
             if self.count() > MAX_CONTACTS:
@@ -216,16 +221,15 @@ class Contacts:
 
 
 def _contact(row: Row) -> Contact:
-    identity, state, added, name, card, secret, via, direct, verified, favourite, granted, seen = (
-        row
-    )
+    identity, state, added, name, card, secret, via, direct, verified, favourite, *rest = row
+    granted, seen, shown = rest
     try:
         return Contact(
             identity=Identity(identity),
             state=ContactState(state),
             added=added,
             name=name,
-            card=Card(**json.loads(card)),
+            card=_card(json.loads(card)),
             secret=secret,
             via=via,
             may_see_direct=bool(direct),
@@ -233,6 +237,12 @@ def _contact(row: Row) -> Contact:
             favourite=bool(favourite),
             granted=granted,
             last_seen=seen,
+            shown=json.loads(shown),
         )
     except (ValueError, TypeError) as error:
         raise HomeDamaged("The contact list") from error
+
+
+def _card(kept: dict[str, str]) -> Card:
+    picture = kept.pop("picture", None)
+    return Card(**kept, picture=bytes.fromhex(picture) if picture else None)

@@ -38,6 +38,7 @@ from onmeet_node.store.keys import (
     make_key,
 )
 from onmeet_node.store.outbox import Outbox
+from onmeet_node.store.pictures import Pictures
 from onmeet_node.store.settings import Settings
 
 HEADER_NAME = "home.json"
@@ -95,6 +96,7 @@ class Store:
         self.settings = Settings(database)
         self.audiences = Audiences(database)
         self.outbox = Outbox(database)
+        self.pictures = Pictures(database)
         rows = database.execute("SELECT seed, created FROM identity")
         if len(rows) != 1:
             raise HomeDamaged(str(database.path))

@@ -13,6 +13,7 @@ from onmeet_node.call.effects import EndReason
 from onmeet_node.call.events import Identity
 from onmeet_node.calls import Call, MediaWish
 from onmeet_node.errors import OnMeetError
+from onmeet_node.identity.profile import Field
 from onmeet_node.net.examination import Finding as NodeFinding
 from onmeet_node.web import messages as say
 from onmeet_node.web.page_endpoint import PageEndpoint
@@ -79,12 +80,23 @@ class Api:
                 number = people.safety_number(Identity(bytes.fromhex(identity)))
                 return say.SafetyNumber(id=n, number=number, rows=_qr(number))
             case say.ChangeProfile(id=n, fields=fields, reach=reach, busy=busy):
+                shares = {f.name.value: f.share.value for f in fields}
+                if message.picture_share is not None:
+                    shares[Field.PICTURE.value] = message.picture_share.value
                 people.change_profile(
                     {f.name.value: f.value for f in fields},
-                    {f.name.value: f.share.value for f in fields},
+                    shares,
                     reach=reach,
                     busy=busy,
                 )
+                return say.Done(id=n)
+            case say.SetPicture(id=n, data=data):
+                people.set_picture(data)
+                return say.Done(id=n)
+            case say.GetPicture(id=n, picture=digest):
+                return say.PictureShown(id=n, data=people.picture(bytes.fromhex(digest)) or b"")
+            case say.ShowTo(id=n, identity=identity, name=name, shown=shown):
+                people.show_to(Identity(bytes.fromhex(identity)), name, shown=shown)
                 return say.Done(id=n)
             case say.ChangeSettings(id=n):
                 node.change_settings(
@@ -103,8 +115,8 @@ class Api:
                 wish = MediaWish(relay_only=relay_only, endpoint=self._endpoint.on_page(page))
                 self._call(call_id).accept(frozenset(kinds), wish)
                 return say.Done(id=n)
-            case say.ChangeCall(id=n, call=call_id, action=action):
-                self._change_call(page, self._call(call_id), action)
+            case say.ChangeCall(id=n, call=call_id, action=action, note=note):
+                self._change_call(page, self._call(call_id), action, note)
                 return say.Done(id=n)
             case say.TellMedia(call=call_id):
                 call = self._call(call_id)
@@ -149,10 +161,12 @@ class Api:
             case do.NO_FAVOURITE:
                 people.set_favourite(peer, favourite=False)
 
-    def _change_call(self, page: Page, call: Call, action: say.CallAction) -> None:
+    def _change_call(
+        self, page: Page, call: Call, action: say.CallAction, note: str | None
+    ) -> None:
         match action:
             case say.CallAction.DECLINE:
-                call.decline()
+                call.decline(note)
             case say.CallAction.SILENCE:
                 call.silence()
             case say.CallAction.HANG_UP:

@@ -22,6 +22,7 @@ from onmeet_node.identity.profile import Field, Share
 from onmeet_node.wire.codec import MAX_LIST, Codec
 from onmeet_node.wire.fields import (
     Choice,
+    Data,
     Flag,
     Integer,
     Maybe,
@@ -35,6 +36,7 @@ from onmeet_node.wire.messages import (
     MAX_CANDIDATES,
     MAX_FIELD_CHARS,
     MAX_NAME_CHARS,
+    MAX_PICTURE_BYTES,
     MAX_SDP_CHARS,
     MAX_TEXT_CHARS,
     Candidate,
@@ -98,7 +100,7 @@ def _hex(size: int) -> Text:
     return Text(2 * size, 2 * size, pattern="[0-9a-f]*")
 
 
-_IDENTITY, _CALL = _hex(32), _hex(16)
+_IDENTITY, _CALL, _PICTURE = _hex(32), _hex(16), _hex(16)
 _SENTENCE = Text(0, MAX_SENTENCE_CHARS)
 _NAME = Text(0, MAX_NAME_CHARS)
 _VALUE = Text(0, MAX_FIELD_CHARS)
@@ -251,8 +253,35 @@ class ChangeProfile:
 
     id: int = _number()
     fields: tuple[FieldShown, ...] = field(Several(Nested(FieldShown), 0, 8), default=())
+    picture_share: Share | None = maybe(Choice(Share))
     reach: ReachPolicy | None = maybe(Choice(ReachPolicy))
     busy: Busy | None = maybe(Choice(Busy))
+
+
+@attrs.frozen(kw_only=True)
+class SetPicture:
+    """Another picture of the person (a JPEG), or none. Answered with `Done`; `Me` follows."""
+
+    id: int = _number()
+    data: bytes | None = maybe(Data(1, MAX_PICTURE_BYTES), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class GetPicture:
+    """Answered with `PictureShown`. `picture`: as `Person` or `Me` names it."""
+
+    id: int = _number()
+    picture: str = field(_PICTURE)
+
+
+@attrs.frozen(kw_only=True)
+class ShowTo:
+    """Whether one contact sees a field; None: as all contacts do. Answered with `Done`."""
+
+    id: int = _number()
+    identity: str = field(_IDENTITY)
+    name: Field = field(Choice(Field))
+    shown: bool | None = maybe(Flag())
 
 
 @attrs.frozen(kw_only=True)
@@ -494,6 +523,8 @@ class Me:
 
     identity: str = field(_IDENTITY)
     fields: tuple[FieldShown, ...] = field(Several(Nested(FieldShown), 0, 8))
+    picture: str | None = field(Maybe(_PICTURE))
+    picture_share: Share = field(Choice(Share))
     reach: ReachPolicy = field(Choice(ReachPolicy))
     busy: Busy = field(Choice(Busy))
     relay_only: bool = field(Flag())
@@ -512,6 +543,14 @@ class CardShown:
 
 
 @attrs.frozen(kw_only=True)
+class FieldSeen:
+    """A field of ours that one contact sees, or not, whatever other contacts do."""
+
+    name: Field = field(Choice(Field))
+    shown: bool = field(Flag())
+
+
+@attrs.frozen(kw_only=True)
 class Person:
     """Somebody we know, or who asks. `name` is cleaned like a card's."""
 
@@ -526,6 +565,10 @@ class Person:
     note: str | None = field(Maybe(Text(0, 280)), hidden=True)
     """What they wrote with their request."""
     card: CardShown = field(Nested(CardShown))
+    picture: str | None = field(Maybe(_PICTURE))
+    """What `GetPicture` is asked by; None: there is none here."""
+    sees: tuple[FieldSeen, ...] = field(Several(Nested(FieldSeen), 0, 8))
+    """What of us is chosen for this person alone."""
 
 
 @attrs.frozen(kw_only=True)
@@ -596,6 +639,8 @@ class Over:
     sentence: str = field(_SENTENCE)
     detail: str | None = field(Maybe(_SENTENCE))
     seconds: int = field(Integer(0, _SAFE))
+    note: str | None = field(Maybe(Text(0, 280)), hidden=True)
+    """What they wrote when they declined."""
 
 
 class Happening(enum.StrEnum):
@@ -651,6 +696,14 @@ class Qr:
 
     id: int = _number()
     rows: tuple[str, ...] = field(Several(Text(1, 177, pattern="[01]*"), 1, 177))
+
+
+@attrs.frozen(kw_only=True)
+class PictureShown:
+    """A picture of somebody: a JPEG without metadata. Empty: it is gone."""
+
+    id: int = _number()
+    data: bytes = field(Data(0, MAX_PICTURE_BYTES), hidden=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -833,6 +886,9 @@ FromPage = (
     | LookFor
     | Verify
     | ChangeProfile
+    | SetPicture
+    | GetPicture
+    | ShowTo
     | ChangeSettings
     | Dial
     | Take
@@ -864,6 +920,7 @@ FromNode = (
     | Refused
     | CodeRead
     | Qr
+    | PictureShown
     | Added
     | Presence
     | SafetyNumber

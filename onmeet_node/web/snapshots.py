@@ -36,7 +36,10 @@ def me(node: Node) -> say.Me:
                 share=Share(profile["shares"][field.value]),
             )
             for field in Field
+            if field is not Field.PICTURE
         ),
+        picture=profile["picture"],
+        picture_share=Share(profile["shares"][Field.PICTURE.value]),
         reach=ReachPolicy(profile["reach"]),
         busy=Busy(profile["busy"]),
         relay_only=settings["relay_only"],
@@ -48,9 +51,10 @@ def me(node: Node) -> say.Me:
 def people(node: Node) -> say.People:
     """Everybody we know and the live codes."""
     ignored = set(node.people.ignored())
+    pictures = node.people.pictures()
     known = sorted(node.people.all(), key=lambda c: (not c.favourite, c.display_name.casefold()))
     return say.People(
-        people=tuple(_person(node, contact, ignored) for contact in known[:MAX_LIST]),
+        people=tuple(_person(node, contact, ignored, pictures) for contact in known[:MAX_LIST]),
         codes=tuple(
             say.Code(
                 label=code["label"] or "",
@@ -63,7 +67,9 @@ def people(node: Node) -> say.People:
     )
 
 
-def _person(node: Node, contact: Contact, ignored: set[str]) -> say.Person:
+def _person(
+    node: Node, contact: Contact, ignored: set[str], pictures: frozenset[bytes]
+) -> say.Person:
     identity = contact.identity.hex()
     status = say.ContactStatus(contact.state.value)
     if status is say.ContactStatus.REQUESTED_BY_THEM and identity in ignored:
@@ -82,6 +88,12 @@ def _person(node: Node, contact: Contact, ignored: set[str]) -> say.Person:
             country=contact.card.country,
             phone=contact.card.phone,
             email=contact.card.email,
+        ),
+        picture=contact.card.picture.hex() if contact.card.picture in pictures else None,
+        sees=tuple(
+            say.FieldSeen(name=Field(name), shown=shown)
+            for name, shown in sorted(contact.shown.items())
+            if name in set(Field)
         ),
     )
 
@@ -133,6 +145,7 @@ def over(shown: say.CallShown, ended: CallEnded) -> say.Over:
         sentence=ended.sentence[: say.MAX_SENTENCE_CHARS],
         detail=ended.detail[: say.MAX_SENTENCE_CHARS] if ended.detail else None,
         seconds=round(ended.seconds),
+        note=ended.note,
     )
 
 

@@ -40,6 +40,9 @@ MAX_TYPE_CHARS = 32
 """Of a message's type name; a longer one is malformed, not unknown."""
 MAX_NAME_CHARS = 80
 MAX_FIELD_CHARS = 120
+DIGEST_BYTES = 16
+MAX_PICTURE_BYTES = 24_576
+"""Of a picture of a person: 256 by 256 pixels with room to spare, and fit for one frame."""
 
 
 class Kind(enum.StrEnum):
@@ -88,7 +91,8 @@ class HangupReason(enum.StrEnum):
     SHUTDOWN = "shutdown"
 
 
-_NOTE_CHARS = 280
+MAX_NOTE_CHARS = 280
+"""Of a line that goes with a contact request or with a declined call."""
 
 
 def _call_id() -> Any:
@@ -122,6 +126,8 @@ class Card:
     country: str | None = maybe(Text(2, 2, pattern="[A-Z]{2}"), hidden=True)
     phone: str | None = maybe(Text(0, MAX_FIELD_CHARS), hidden=True)
     email: str | None = maybe(Text(0, MAX_FIELD_CHARS), hidden=True)
+    picture: bytes | None = maybe(Data(DIGEST_BYTES, DIGEST_BYTES), hidden=True)
+    """BLAKE2b-128 of the picture; `AskPicture` brings it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -146,10 +152,24 @@ class CardUpdate:
 
 
 @attrs.frozen(kw_only=True)
+class AskPicture:
+    """Asks for the picture that the receiver's card names. Answered with `Picture`, or not."""
+
+    digest: bytes = field(Data(DIGEST_BYTES, DIGEST_BYTES))
+
+
+@attrs.frozen(kw_only=True)
+class Picture:
+    """A JPEG (ISO/IEC 10918-1) without metadata, whose BLAKE2b-128 the sender's card names."""
+
+    data: bytes = field(Data(1, MAX_PICTURE_BYTES), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
 class ContactRequest:
     """Asks to become a contact; the card shown is the one in `Hello`."""
 
-    note: str | None = maybe(Text(0, _NOTE_CHARS), hidden=True)
+    note: str | None = maybe(Text(0, MAX_NOTE_CHARS), hidden=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -251,6 +271,8 @@ class Decline:
 
     call: CallId = _call_id()
     reason: DeclineReason = field(Choice(DeclineReason), default=DeclineReason.DECLINED)
+    note: str | None = maybe(Text(0, MAX_NOTE_CHARS), hidden=True)
+    """What the person who declines has to say, as typed: clean before display."""
 
 
 @attrs.frozen(kw_only=True)
@@ -333,6 +355,8 @@ class Unknown:
 Message = (
     Hello
     | CardUpdate
+    | AskPicture
+    | Picture
     | ContactRequest
     | ContactAccepted
     | Grant

@@ -113,8 +113,19 @@ class Node:
 
 
 @contextmanager
-def node(home, *options, app=True):
-    command = [sys.executable, "-m", "onmeet_node.cli", "up", "--home", home, "--json", "--no-lan"]
+def node(home, *options, app=True, prefix=()):
+    """`prefix`: of the command line, to run it elsewhere (a network namespace)."""
+    command = [
+        *prefix,
+        sys.executable,
+        "-m",
+        "onmeet_node.cli",
+        "up",
+        "--home",
+        home,
+        "--json",
+        "--no-lan",
+    ]
     command += ["--app", "--no-browser"] if app else ["--no-app"]
     process = subprocess.Popen(
         [*command, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True

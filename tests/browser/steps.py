@@ -10,6 +10,8 @@ PLAYING = """(video) => {
 """The pixels of a video, small."""
 
 LOUDNESS = """async (video) => {
+  for (let i = 0; i < 100 && !video.srcObject?.getAudioTracks().length; i++)
+    await new Promise((done) => setTimeout(done, 100));
   const context = new AudioContext();
   const analyser = context.createAnalyser();
   context.createMediaStreamSource(video.srcObject).connect(analyser);
@@ -23,7 +25,10 @@ LOUDNESS = """async (video) => {
   await context.close();
   return loudest;
 }"""
-"""The loudest sample within three seconds; the fake microphone beeps once a second."""
+"""The loudest sample within three seconds of the first track.
+
+The fake microphone beeps once a second.
+"""
 
 
 def first_run(page, name):

@@ -321,3 +321,10 @@ def test_hanging_up_twice_is_no_mistake() -> None:
     alice.rings_at(PHONE)
     alice.does(on.HangUp(CALL))
     assert alice.does(on.HangUp(CALL)) == []
+
+
+def test_a_line_written_on_declining_comes_with_the_end() -> None:
+    alice = Phone()
+    alice.rings_at(PHONE)
+    effects = alice.hears(m.Decline(call=CALL, note="Later?"), PHONE)
+    assert of(effects, do.Ended)[0].said == "Later?"

@@ -19,7 +19,13 @@ from onmeet_node.identity.profile import Field, Profile, Share, clean_card
 from onmeet_node.identity.text import clean_text
 from onmeet_node.wire.messages import Card
 
-FULL = {"name": "Zoë", "country": "ca", "phone": "+1 514 555 0100", "email": "zoe@example.org"}
+FULL = {
+    "name": "Zoë",
+    "country": "ca",
+    "phone": "+1 514 555 0100",
+    "email": "zoe@example.org",
+    "picture": bytes(16),
+}
 NOW = 1_800_000_000
 
 
@@ -28,10 +34,10 @@ def visible(card: Card) -> set[str]:
     return {field for field in Field if getattr(card, field) is not None}
 
 
-def test_unless_told_otherwise_strangers_see_a_name_and_contacts_the_country_too():
+def test_unless_told_otherwise_strangers_see_a_name_and_contacts_country_and_picture_too():
     profile = Profile(**FULL)
     assert visible(profile.card_for(Relation.STRANGER)) == {"name"}
-    assert visible(profile.card_for(Relation.CONTACT)) == {"name", "country"}
+    assert visible(profile.card_for(Relation.CONTACT)) == {"name", "country", "picture"}
     assert visible(profile.card_for(Relation.BLOCKED)) == set()
 
 
@@ -44,6 +50,10 @@ def test_each_field_goes_exactly_to_those_it_is_shared_with(shares):
             share is Share.EVERYONE or (share is Share.CONTACTS and relation is Relation.CONTACT)
         )
         assert (field in visible(profile.card_for(relation))) == allowed
+        for alone in (True, False):
+            card = profile.card_for(relation, {field: alone})
+            expected = alone if relation is Relation.CONTACT else allowed
+            assert (field in visible(card)) == expected
     everything = Profile(**FULL, shares=dict.fromkeys(Field, Share.EVERYONE))
     assert everything.card_for(Relation.STRANGER) == Card(**{**FULL, "country": "CA"})
 

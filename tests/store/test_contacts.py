@@ -152,7 +152,7 @@ def test_requests_without_end_cannot_fill_the_disk(store):
         store.database.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
             "INSERT INTO contact SELECT cast(printf('%032d', i) AS BLOB), NULL, '{}', 'accepted', "
-            "NULL, NULL, 0, 0, 0, NULL, 1, NULL FROM n",
+            "NULL, NULL, 0, 0, 0, NULL, 1, NULL, '{}' FROM n",
             (MAX_CONTACTS,),
         )
     with pytest.raises(Rejected, match="Remove some"):

@@ -31,6 +31,14 @@ test("the path is named by our own candidate, without an address", () => {
   assert.ok(!JSON.stringify([seen.pairs, seen.local, seen.remote, seen.streams]).includes("192.0.2"));
 });
 
+test("a path through the other side's relay is relayed too", () => {
+  const swapped = report(1_000, 0, 0.04).map(([id, entry]) => [
+    id,
+    { ...(entry as object), ...(id === "L" ? { candidateType: "host" } : id === "R" ? { candidateType: "relay" } : {}) },
+  ]) as [string, unknown][];
+  assert.equal(look(swapped, 0, []).path, "relay");
+});
+
 test("rates and grades come from two looks", () => {
   const before = look(report(0, 0, 0.04), 0, []);
   const good = quality(before, look(report(25_000, 0, 0.04), 2_000, []), false);

@@ -1,5 +1,5 @@
 // The base of all elements: shared looks, and a new look whenever state, devices or language change.
-import { LitElement, type CSSResultGroup } from "lit";
+import { html, LitElement, type CSSResultGroup } from "lit";
 import { app } from "../core/context.js";
 import { LinkLost, RefusedError, type AppState } from "../core/client.js";
 import { has, onLanguage, t } from "../i18n/index.js";
@@ -28,6 +28,19 @@ export class OmElement extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     for (const end of this.#ends.splice(0)) end();
+  }
+
+  /** A person's picture, or their initials. Their name stands beside it. */
+  protected avatar(name: string, picture: string | null) {
+    const url = picture === null ? null : app.pictures.url(picture, () => this.requestUpdate());
+    return html`<span class="avatar" aria-hidden="true"
+      >${url === null ? initials(name) : html`<img src=${url} alt="" />`}</span
+    >`;
+  }
+
+  /** The picture of whoever this is, as we know them. */
+  protected pictureOf(identity: string): string | null {
+    return this.app.people.find((one) => one.identity === identity)?.picture ?? null;
   }
 
   protected field(id: string): HTMLInputElement {

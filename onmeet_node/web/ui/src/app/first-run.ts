@@ -187,6 +187,10 @@ export class OmWelcome extends OmElement {
         <p class="bad" role="alert">${this.trouble}</p>
       </section>
       <om-add class="card"></om-add>
+      <details class="card">
+        <summary>${t("welcome.more")}</summary>
+        <om-profile></om-profile>
+      </details>
       <section class="card stack">
         <h2>${t("settings.export")}</h2>
         <p>${t("welcome.backup.lead")}</p>

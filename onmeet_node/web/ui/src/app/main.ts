@@ -7,6 +7,7 @@ import "./first-run.js";
 import "./history.js";
 import "./people.js";
 import "./qr.js";
+import "./profile.js";
 import "./settings.js";
 import "./shell.js";
 import "../call/index.js";

@@ -2,10 +2,16 @@
 import { css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { app } from "../core/context.js";
-import type { Kind, Person, PersonAction } from "../core/messages.js";
+import type { Field, Kind, Person, PersonAction } from "../core/messages.js";
 import { ago, t } from "../i18n/index.js";
 import { confirmed } from "./dialogs.js";
-import { initials, OmElement, words } from "./element.js";
+import { OmElement, words } from "./element.js";
+
+const SEEN = [
+  ["default", null],
+  ["always", true],
+  ["never", false],
+] as const;
 
 export interface CallWish {
   identity: string;
@@ -87,7 +93,7 @@ export class OmPeople extends OmElement {
   #request(one: Person) {
     return html`<li class="card stack">
       <div class="row">
-        <span class="avatar" aria-hidden="true">${initials(one.name)}</span>
+        ${this.avatar(one.name, one.picture)}
         <div class="tight grow">
           <span><strong><bdi>${one.name}</bdi></strong> ${t("people.asks")}</span>
           ${one.note ? html`<q><bdi>${one.note}</bdi></q>` : nothing}
@@ -111,7 +117,7 @@ export class OmPeople extends OmElement {
             ? t("people.never")
             : t("people.seen", { when: ago(one.last_seen) });
     return html`<li class="card row">
-      <span class="avatar" aria-hidden="true">${initials(one.name)}</span>
+      ${this.avatar(one.name, one.picture)}
       <div class="tight grow">
         <button class="plain name" @click=${() => this.#emit("om-person", one.identity)}>
           <strong class="clip"><bdi>${one.name}</bdi></strong>
@@ -178,6 +184,33 @@ export class OmPerson extends OmElement {
     this.#emit("om-go", "people");
   }
 
+  #sees(one: Person) {
+    const me = this.app.me;
+    const fields = [...(me?.fields ?? []).filter((field) => field.value !== "").map((field) => field.name)];
+    if (me?.picture != null) fields.push("picture");
+    return html`<section class="card stack">
+      <h2>${t("person.sees", { name: one.name })}</h2>
+      ${fields.map((name) => {
+        const chosen = one.sees.find((seen) => seen.name === name)?.shown ?? null;
+        return html`<label
+          >${t(`field.${name}`)}
+          <select
+            @change=${(e: Event) =>
+              this.#show(name, SEEN.find(([key]) => key === (e.target as HTMLSelectElement).value)?.[1] ?? null)}
+          >
+            ${SEEN.map(
+              ([key, shown]) => html`<option value=${key} ?selected=${shown === chosen}>${t(`sees.${key}`)}</option>`,
+            )}
+          </select></label
+        >`;
+      })}
+    </section>`;
+  }
+
+  #show(name: Field, shown: boolean | null): Promise<void> {
+    return this.#try(() => app.client.ask({ t: "show-to", identity: this.identity, name, shown }, "done"));
+  }
+
   override render() {
     const one = this.#person;
     if (one === undefined) return html`<p>${t("people.nomatch")}</p>`;
@@ -187,7 +220,7 @@ export class OmPerson extends OmElement {
         <button class="plain" @click=${() => this.#emit("om-go", "people")}>${t("back")}</button>
       </div>
       <div class="row">
-        <span class="avatar" aria-hidden="true">${initials(one.name)}</span>
+        ${this.avatar(one.name, one.picture)}
         <h1 class="grow"><bdi>${one.name}</bdi></h1>
         ${one.verified ? html`<span class="tag good">${t("people.verified")}</span>` : nothing}
       </div>
@@ -225,6 +258,7 @@ export class OmPerson extends OmElement {
           />${t("person.favourite")}</label
         >
       </section>
+      ${one.status === "accepted" ? this.#sees(one) : nothing}
       <section class="card stack">
         <h2>${t("person.verify")}</h2>
         <p>${t("person.verify.lead")}</p>

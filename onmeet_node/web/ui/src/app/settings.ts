@@ -2,12 +2,10 @@
 import { html, nothing } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { app } from "../core/context.js";
-import type { Field, FieldShown, Finding, Share } from "../core/messages.js";
+import type { Finding } from "../core/messages.js";
 import { chooseLanguage, language, LANGUAGES, t, type Language } from "../i18n/index.js";
 import { shortcutsOn, setShortcuts } from "../call/shortcuts.js";
 import { OmElement, words } from "./element.js";
-
-const SHARES: readonly Share[] = ["everyone", "contacts", "nobody"];
 
 @customElement("om-settings")
 export class OmSettings extends OmElement {
@@ -23,14 +21,6 @@ export class OmSettings extends OmElement {
     }
   }
 
-  #profile(name: Field, change: Partial<FieldShown>): Promise<void> {
-    const now = this.app.me?.fields.find((field) => field.name === name);
-    if (now === undefined) return Promise.resolve();
-    return this.#try(() =>
-      app.client.ask({ t: "change-profile", fields: [{ ...now, ...change }] }, "done"),
-    );
-  }
-
   override render() {
     const me = this.app.me;
     if (me === null) return nothing;
@@ -40,30 +30,7 @@ export class OmSettings extends OmElement {
       <section class="card stack">
         <h2>${t("settings.profile")}</h2>
         <p class="quiet">${t("settings.profile.lead")}</p>
-        ${me.fields.map(
-          (field) => html`<div class="row">
-            <label class="grow"
-              >${t(`field.${field.name}`)}
-              <input
-                .value=${field.value}
-                maxlength="80"
-                @change=${(e: Event) =>
-                  this.#profile(field.name, { value: (e.target as HTMLInputElement).value })}
-            /></label>
-            <label class="grow"
-              >${t("share.label", { field: t(`field.${field.name}`) })}
-              <select
-                @change=${(e: Event) =>
-                  this.#profile(field.name, { share: (e.target as HTMLSelectElement).value as Share })}
-              >
-                ${SHARES.map(
-                  (share) =>
-                    html`<option value=${share} ?selected=${share === field.share}>${t(`share.${share}`)}</option>`,
-                )}
-              </select></label
-            >
-          </div>`,
-        )}
+        <om-profile></om-profile>
       </section>
       <section class="card stack">
         <h2>${t("settings.privacy")}</h2>

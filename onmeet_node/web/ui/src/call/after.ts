@@ -20,6 +20,7 @@ export class OmAfter extends OmElement {
     return html`<div class="stack" role="status">
       <h1>${t("after.title")}</h1>
       <p>${reasonText(over.reason, over.name)}</p>
+      ${over.note ? html`<p>${t("after.note", { name: over.name })} <q><bdi>${over.note}</bdi></q></p>` : nothing}
       ${over.seconds > 0 ? html`<p class="quiet">${t("after.duration", { time: clock(over.seconds) })}</p>` : nothing}
       ${PLAIN.has(over.reason)
         ? nothing

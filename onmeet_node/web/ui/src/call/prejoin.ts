@@ -58,18 +58,20 @@ export class OmPrejoin extends OmElement {
       clearInterval(timer);
       this.#meter?.close();
     });
-    if (!this.kinds.includes("video")) void app.devices.setWanted("camera", false);
     void this.#preview();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    // A call that begins has taken its tracks from the preview, or takes them when it is accepted.
-    if (!this.busy) app.devices.closePreview();
+    // What is dialled opens its devices when it is accepted, not before: the light goes out. A call
+    // that is taken has them in a moment.
+    if (app.devices.previewFor === null) app.devices.closePreview();
   }
 
   async #preview(): Promise<void> {
-    this.stream = await app.devices.openPreview();
+    this.stream = await app.devices.openPreview(
+      this.kinds.includes("video") ? ["camera", "microphone"] : ["microphone"],
+    );
     this.#devicesChanged();
   }
 
@@ -85,9 +87,10 @@ export class OmPrejoin extends OmElement {
     const relay_only = this.renderRoot.querySelector<HTMLInputElement>("#relay")?.checked ?? false;
     const kinds = [...this.kinds];
     try {
-      if (this.answer !== null)
+      if (this.answer !== null) {
+        app.devices.keepPreviewFor(this.answer);
         await app.client.ask({ t: "take", call: this.answer, kinds, relay_only }, "done");
-      else await app.client.ask({ t: "dial", identity: this.identity, kinds, relay_only }, "dialled");
+      } else await app.client.ask({ t: "dial", identity: this.identity, kinds, relay_only }, "dialled");
       this.#end();
     } catch (error) {
       this.trouble = words(error);

@@ -1,7 +1,7 @@
 // A call that rings, here or there. What is shown of the other end is what it said (P14).
 import { css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
-import { initials, OmElement, words } from "../app/element.js";
+import { OmElement, words } from "../app/element.js";
 import { app } from "../core/context.js";
 import type { CallAction, CallShown, Kind } from "../core/messages.js";
 import { t } from "../i18n/index.js";
@@ -53,6 +53,7 @@ export class OmRing extends OmElement {
   @property({ attribute: false }) call!: CallShown;
   @state() private trouble = "";
   @state() private silenced = false;
+  @state() private writing = false;
   #tone: Tone | null = null;
   #quiet: (() => void) | null = null;
   #notification: Notification | null = null;
@@ -90,18 +91,36 @@ export class OmRing extends OmElement {
     this.#tone = tone;
   }
 
-  async #do(action: CallAction): Promise<void> {
+  async #do(action: CallAction, note: string | null = null): Promise<void> {
     if (action === "silence") this.silenced = true;
     await app.client
-      .ask({ t: "change-call", call: this.call.call, action }, "done")
+      .ask({ t: "change-call", call: this.call.call, action, note }, "done")
       .catch((error: unknown) => (this.trouble = words(error)));
   }
 
   async #take(...kinds: Kind[]): Promise<void> {
-    await app.devices.setWanted("camera", kinds.includes("video"));
+    if (kinds.includes("video")) await app.devices.setWanted("camera", true);
     await app.client
       .ask({ t: "take", call: this.call.call, kinds }, "done")
       .catch((error: unknown) => (this.trouble = words(error)));
+  }
+
+  #note() {
+    return html`<form
+      class="stack"
+      @submit=${(event: Event) => {
+        event.preventDefault();
+        void this.#do("decline", this.field("note").value.trim() || null);
+      }}
+    >
+      <div class="row">
+        ${(["ring.note.later", "ring.note.busy"] as const).map(
+          (text) => html`<button type="button" @click=${() => this.#do("decline", t(text))}>${t(text)}</button>`,
+        )}
+      </div>
+      <label>${t("ring.note.label")} <input id="note" maxlength="280" autocomplete="off" /></label>
+      <div class="row"><button class="danger">${t("ring.note.send")}</button></div>
+    </form>`;
   }
 
   override render() {
@@ -110,7 +129,7 @@ export class OmRing extends OmElement {
     const incoming = call.state === "ringing-in";
     const video = call.kinds.includes("video");
     return html`<div class="stack" role=${incoming ? "alertdialog" : "region"} aria-labelledby="who">
-      <span class="avatar" aria-hidden="true">${initials(call.name)}</span>
+      ${this.avatar(call.name, person?.picture ?? null)}
       <h1 id="who">
         ${incoming
           ? t("ring.in", { name: call.name })
@@ -135,7 +154,11 @@ export class OmRing extends OmElement {
               </button>
               <button class="danger" @click=${() => this.#do("decline")}>${t("ring.decline")}</button>
             </div>
+            ${this.writing ? this.#note() : nothing}
             <div class="row">
+              <button aria-expanded=${this.writing} @click=${() => (this.writing = !this.writing)}>
+                ${t("ring.note")}
+              </button>
               <button ?disabled=${this.silenced} @click=${() => this.#do("silence")}>${t("ring.silence")}</button>
               <button
                 @click=${() =>

@@ -1,7 +1,7 @@
 // The call: the other person large, oneself in a corner, and everything one does in a call.
 import { html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
-import { initials, OmElement, words } from "../app/element.js";
+import { OmElement, words } from "../app/element.js";
 import { app } from "../core/context.js";
 import { meter, type Meter } from "../core/devices.js";
 import type { CallMediaView } from "../core/media.js";
@@ -104,9 +104,10 @@ export class OmCallScreen extends OmElement {
         void this.#mute(!view.muted);
         break;
       case "camera":
-        void app.media.setCameraOff(call, !view.cameraOff);
+        if (view.takesPicture) void app.media.setCameraOff(call, !view.cameraOff);
         break;
       case "share":
+        if (!view.takesPicture) break;
         void (view.sharing ? app.media.stopShare(call) : app.media.startShare(call));
         break;
       case "chat":
@@ -202,7 +203,7 @@ export class OmCallScreen extends OmElement {
         ></video>
         ${absent
           ? html`<div class="absent ${this.speaking ? "speaking" : ""}">
-              <span class="avatar" aria-hidden="true">${initials(name)}</span>
+              ${this.avatar(name, this.pictureOf(call.identity))}
               ${media?.camera_off ? html`<p>${t("call.peer.camera", { name })}</p>` : nothing}
             </div>`
           : nothing}
@@ -274,10 +275,14 @@ export class OmCallScreen extends OmElement {
       <button aria-pressed=${view.muted} @click=${() => this.#mute(!view.muted)}>
         ${view.muted ? t("call.unmute") : t("call.mute")}
       </button>
-      <button aria-pressed=${view.cameraOff} @click=${() => app.media.setCameraOff(call, !view.cameraOff)}>
+      <button
+        aria-pressed=${view.cameraOff}
+        ?disabled=${!view.takesPicture}
+        title=${view.takesPicture ? "" : t("call.voice.only", { name: this.call.name })}
+        @click=${() => app.media.setCameraOff(call, !view.cameraOff)}>
         ${view.cameraOff ? t("call.camera.on") : t("call.camera.off")}
       </button>
-      <button aria-pressed=${view.sharing} @click=${() => this.#act("share")}>
+      <button aria-pressed=${view.sharing} ?disabled=${!view.takesPicture} @click=${() => this.#act("share")}>
         ${view.sharing ? t("call.share.stop") : t("call.share")}
       </button>
       <button aria-pressed=${this.panel === "chat"} @click=${() => this.#open("chat")}>${t("call.chat")}</button>
@@ -347,7 +352,7 @@ export class OmCallScreen extends OmElement {
   #elsewhere() {
     return html`<div class="stage">
         <div class="absent">
-          <span class="avatar" aria-hidden="true">${initials(this.call.name)}</span>
+          ${this.avatar(this.call.name, this.pictureOf(this.call.identity))}
           <h1>${t("call.with", { name: this.call.name })}</h1>
           <p role="status">
             ${this.call.page === null ? t("call.elsewhere.headless") : t("call.elsewhere")}

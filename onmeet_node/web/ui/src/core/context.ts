@@ -2,6 +2,7 @@
 import { Client } from "./client.js";
 import { Devices } from "./devices.js";
 import { Media } from "./media.js";
+import { Pictures } from "./pictures.js";
 
 function takeCode(): string | null {
   const found = /^#c=([\w-]{1,200})$/.exec(location.hash);
@@ -22,6 +23,14 @@ const devices = new Devices(navigator.mediaDevices, sessionStorage);
 const media = new Media(client, devices, {
   peer: (configuration) => new RTCPeerConnection(configuration),
   media: navigator.mediaDevices,
+  mix(tracks) {
+    const context = new AudioContext();
+    const mixed = context.createMediaStreamDestination();
+    for (const track of tracks) context.createMediaStreamSource(new MediaStream([track])).connect(mixed);
+    return { track: mixed.stream.getAudioTracks()[0]!, close: () => void context.close() };
+  },
 });
 
-export const app = { client, devices, media };
+const pictures = new Pictures(client);
+
+export const app = { client, devices, media, pictures };

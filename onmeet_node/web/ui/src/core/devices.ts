@@ -10,6 +10,13 @@ export type Trouble =
   | "other";
 export type DeviceKind = "camera" | "microphone" | "speaker";
 
+type Opened = "camera" | "microphone";
+const BOTH: readonly Opened[] = ["camera", "microphone"];
+
+function tracksOf(stream: MediaStream, kind: Opened): MediaStreamTrack[] {
+  return kind === "camera" ? stream.getVideoTracks() : stream.getAudioTracks();
+}
+
 export interface Device {
   readonly id: string;
   readonly label: string;
@@ -65,6 +72,8 @@ export class Devices {
   };
   #listeners = new Set<(state: DevicesState) => void>();
   #preview: MediaStream | null = null;
+  #previewFor: string | null = null;
+  #previewKinds: readonly Opened[] = BOTH;
 
   constructor(
     private readonly media: MediaDevices | undefined,
@@ -121,32 +130,46 @@ export class Devices {
     }
   }
 
+  /** The call that the preview waits for to take its tracks; null: it belongs to a screen. */
+  get previewFor(): string | null {
+    return this.#previewFor;
+  }
+
   /** What the person would send, as far as it is wanted and works; `closePreview` ends it. */
-  async openPreview(): Promise<MediaStream> {
+  async openPreview(kinds: readonly Opened[] = this.#previewKinds): Promise<MediaStream> {
     const stream = (this.#preview ??= new MediaStream());
-    for (const kind of ["camera", "microphone"] as const) {
-      const has = kind === "camera" ? stream.getVideoTracks() : stream.getAudioTracks();
-      if (this.state.wanted[kind] && has.length === 0) {
-        const track = await this.open(kind);
-        if (track !== null && this.#preview === stream) stream.addTrack(track);
-        else track?.stop();
-      }
+    this.#previewKinds = kinds;
+    const live = (kind: Opened) => this.#preview === stream && this.state.wanted[kind];
+    const has = (kind: Opened) => tracksOf(stream, kind).length > 0;
+    for (const kind of kinds) {
+      if (!live(kind) || has(kind)) continue;
+      const track = await this.open(kind);
+      // The screen may have been left, the switch turned off, or another opened it meanwhile.
+      if (track !== null && live(kind) && !has(kind)) stream.addTrack(track);
+      else track?.stop();
     }
     return stream;
+  }
+
+  /** Leaves the preview open for a call that is being taken, until it starts or ends. */
+  keepPreviewFor(call: string): void {
+    if (this.#preview !== null) this.#previewFor = call;
   }
 
   closePreview(): void {
     for (const track of this.#preview?.getTracks() ?? []) track.stop();
     this.#preview = null;
+    this.#previewFor = null;
+    this.#previewKinds = BOTH;
   }
 
   /** Gives up the preview's track of a kind for a call, which stops it. Null if there is none. */
   takeFromPreview(kind: "camera" | "microphone"): MediaStreamTrack | null {
     const stream = this.#preview;
-    const track = (kind === "camera" ? stream?.getVideoTracks() : stream?.getAudioTracks())?.[0];
-    if (track === undefined || track.readyState !== "live") return null;
+    const track = stream === null ? undefined : tracksOf(stream, kind)[0];
+    if (track === undefined) return null;
     stream?.removeTrack(track);
-    return track;
+    return track.readyState === "live" ? track : null;
   }
 
   /** Uses this device from now on; the preview changes at once. */

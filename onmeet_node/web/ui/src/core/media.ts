@@ -7,6 +7,14 @@ import { quality, UNKNOWN, type Look, type Quality } from "./stats.js";
 
 const LOOK_EVERY = 2_000;
 const MAX_CHAT_LINES = 1_000;
+/** How long a call outlives a node that does not answer: as long as the node keeps it (DESIGN 4.4). */
+const KEPT_WITHOUT_NODE = 45_000;
+
+/** Several tracks of sound in one. */
+export interface Mix {
+  readonly track: MediaStreamTrack;
+  close(): void;
+}
 
 export interface ChatLine {
   readonly mine: boolean;
@@ -25,6 +33,8 @@ export interface CallMediaView {
   readonly sharing: boolean;
   readonly shareStream: MediaStream | null;
   readonly connected: boolean;
+  /** Whether the other side can take a picture of us in this call. */
+  readonly takesPicture: boolean;
   readonly chat: readonly ChatLine[];
   readonly quality: Quality;
   readonly trouble: Readonly<Record<"camera" | "microphone" | "share", Trouble | null>>;
@@ -37,9 +47,19 @@ class CallMedia {
   tracks = new Map<Kind, MediaStreamTrack>();
   share: MediaStream | null = null;
   local: MediaStream | null = null;
+  /** Devices are opened from here on: the call is accepted. */
   attached = false;
-  muted = false;
-  cameraOff = false;
+  /** Null: not decided yet, as the person wanted calls to begin. */
+  muted: boolean | null = null;
+  cameraOff: boolean | null = null;
+  /** Nothing is opened for it any more. */
+  over = false;
+  /** The node has said that this page carries the call. */
+  here = false;
+  picking = false;
+  mix: Mix | null = null;
+  /** Work on one device is done in the order it was asked for. */
+  order = new Map<Kind, Promise<void>>();
   chat: ChatLine[] = [];
   quality: Quality = UNKNOWN;
   shareTrouble: Trouble | null = null;
@@ -64,6 +84,7 @@ export class Media implements SessionOwner {
   #views = new Map<string, CallMediaView>();
   /** Work on one session is done in the order it was asked for. */
   #order = new Map<number, Promise<void>>();
+  #alone: ReturnType<typeof setTimeout> | null = null;
 
   constructor(
     private readonly client: Client,
@@ -71,14 +92,28 @@ export class Media implements SessionOwner {
     private readonly browser: {
       peer(configuration: RTCConfiguration): RTCPeerConnection;
       media: MediaDevices | undefined;
+      mix(tracks: readonly MediaStreamTrack[]): Mix;
     },
   ) {
     client.hear((message) => this.#take(message));
     client.subscribe((state) => {
-      // A node that is gone knows these sessions no more; the call comes back in new ones.
-      if (state.link !== "open") for (const id of [...this.#sessions.keys()]) this.#close(id);
-      for (const call of this.#calls.keys())
-        if (state.link === "open" && !state.calls.some((one) => one.call === call)) this.#end(call);
+      if (state.link !== "open") {
+        // A node that is gone knows these sessions no more; the call comes back in new ones.
+        for (const id of [...this.#sessions.keys()]) this.#close(id);
+        this.#alone ??= setTimeout(() => this.#endAll(), KEPT_WITHOUT_NODE);
+        return;
+      }
+      if (this.#alone !== null) clearTimeout(this.#alone);
+      this.#alone = null;
+      const { previewFor } = devices;
+      if (previewFor !== null && !state.calls.some((one) => one.call === previewFor)) devices.closePreview();
+      for (const one of [...this.#calls.values()]) {
+        const shown = state.calls.find((other) => other.call === one.id);
+        one.here ||= shown?.page != null && shown.page === state.welcome?.page;
+        // Over, or moved to another page: the devices of this one are closed.
+        const elsewhere = one.here && shown?.page != null && shown.page !== state.welcome?.page;
+        if (shown === undefined || elsewhere) this.#end(one.id);
+      }
     });
     devices.subscribe(() => {
       for (const call of this.#calls.keys()) this.#show(call);
@@ -100,9 +135,8 @@ export class Media implements SessionOwner {
     if (one === undefined) return;
     one.muted = muted;
     const track = one.tracks.get("audio");
-    if (!muted && track === undefined) await this.#openDevice(one, "audio");
-    else if (track !== undefined) track.enabled = !muted;
-    this.#tellMedia(one);
+    if (track !== undefined) track.enabled = !muted; // at once, whatever is being opened
+    await this.#settle(one, "audio");
   }
 
   /** A camera that is off is closed: its light goes out. */
@@ -111,32 +145,37 @@ export class Media implements SessionOwner {
     if (one === undefined) return;
     one.cameraOff = off;
     if (off) this.#stopTrack(one, "video");
-    else await this.#openDevice(one, "video");
-    await this.#sendVideo(one);
-    this.#tellMedia(one);
+    await this.#settle(one, "video");
   }
 
   /** Shares a screen, with its sound where the browser can. Never rejects: see `trouble.share`. */
   async startShare(call: string): Promise<void> {
     const one = this.#calls.get(call);
-    if (one === undefined || one.share !== null) return;
+    if (one === undefined || one.share !== null || one.picking) return;
     const media = this.browser.media;
     if (media?.getDisplayMedia === undefined) {
       one.shareTrouble = "unsupported";
       this.#show(call);
       return;
     }
+    one.picking = true;
     try {
-      one.share = await media.getDisplayMedia({ video: { frameRate: { ideal: 15 } }, audio: true });
+      const share = await media.getDisplayMedia({ video: { frameRate: { ideal: 15 } }, audio: true });
+      if (one.over) {
+        for (const track of share.getTracks()) track.stop(); // the call ended while the person chose
+        return;
+      }
+      one.share = share;
       one.shareTrouble = null;
     } catch (error) {
       one.shareTrouble = classify(error);
       this.#show(call);
       return;
+    } finally {
+      one.picking = false;
     }
     one.share.getVideoTracks()[0]?.addEventListener("ended", () => void this.stopShare(call));
-    await this.#sendVideo(one);
-    this.#tellMedia(one);
+    await this.#shareChanged(one);
   }
 
   async stopShare(call: string): Promise<void> {
@@ -144,8 +183,7 @@ export class Media implements SessionOwner {
     if (one?.share == null) return;
     for (const track of one.share.getTracks()) track.stop();
     one.share = null;
-    await this.#sendVideo(one);
-    this.#tellMedia(one);
+    await this.#shareChanged(one);
   }
 
   /** Another camera or microphone in mid-call, without a pause of the other. */
@@ -155,8 +193,7 @@ export class Media implements SessionOwner {
     const media: Kind = kind === "camera" ? "video" : "audio";
     if (one?.tracks.has(media) !== true) return;
     this.#stopTrack(one, media);
-    await this.#openDevice(one, media);
-    await this.#sendVideo(one);
+    await this.#settle(one, media);
   }
 
   /** Writes a line; false if the other side cannot get it now. */
@@ -251,45 +288,62 @@ export class Media implements SessionOwner {
     session.attached = true;
     if (!one.attached) {
       one.attached = true;
-      one.muted = !this.devices.state.wanted.microphone;
-      one.cameraOff = !this.devices.state.wanted.camera || !kinds.includes("video");
-      const opening: Promise<void>[] = [];
-      if (!one.muted && kinds.includes("audio")) opening.push(this.#openDevice(one, "audio"));
-      if (!one.cameraOff) opening.push(this.#openDevice(one, "video"));
-      await Promise.all(opening);
+      const { wanted } = this.devices.state;
+      one.muted ??= !wanted.microphone || !kinds.includes("audio");
+      one.cameraOff ??= !wanted.camera || !kinds.includes("video");
+      await Promise.all([this.#settle(one, "audio"), this.#settle(one, "video")]);
       this.devices.closePreview();
-      this.#tellMedia(one);
     }
-    await session.send("audio", one.tracks.get("audio") ?? null);
+    await this.#sendAudio(one);
     await this.#sendVideo(one);
-    this.#show(one.id);
   }
 
-  async #openDevice(one: CallMedia, kind: Kind): Promise<void> {
-    if (one.tracks.has(kind)) return;
-    const name = NAME[kind];
-    const track = this.devices.takeFromPreview(name) ?? (await this.devices.open(name));
-    if (track === null) {
-      if (kind === "audio") one.muted = true;
-      else one.cameraOff = true;
+  /** Opens or closes the device as the person wants it now, and sends what there is. */
+  #settle(one: CallMedia, kind: Kind): Promise<void> {
+    const next = (one.order.get(kind) ?? Promise.resolve()).then(() => this.#settleNow(one, kind));
+    one.order.set(kind, next);
+    return next;
+  }
+
+  async #settleNow(one: CallMedia, kind: Kind): Promise<void> {
+    const off = () => (kind === "audio" ? one.muted : one.cameraOff) === true;
+    if (one.over) return;
+    if (!one.attached) {
+      this.#show(one.id); // remembered; nothing is opened before the call is accepted
       return;
     }
-    if (!this.#calls.has(one.id)) {
-      track.stop(); // the call ended while the person was asked
-      return;
+    if (!one.tracks.has(kind) && !off()) {
+      const name = NAME[kind];
+      const track = this.devices.takeFromPreview(name) ?? (await this.devices.open(name));
+      // NOTE: opening may take as long as a person takes to answer the browser's question. What
+      // they wished for meanwhile counts, not what they wished for when it was asked.
+      if (track === null) this.#switchedOff(one, kind);
+      else if (one.over || (kind === "video" && off())) track.stop();
+      else this.#opened(one, kind, track);
     }
+    if (one.over) return;
+    const microphone = one.tracks.get("audio");
+    if (microphone !== undefined) microphone.enabled = one.muted !== true;
+    await (kind === "audio" ? this.#sendAudio(one) : this.#sendVideo(one));
+    this.#tellMedia(one);
+  }
+
+  #opened(one: CallMedia, kind: Kind, track: MediaStreamTrack): void {
     track.addEventListener("ended", () => {
       if (one.tracks.get(kind) !== track) return;
       one.tracks.delete(kind);
-      this.devices.unplugged(name);
-      if (kind === "audio") one.muted = true;
-      else one.cameraOff = true;
-      void this.#sendVideo(one);
-      this.#tellMedia(one);
+      this.#localChanged(one);
+      this.devices.unplugged(NAME[kind]);
+      this.#switchedOff(one, kind);
+      void this.#settle(one, kind);
     });
     one.tracks.set(kind, track);
     this.#localChanged(one);
-    if (kind === "audio") for (const session of one.sessions) if (session.attached) await session.send("audio", track);
+  }
+
+  #switchedOff(one: CallMedia, kind: Kind): void {
+    if (kind === "audio") one.muted = true;
+    else one.cameraOff = true;
   }
 
   #stopTrack(one: CallMedia, kind: Kind): void {
@@ -302,11 +356,32 @@ export class Media implements SessionOwner {
     one.local = one.tracks.size > 0 ? new MediaStream([...one.tracks.values()]) : null;
   }
 
-  async #sendVideo(one: CallMedia): Promise<void> {
-    const shared = one.share?.getVideoTracks()[0];
-    const track = shared ?? one.tracks.get("video") ?? null;
+  async #shareChanged(one: CallMedia): Promise<void> {
+    await this.#sendVideo(one);
+    await this.#sendAudio(one);
+    this.#tellMedia(one);
+  }
+
+  /** The microphone, and the shared screen's sound with it. */
+  async #sendAudio(one: CallMedia): Promise<void> {
+    one.mix?.close();
+    const microphone = one.tracks.get("audio");
+    const shared = one.share?.getAudioTracks()[0];
+    const both = [microphone, shared].filter((track) => track !== undefined);
+    one.mix = shared === undefined ? null : this.browser.mix(both);
     for (const session of one.sessions)
+      if (session.attached)
+        await session.send("audio", one.mix?.track ?? one.tracks.get("audio") ?? null);
+    this.#show(one.id);
+  }
+
+  async #sendVideo(one: CallMedia): Promise<void> {
+    // What is to be sent is looked up for each session anew: it may change between two of them.
+    for (const session of one.sessions) {
+      const shared = one.share?.getVideoTracks()[0];
+      const track = shared ?? one.tracks.get("video") ?? null;
       if (session.attached) await session.send("video", track, shared !== undefined);
+    }
     this.#show(one.id);
   }
 
@@ -314,8 +389,8 @@ export class Media implements SessionOwner {
     this.tell({
       t: "tell-media",
       call: one.id,
-      muted: one.muted,
-      camera_off: one.cameraOff,
+      muted: one.muted === true,
+      camera_off: one.cameraOff === true,
       sharing: one.share !== null,
     });
     this.#show(one.id);
@@ -352,7 +427,9 @@ export class Media implements SessionOwner {
     const one = this.#calls.get(call);
     if (one === undefined) return;
     for (const session of [...one.sessions]) this.#close(session.id);
+    one.over = true;
     if (one.timer !== null) clearInterval(one.timer);
+    one.mix?.close();
     for (const track of one.tracks.values()) track.stop();
     for (const track of one.share?.getTracks() ?? []) track.stop();
     this.#calls.delete(call);
@@ -360,20 +437,26 @@ export class Media implements SessionOwner {
     for (const listener of this.#listeners) listener(call);
   }
 
+  #endAll(): void {
+    for (const call of [...this.#calls.keys()]) this.#end(call);
+    this.devices.closePreview();
+  }
+
   #show(call: string): void {
     const one = this.#calls.get(call);
     if (one === undefined) return;
     const playing = one.playing;
-    const trouble = this.devices.state.trouble;
+    const { trouble, wanted } = this.devices.state;
     this.#views.set(call, {
       call,
       remote: playing?.remote ?? new MediaStream(),
       local: one.local,
-      muted: one.muted,
-      cameraOff: one.cameraOff,
+      muted: one.muted ?? !wanted.microphone,
+      cameraOff: one.cameraOff ?? !wanted.camera,
       sharing: one.share !== null,
       shareStream: one.share,
       connected: playing?.connected === true && !playing.lost,
+      takesPicture: playing?.takesPicture !== false,
       chat: one.chat,
       quality: one.quality,
       trouble: { camera: trouble.camera, microphone: trouble.microphone, share: one.shareTrouble },

@@ -11,11 +11,17 @@ export type Keeper = "passphrase" | "keyring" | "key-file";
 /** What may be done about a person. */
 export type PersonAction = "accept" | "ignore" | "block" | "unblock" | "remove" | "mark-verified" | "favourite" | "no-favourite";
 
+/** Who sees a field. */
+export type Share = "everyone" | "contacts" | "nobody";
+
 /** Whom this person is reachable by. */
 export type ReachPolicy = "anyone" | "codes" | "contacts";
 
 /** What a caller learns while we are in another call. */
 export type Busy = "tell" | "hide";
+
+/** The fields of a profile. */
+export type Field = "name" | "country" | "phone" | "email" | "picture";
 
 /** A kind of media that a call carries. */
 export type Kind = "audio" | "video";
@@ -34,12 +40,6 @@ export type EndReason = "hung-up" | "peer-hung-up" | "cancelled" | "missed" | "d
 
 /** What a person wants to be told of besides calls. */
 export type Happening = "contact-request" | "contact-accepted" | "missed-call";
-
-/** The fields of a profile. */
-export type Field = "name" | "country" | "phone" | "email";
-
-/** Who sees a field. */
-export type Share = "everyone" | "contacts" | "nobody";
 
 /** How a person stands to us. */
 export type ContactStatus = "accepted" | "requested-by-us" | "requested-by-them" | "blocked" | "ignored" | "stranger";
@@ -107,6 +107,8 @@ export interface Person {
   connected: boolean;
   note: string | null;
   card: CardShown;
+  picture: string | null;
+  sees: FieldSeen[];
 }
 
 /** A live contact code. `expires`: Unix seconds. */
@@ -172,6 +174,12 @@ export interface CardShown {
   country: string | null;
   phone: string | null;
   email: string | null;
+}
+
+/** A field of ours that one contact sees, or not, whatever other contacts do. */
+export interface FieldSeen {
+  name: Field;
+  shown: boolean;
 }
 
 /** What the other side sends. */
@@ -284,8 +292,32 @@ export interface ChangeProfile {
   t: "change-profile";
   id: number;
   fields?: FieldShown[];
+  picture_share?: Share | null;
   reach?: ReachPolicy | null;
   busy?: Busy | null;
+}
+
+/** Another picture of the person (a JPEG), or none. Answered with `Done`; `Me` follows. */
+export interface SetPicture {
+  t: "set-picture";
+  id: number;
+  data?: Uint8Array | null;
+}
+
+/** Answered with `PictureShown`. `picture`: as `Person` or `Me` names it. */
+export interface GetPicture {
+  t: "get-picture";
+  id: number;
+  picture: string;
+}
+
+/** Whether one contact sees a field; None: as all contacts do. Answered with `Done`. */
+export interface ShowTo {
+  t: "show-to";
+  id: number;
+  identity: string;
+  name: Field;
+  shown?: boolean | null;
 }
 
 /** What is given is changed. `region`: ``ca``, ``de`` or ``any``. Answered with `Done`. */
@@ -433,6 +465,9 @@ export type FromPage =
   | LookFor
   | Verify
   | ChangeProfile
+  | SetPicture
+  | GetPicture
+  | ShowTo
   | ChangeSettings
   | Dial
   | Take
@@ -478,6 +513,8 @@ export interface Me {
   t: "me";
   identity: string;
   fields: FieldShown[];
+  picture: string | null;
+  picture_share: Share;
   reach: ReachPolicy;
   busy: Busy;
   relay_only: boolean;
@@ -509,6 +546,7 @@ export interface Over {
   sentence: string;
   detail: string | null;
   seconds: number;
+  note: string | null;
 }
 
 /** Something happened. `age`: seconds ago; `note`: what they wrote with it. */
@@ -550,6 +588,13 @@ export interface Qr {
   t: "qr";
   id: number;
   rows: string[];
+}
+
+/** A picture of somebody: a JPEG without metadata. Empty: it is gone. */
+export interface PictureShown {
+  t: "picture-shown";
+  id: number;
+  data: Uint8Array;
 }
 
 /** The contact is there. `delivered`: the request reached them already. */
@@ -678,6 +723,7 @@ export type FromNode =
   | Refused
   | CodeRead
   | Qr
+  | PictureShown
   | Added
   | Presence
   | SafetyNumber

@@ -39,6 +39,7 @@ export class Session {
   #closed = false;
   #share = false;
   #bitrate = FIRST_BITRATE;
+  #path: string | null = null;
 
   constructor(
     readonly open: OpenMedia,
@@ -74,10 +75,16 @@ export class Session {
     return this.open.session;
   }
 
+  /** Whether the other side agreed to a picture from us, as far as it has said. */
+  get takesPicture(): boolean {
+    const agreed = this.#senders.get("video")?.currentDirection;
+    return agreed == null || agreed === "sendrecv" || agreed === "sendonly";
+  }
+
   async makeOffer(): Promise<void> {
-    for (const kind of KINDS)
-      if (this.open.kinds.includes(kind))
-        this.#senders.set(kind, this.pc.addTransceiver(kind, { direction: "sendrecv" }));
+    // NOTE: video has its section in a voice call too, so that a camera can be turned on later
+    // without a second negotiation. Nothing is sent in it until then.
+    for (const kind of KINDS) this.#senders.set(kind, this.pc.addTransceiver(kind, { direction: "sendrecv" }));
     await this.#describe(await this.pc.createOffer());
   }
 
@@ -87,7 +94,7 @@ export class Session {
     // send nothing; those that came with it are turned on instead.
     for (const transceiver of this.pc.getTransceivers()) {
       const kind = transceiver.receiver.track.kind as Kind;
-      if (this.#senders.has(kind) || !this.open.kinds.includes(kind)) continue;
+      if (this.#senders.has(kind)) continue;
       transceiver.direction = "sendrecv";
       this.#senders.set(kind, transceiver);
     }
@@ -149,6 +156,7 @@ export class Session {
         pairs: seen.pairs,
         servers: seen.servers,
       });
+      this.#tellPath(seen);
       await this.#follow(seen);
       if (seen.audioSamples > 0) this.#firstFrame("audio");
       if ((seen.streams.find((s) => s.kind === "video")?.frames_decoded ?? 0) > 0)
@@ -249,14 +257,21 @@ export class Session {
     if (this.#closed || this.pc.connectionState !== "connected") return;
     this.connected = true;
     this.lost = false;
-    const path = seen.path ?? "host";
-    this.owner.tell({
-      t: "media-connected",
-      session: this.id,
-      path,
-      server: seen.server?.slice(0, 512) ?? null,
-    });
+    this.#path = null;
+    this.#tellPath(seen);
     this.owner.changed(this);
+  }
+
+  /**
+   * NOTE: the browser may move to another pair later, and learns only from the other side's
+   * signaling that an address its packets come from is a relay's.
+   */
+  #tellPath(seen: Look): void {
+    const path = seen.path ?? "host";
+    const server = seen.server?.slice(0, 512) ?? null;
+    if (!this.connected || this.lost || this.#path === `${path} ${server}`) return;
+    this.#path = `${path} ${server}`;
+    this.owner.tell({ t: "media-connected", session: this.id, path, server });
   }
 
   #pathLost(): void {

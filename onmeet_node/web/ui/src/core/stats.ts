@@ -54,8 +54,10 @@ const whole = (value: unknown) =>
   typeof value === "number" && value > 0 ? Math.min(Math.round(value), Number.MAX_SAFE_INTEGER) : 0;
 const text = (value: unknown) => (typeof value === "string" ? value : null);
 
-function pathOf(type: string | null): MediaPath {
-  return type === "relay" ? "relay" : type === "srflx" || type === "prflx" ? "srflx" : "host";
+/** A path is relayed if either end's candidate is: the packets pass a server all the same. */
+function pathOf(...types: (string | null)[]): MediaPath {
+  if (types.includes("relay")) return "relay";
+  return types.some((type) => type === "srflx" || type === "prflx") ? "srflx" : "host";
 }
 
 /** Reads a stats report. `servers`: what icecandidateerror said. */
@@ -71,6 +73,7 @@ export function look(report: Iterable<[string, unknown]>, at: number, servers: S
   const transport = all.find((e) => e.type === "transport");
   const chosen = entries.get(text(transport?.["selectedCandidatePairId"]) ?? "");
   const mine = entries.get(text(chosen?.["localCandidateId"]) ?? "");
+  const theirs = entries.get(text(chosen?.["remoteCandidateId"]) ?? "");
   const counted = new Map<string, PairSeen>();
   for (const pair of all.filter((e) => e.type === "candidate-pair")) {
     const seen: PairSeen = {
@@ -122,7 +125,7 @@ export function look(report: Iterable<[string, unknown]>, at: number, servers: S
     remote: types("remote-candidate"),
     pairs: [...counted.values()].slice(0, 24),
     servers,
-    path: mine ? pathOf(text(mine["candidateType"])) : null,
+    path: mine ? pathOf(text(mine["candidateType"]), text(theirs?.["candidateType"])) : null,
     server: mine?.["candidateType"] === "relay" ? text(mine["url"]) : null,
     protocol: mine ? (text(mine["relayProtocol"]) ?? text(mine["protocol"])) : null,
     roundTripMs: typeof trip === "number" ? Math.round(trip * 1_000) : null,

@@ -218,6 +218,12 @@ export const shared = css`
     place-items: center;
     font-weight: 600;
   }
+  .avatar img {
+    inline-size: 100%;
+    block-size: 100%;
+    border-radius: inherit;
+    object-fit: cover;
+  }
   .tag {
     border: 1px solid var(--edge);
     border-radius: var(--round);

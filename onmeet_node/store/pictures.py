@@ -1,0 +1,41 @@
+"""Pictures of people, named by what is in them (P3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from onmeet_node.identity.picture import digest_of
+from onmeet_node.store.database import Database
+
+
+class Pictures:
+    """The `picture` table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def keep(self, picture: bytes) -> bytes:
+        """Keeps a clean picture (`identity.picture`) and returns its digest."""
+        digest = digest_of(picture)
+        self._database.execute("INSERT OR IGNORE INTO picture VALUES (?, ?)", (digest, picture))
+        return digest
+
+    def get(self, digest: bytes) -> bytes | None:
+        """The picture of this digest, if it is here."""
+        rows = self._database.execute("SELECT data FROM picture WHERE digest = ?", (digest,))
+        return bytes(rows[0][0]) if rows else None
+
+    def digests(self) -> frozenset[bytes]:
+        """Of all that are here."""
+        return frozenset(
+            bytes(row[0]) for row in self._database.execute("SELECT digest FROM picture")
+        )
+
+    def forget_all_but(self, used: Iterable[bytes]) -> None:
+        """Erases those that nobody's card names any more (P11)."""
+        unused = self.digests() - set(used)
+        if not unused:
+            return
+        with self._database.erasing():
+            for digest in unused:
+                self._database.execute("DELETE FROM picture WHERE digest = ?", (digest,))

@@ -1,0 +1,77 @@
+"""What people show each other in the app: a picture, a note on declining, a camera turned on."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from tests.browser import steps
+from tests.browser.conftest import node, window
+from tests.identity.test_picture import EXIF, PLAIN
+
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(240)]
+
+WIDTH = "(img) => img.decode().then(() => img.naturalWidth)"
+
+
+@contextmanager
+def two_people(chromium, tmp_path):
+    """Ann and Bob, contacts of each other, each with a page of their own node."""
+    with node(tmp_path / "ann") as ann, window(chromium, ann.url) as at_ann:
+        code = steps.first_run(at_ann.page, "Ann")
+        address = ann.event("started")["addresses"][0]
+        with (
+            node(tmp_path / "bob", "--bootstrap", address) as bob,
+            window(chromium, bob.url) as at_bob,
+        ):
+            steps.first_run(at_bob.page, "Bob")
+            steps.add(at_bob.page, code)
+            steps.accept_request(at_ann.page)
+            at_bob.page.get_by_role("button", name="Call Ann").wait_for()
+            yield at_ann.page, at_bob.page
+
+
+def test_a_chosen_picture_is_seen_by_a_contact_until_it_is_hidden_from_them(chromium, tmp_path):
+    with two_people(chromium, tmp_path) as (ann, bob):
+        ann.get_by_role("button", name="Settings", exact=True).click()
+        choose = ann.get_by_label("Picture", exact=True)
+        hostile = {"name": "me.jpg", "mimeType": "image/jpeg", "buffer": b"<svg onload=alert(1)>"}
+        choose.set_input_files(hostile)
+        ann.get_by_text("cannot read this file as a picture").wait_for()
+        photo = {"name": "me.jpg", "mimeType": "image/jpeg", "buffer": PLAIN[:2] + EXIF + PLAIN[2:]}
+        choose.set_input_files(photo)
+        for page in (ann, bob):
+            assert page.locator(".avatar img").first.evaluate(WIDTH) == 256
+
+        ann.get_by_role("button", name="People", exact=True).click()
+        ann.get_by_role("button", name="Bob", exact=True).click()
+        ann.get_by_role("heading", name="What Bob sees of you").wait_for()
+        ann.get_by_label("Picture").select_option("Hidden")
+        bob.locator(".avatar img").wait_for(state="detached")
+        ann.get_by_label("Picture").select_option("As my contacts do")
+        bob.locator(".avatar img").wait_for()
+
+
+def test_a_caller_reads_the_note_of_whoever_declines(chromium, tmp_path):
+    with two_people(chromium, tmp_path) as (ann, bob):
+        steps.start_call(bob, "Ann")
+        ann.get_by_role("button", name="Decline with a note").click()
+        ann.get_by_label("Your note").fill("<b>In a meeting</b> until five")
+        ann.get_by_role("button", name="Decline and send").click()
+        bob.get_by_text("Ann declined the call.").wait_for()
+        bob.get_by_text("<b>In a meeting</b> until five").wait_for()
+        bob.get_by_role("button", name="Close").click()
+        bob.get_by_role("button", name="History").click()
+        bob.get_by_text("<b>In a meeting</b> until five").wait_for()
+
+
+def test_a_camera_can_be_turned_on_in_a_call_that_began_with_sound(chromium, tmp_path):
+    with two_people(chromium, tmp_path) as (ann, bob):
+        bob.get_by_role("button", name="Ann", exact=True).click()
+        bob.get_by_role("button", name="Call with sound only").click()
+        bob.get_by_role("button", name="Call", exact=True).click()
+        ann.get_by_role("button", name="Answer with sound").click()
+        ann.get_by_text("Bob has the camera off").wait_for()
+        assert steps.loudness(ann) > 0.01
+        bob.get_by_role("button", name="Camera on").click()
+        steps.wait_moving(ann)
+        bob.get_by_role("button", name="Hang up").click()
