@@ -17,6 +17,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 HOSTILE = "<b>Bob</b>\u202e\u0007" + "x" * 50
 WIDTHS = (360, 640, 1280)
 """The narrowest window that is promised, 1280 at 200 % zoom, and a wide one."""
+LANGUAGES = ("fr", "de", "ar", "en")
 SHOTS = os.environ.get("ONMEET_SHOTS")
 
 
@@ -27,12 +28,15 @@ class Screens:
     def look(self, page, name):
         """Notes what is wrong with the screen that is shown."""
         wrong = []
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 800})
-            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                wrong.append(f"scrolls sideways at {width} px")
-            if SHOTS:
-                page.screenshot(path=Path(SHOTS) / f"{name}-{width}.png", full_page=True)
+        for language in LANGUAGES:
+            speak(page, language)
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 800})
+                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    wrong.append(f"scrolls sideways at {width} px in {language}")
+                if SHOTS:
+                    file = Path(SHOTS) / f"{name}-{language}-{width}.png"
+                    page.screenshot(path=file, full_page=True)
         page.mouse.move(0, 0)
         page.evaluate(AXE.read_text(encoding="utf-8"))
         # the colours of a button that is just changing are nobody's
@@ -44,6 +48,17 @@ class Screens:
         )
         if wrong:
             self.findings[name] = wrong
+
+
+def speak(page, language):
+    """The browser's own language changes while the page is open."""
+    session = page.context.new_cdp_session(page)
+    agent = page.evaluate("navigator.userAgent")
+    session.send("Emulation.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": language})
+    page.evaluate("dispatchEvent(new Event('languagechange'))")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert page.evaluate("document.documentElement.lang") == language
+    session.detach()
 
 
 def test_every_screen_can_be_used_by_everybody(chromium, tmp_path):

@@ -135,14 +135,15 @@ export class OmCodes extends OmElement {
 @customElement("om-add")
 export class OmAdd extends OmElement {
   @state() private busy = false;
-  @state() private told = "";
+  @state() private told: "people.added" | "people.added.later" | null = null;
   @state() private trouble = "";
 
   async #add(event: Event): Promise<void> {
     event.preventDefault();
     const form = event.target as HTMLFormElement;
     this.busy = true;
-    this.told = this.trouble = "";
+    this.told = null;
+    this.trouble = "";
     try {
       const note = this.field("note").value.trim();
       const code = this.field("code").value.trim();
@@ -150,7 +151,7 @@ export class OmAdd extends OmElement {
         { t: "add-contact", code, note: note === "" ? null : note },
         "added",
       );
-      this.told = added.delivered ? t("people.added") : t("people.added.later");
+      this.told = added.delivered ? "people.added" : "people.added.later";
       form.reset();
     } catch (error) {
       this.trouble = words(error);
@@ -170,7 +171,7 @@ export class OmAdd extends OmElement {
       >
       <label>${t("people.add.note")} <input id="note" maxlength="280" /></label>
       <p class="bad" role="alert">${this.trouble}</p>
-      <p role="status">${this.busy ? t("people.add.looking") : this.told}</p>
+      <p role="status">${this.busy ? t("people.add.looking") : this.told === null ? nothing : t(this.told)}</p>
       <div class="row"><button class="main" ?disabled=${this.busy}>${t("people.add.go")}</button></div>
     </form>`;
   }

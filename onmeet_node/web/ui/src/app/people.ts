@@ -273,7 +273,7 @@ export class OmPerson extends OmElement {
                 ${t("person.verify")}
               </button>
             </div>`
-          : html`<p class="mono" dir="ltr">${this.safety.number}</p>
+          : html`<p class="mono" dir="ltr">${this.safety.number.match(/\d{1,5}/g)?.join(" ")}</p>
               <om-qr .rows=${this.safety.rows} label=${t("person.verify")}></om-qr>
               <div class="row">
                 <button class="main" ?disabled=${one.verified} @click=${() => this.#change("mark-verified")}>

@@ -17,7 +17,7 @@ export class OmApp extends OmElement {
     css`
       :host {
         display: grid;
-        grid-template-rows: 1fr auto;
+        grid-template-rows: auto 1fr auto;
         min-block-size: 100dvh;
       }
       main {

@@ -28,8 +28,13 @@ function known(tag: string): Language | null {
 /** The language that is spoken now. */
 export const language = (): Language => now;
 
-/** Speaks the chosen language, or the first of the browser's that we know. */
+/** Speaks the chosen language, or the first of the browser's that we know, now and later. */
 export function beginLanguage(): void {
+  speakAsChosen();
+  addEventListener("languagechange", speakAsChosen);
+}
+
+function speakAsChosen(): void {
   const chosen = known(localStorage.getItem(KEPT) ?? "");
   speak(chosen ?? navigator.languages.map(known).find((one) => one !== null) ?? "en");
 }
@@ -54,7 +59,14 @@ export function onLanguage(listener: () => void): () => void {
 
 /** The text of a key, with `{name}` filled in. */
 export function t(key: Key, values: Record<string, string | number> = {}): string {
-  return CATALOGUES[now][key].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ""));
+  return CATALOGUES[now][key].replace(/\{(\w+)\}/g, (_, name: string) => isolated(String(values[name] ?? "")));
+}
+
+const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
+
+/** A name of the other direction does not turn the words around it (UAX #9, FSI and PDI). */
+function isolated(text: string): string {
+  return now === "ar" || RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text;
 }
 
 /** Whether there is a text for a name made at run time, such as an end reason. */
