@@ -72,13 +72,17 @@ class CallCore:
         self._others: set[Device] = set()
         """Further devices of the peer: that they are found says nothing about the one we lost."""
 
-        self._deadline: float | None = begun + timing.RING
+        self._deadline: float | None = begun + (timing.UNHEARD if outgoing else timing.RING)
         self._offer_at: float | None = None
         self._search_at: float | None = None
         self._search_pause = timing.SEARCH_PAUSE
         self._searching = False
         self._search_is_stale = False
         """Our network changed during the search: what it did not find may be there."""
+        self._search_soon = False
+        """A device was lost while nobody has answered: somebody waits."""
+        self._moved = False
+        """Our network changed while nobody had answered: the new one may take its time."""
         self._search_is_first = False
         """No search has ended since the device was lost."""
         self._stranger_found = False

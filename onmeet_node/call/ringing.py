@@ -43,6 +43,8 @@ class RingingCall(MediaCall):
         # NOTE: a device goes through these in order, so what leads back came late
         if leg.ring is None or RING_ORDER.index(Ring(state)) > RING_ORDER.index(leg.ring):
             leg.ring = Ring(state)
+        if not self._rang:
+            self._deadline = self._begun + timing.RING
         self._rang = True
         self._go(m.Ringing)
         if self._early and not leg.used:
@@ -93,7 +95,10 @@ class RingingCall(MediaCall):
         if stale:
             self._search()
             return
-        if not self._legs:
+        # NOTE: a device that said nothing before it was lost may be a channel whose other end went
+        # long ago. It has been looked for twice then; who waits is told. One that rang may be back.
+        silent = self.state in UNANSWERED and not self._rang and not self._moved
+        if not self._legs or (silent and not self._search_soon):
             self._end(on.SearchEnded, EndReason.NOT_REACHABLE, None, leave_note=True)
             return
         if self.state in (State.CONNECTING, State.RECONNECTING):
@@ -102,7 +107,8 @@ class RingingCall(MediaCall):
                 lost = self._last_word(hangup=HangupReason.CONNECTION_LOST)
                 self._end(on.SearchEnded, EndReason.CONNECTION_LOST, lost)
                 return
-        self._search_at = self._now + self._search_pause
+        soon, self._search_soon = self._search_soon, False
+        self._search_at = self._now + (timing.SEARCH_SOON if soon else self._search_pause)
         if self.state is State.CONNECTED:
             self._search_pause = min(2 * self._search_pause, timing.SEARCH_PAUSE_MAX)
 
@@ -124,11 +130,16 @@ class RingingCall(MediaCall):
             return
         if self._search_at is None:
             self._search_is_first = self.state in ACCEPTED
+            self._search_soon = self.state in UNANSWERED
+            self._search_is_stale = self._searching and self._search_soon
             self._search()
 
     def _network_changed(self) -> None:
         if self.state is not State.RINGING_IN and not any(leg.open for leg in self._legs.values()):
             self._search_is_stale = self._searching
+            if self.state in UNANSWERED:
+                self._moved = True
+                self._deadline = self._begun + timing.RING
             self._search_pause = timing.SEARCH_PAUSE
             self._search()
         connected = self.state is State.CONNECTED

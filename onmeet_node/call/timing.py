@@ -13,6 +13,10 @@ RECONNECT = 45.0
 """From losing media to giving the call up: a lift, a tunnel, a router that starts again."""
 
 # ── tuning: a peer notices no difference but speed ───────────────────────────────────────────────
+UNHEARD = 18.0
+"""From dialling to giving up on somebody none of whose devices has said anything. A device that is
+there says `ringing` by itself, within seconds on the worst of links, whoever picks it up when."""
+
 CALLER_GONE = 15.0
 """A ringing call whose channel is lost stops ringing: a caller who is still there has dialled
 again within that time, and a phone that rings for nobody is a lie."""
@@ -25,6 +29,9 @@ OFFER_PAUSE = 2.0
 
 SEARCH_PAUSE = 5.0
 """Between searches for a lost peer. While media flows without a channel it doubles each time ..."""
+
+SEARCH_SOON = 1.0
+"""Once, when the device that rang was lost: a search right then may find only its old record."""
 
 SEARCH_PAUSE_MAX = 60.0
 """... up to this, so that a long call without its channel costs one lookup a minute."""

@@ -127,3 +127,17 @@ async def reads_nothing(addresses: Sequence[str]) -> None:
         process.kill()
         with trio.CancelScope(shield=True):
             await process.wait()
+
+
+async def everything(addresses: Sequence[str]) -> None:
+    """All of it at once, until killed. Says so on stdout when each attack has begun."""
+    port = int(addresses[0].split("/")[4])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(half_open, port)
+        for attack in (open_streams, forge_reservations, dht_garbage, reads_nothing):
+            nursery.start_soon(attack, addresses)
+        print("attacking", flush=True)
+
+
+if __name__ == "__main__":
+    trio.run(everything, sys.argv[1:])

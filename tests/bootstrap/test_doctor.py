@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import ssl
@@ -29,12 +28,9 @@ from bootstrap.outside import View, examine
 from bootstrap.status import serve_status
 from tests.bootstrap.ports import free_port
 from tests.bootstrap.setups import certificate, turn, with_turn
+from tests.requirements import needs_coturn
 
 pytestmark = pytest.mark.real
-needs_coturn = pytest.mark.skipif(
-    shutil.which("turnserver") is None and os.environ.get("ONMEET_REQUIRE_ALL") != "1",
-    reason="coturn is not installed",
-)
 
 
 @pytest.fixture(autouse=True)

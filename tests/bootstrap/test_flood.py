@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -17,16 +18,17 @@ import trio
 from bootstrap.config import ephemeral_config
 from bootstrap.config_file import create
 from onmeet_node.net.bootstraps import ask_description
-from onmeet_node.net.host import HostConfig, open_host
+from onmeet_node.net.host import Host, HostConfig, open_host
 from onmeet_node.net.relay import RelayClient, through
-from tests.bootstrap import hostile
 from tests.fakes.relay_world import ECHO, echo, said_back
 
-pytestmark = [pytest.mark.real, pytest.mark.slow]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(200)]
 
 FLOOD_SECONDS = 15.0
-PAIRS = 3
-RETURN_SECONDS = 40.0
+PAIRS = 10
+BETWEEN_CALLS = 1.0
+CALL_SECONDS = 15.0
+RETURN_SECONDS = 60.0
 GROWTH = 1.2
 """What the process may have grown by, once it is over."""
 
@@ -68,58 +70,101 @@ async def bootstrap_process(home: Path) -> AsyncIterator[Running]:
             await process.stdout.aclose()
 
 
-async def honest_pair(addresses: Sequence[str]) -> None:
-    """All that two nodes want of a bootstrap: each step works, within the usual limits."""
-    async with (
-        open_host(HostConfig(listen=())) as caller,
-        open_host(HostConfig(listen=())) as callee,
-    ):
-        callee.handle(ECHO, echo)
-        RelayClient(caller)
-        for host in (caller, callee):
-            peer = await host.connect(addresses)
-            await ask_description(host, peer)
-        await RelayClient(callee).reserve(addresses)
-        await caller.connect([through(addresses[0], callee.peer_id)])
-        stream = await caller.open_stream(callee.peer_id, ECHO)
-        assert await said_back(stream, b"hello") == b"hello"
-        stream.abort()
+class Honest:
+    """Pairs of nodes that call each other through the relay, again and again."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self.addresses = addresses
+        self.calls = 0
+        self._over = trio.Event()
+
+    async def pair(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Two nodes, from entering to leaving; a call that does not succeed fails the test."""
+        async with (
+            open_host(HostConfig(listen=())) as caller,
+            open_host(HostConfig(listen=())) as callee,
+        ):
+            callee.handle(ECHO, echo)
+            RelayClient(caller)
+            for host in (caller, callee):
+                await ask_description(host, await host.connect(self.addresses))
+            await RelayClient(callee).reserve(self.addresses)
+            await self._call(caller, callee)
+            task_status.started()
+            while not self._over.is_set():
+                await self._call(caller, callee)
+                with trio.move_on_after(BETWEEN_CALLS):
+                    await self._over.wait()
+
+    async def _call(self, caller: Host, callee: Host) -> None:
+        with trio.fail_after(CALL_SECONDS):
+            await caller.connect([through(self.addresses[0], callee.peer_id)])
+            stream = await caller.open_stream(callee.peer_id, ECHO)
+            assert await said_back(stream, b"hello") == b"hello"
+            stream.abort()
+            await caller.disconnect(callee.peer_id)
+        self.calls += 1
+
+    def go_home(self) -> None:
+        """The pairs end after the call they are in."""
+        self._over.set()
 
 
-async def honest_round(addresses: Sequence[str]) -> None:
+@asynccontextmanager
+async def attackers(addresses: Sequence[str]) -> AsyncIterator[None]:
+    """Everything in `hostile`, in a process that is killed in the end."""
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-m", "tests.bootstrap.hostile", *addresses],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    try:
+        assert await process.stdout.receive_some() == b"attacking\n"
+        yield
+        assert process.poll() is None, "the attackers gave up"
+    finally:
+        process.send_signal(signal.SIGINT)  # its own child shall go too
+        with trio.CancelScope(shield=True):
+            await process.wait()
+            await process.stdout.aclose()
+
+
+async def visit(addresses: Sequence[str]) -> None:
+    """Twenty nodes come, call, and go."""
+    honest = Honest(addresses)
     async with trio.open_nursery() as nursery:
         for _ in range(PAIRS):
-            nursery.start_soon(honest_pair, addresses)
+            await nursery.start(honest.pair)
+        honest.go_home()
 
 
-async def test_honest_nodes_notice_no_flood_and_memory_returns(tmp_path: Path) -> None:
-    with trio.fail_after(100):
+async def test_twenty_honest_nodes_notice_no_flood_and_memory_returns(tmp_path: Path) -> None:
+    with trio.fail_after(170):
         async with bootstrap_process(tmp_path / "home") as bootstrap:
-            for _ in range(2):
-                await honest_round(bootstrap.addresses)
+            await visit(bootstrap.addresses)
             before = bootstrap.memory
-            port = int(bootstrap.addresses[0].split("/")[4])
-            rounds = 0
+            honest = Honest(bootstrap.addresses)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(hostile.half_open, port)
-                for attack in (
-                    hostile.open_streams,
-                    hostile.forge_reservations,
-                    hostile.dht_garbage,
-                    hostile.reads_nothing,
-                ):
-                    nursery.start_soon(attack, bootstrap.addresses)
-                end = trio.current_time() + FLOOD_SECONDS
-                while trio.current_time() < end:
-                    await honest_round(bootstrap.addresses)
-                    rounds += 1
-                under = bootstrap.memory
-                nursery.cancel_scope.cancel()
-            assert rounds
+                for _ in range(PAIRS):
+                    await nursery.start(honest.pair)
+                async with attackers(bootstrap.addresses):
+                    quiet = honest.calls
+                    end = trio.current_time() + FLOOD_SECONDS
+                    newcomers = 0
+                    while trio.current_time() < end:
+                        newcomer = Honest(bootstrap.addresses)
+                        newcomer.go_home()
+                        await newcomer.pair()
+                        newcomers += 1
+                    under, made = bootstrap.memory, honest.calls - quiet
+                honest.go_home()
+            assert made >= PAIRS
+            assert newcomers
             with trio.move_on_after(RETURN_SECONDS):
                 while bootstrap.memory > GROWTH * before:  # noqa: ASYNC110
                     await trio.sleep(0.5)
-            await honest_round(bootstrap.addresses)
             told = f"{before / 2**20:.0f} MB, {under / 2**20:.0f}, {bootstrap.memory / 2**20:.0f}"
-            print(f"{rounds} rounds; memory before, under and after the flood: {told}")
+            print(f"{made} calls, {newcomers} newcomers; memory before, under and after: {told}")
             assert bootstrap.memory <= GROWTH * before, told
+            await visit(bootstrap.addresses)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import attrs
 import psutil
 import pytest
 import trio
+from aioice import stun
+from aioice import turn as turn_client
 
 from bootstrap.app import Bootstrap, open_bootstrap
 from bootstrap.config import TurnConfig, ephemeral_config
@@ -28,13 +31,11 @@ from tests.bootstrap.asking import ask, description
 from tests.bootstrap.ports import free_port
 from tests.bootstrap.setups import certificate, turn, with_turn
 from tests.fakes.hosts import until
+from tests.requirements import needs_coturn
 
 pytestmark = [
     pytest.mark.real,
-    pytest.mark.skipif(
-        shutil.which("turnserver") is None and os.environ.get("ONMEET_REQUIRE_ALL") != "1",
-        reason="coturn is not installed",
-    ),
+    needs_coturn,
 ]
 
 
@@ -133,6 +134,49 @@ def test_private_addresses_cannot_be_reached_through_the_relay_unless_allowed() 
         assert f"denied-peer-ip={address}" in guarded
     assert "allow-loopback-peers" not in guarded
     assert "allow-loopback-peers" in configuration(turn(), "s")
+
+
+def refusals(host: str, port: int, given: TurnCredentials, peers: Sequence[str]) -> dict[str, int]:
+    """What an allocation of ours is answered when it asks for a way to each of `peers` (0: given).
+
+    RFC 8656, 11: ChannelBind, asked by aioice's client.
+    """
+
+    async def aio_ask() -> dict[str, int]:
+        _, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: turn_client.TurnClientUdpProtocol(
+                (host, port), given.username, given.credential, 60, 60
+            ),
+            remote_addr=(host, port),
+        )
+        await protocol.connect()
+        answers = {}
+        for number, peer in enumerate(peers):
+            try:
+                await protocol.channel_bind(0x4000 + number, (peer, 9))
+                answers[peer] = 0
+            except stun.TransactionFailed as error:
+                answers[peer] = error.response.attributes["ERROR-CODE"][0]
+        await protocol.delete()
+        return answers
+
+    return asyncio.run(aio_ask())
+
+
+async def test_a_real_coturn_lets_nobody_into_private_networks() -> None:
+    private = ("10.1.2.3", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1")
+    public = "192.0.1.7"
+    async with open_bootstrap(with_turn(allow_private_peers=False)) as bootstrap:
+        async with open_host(HostConfig(())) as node:
+            await node.connect(bootstrap.addresses)
+            lent = await ask(node, bootstrap.peer_id, LendTurn())
+        assert isinstance(lent, TurnCredentials)
+        port = int(lent.urls[0].split("?")[0].rpartition(":")[2])
+        with trio.fail_after(20):
+            answers = await trio.to_thread.run_sync(
+                refusals, "127.0.0.1", port, lent, (*private, "127.0.0.2", public)
+            )
+        assert answers == {**dict.fromkeys((*private, "127.0.0.2"), 403), public: 0}
 
 
 async def test_a_taken_port_is_named_with_the_remedy() -> None:

@@ -1,7 +1,6 @@
 """Real Chromium with fake devices, and real nodes in processes of their own."""
 
 import json
-import os
 import queue
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from onmeet_node.web.server import STATIC
+from tests.requirements import need
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -44,11 +44,7 @@ def missing():
 
 @pytest.fixture(scope="session", autouse=True)
 def _needs_browser():
-    reason = missing()
-    if reason and os.environ.get("ONMEET_REQUIRE_ALL") == "1":
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
+    need(missing())
 
 
 @pytest.fixture(scope="session")

@@ -241,6 +241,37 @@ def test_a_device_that_is_lost_is_not_said_to_ring() -> None:
     assert [(change.state, change.ring) for change in back] == [(State.DIALING, Ring.SENT)]
 
 
+def test_a_device_lost_while_it_is_still_looked_for_is_looked_for_again_at_once() -> None:
+    alice = Phone()
+    alice.dials()
+    alice.does(on.DeviceReady(CALL, PHONE))
+    alice.does(on.DeviceLost(BOB, PHONE))
+    assert alice.does(on.SearchEnded(CALL)) == [do.FindDevices(CALL, BOB)]
+
+
+def test_a_lost_device_is_looked_for_at_once_and_again_when_its_old_record_is_gone() -> None:
+    alice = Phone()
+    alice.rings_at(PHONE)
+    find = do.FindDevices(CALL, BOB)
+    assert find in alice.does(on.DeviceLost(BOB, PHONE))
+    alice.does(on.SearchEnded(CALL))
+    assert alice.wait(1.1) == [find]
+    alice.does(on.SearchEnded(CALL))
+    assert alice.wait(1.1) == []
+    assert alice.wait(4) == [find]
+
+
+def test_a_device_that_said_nothing_and_is_not_found_twice_is_not_reachable() -> None:
+    alice = Phone()
+    alice.dials()
+    alice.does(on.DeviceReady(CALL, PHONE))
+    alice.does(on.SearchEnded(CALL))
+    alice.does(on.DeviceLost(BOB, PHONE))
+    assert ended(alice.does(on.SearchEnded(CALL))) is None
+    alice.wait(1.1)
+    assert ended(alice.does(on.SearchEnded(CALL))) is EndReason.NOT_REACHABLE
+
+
 def test_of_two_devices_the_one_that_rang_is_lost() -> None:
     alice = Phone()
     alice.rings_at(PHONE)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import pathlib
-import shutil
 
 import aioice
 import pytest
@@ -20,6 +19,7 @@ from onmeet_node.wire.messages import Kind
 from tests.media.coturn import run_coturn
 from tests.media.peer_process import start_peer
 from tests.media.support import AUDIO, Listener, Shape, open_lossy_path, open_pair
+from tests.requirements import needs_coturn
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -55,7 +55,7 @@ async def test_a_killed_peer_is_missed_within_a_second(endpoint: AiortcEndpoint)
     assert await seconds_until_missed(endpoint, config, path=Path.HOST, suspect=False) < 1.0
 
 
-@pytest.mark.skipif(shutil.which("turnserver") is None, reason="coturn is not installed")
+@needs_coturn
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_a_suspicion_that_is_right_is_certain_within_a_second_behind_a_relay_too(
     endpoint: AiortcEndpoint, tmp_path: pathlib.Path, transport: str

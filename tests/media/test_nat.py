@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import shutil
 
 import pytest
 import trio
@@ -13,12 +12,13 @@ from tests.media.coturn import run_coturn
 from tests.media.peer_process import start_peer
 from tests.media.support import AUDIO
 from tests.netlab.lab import Lab, Nat
+from tests.requirements import needs_coturn
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.slow,
     pytest.mark.netlab,
-    pytest.mark.skipif(shutil.which("turnserver") is None, reason="coturn is not installed"),
+    needs_coturn,
 ]
 
 

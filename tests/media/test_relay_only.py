@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pathlib
 import re
-import shutil
 import socket
 import struct
 
@@ -16,11 +15,12 @@ from tests.media.coturn import run_coturn
 from tests.media.peer_process import start_peer
 from tests.media.support import AUDIO
 from tests.netlab.lab import Host, Lab
+from tests.requirements import needs_coturn
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.netlab,
-    pytest.mark.skipif(shutil.which("turnserver") is None, reason="coturn is not installed"),
+    needs_coturn,
 ]
 ETH_P_IP, ETH_P_IPV6, ETH_P_ALL = 0x0800, 0x86DD, 3
 LOCAL = (

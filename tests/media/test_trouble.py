@@ -275,10 +275,10 @@ async def test_a_server_address_that_makes_no_sense_does_not_spoil_the_call(
 
 
 async def test_a_recording_in_an_unknown_format_is_refused_in_words(
-    endpoint: AiortcEndpoint,
+    endpoint: AiortcEndpoint, tmp_path: Path
 ) -> None:
     with pytest.raises(SinkUnavailable, match="use one of"):
-        await endpoint.open_session(SessionConfig(AUDIO, record=Path("/tmp/x.avi")))
+        await endpoint.open_session(SessionConfig(AUDIO, record=tmp_path / "x.avi"))
 
 
 LOOPBACK_CALL = """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,10 +14,11 @@ from onmeet_node.media.errors import GatheringFailed
 from onmeet_node.wire.messages import Kind
 from tests.media.coturn import Turn, run_coturn
 from tests.media.support import BOTH, Shape, open_lossy_path, open_pair
+from tests.requirements import needs_coturn
 
 pytestmark = [
     pytest.mark.real,
-    pytest.mark.skipif(shutil.which("turnserver") is None, reason="coturn is not installed"),
+    needs_coturn,
 ]
 
 

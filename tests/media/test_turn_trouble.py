@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import pathlib
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
@@ -17,10 +16,11 @@ from onmeet_node.media.report import IceReport, ServerReport
 from onmeet_node.wire.messages import Kind
 from tests.media.coturn import Turn, make_certificate, run_coturn
 from tests.media.support import AUDIO, open_pair
+from tests.requirements import needs_coturn
 
 pytestmark = [
     pytest.mark.real,
-    pytest.mark.skipif(shutil.which("turnserver") is None, reason="coturn is not installed"),
+    needs_coturn,
 ]
 
 

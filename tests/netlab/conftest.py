@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
+from tests import requirements
 from tests.netlab.lab import Lab, missing, open_lab
 from tests.netlab.switch import missing_for_switch
 
-REQUIRED = ("ONMEET_REQUIRE_NETLAB", "ONMEET_REQUIRE_ALL")
+REQUIRED = ("ONMEET_REQUIRE_NETLAB", requirements.REQUIRE_ALL)
 
 
 def need(reason: str | None) -> None:
     """Skips for this reason; where the lab is required (in CI), fails instead."""
-    if reason is None:
-        return
-    for name in REQUIRED:
-        if os.environ.get(name) == "1":
-            pytest.fail(f"{name}=1, but {reason}")
-    pytest.skip(reason)
+    requirements.need(reason, *REQUIRED)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

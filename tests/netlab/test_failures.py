@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(150)]
 PROOF_SECONDS = 0.5
 """What `until_media` takes of a call that nothing happened to."""
 KEPT_SECONDS = 45
+DEAD_CHANNEL_SECONDS = 20.0
+"""Longer than a channel takes to be given up (15 s)."""
 """For which a call without a path is kept."""
 
 
@@ -101,6 +103,42 @@ class TestServers:
             for machine in (scene.ana, scene.ben):
                 until_media(machine, KEPT_SECONDS)
             assert scene.relaying() is not used
+
+    def test_a_relay_that_hangs_alone_does_not_touch_media_through_turn(
+        self, lab: Lab, tmp_path: Path
+    ) -> None:
+        homes = [lab.host(name, behind=lab.router(f"r{name}", Nat.CONE)) for name in ("ana", "ben")]
+        with (
+            open_scene(lab, tmp_path, ana=homes[0], ben=homes[1], hiding=True) as scene,
+            call(scene.ana, scene.ben),
+        ):
+            assert scene.ana.wait("connected")["path"] == "relay"
+            relay = scene.servers[0].process
+            os.kill(relay.pid, signal.SIGSTOP)  # killed, it would take its coturn along
+            try:
+                began = time.monotonic()
+                while time.monotonic() - began < DEAD_CHANNEL_SECONDS:
+                    for machine in (scene.ana, scene.ben):
+                        until_media(machine, 4)
+                assert not scene.ana.tells("ended", 0, after=began)
+            finally:
+                os.kill(relay.pid, signal.SIGCONT)
+            for machine in (scene.ana, scene.ben):
+                until_media(machine, KEPT_SECONDS)
+
+    def test_who_dials_when_the_only_server_is_gone_is_told_within_twenty(
+        self, lab: Lab, tmp_path: Path
+    ) -> None:
+        homes = [lab.host(name, behind=lab.router(f"r{name}", Nat.CONE)) for name in ("ana", "ben")]
+        with open_scene(lab, tmp_path, ana=homes[0], ben=homes[1], hiding=True) as scene:
+            scene.servers[0].host.silence()
+            began = time.monotonic()
+            dialling = Dialling(scene.ana, scene.ben)
+            dialling.start()
+            ended = scene.ana.wait("ended", 20, after=began)
+            assert ended["reason"] == "not-reachable"
+            assert "onmeet doctor" in ended["sentence"]
+            dialling.join(30)
 
     def test_a_bootstrap_that_dies_while_it_rings_costs_no_call(
         self, lab: Lab, tmp_path: Path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 
 import attrs
@@ -15,6 +14,7 @@ from onmeet_node.checkup import of_media
 from onmeet_node.media.report import IceReport, ServerReport
 from tests.bootstrap.ports import free_port
 from tests.node.conftest import Start
+from tests.requirements import needs_coturn
 
 UDP, TCP, TLS = (ServerReport(kind, worked=True) for kind in ("turn/udp", "turn/tcp", "turn/tls"))
 
@@ -72,10 +72,7 @@ def bootstrap_config() -> BootstrapConfig:
 
 
 @pytest.mark.real
-@pytest.mark.skipif(
-    shutil.which("turnserver") is None and os.environ.get("ONMEET_REQUIRE_ALL") != "1",
-    reason="coturn is not installed",
-)
+@needs_coturn
 async def test_a_node_examines_its_own_media(start: Start, bootstrap: Bootstrap) -> None:
     alice = await start("Alice")
     told = [line["what"] for line in await alice.examine()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 
 import attrs
@@ -16,13 +15,11 @@ from onmeet_node.call.effects import EndReason
 from onmeet_node.calls import MediaWish
 from tests.bootstrap.ports import free_port
 from tests.node.conftest import Start, answer_all, befriend, connected, ended, told, until
+from tests.requirements import needs_coturn
 
 pytestmark = [
     pytest.mark.real,
-    pytest.mark.skipif(
-        shutil.which("turnserver") is None and os.environ.get("ONMEET_REQUIRE_ALL") != "1",
-        reason="coturn is not installed",
-    ),
+    needs_coturn,
 ]
 
 

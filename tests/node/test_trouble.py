@@ -46,6 +46,7 @@ from tests.node.conftest import (
     told,
     until,
 )
+from tests.requirements import need
 
 pytestmark = pytest.mark.real
 
@@ -227,11 +228,7 @@ async def test_an_expired_code_says_so_and_finds_nobody(start: Start) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 3 MB."""
-    if os.geteuid() != 0:
-        reason = "a small disk needs root to be mounted"
-        if os.environ.get("ONMEET_REQUIRE_ALL") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    need(None if os.geteuid() == 0 else "a small disk needs root to be mounted")
     place = tmp_path / "disk"
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", place], check=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from onmeet_node.web.server import STATIC
+from tests.requirements import need
 
 ROOT = Path(__file__).parents[2]
 UI = ROOT / "onmeet_node" / "web" / "ui"
@@ -22,10 +23,7 @@ pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 @pytest.fixture(scope="module", autouse=True)
 def _needs_node():
-    if shutil.which("npm") is None:
-        if os.environ.get("ONMEET_REQUIRE_ALL") == "1":
-            pytest.fail("Node.js 20 is not installed")
-        pytest.skip("Node.js 20 is not installed")
+    need(None if shutil.which("npm") else "Node.js 20 is not installed")
 
 
 def built(directory, **environment):
