@@ -107,6 +107,7 @@ async def _open_server(network: Network, directory: Path) -> AsyncIterator[Serve
         BootstrapConfig(),
         listen=(f"/ip4/{place.address}/tcp/{port}",),
         max_connections=_LIFTED,
+        connections_per_network=_LIFTED,
         network_factor=10_000,
         max_reservations=_LIFTED,
         reservations_per_network=_LIFTED,

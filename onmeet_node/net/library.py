@@ -73,6 +73,9 @@ def new_raw_host(config: HostConfig, role: Role) -> IHost:
     network.retry_config = RetryConfig(max_retries=0)
     if remedies.no_auto_connect:
         network.auto_connector = NoAutoConnect(network)
+    if remedies.own_limits:
+        # `Acceptor` counts connections and `_guard` streams, by what the operator configured.
+        network.set_resource_manager(None)
     _add_transports(network)
     if remedies.guard_handlers:
         _guard(network)

@@ -57,6 +57,8 @@ class Remedies:
     """Don't let the library dial every peer it hears of."""
     own_acceptor: bool = True
     """Give a connection's place back when it is closed: the library never does."""
+    own_limits: bool = True
+    """Let in as many as configured: the library's resource manager stops at 256, without a word."""
     own_record_store: bool = True
     """Keep DHT records where a full store costs no more than an empty one, and fairly."""
     all_slots_inbound: bool = True
@@ -122,6 +124,7 @@ SWARM_NEEDS = {
     "retry_config": "fail over to the next address at once",
     "auto_connector": "dial only whom we want",
     "transport_manager": "dial WebSocket addresses too",
+    "set_resource_manager": "let in more than 256 nodes",
     "listeners": "notice addresses that could not be listened on",
 }
 KAD_NEEDS = {

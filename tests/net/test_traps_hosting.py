@@ -1,6 +1,7 @@
 """Traps of listening, limits and leaving: each remedy, and what happens without it."""
 
 import contextlib
+import os
 import signal
 
 import pytest
@@ -121,10 +122,10 @@ async def test_a_quiet_peer_that_answers_pings_stays():
         assert client.connected(server.peer_id)
 
 
-async def clients_let_in(remedies: Remedies) -> int:
-    async with open_host(config(remedies=remedies, max_connections=20)) as server:
+async def clients_let_in(remedies: Remedies, *, clients: int = 5, most: int = 20) -> int:
+    async with open_host(config(remedies=remedies, max_connections=most)) as server:
         async with trio.open_nursery() as nursery:
-            for _ in range(5):
+            for _ in range(clients):
                 client = await nursery.start(_client, server.addresses)
                 del client
             await trio.testing.wait_all_tasks_blocked(0.1)
@@ -147,6 +148,19 @@ async def test_all_connections_may_be_incoming_ones():
 
 async def test_without_all_slots_inbound_only_one_may():
     assert await clients_let_in(without("all_slots_inbound", "own_acceptor")) == 1
+
+
+@pytest.mark.skipif(os.environ.get("ONMEET_FULL") != "1", reason="40 s; ONMEET_FULL=1 runs it")
+async def test_more_than_256_may_be_connected():
+    assert await clients_let_in(ALL, clients=260, most=300) == 260
+
+
+async def test_only_our_limits_count_connections():
+    async with open_host(config(max_connections=300)) as host:
+        assert host.raw.get_network()._resource_manager is None
+    async with open_host(config(max_connections=300, remedies=without("own_limits"))) as host:
+        manager = host.raw.get_network()._resource_manager
+        assert manager.connection_lifecycle.limits.max_established_inbound == 256
 
 
 async def connect_past_half_open_connections(remedies: Remedies) -> None:
