@@ -63,6 +63,11 @@ class Piece:
     """Whether it is meant to outlast its owner's connection: not part of what must be gone."""
 
 
+def _identifying(host: Any) -> set[Any]:
+    held: set[Any] = host.raw._identify_inflight
+    return held
+
+
 def _network(host: Any) -> Any:
     return host.raw.get_network()
 
@@ -130,7 +135,7 @@ STATE: tuple[Piece, ...] = (
         owner="the node",
         ended_by="its answer; the end of its connection",
         longest=_SWEPT,
-        count=lambda live: len(live.host.raw._identify_inflight),
+        count=lambda live: len(_identifying(live.host)),
         containers=("libp2p.host.basic_host.*", "libp2p.identity.*"),
     ),
     Piece(

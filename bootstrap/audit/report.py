@@ -151,8 +151,8 @@ async def run_audit(
     options: dict[str, Any] = {"environment": environment}
     if command is not None:
         options["command"] = command
-    async with staged(root, lambda text: tell("staged", text), **options) as stage:
-        stage = attrs.evolve(stage, canaries=(*stage.canaries, *plant))
+    async with staged(root, lambda text: tell("staged", text), **options) as played:
+        stage = attrs.evolve(played, canaries=(*played.canaries, *plant))
         if not stage.addresses:
             tell("left-out", "IP addresses were left out: they need root, for namespaces")
         names = [canary.what for canary in stage.canaries]
