@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 import trio
+from libp2p.peer.id import ID
 
 from bootstrap.limits import RateLimit
 from onmeet_node.net.host import Host
@@ -50,6 +51,8 @@ class Forgetting:
 
     peers: bool = True
     """The address book and the backoffs of nodes that are not connected."""
+    neighbours: bool = True
+    """DHT servers that are not connected: a lookup here leads to those alone that are."""
     buckets: bool = True
     """Rate buckets that are full again."""
     collect: bool = True
@@ -87,6 +90,8 @@ class Forgetter:
 
     def sweep(self) -> None:
         """Drops what is of nobody who is here."""
+        if self._what.neighbours:
+            self._forget_neighbours()
         if self._what.peers:
             self._forget_peers()
         if self._what.buckets:
@@ -97,7 +102,20 @@ class Forgetter:
 
     def remembered(self) -> int:
         """Entries about nodes that are not connected."""
-        return len(self._strangers()) + len(self._backoffs) + len(self._gone_buckets())
+        return (
+            len(self._gone_neighbours())
+            + len(self._strangers())
+            + len(self._backoffs)
+            + len(self._gone_buckets())
+            + sum(map(len, self._limits))
+        )
+
+    def _gone_neighbours(self) -> list[str]:
+        return [peer for peer in self._host.dht_peers() if not self._host.connected(peer)]
+
+    def _forget_neighbours(self) -> None:
+        for peer in self._gone_neighbours():
+            self._host.dht._kad.routing_table.remove_peer(ID.from_string(peer))
 
     @property
     def _backoffs(self) -> dict[Any, float]:
