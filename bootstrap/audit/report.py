@@ -26,6 +26,7 @@ from bootstrap.audit.scan import (
 from bootstrap.audit.stage import Stage, staged
 from bootstrap.errors import BootstrapError
 from bootstrap.forgetting import WIPING
+from bootstrap.state import REMAINDERS
 
 Tell = Callable[..., None]
 """`_Output.event` of the command line: event, text, values."""
@@ -38,7 +39,7 @@ class SelfTestFailed(BootstrapError):
 
 
 @attrs.frozen
-class Remainder:
+class Summed:
     """Finds of one canary in one place, together."""
 
     canary: str
@@ -118,18 +119,35 @@ def _tell_looked(tell: Tell, where: str, looked: Looked) -> None:
     tell("looked", f"looked at {where}: {', '.join(parts)}", where=where, **attrs.asdict(looked))
 
 
-def summed(finds: Sequence[Find]) -> list[Remainder]:
+def summed(finds: Sequence[Find]) -> list[Summed]:
     """The same finds by canary and place, most first."""
     groups: dict[tuple[str, str], list[Find]] = {}
     for find in finds:
         groups.setdefault((find.canary, find.place), []).append(find)
     result = [
-        Remainder(
+        Summed(
             canary, place, len(group), tuple(sorted({f.encoding for f in group})), group[0].around
         )
         for (canary, place), group in groups.items()
     ]
     return sorted(result, key=lambda remainder: -remainder.times)
+
+
+def sorted_out(finds: Sequence[Find]) -> tuple[list[Find], list[Find]]:
+    """The finds that `state.REMAINDERS` declares, and all others.
+
+    More of a canary than is declared are all others.
+    """
+    known: list[Find] = []
+    for declared in REMAINDERS:
+        matching = [
+            find
+            for find in finds
+            if find.canary.startswith(declared.canary) and find.place.startswith(declared.place)
+        ]
+        counts = Counter(find.canary for find in matching)
+        known += [find for find in matching if counts[find.canary] <= declared.at_most]
+    return known, [find for find in finds if find not in known]
 
 
 async def run_audit(
@@ -159,14 +177,25 @@ async def run_audit(
         forms = sum(len(canary.needles) for canary in stage.canaries)
         tell("canaries", f"looking for {', '.join(names)}: {forms} forms", canaries=names)
         finds = search(stage, tell)
-    for remainder in summed(finds):
+    known, finds = sorted_out(finds)
+    for remainder in (*summed(known), *summed(finds)):
+        fresh = any((f.canary, f.place) == (remainder.canary, remainder.place) for f in finds)
+        begin = "FOUND" if fresh else "left, as docs/STATE.md says:"
         tell(
-            "find",
-            f"FOUND {remainder.canary} {remainder.times} times in {remainder.place} as "
+            "find" if fresh else "remainder",
+            f"{begin} {remainder.canary} {remainder.times} times in {remainder.place} as "
             f"{', '.join(remainder.encodings)}: {remainder.around}",
             **attrs.asdict(remainder),
         )
     counts = Counter(find.canary for find in finds)
-    verdict = "nothing was found" if not finds else f"found: {dict(counts)}"
-    tell("verdict", verdict, clean=not finds, finds=len(finds), facts=stage.facts)
+    left = f"; declared remainders: {len(known)}" if known else ""
+    verdict = ("nothing undeclared was found" if not finds else f"found: {dict(counts)}") + left
+    tell(
+        "verdict",
+        verdict,
+        clean=not finds,
+        finds=len(finds),
+        remainders=len(known),
+        facts=stage.facts,
+    )
     return not finds

@@ -249,6 +249,7 @@ async def staged(
                 enter = f"/ip4/{server}/tcp/{port}/p2p/{peer}"
             coturn = _child_of(process.pid, "turnserver")
             idle = sockets(coturn)
+            used = _cpu_seconds(process.pid)
             say(f"bootstrap {process.pid} and coturn {coturn} run; the call begins")
             people = [
                 _Person(canaries.unusual_name(begin), root / f"node-{begin}", place)
@@ -256,6 +257,8 @@ async def staged(
             ]
             facts, found = await _call(people[0], people[1], enter, seconds, say)
             facts["gone_seconds"] = await _forgotten(home, coturn, idle, say)
+            facts["cpu_seconds"] = round(_cpu_seconds(process.pid) - used, 2)
+            facts["resident_mb"] = round(_resident(process.pid) / 1e6, 1)
             ips = tuple(place.ip for place in (here, there) if place.ip)
             found += [canaries.address(f"IP address {n}", ip) for n, ip in enumerate(ips, 1)]
             yield Stage(
@@ -354,6 +357,17 @@ def sockets(pid: int) -> int:
         with suppress(OSError):
             count += str(entry.readlink()).startswith("socket:")
     return count
+
+
+def _cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far (proc(5), fields 14 and 15 of stat)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _resident(pid: int) -> int:
+    """Bytes of a process that are in memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _child_of(pid: int, name: str) -> int:

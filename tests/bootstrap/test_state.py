@@ -149,7 +149,8 @@ async def test_without_a_line_of_clean_up_something_is_left(without: str, left: 
     with trio.fail_after(30):
         async with open_bootstrap(ephemeral_config(), forgetting=forgetting) as bootstrap:
             async with open_host(HostConfig(())) as node:
-                await node.join(bootstrap.addresses)
+                await RelayClient(node).reserve(bootstrap.addresses)
+                await until(lambda: bootstrap.held()["address book"] == 1)
             await until(lambda: not bootstrap.counts().connections)
             await trio.sleep(12)  # time itself: longer than any sweep or bucket takes
             assert bootstrap.held()[left] == 1
