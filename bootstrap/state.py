@@ -309,6 +309,11 @@ def declared(container: str) -> Piece | None:
     return None
 
 
+_COST = (
+    "What is freed is overwritten by glibc (`forgetting.WIPING`). Measured over a whole staged "
+    "call (two nodes entering, asking, calling through relay and TURN, leaving), three times each: "
+    "0.63 to 0.70 s of CPU in place of 0.58 to 0.65, and 100.5 MB resident in place of 97.5."
+)
 _HEAD = """\
 # What a bootstrap holds, and until when
 
@@ -339,6 +344,7 @@ def document() -> str:
         "`onmeet-bootstrap audit` finds no name, key, PeerId or code after a staged call. It still "
         "finds this,\nand says so; more than this fails it.\n"
     )
+    parts.append(_item(_COST))
     for left in REMAINDERS:
         facts = {
             f"{left.canary} in {left.place}": f"at most {left.at_most} times each",

@@ -289,12 +289,14 @@ async def _call(
             await person.command("settings", "--relay-only")
             status = await person.command("status")
             found += _identities(person, {**started, **status})
+        say("both nodes are reachable")
         code = await callee.command("code", "new", "--label", "audit")
         found.append(canaries.text("contact code", code["uri"]))
         await caller.command("contacts", "add", code["uri"])
         request = await callee.lines.told("contact-request")
         await callee.command("contacts", "accept", request["identity"])
         await caller.lines.told("contact-accepted")
+        say("they know each other")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(caller.command, "call", callee.name, "--relay-only")
             for person in (caller, callee):
