@@ -344,7 +344,7 @@ def document() -> str:
         "`onmeet-bootstrap audit` finds no name, key, PeerId or code after a staged call. It still "
         "finds this,\nand says so; more than this fails it.\n"
     )
-    parts.append(_item(_COST))
+    parts.append(textwrap.fill(_COST, 100) + "\n")
     for left in REMAINDERS:
         facts = {
             f"{left.canary} in {left.place}": f"at most {left.at_most} times each",

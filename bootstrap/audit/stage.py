@@ -31,8 +31,9 @@ from bootstrap.errors import BootstrapError, NotRunning
 from bootstrap.forgetting import WIPING
 from bootstrap.status import ask_status
 
-STEP_SECONDS = 40.0
-"""For each step of the call; a healthy machine needs two."""
+STEP_SECONDS = 90.0
+"""For each step of the call. NOTE: in namespaces nodes take some 20 s each until they call
+themselves reachable; why was not traced. Every other step takes two at most."""
 GONE_SECONDS = 90.0
 """From the nodes' end to a bootstrap that holds nothing: buckets take up to 20 s."""
 _LOOK_SECONDS = 0.25
@@ -279,7 +280,8 @@ async def _call(
 ) -> tuple[dict[str, Any], list[Canary]]:
     for person in (caller, callee):
         await person.command("init", "--key-file", "--name", person.name)
-    options = ("--source", "test", "--no-lan", "--no-app", "--bootstrap", enter)
+    listen = ("--listen", "/ip4/0.0.0.0/tcp/0")
+    options = ("--source", "test", "--no-lan", "--no-app", *listen, "--bootstrap", enter)
     found: list[Canary] = []
     facts: dict[str, Any] = {}
     async with caller.up(*options), callee.up(*options, "--auto-answer"):
