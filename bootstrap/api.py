@@ -79,6 +79,16 @@ class Api:
         self._signed_at = 0.0
         host.handle(PROTOCOL, self.serve, limit=STREAMS_PER_PEER, timeout=CONVERSATION_LIMIT)
 
+    @property
+    def limits(self) -> tuple[RateLimit, RateLimit]:
+        """What remembers who asked: by PeerId, and by network."""
+        return self._peers, self._networks
+
+    @property
+    def dial_backs(self) -> int:
+        """How many are under way."""
+        return self._dial_backs.held
+
     async def serve(self, stream: Stream) -> None:
         """Answers the questions of one stream, in order, until it ends or breaks a rule."""
         decoder = FrameDecoder(MAX_FRAME_BYTES)

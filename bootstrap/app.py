@@ -13,9 +13,11 @@ from bootstrap.api import Api
 from bootstrap.config import BootstrapConfig, TurnConfig
 from bootstrap.coturn import Coturn, open_coturn
 from bootstrap.errors import ConfigError
+from bootstrap.forgetting import ALL, Forgetting, open_forgetter
 from bootstrap.host import dial_back, network_of, open_bootstrap_host, remote_address
 from bootstrap.limits import Caps
 from bootstrap.relay import Relay, RelayLimits, open_relay
+from bootstrap.state import STATE, Live
 from bootstrap.turn import Lender, foreign_lender, new_secret, own_urls
 from onmeet_node.net.host import Host
 
@@ -33,15 +35,19 @@ class Counts:
     turn: str
     """``up``, ``down`` (being started again), ``elsewhere`` or ``none``."""
     turn_restarts: int
+    held: int
+    """Entries of every kind of state about nodes (docs/STATE.md), coturn's aside: 0 when nobody
+    is here and whoever was is forgotten."""
 
 
 class Bootstrap:
     """A running bootstrap. Made by `open_bootstrap`."""
 
-    def __init__(self, host: Host, relay: Relay, turn: Turn) -> None:
+    def __init__(self, host: Host, relay: Relay, turn: Turn, api: Api) -> None:
         self._host = host
         self._relay = relay
         self._turn = turn
+        self._api = api
         self._started = trio.current_time()
 
     @property
@@ -65,7 +71,13 @@ class Bootstrap:
             circuits=self._relay.circuits,
             turn=self._turn.state,
             turn_restarts=self._turn.coturn.restarts if self._turn.coturn else 0,
+            held=sum(self.held()[piece.name] for piece in STATE if not piece.outlasts),
         )
+
+    def held(self) -> dict[str, int]:
+        """How many entries each declared piece of state has now, by its name (`state.STATE`)."""
+        live = Live(self._host, self._relay, self._api)
+        return {piece.name: piece.count(live) for piece in STATE}
 
     def reload(self) -> None:
         """Takes a renewed certificate into use, without an end to any call."""
@@ -127,8 +139,12 @@ async def open_turn(config: TurnConfig) -> AsyncIterator[Turn]:
 
 
 @asynccontextmanager
-async def open_bootstrap(config: BootstrapConfig) -> AsyncIterator[Bootstrap]:
+async def open_bootstrap(
+    config: BootstrapConfig, *, forgetting: Forgetting = ALL
+) -> AsyncIterator[Bootstrap]:
     """Serves for the length of the block, in this process, and writes nothing to disk.
+
+    `forgetting`: what is cleaned up after nodes that left; less than all is for tests alone.
 
     Raises `StartFailed` when an address cannot be listened on, and as `open_turn`.
     """
@@ -137,11 +153,12 @@ async def open_bootstrap(config: BootstrapConfig) -> AsyncIterator[Bootstrap]:
         open_bootstrap_host(config) as host,
         open_relay(host, relay_limits(config), prefix_of=network_of) as relay,
     ):
-        Api(
+        api = Api(
             host,
             config,
             address_of=remote_address,
             dial_back=partial(dial_back, host),
             lender=turn.lender,
         )
-        yield Bootstrap(host, relay, turn)
+        async with open_forgetter(host, api.limits, forgetting):
+            yield Bootstrap(host, relay, turn, api)

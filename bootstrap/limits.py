@@ -59,6 +59,12 @@ class RateLimit:
                 return
             del self._full_at[key]
 
+    def forget_full(self) -> None:
+        """Forgets the buckets that are full again, whoever asks or not."""
+        now = self._clock()
+        for key in [key for key, full_at in self._full_at.items() if full_at <= now]:
+            del self._full_at[key]
+
     def __len__(self) -> int:
         return len(self._full_at)
 

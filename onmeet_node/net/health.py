@@ -106,6 +106,8 @@ async def watch(network: Swarm, pong_limit: float) -> None:
             await trio.sleep(_LOOK_EVERY)
             now = trio.current_time()
             before, unanswered = unanswered, {}
+            conn: INetConn | None
+            muxed: object
             for conn in network.get_connections():
                 muxed = conn.muxed_conn
                 if not isinstance(muxed, Yamux) or conn.is_closed:
@@ -123,6 +125,8 @@ async def watch(network: Swarm, pong_limit: float) -> None:
                         nursery.start_soon(drop, conn)
                     else:
                         unanswered[conn] = waiting
+            before = {}
+            conn = muxed = None  # else these names would keep a closed one, and its keys
 
 
 async def prune(

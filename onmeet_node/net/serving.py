@@ -75,9 +75,13 @@ class Serving:
         """Cancel handlers whose stream was reset or lost, for ever; only readers are told of it."""
         while True:
             await trio.sleep(SWEEP_EVERY)
-            for scope, raw in list(self._running.items()):
-                if raw.muxed_stream.reset_received or raw.muxed_conn.is_closed:  # type: ignore[attr-defined]
-                    scope.cancel()
+            self._cancel_lost()
+
+    def _cancel_lost(self) -> None:
+        # NOTE: a function of its own, lest the sleeping loop's variables keep a dead connection.
+        for scope, raw in list(self._running.items()):
+            if raw.muxed_stream.reset_received or raw.muxed_conn.is_closed:  # type: ignore[attr-defined]
+                scope.cancel()
 
     async def stop(self) -> None:
         """Accept nothing new and cancel what runs. Takes HANDLER_LIMIT seconds at most."""

@@ -201,5 +201,13 @@ class Stream(trio.abc.HalfCloseableStream):
             await self._reset()
 
     async def _reset(self) -> None:
+        # NOTE: the library forgets the event that a read waits for without setting it. Such a
+        # read would wait for ever, and keep the connection with its keys and PeerId in memory.
+        muxed: Any = getattr(self._raw, "muxed_stream", None)
+        events = getattr(getattr(muxed, "conn", None), "stream_events", {})
+        before = events.get(getattr(muxed, "stream_id", None))
         with trio.move_on_after(_CLOSE_LIMIT), contextlib.suppress(Exception):
             await self._raw.reset()
+        for event in (before, events.get(getattr(muxed, "stream_id", None))):
+            if event is not None:
+                event.set()
