@@ -1,7 +1,7 @@
 """What the library remembers of nodes that left is dropped here, and the memory it lay in wiped.
 
 py-libp2p keeps a peer it met for hours after its connection is gone (address book, backoff of the
-auto-connector, rate buckets). None of that is of use to a bootstrap, which dials nobody (P2).
+auto-connector). None of that is of use to a bootstrap, which dials nobody (P2).
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -26,8 +25,6 @@ SETTLE_SECONDS = 1.0
 nodes that leave together are swept together."""
 SWEEP_SECONDS = 5.0
 """Between sweeps while something is left, such as a bucket that is not full again."""
-LIBRARY_BUCKET_SECONDS = 10.0
-"""Until a rate bucket of the library (100 tokens, 10 a second) is full again and says nothing."""
 
 WIPING = {
     "PYTHONMALLOC": "malloc",
@@ -106,7 +103,6 @@ class Forgetter:
             len(self._gone_neighbours())
             + len(self._strangers())
             + len(self._backoffs)
-            + len(self._gone_buckets())
             + sum(map(len, self._limits))
         )
 
@@ -135,27 +131,7 @@ class Forgetter:
             store.peer_record_map.pop(each, None)
         self._backoffs.clear()
 
-    @property
-    def limiters(self) -> list[Any]:
-        """The library's rate limiters."""
-        manager = getattr(self._network, "_resource_manager", None)
-        found = [getattr(manager, name, None) for name in vars(manager)] if manager else []
-        return [each for each in found if hasattr(each, "_token_buckets")]
-
-    def _gone_buckets(self) -> list[tuple[Any, str]]:
-        return [
-            (limiter, key)
-            for limiter in self.limiters
-            for key in limiter._token_buckets
-            if not self._host.connected(key.removeprefix("peer:"))
-        ]
-
     def _forget_buckets(self) -> None:
-        now = time.time()
-        for limiter, key in self._gone_buckets():
-            if now - limiter._last_request_times.get(key, 0.0) >= LIBRARY_BUCKET_SECONDS:
-                limiter._token_buckets.pop(key, None)
-                limiter._last_request_times.pop(key, None)
         for limit in self._limits:
             limit.forget_full()
 

@@ -16,7 +16,7 @@ import attrs
 
 from bootstrap.api import Api
 from bootstrap.coturn import ALLOCATION_SECONDS
-from bootstrap.forgetting import LIBRARY_BUCKET_SECONDS, SETTLE_SECONDS, SWEEP_SECONDS
+from bootstrap.forgetting import SETTLE_SECONDS, SWEEP_SECONDS
 from bootstrap.relay import Relay, RelayLimits
 from onmeet_node.net.host import Host
 
@@ -79,12 +79,6 @@ def _others(host: Any) -> int:
     return len(ids - {host.peer_id})
 
 
-def _buckets(host: Any) -> int:
-    manager = getattr(_network(host), "_resource_manager", None)
-    limiter = getattr(manager, "connection_rate_limiter", None)
-    return len(limiter._token_buckets) if limiter is not None else 0
-
-
 STATE: tuple[Piece, ...] = (
     Piece(
         name="connections",
@@ -98,8 +92,6 @@ STATE: tuple[Piece, ...] = (
             "libp2p.network.swarm.Swarm.connections",
             "libp2p.network.connection.*",
             "libp2p.network.tag_store.*",
-            "libp2p.rcmgr.connection_tracker.*",
-            "libp2p.rcmgr.manager.*",
             "libp2p.security.*",
             "libp2p.transport.*",
             "libp2p.io.*",
@@ -160,16 +152,6 @@ STATE: tuple[Piece, ...] = (
             "onmeet_node.net.health.NoAutoConnect._recent_disconnects",
             "libp2p.network.auto_connector.*",
         ),
-    ),
-    Piece(
-        name="connection rate buckets",
-        what="a PeerId and how often it connected",
-        why="one node may not connect without end",
-        owner="the node",
-        ended_by="being full again, which equals no bucket (`forgetting`)",
-        longest=LIBRARY_BUCKET_SECONDS + _SWEPT,
-        count=lambda live: _buckets(live.host),
-        containers=("libp2p.rcmgr.rate_limiter.*", "libp2p.rcmgr.token_bucket.*"),
     ),
     Piece(
         name="question rate buckets",
