@@ -284,7 +284,7 @@ class People(AddressBook):
             self._tell_card(contact.identity)
 
     def _tell_card(self, peer: Identity) -> None:
-        self._given = {given for given in self._given if given[0] != peer}
+        self._allow_pictures(peer)
         self._send(peer, CardUpdate(card=self._card_for(peer)))
 
     def _card_for(self, peer: Identity) -> Card:
@@ -323,6 +323,7 @@ class People(AddressBook):
     # ── messages ────────────────────────────────────────────────────────────────────────────────
     def channel_opened(self, peer: Identity, hello: Hello) -> None:
         """A channel is open: what waits for this person goes out."""
+        self._allow_pictures(peer)  # it may be another device of theirs, which has none
         self._seen(peer, hello.card)
         self.hand_over(peer)
 
@@ -346,7 +347,7 @@ class People(AddressBook):
         """The last channel to this person is closed."""
         self._came_by.pop(peer, None)
         self._cards.pop(peer, None)
-        self._given = {given for given in self._given if given[0] != peer}
+        self._allow_pictures(peer)
         if self.get(peer) is not None:
             self._store.contacts.update(peer, last_seen=self._now())
 
@@ -395,12 +396,16 @@ class People(AddressBook):
             self._send(peer, AskPicture(digest=digest))
 
     def _give_picture(self, peer: Identity, digest: bytes) -> None:
-        # Once for each card we send: asking costs a peer nothing and us 24 kB.
+        # Once for each card that was sent: asking costs a peer nothing and us 24 kB.
         if self._card_for(peer).picture != digest or (peer, digest) in self._given:
             return
         data = self.picture(digest)
         if data is not None and self._send(peer, Picture(data=data)):
             self._given.add((peer, digest))
+
+    def _allow_pictures(self, peer: Identity) -> None:
+        """A card was sent to a person, or is about to be: they may ask again."""
+        self._given = {given for given in self._given if given[0] != peer}
 
     def _take_picture(self, peer: Identity, data: bytes) -> None:
         contact = self.get(peer)

@@ -9,7 +9,7 @@ from onmeet_node.call.effects import EndReason
 from onmeet_node.identity.errors import BadPicture
 from onmeet_node.identity.picture import clean_picture, digest_of
 from onmeet_node.identity.profile import Field
-from onmeet_node.wire.messages import AskPicture, Picture
+from onmeet_node.wire.messages import AskPicture, Hello, Picture
 from tests.identity.test_picture import EXIF, PLAIN, jpeg
 from tests.node.conftest import Start, befriend, told, until
 
@@ -81,6 +81,13 @@ async def test_a_picture_is_given_to_those_who_may_see_it_and_once(start: Start)
     assert given == set()
     alice.people.change_profile({}, {"picture": "contacts"})
     await until(lambda: bob.people.picture(digest) is not None, "now he may see it")
+    assert alice.people._given == {(bob.identity, digest)}
+    # Another device of his opens a channel and asks: it gets the picture too.
+    contact = alice.people.get(bob.identity)
+    assert contact is not None
+    alice.people.channel_opened(bob.identity, Hello(card=contact.card))
+    assert alice.people._given == set()
+    alice.people.message(bob.identity, AskPicture(digest=digest))
     assert alice.people._given == {(bob.identity, digest)}
 
 
