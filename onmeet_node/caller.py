@@ -19,7 +19,6 @@ import trio
 from onmeet_node.call import effects as do
 from onmeet_node.call import events as on
 from onmeet_node.call.effects import Effect, EndReason, State
-from onmeet_node.call.errors import LocalProtocolError
 from onmeet_node.call.events import Device, Event, Identity
 from onmeet_node.call.line import Busy, Line, LineSettings
 from onmeet_node.calls import Call, CallBook, MediaWish
@@ -105,13 +104,11 @@ class Caller:
         Raises `AlreadyInCall` while there is one with this person.
         """
         call_id = CallId(secrets.token_bytes(CALL_ID_BYTES))
-        call = self._open(call_id, peer, outgoing=True, kinds=kinds, wish=wish)
         early = self._reach.early_media(peer)
-        try:
-            self.feed(on.Dial(call=call_id, peer=peer, kinds=kinds, early_media=early))
-        except LocalProtocolError:
-            self._close(call)
-            raise
+        dial = on.Dial(call=call_id, peer=peer, kinds=kinds, early_media=early)
+        self._line.check_dial(dial)
+        call = self._open(call_id, peer, outgoing=True, kinds=kinds, wish=wish)
+        self.feed(dial)
         return call
 
     def message(self, peer: Identity, device: Device, message: CallMessage) -> None:

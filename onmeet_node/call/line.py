@@ -116,7 +116,8 @@ class Line:
                 return self._pass(late, event, now) if late else []
 
     # ── from the person ───────────────────────────────────────────────────────────────────────────
-    def _dial(self, event: on.Dial, now: float) -> list[Effect]:
+    def check_dial(self, event: on.Dial) -> None:
+        """Raises what handling `event` would raise, so that nobody is told of a call before."""
         if (
             len(event.call) != CALL_ID_BYTES
             or event.call in self._calls
@@ -127,6 +128,12 @@ class Line:
             raise LocalProtocolError("this is your own code: calling needs somebody else's")
         if not event.kinds:
             raise LocalProtocolError("a call needs sound or picture: dial with at least one kind")
+        going = self._with(event.peer)
+        if going and all(call.state is not State.RINGING_IN for call in going):
+            raise AlreadyInCall("a call with this person is on: use it, or hang it up first")
+
+    def _dial(self, event: on.Dial, now: float) -> list[Effect]:
+        self.check_dial(event)
         for call in self._with(event.peer):
             if call.state is State.RINGING_IN:
                 # they were quicker, and nobody heard of our call yet: take theirs
@@ -134,8 +141,6 @@ class Line:
                 self._remember(event.call, event.peer, None)
                 ended = do.Ended(event.call, event.peer, outgoing=True, reason=EndReason.SUPERSEDED)
                 return [*self._accept(accept, now), ended]
-        if self._with(event.peer):
-            raise AlreadyInCall("a call with this person is on: use it, or hang it up first")
         call, effects = Call.dial(self._me, event, now=now)
         self._calls[call.id] = call
         return effects

@@ -151,9 +151,12 @@ async def test_a_second_call_to_the_same_person_is_refused_and_leaves_the_first_
         nursery.start_soon(answer_all, bob)
         async with alice.call("Bob") as call:
             await connected(call)
-            with pytest.raises(AlreadyInCall):
-                async with alice.call("Bob"):
-                    pass
+            with alice.watch() as events:
+                with pytest.raises(AlreadyInCall):
+                    async with alice.call("Bob"):
+                        pass
+                with pytest.raises(trio.WouldBlock):
+                    events.receive_nowait()  # nobody was told of a call that never was
             assert list(alice.calls) == [call]
             assert call.state is State.CONNECTED
         nursery.cancel_scope.cancel()
