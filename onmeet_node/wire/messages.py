@@ -317,6 +317,97 @@ class Chat:
     text: str = field(Text(1, MAX_TEXT_CHARS), hidden=True)
 
 
+# ── guests (PROTOCOL, "Guests"): only on a channel that came through a door ───────────────────────
+TICKET_BYTES = 16
+GUEST_ID_BYTES = 32
+MAX_SERVERS = 8
+
+
+class WaitState(enum.StrEnum):
+    """What truly became of a knock (P14)."""
+
+    DELIVERED = "delivered"
+    """The host's node has it; nobody is there to see it."""
+    SHOWN = "shown"
+    """It is shown where a person can notice it."""
+    BUSY = "busy"
+    """It is shown, but the host is in another call."""
+
+
+class DenyReason(enum.StrEnum):
+    """Why a guest is not, or no longer, in the call."""
+
+    DENIED = "denied"
+    REMOVED = "removed"
+    """Was in the call, and was sent out of it."""
+    LINK_CLOSED = "link-closed"
+    """The host closed the link, or it was for one use and is used."""
+    EXPIRED = "expired"
+    FULL = "full"
+    """As many guests wait or talk as the host's node takes."""
+    NO_ANSWER = "no-answer"
+    """Nobody opened in the time a knock waits."""
+
+
+@attrs.frozen(kw_only=True)
+class Welcome:
+    """The host to a guest, inside the handshake's second message: who is behind this door."""
+
+    card: Card = field(Nested(Card), default=Card())
+    """As the host shows it to everyone."""
+    title: str = field(Text(0, MAX_NAME_CHARS), default="", hidden=True)
+    """What the host named the link; clean before display."""
+    knock: bool = field(Flag(), default=True)
+    """Whether somebody must admit; else whoever has the link comes in."""
+
+
+@attrs.frozen(kw_only=True)
+class Knock:
+    """A guest asks to come in. `ticket` is of an `Admit` before, after a line that broke."""
+
+    name: str = field(Text(1, MAX_NAME_CHARS), hidden=True)
+    """As typed: clean before display."""
+    ticket: bytes | None = maybe(Data(TICKET_BYTES, TICKET_BYTES), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class Wait:
+    """What became of the knock; said again when it changes."""
+
+    state: WaitState = field(Choice(WaitState), default=WaitState.DELIVERED)
+
+
+@attrs.frozen(kw_only=True)
+class TurnServer:
+    """One TURN server lent to a guest by its host, for one call."""
+
+    url: str = field(Text(6, 256, ascii=True, pattern="turns?:[!-~]+"))
+    """RFC 7065."""
+    username: str = field(Text(1, 128, ascii=True), hidden=True)
+    credential: str = field(Text(1, 128, ascii=True), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class Admit:
+    """The guest may come in: it now sends an `Invite`, which is accepted at once.
+
+    `guest` names the guest in this call, and is the greater of the two identities: its first four
+    bytes are 255. It and the link's key bind the authentication string.
+    """
+
+    guest: bytes = field(Data(GUEST_ID_BYTES, GUEST_ID_BYTES), hidden=True)
+    ticket: bytes = field(Data(TICKET_BYTES, TICKET_BYTES), hidden=True)
+    """Lets the same guest in again, should the line break during the call."""
+    servers: tuple[TurnServer, ...] = field(Several(Nested(TurnServer), 0, MAX_SERVERS), default=())
+
+
+@attrs.frozen(kw_only=True)
+class Deny:
+    """The guest may not come in, or is sent out. The channel is closed after it."""
+
+    reason: DenyReason = field(Choice(DenyReason), default=DenyReason.DENIED)
+
+
 @attrs.frozen(kw_only=True)
 class Ping:
     """Asks for a `Pong` with the same number."""
@@ -373,6 +464,11 @@ Message = (
     | MissedCall
     | Received
     | Chat
+    | Welcome
+    | Knock
+    | Wait
+    | Admit
+    | Deny
     | Ping
     | Pong
     | Unsupported
@@ -392,3 +488,5 @@ CallMessage = (
     | Hangup
 )
 """The messages that belong to one call, each with its `call` id."""
+GuestMessage = Welcome | Knock | Wait | Admit | Deny
+"""The messages that only a channel through a door carries."""
