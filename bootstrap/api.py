@@ -154,7 +154,12 @@ class Api:
         return Description(
             operator=self._config.operator,
             region=self._config.region,
-            services=("dht", "relay", *(("turn",) if self._lender is not None else ())),
+            services=(
+                "dht",
+                "relay",
+                *(("turn",) if self._lender is not None else ()),
+                *(("guests",) if self._config.guests.serve else ()),
+            ),
             limits=Limits(
                 reservations=1,
                 circuit_seconds=int(self._config.circuit_seconds),

@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
 from bootstrap.api import Api
-from bootstrap.config import BootstrapConfig, TurnConfig
+from bootstrap.config import BootstrapConfig, GuestsConfig, TurnConfig
 from bootstrap.coturn import Coturn, open_coturn
 from bootstrap.errors import ConfigError
 from bootstrap.forgetting import ALL, Forgetting, open_forgetter
+from bootstrap.gateway.doors import DoorLimits, Doors
 from bootstrap.host import dial_back, network_of, open_bootstrap_host, remote_address
 from bootstrap.limits import Caps
 from bootstrap.relay import Relay, RelayLimits, open_relay
 from bootstrap.state import STATE, Live
 from bootstrap.turn import Lender, foreign_lender, new_secret, own_urls
+from onmeet_node import guest_page
 from onmeet_node.net.host import Host
+
+if TYPE_CHECKING:
+    from bootstrap.gateway.server import Gateway
 
 
 @attrs.frozen
@@ -32,6 +38,9 @@ class Counts:
     streams: int
     reservations: int
     circuits: int
+    doors: int
+    """For guests, open now."""
+    guests: int
     turn: str
     """``up``, ``down`` (being started again), ``elsewhere`` or ``none``."""
     turn_restarts: int
@@ -43,11 +52,14 @@ class Counts:
 class Bootstrap:
     """A running bootstrap. Made by `open_bootstrap`."""
 
-    def __init__(self, host: Host, relay: Relay, turn: Turn, api: Api) -> None:
+    def __init__(
+        self, host: Host, relay: Relay, turn: Turn, api: Api, gateway: Gateway | None
+    ) -> None:
         self._host = host
         self._relay = relay
         self._turn = turn
         self._api = api
+        self._gateway = gateway
         self._started = trio.current_time()
 
     @property
@@ -60,6 +72,11 @@ class Bootstrap:
         """Multiaddrs with ``/p2p/…`` by which nodes enter."""
         return self._host.addresses
 
+    @property
+    def guest_origin(self) -> str | None:
+        """What guest links begin with; None without a gateway."""
+        return self._gateway.origin if self._gateway is not None else None
+
     def counts(self) -> Counts:
         """What is held now."""
         stats = self._host.stats()
@@ -69,6 +86,8 @@ class Bootstrap:
             streams=stats.streams,
             reservations=self._relay.reservations,
             circuits=self._relay.circuits,
+            doors=self._gateway.doors if self._gateway else 0,
+            guests=self._gateway.guests if self._gateway else 0,
             turn=self._turn.state,
             turn_restarts=self._turn.coturn.restarts if self._turn.coturn else 0,
             held=sum(self.held()[piece.name] for piece in STATE if not piece.outlasts),
@@ -76,7 +95,7 @@ class Bootstrap:
 
     def held(self) -> dict[str, int]:
         """How many entries each declared piece of state has now, by its name (`state.STATE`)."""
-        live = Live(self._host, self._relay, self._api)
+        live = Live(self._host, self._relay, self._api, self._gateway)
         return {piece.name: piece.count(live) for piece in STATE}
 
     def reload(self) -> None:
@@ -139,6 +158,52 @@ async def open_turn(config: TurnConfig) -> AsyncIterator[Turn]:
 
 
 @asynccontextmanager
+async def open_guests(config: GuestsConfig, host: Host) -> AsyncIterator[Gateway | None]:
+    """Serves guests for the length of the block if so configured.
+
+    Raises `ConfigError` and `StartFailed`.
+    """
+    if not config.serve:
+        yield None
+        return
+    from bootstrap.gateway.server import open_gateway  # noqa: PLC0415 - hypercorn, if it is used
+
+    check_guests(config)
+    limits = DoorLimits(config.max_doors, config.doors_per_network, config.doors_per_node)
+    origin = config.origin
+    doors = Doors(
+        host,
+        lambda: origin,
+        limits,
+        address_of=remote_address,
+        guests_per_door=config.guests_per_door,
+    )
+    async with open_gateway(config, doors, guest_page.files()) as gateway:
+        origin = gateway.origin
+        yield gateway
+
+
+def check_guests(config: GuestsConfig) -> None:
+    """Raises `ConfigError` for a gateway that browsers would not use, or that nobody should."""
+    loopback = all(where.startswith(("127.", "[::1]")) for where in config.listen)
+    if bool(config.certificate) != bool(config.key):
+        raise ConfigError("[guests] certificate and key belong together: set both, or neither.")
+    if not config.origin and not loopback:
+        raise ConfigError(
+            "[guests] serve needs origin: how browsers reach it, as in https://meet.example.org."
+        )
+    if config.origin.startswith("http://") and not loopback:
+        raise ConfigError(
+            "[guests] origin must begin with https://: browsers give no camera to other pages."
+        )
+    if not config.certificate and not loopback and not config.behind_proxy:
+        raise ConfigError(
+            "[guests] serves no plain HTTP to others. Set certificate and key, or put a proxy with "
+            "a certificate in front of it and name its address in behind_proxy."
+        )
+
+
+@asynccontextmanager
 async def open_bootstrap(
     config: BootstrapConfig, *, forgetting: Forgetting = ALL
 ) -> AsyncIterator[Bootstrap]:
@@ -160,5 +225,12 @@ async def open_bootstrap(
             dial_back=partial(dial_back, host),
             lender=turn.lender,
         )
-        async with open_forgetter(host, api.limits, forgetting):
-            yield Bootstrap(host, relay, turn, api)
+        async with (
+            open_guests(config.guests, host) as gateway,
+            open_forgetter(
+                host, (*api.limits, *([gateway.tries] if gateway else [])), forgetting
+            ) as forgetter,
+        ):
+            if gateway is not None:
+                gateway.on_left = lambda: forgetter.left("")
+            yield Bootstrap(host, relay, turn, api, gateway)

@@ -12,8 +12,11 @@ from bootstrap.settings import (
     Addresses,
     Choice,
     Flag,
+    HostPorts,
     Multiaddrs,
     Number,
+    Origin,
+    Origins,
     Text,
     TurnUrls,
     setting,
@@ -72,6 +75,66 @@ class TurnConfig:
     def tls(self) -> bool:
         """Whether coturn shall speak TLS."""
         return bool(self.certificate and self.key and self.domain)
+
+
+@attrs.frozen(kw_only=True)
+class GuestsConfig:
+    """The gateway for browser guests, or none."""
+
+    serve: bool = setting(
+        Flag(), False, "Let people join from a browser by a link: HTTPS for the guest page."
+    )
+    listen: tuple[str, ...] = setting(
+        HostPorts(), ("0.0.0.0:8443",), "Where to listen: address:port, IPv6 in brackets."
+    )
+    origin: str = setting(
+        Origin(),
+        "",
+        "How browsers reach it, as in https://meet.example.org: guest links begin with it.",
+    )
+    certificate: str = setting(
+        Text(4_096), "", "PEM file with the certificate chain; empty behind a proxy that has one."
+    )
+    key: str = setting(Text(4_096), "", "PEM file with its key.")
+    behind_proxy: tuple[str, ...] = setting(
+        Addresses(),
+        (),
+        "Addresses of reverse proxies in front of it, whose X-Forwarded-For is believed.",
+    )
+    embed_allow: tuple[str, ...] = setting(
+        Origins(),
+        (),
+        "Sites that may show the guest page in a frame, as in https://www.example.org;\n"
+        "empty: none may.",
+    )
+    max_doors: int = setting(_COUNT, 2_048, "Open doors in all; each guest link has one.")
+    doors_per_network: int = setting(
+        _COUNT, 256, "Of which so many of one IPv4 address or IPv6 /56."
+    )
+    doors_per_node: int = setting(_COUNT, 16, "Of which so many of one node.")
+    max_guests: int = setting(_COUNT, 1_024, "Guests in all.")
+    guests_per_network: int = setting(
+        _COUNT, 64, "Of which so many from one IPv4 address or IPv6 /56."
+    )
+    guests_per_door: int = setting(_COUNT, 32, "Of which so many at one door.")
+    tries_per_minute: float = setting(
+        Number(1, 1e6, fraction=True),
+        120.0,
+        "Lines that one address may open a minute, for whatever door.",
+    )
+    tries_burst: int = setting(_COUNT, 60, "Of which so many at once.")
+    bytes_per_second: int = setting(
+        Number(1_000, 1 << 30), 32_768, "Of one guest, each way: signaling alone goes here."
+    )
+    name_seconds: float = setting(
+        Number(0.1, 600, fraction=True), 5.0, "For a guest to say which door."
+    )
+    write_seconds: float = setting(
+        Number(0.1, 600, fraction=True), 15.0, "For a guest or a host to take a frame."
+    )
+    ping_seconds: float = setting(
+        Number(0.1, 3_600, fraction=True), 20.0, "Between looks whether a guest is still there."
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -145,6 +208,7 @@ class BootstrapConfig:
     )
 
     turn: TurnConfig = TurnConfig()
+    guests: GuestsConfig = GuestsConfig()
 
     @property
     def request_rate(self) -> Rate:
@@ -158,6 +222,13 @@ class BootstrapConfig:
         return Rate(self.requests_per_minute * factor, self.requests_burst * factor)
 
 
-def ephemeral_config() -> BootstrapConfig:
-    """For a demo or a test: this machine alone, any free port, a key that nobody keeps."""
-    return BootstrapConfig(operator="this machine", listen=("/ip4/127.0.0.1/tcp/0",))
+def ephemeral_config(*, guests: bool = False) -> BootstrapConfig:
+    """For a demo or a test: this machine alone, any free port, a key that nobody keeps.
+
+    `guests`: with a gateway, over plain HTTP on the loopback, which browsers take for secure.
+    """
+    return BootstrapConfig(
+        operator="this machine",
+        listen=("/ip4/127.0.0.1/tcp/0",),
+        guests=GuestsConfig(serve=guests, listen=("127.0.0.1:0",)),
+    )

@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from bootstrap.config import SEED_BYTES, BootstrapConfig, TurnConfig
+from bootstrap.config import SEED_BYTES, BootstrapConfig, GuestsConfig, TurnConfig
 from bootstrap.errors import ConfigError, KeyFileError
 from bootstrap.settings import settings_of, toml
 
@@ -37,6 +37,7 @@ def default_home() -> Path:
 
 _MAIN = settings_of(BootstrapConfig)
 _TURN = settings_of(TurnConfig)
+_GUESTS = settings_of(GuestsConfig)
 
 
 def _between(first: str, last: str) -> dict[str, attrs.Attribute[Any]]:
@@ -55,6 +56,7 @@ _SECTIONS = {
         _between("max_reservations", "circuit_bytes"),
     ),
     "turn": ("Passing on media that finds no other way, encrypted from end to end.", _TURN),
+    "guests": ("People who join from a browser by a link: the page, and their door.", _GUESTS),
 }
 
 
@@ -66,7 +68,7 @@ def render(config: BootstrapConfig) -> str:
     ]
     for section, (title, settings) in _SECTIONS.items():
         lines += ["", f"[{section}]", *([f"# {title}"] if title else [])]
-        owner = config.turn if section == "turn" else config
+        owner = {"turn": config.turn, "guests": config.guests}.get(section, config)
         for name, field in settings.items():
             lines += [f"# {line}" for line in field.metadata["comment"].splitlines()]
             lines.append(f"{name} = {toml(getattr(owner, name))}")
@@ -164,6 +166,8 @@ def _values(tables: Mapping[str, Any], path: Path) -> dict[str, Any]:
         read = _section(section, table, f"In {path}, [{section}]")
         if section == "turn":
             values["turn"] = TurnConfig(**read)
+        elif section == "guests":
+            values["guests"] = GuestsConfig(**read)
         else:
             values.update(read)
     return values

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from typing import Any, Protocol
 
 import attrs
@@ -121,6 +122,59 @@ class Addresses:
                     f"{where}: {item!r} is no IP address; one looks like 203.0.113.5."
                 ) from None
         return tuple(items)
+
+
+@attrs.frozen
+class HostPorts:
+    """Where a server listens."""
+
+    def check(self, value: object, where: str) -> Any:
+        """See `Kind`."""
+        example = "0.0.0.0:8443"
+        items = _listed(value, where, example)
+        if not items:
+            raise ConfigError(f'{where} must name an address, as in ["{example}"].')
+        for item in items:
+            host, _, port = item.rpartition(":")
+            try:
+                ipaddress.ip_address(host.strip("[]"))
+                right = port.isdecimal() and int(port) <= 65_535
+            except ValueError:
+                right = False
+            if not right:
+                raise ConfigError(
+                    f"{where}: {item!r} is no address and port; one looks like {example}."
+                )
+        return tuple(items)
+
+
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]{1,253})(:\d{1,5})?")
+
+
+@attrs.frozen
+class Origin:
+    """The origin of a web server (RFC 6454), or empty."""
+
+    def check(self, value: object, where: str) -> Any:
+        """See `Kind`."""
+        if value == "" or (isinstance(value, str) and _ORIGIN.fullmatch(value)):
+            return value
+        raise ConfigError(
+            f"{where}: {value!r} is no origin; one looks like https://meet.example.org, without a "
+            "path or a final slash."
+        )
+
+
+@attrs.frozen
+class Origins:
+    """Several of them."""
+
+    def check(self, value: object, where: str) -> Any:
+        """See `Kind`."""
+        return tuple(
+            Origin().check(item or "(nothing)", where)
+            for item in _listed(value, where, "https://www.example.org")
+        )
 
 
 @attrs.frozen

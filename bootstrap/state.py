@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -19,6 +19,9 @@ from bootstrap.coturn import ALLOCATION_SECONDS
 from bootstrap.forgetting import SETTLE_SECONDS, SWEEP_SECONDS
 from bootstrap.relay import Relay, RelayLimits
 from onmeet_node.net.host import Host
+
+if TYPE_CHECKING:
+    from bootstrap.gateway.server import Gateway
 
 _SWEPT = SETTLE_SECONDS + SWEEP_SECONDS
 _CIRCUIT = RelayLimits().circuit_seconds
@@ -33,6 +36,7 @@ class Live:
     host: Host
     relay: Relay
     api: Api
+    gateway: Gateway | None = None
 
 
 Count = Callable[[Live], int]
@@ -234,16 +238,39 @@ STATE: tuple[Piece, ...] = (
     ),
     Piece(
         name="doors",
-        what="a random door id, and up to some frames of sealed bytes each way",
+        what="a door's id and the PeerId of its host's running node; how many guests are in it",
         why="guests reach a host from a browser",
-        owner="the host's connection that opened it",
-        ended_by="the end of that connection; the host closing the door",
+        owner="the host's stream that opened it",
+        ended_by="the end of that stream: the link closed, the host gone",
         longest=_CONNECTION,
-        containers=("bootstrap.gateway.*",),
+        count=lambda live: live.gateway.doors if live.gateway else 0,
+        containers=(
+            "bootstrap.gateway.doors.Doors._open",
+            "bootstrap.gateway.doors.Doors._keep*",
+            "bootstrap.gateway.doors._Door*",
+        ),
+    ),
+    Piece(
+        name="guests",
+        what="a WebSocket, and one frame of at most 64 KiB of sealed bytes each way",
+        why="what guest and host say to each other goes through here",
+        owner="the guest's connection",
+        ended_by="either end; the door's end",
+        longest=_CONNECTION,
+        count=lambda live: live.gateway.guests if live.gateway else 0,
+        containers=("bootstrap.gateway.server.*",),
+    ),
+    Piece(
+        name="guests' tries",
+        what="how often an IP prefix came lately",
+        why="nobody shall guess doors, or take them all",
+        owner="the address",
+        ended_by="the bucket being full again",
+        longest=60,
+        count=lambda live: len(live.gateway.tries) if live.gateway else 0,
     ),
 )
-"""NOTE: the order is the document's. `doors` is declared ahead of bootstrap/gateway.py, which is to
-count them."""
+"""NOTE: the order is the document's."""
 
 
 @attrs.frozen(kw_only=True)

@@ -11,6 +11,7 @@ from onmeet_node.errors import OnMeetError
 from onmeet_node.history import History
 from onmeet_node.identity.audience import Audience, pair_secret
 from onmeet_node.identity.code import ContactCode, parse_code
+from onmeet_node.identity.guest import is_guest
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.policy import Relation
 from onmeet_node.identity.record import Presence
@@ -20,6 +21,10 @@ from onmeet_node.wire.messages import Card
 
 PRESENCE_SECONDS = 6 * 3600
 """How long an address is worth dialling before the DHT has answered: one epoch."""
+
+
+A_GUEST = "A guest"
+"""Who was here once: their names are forgotten (P7)."""
 
 
 class NoSuchPerson(OnMeetError):
@@ -55,6 +60,8 @@ class AddressBook:
         self._relay_only = relay_only
         self._strangers: dict[Identity, bytes] = {}
         self.codes = codes
+        self.guests: Callable[[Identity], str | None] = lambda _: None
+        """What a guest who is in a call now is called; the history knows no names of guests."""
         self.history = History(store, name_of=self.name_of)
 
     # ── who is who ──────────────────────────────────────────────────────────────────────────────
@@ -103,6 +110,8 @@ class AddressBook:
 
     def name_of(self, peer: Identity) -> str:
         """How a person is shown: the own name for them, their card's, or the key's start."""
+        if is_guest(peer):
+            return self.guests(peer) or A_GUEST
         contact = self.get(peer)
         return clean_text(contact.display_name, 80) if contact else peer.hex()[:12]
 

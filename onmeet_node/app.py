@@ -24,8 +24,10 @@ from onmeet_node.config import Config, load_config
 from onmeet_node.duties import run_duties
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, PresenceChanged, Reachable, Started
+from onmeet_node.guests import Guests, Ways
 from onmeet_node.identity.code import ContactCode
 from onmeet_node.identity.keys import IdentityKey
+from onmeet_node.identity.policy import Relation
 from onmeet_node.media.endpoint import MediaEndpoint
 from onmeet_node.net.addresses import peer_of
 from onmeet_node.net.channels import (
@@ -39,6 +41,7 @@ from onmeet_node.net.channels import (
 from onmeet_node.net.host import HostStats
 from onmeet_node.network import Change, Network, finding, open_network
 from onmeet_node.people import People
+from onmeet_node.profiles import card_for
 from onmeet_node.reach import Reacher
 from onmeet_node.store import (
     KeyFile,
@@ -92,6 +95,7 @@ class Node:
             channels,
             network.rendezvous,
             people,
+            me=self.identity,
             alone=lambda: not network.bootstraps.connected and not network.host.dht_peers(),
             relay_only=network.relay_only,
         )
@@ -100,11 +104,20 @@ class Node:
             turn=network.turn,
             relay_only=network.relay_only,
         )
-        line = Line(self.identity)
-        self._caller = Caller(
-            self.identity, line, self._reacher, self._studio, people, self.hub, nursery
+        self.guests = Guests(
+            store,
+            network,
+            self.hub,
+            now=_now,
+            card=lambda: card_for(store, Relation.STRANGER),
+            wish=lambda: MediaWish(endpoint=self._studio.page_endpoint()),
         )
+        people.guests = self.guests.name_of
+        ways = Ways(self._reacher, self.guests)
+        line = Line(self.identity)
+        self._caller = Caller(line, ways, self._studio, people, self.hub, nursery)
         self.calls = self._caller.calls
+        self.guests.connect(self._caller)
         network.on_network_change(self._moved)
 
     def __repr__(self) -> str:
@@ -122,6 +135,7 @@ class Node:
             nursery.start_soon(self._studio.run)
             nursery.start_soon(self._caller.run_timers)
             nursery.start_soon(self._listen)
+            nursery.start_soon(self.guests.run)
             await self._network.rendezvous.published.wait()
             self.reachable.set()
             self.hub.publish(Reachable())

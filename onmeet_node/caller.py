@@ -11,7 +11,7 @@ import math
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import trio
@@ -26,7 +26,7 @@ from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.legs import Leg, LegKey, Legs
 from onmeet_node.sentences import Facts, sentence
 from onmeet_node.studio import Studio
-from onmeet_node.wire.messages import CALL_ID_BYTES, CallId, CallMessage, Kind
+from onmeet_node.wire.messages import CALL_ID_BYTES, CallId, CallMessage, Invite, Kind
 
 
 class Reach(Protocol):
@@ -46,6 +46,10 @@ class Reach(Protocol):
 
     def keep(self, peer: Identity) -> AbstractContextManager[None]:
         """While inside, channels to this person are kept open and watched closely."""
+        ...
+
+    def binding(self, peer: Identity) -> bytes:
+        """What the authentication string of a call with them is bound to, the same on both ends."""
         ...
 
     def alone(self) -> bool:
@@ -73,12 +77,19 @@ class Ledger(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Welcomed:
+    """How a call is taken that was agreed to before it came."""
+
+    kinds: frozenset[Kind]
+    wish: MediaWish
+
+
 class Caller:
     """All calls of a node. Lives in the nursery it is given for as long as the node runs."""
 
     def __init__(
         self,
-        me: Identity,
         line: Line,
         reach: Reach,
         studio: Studio,
@@ -86,7 +97,6 @@ class Caller:
         hub: Hub[NodeEvent],
         nursery: trio.Nursery,
     ) -> None:
-        self._me = me
         self._line = line
         self._reach = reach
         self._studio = studio
@@ -95,6 +105,7 @@ class Caller:
         self._nursery = nursery
         self._wake = trio.Event()
         self._holds: dict[CallId, ExitStack] = {}
+        self._expected: dict[Identity, Welcomed] = {}
         self.calls = CallBook(self, hub)
 
     # ── what people do ──────────────────────────────────────────────────────────────────────────
@@ -115,6 +126,30 @@ class Caller:
         """A call message arrived from somebody who may call us."""
         early = self._reach.early_media(peer)
         self.feed(on.MessageReceived(peer=peer, device=device, message=message, early_media=early))
+
+        welcomed = self._expected.get(peer)
+        if welcomed is None or not isinstance(message, Invite):
+            return
+        del self._expected[peer]
+        call = self.calls.get(message.call)
+        if call is not None and call.state is State.RINGING_IN:
+            call.accept(welcomed.kinds, welcomed.wish)
+
+    def expect(self, peer: Identity, kinds: frozenset[Kind], wish: MediaWish) -> None:
+        """The next invite of this peer is taken at once: a person has let them in before it."""
+        self._expected[peer] = Welcomed(kinds, wish)
+
+    def expect_no_more(self, peer: Identity) -> None:
+        """They are gone, or were sent away."""
+        self._expected.pop(peer, None)
+
+    def broke(self, call: Call) -> None:
+        """Somebody altered what came over the peer's channel: the call ends, saying so."""
+        call.trouble = (
+            "What came over the line had been altered, repeated or left out on the way. Do not "
+            "trust the server that the link names; make a new link with another one."
+        )
+        self.feed(on.PeerBroke(call=call.id))
 
     def device_lost(self, peer: Identity, device: Device) -> None:
         """The last sealed channel to a device is gone."""
@@ -194,7 +229,7 @@ class Caller:
             plan=lambda: self._studio.session(call, effect.kinds),
             feed=self.feed,
             region_of=self._studio.region_of,
-            binding=b"".join(sorted((self._me, call.peer))),
+            binding=self._reach.binding(call.peer),
         )
         self._legs.open(leg)
         self._legs.do(leg.key, effect)
@@ -227,6 +262,8 @@ class Caller:
             wish=MediaWish(),
         )
         name = self._ledger.name_of(call.peer)
+        if call.peer in self._expected:
+            return  # it is taken in a moment, and rings nowhere
         if effect.state is State.RINGING_IN and self.calls.announce(call, name):
             self._nursery.start_soon(self._alert, call)
 

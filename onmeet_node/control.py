@@ -75,6 +75,10 @@ class Request:
     reach: ReachPolicy | None = None
     busy: Busy | None = None
     path: str | None = None
+    title: str = ""
+    once: bool = True
+    knock: bool = True
+    close_link: bool = False
     passphrase: str | None = attrs.field(default=None, repr=False)
 
 
@@ -336,6 +340,41 @@ async def _mute(node: Node, request: Request, _tell: Tell) -> Any:
     return node.describe_call(call)
 
 
+async def _invite_new(node: Node, request: Request, _tell: Tell) -> Any:
+    seconds = int(request.seconds) if request.seconds else None
+    made = await node.guests.links.new(
+        request.title, seconds=seconds, once=request.once, knock=request.knock
+    )
+    return {**made, "host": node.people.profile()["name"]}
+
+
+async def _invite_list(node: Node, _request: Request, _tell: Tell) -> Any:
+    return node.guests.links.list()
+
+
+async def _invite_close(node: Node, request: Request, _tell: Tell) -> Any:
+    return node.guests.links.close(request.label or "")
+
+
+async def _guests(node: Node, _request: Request, _tell: Tell) -> Any:
+    return node.guests.waiting()
+
+
+async def _guests_admit(node: Node, request: Request, _tell: Tell) -> Any:
+    guest = node.guests.who(request.who, frozenset({"knocking"}))
+    shown = node.guests.describe(guest)
+    kinds = frozenset({Kind.AUDIO} if request.audio_only else Kind)
+    node.guests.admit(guest, kinds=kinds, wish=_wish(request))
+    return shown
+
+
+async def _guests_deny(node: Node, request: Request, _tell: Tell) -> Any:
+    guest = node.guests.who(request.who)
+    shown = node.guests.describe(guest)
+    node.guests.deny(guest, close_link=request.close_link)
+    return shown
+
+
 async def _history(node: Node, request: Request, _tell: Tell) -> Any:
     return node.history.list(request.limit)
 
@@ -380,6 +419,12 @@ _HANDLERS: dict[str, Handler] = {
     "decline": _decline,
     "hangup": _hangup,
     "mute": _mute,
+    "invite.new": _invite_new,
+    "invite.list": _invite_list,
+    "invite.close": _invite_close,
+    "guests": _guests,
+    "guests.admit": _guests_admit,
+    "guests.deny": _guests_deny,
     "history": _history,
     "history.delete": _history_delete,
     "export": _export,

@@ -108,6 +108,34 @@ class MissedCallNoted(NodeEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkChanged(NodeEvent):
+    """A guest link was made or ended, or its door opened or closed: look at the list."""
+
+    name: ClassVar[str] = "links"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knocked(NodeEvent):
+    """A guest asks to come in; `guest` names them for `admit` and `deny`."""
+
+    name: ClassVar[str] = "knock"
+    guest: bytes
+    guest_name: str
+    """As they typed it, cleaned; nothing proves it."""
+    link: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnockOver(NodeEvent):
+    """A guest asks no more: `outcome` is ``admitted``, ``left``, or why they were denied."""
+
+    name: ClassVar[str] = "knock-over"
+    guest: bytes
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallEvent(NodeEvent):
     """Something about one call."""
 

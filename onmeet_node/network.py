@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,10 @@ from onmeet_node.config import Config
 from onmeet_node.identity.audience import Audience
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.record import Presence
-from onmeet_node.net.bootstraps import Bootstraps
+from onmeet_node.net.bootstraps import Bootstraps, Standing
 from onmeet_node.net.changes import Change, watch_network
 from onmeet_node.net.dht_mode import keep_dht_mode, starts_as_server
+from onmeet_node.net.doors import Door, Doors
 from onmeet_node.net.errors import NetError
 from onmeet_node.net.examination import (
     Finding,
@@ -36,7 +37,7 @@ from onmeet_node.net.portmap import PortMapper
 from onmeet_node.net.reachability import Outside, Reachability
 from onmeet_node.net.relay import RelayClient
 from onmeet_node.net.rendezvous import Rendezvous
-from onmeet_node.net.turn import TurnServers
+from onmeet_node.net.turn import TurnServer, TurnServers
 from onmeet_node.profiles import CAPS
 from onmeet_node.store import Store
 from onmeet_node.store.errors import StoreError
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
 __all__ = ["Change", "Network", "Reachability", "finding", "open_network"]
 
 log = logging.getLogger(__name__)
+
+GUESTS = "guests"
+"""The service of bootstraps that are gateways."""
 
 CODE_HINTS = 2
 """Bootstraps named in a code: one more in case the first is down, and the code stays short."""
@@ -75,6 +79,7 @@ class Network:
         self.outside = Outside(host, self.bootstraps)
         self.ports = PortMapper(host, self.outside)
         self.turn = TurnServers(host, self.bootstraps)
+        self._doors = Doors(host)
         self._config = config
         self._settings = store.settings
         self._lan: Lan | None = None
@@ -119,6 +124,32 @@ class Network:
         """
         self._on_network_change.append(notify)
         return lambda: self._on_network_change.remove(notify)
+
+    def gateways(self) -> tuple[str, ...]:
+        """PeerIds of the connected bootstraps that let guests in, the preferred first."""
+        return tuple(
+            known.peer
+            for known in self.bootstraps.known
+            if known.standing is Standing.CONNECTED
+            and known.description is not None
+            and GUESTS in known.description.services
+        )
+
+    async def gateways_changed(self) -> None:
+        """Returns when `gateways` may give something else."""
+        await self.bootstraps.changed.wait()
+
+    def open_door(self, gateway: str, secret: bytes) -> AbstractAsyncContextManager[Door]:
+        """A door for guests at a gateway while the block lasts. Raises NetError."""
+        return self._doors.open(gateway, secret)
+
+    async def lend_turn(self) -> tuple[TurnServer, ...]:
+        """TURN credentials for one guest's call; none if nobody lends any just now."""
+        try:
+            return await self.turn.borrow()
+        except NetError as error:
+            log.debug("no TURN for a guest: %s", type(error).__name__)
+            return ()
 
     async def withdraw(self) -> None:
         """Takes this node out of its records, so that nobody dials where it was."""

@@ -40,6 +40,7 @@ class Reacher:
         rendezvous: Rendezvous,
         book: AddressBook,
         *,
+        me: Identity,
         alone: Callable[[], bool],
         relay_only: Callable[[], bool],
     ) -> None:
@@ -49,6 +50,7 @@ class Reacher:
         where we are.
         """
         self.alone = alone
+        self._me = me
         self._relay_only = relay_only
         self._channels = channels
         self._rendezvous = rendezvous
@@ -87,6 +89,10 @@ class Reacher:
     def early_media(self, peer: Identity) -> bool:
         """Whether our direct addresses may go to this peer before a call is accepted."""
         return self._book.shows_direct(peer)
+
+    def binding(self, peer: Identity) -> bytes:
+        """What the authentication string of a call with them is bound to: the two people."""
+        return b"".join(sorted((self._me, peer)))
 
     async def open(self, peer: Identity, presence: Presence) -> Device | None:
         """A channel to one device; None if it cannot be reached."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -163,6 +164,14 @@ def ago(seconds: float) -> str:
         if number > 0:
             return f"{number} {unit}{'s' * (number > 1)} ago"
     return "a moment ago"
+
+
+def when(seconds: float | None) -> str:
+    """A moment (Unix seconds) in local time, to the minute."""
+    if seconds is None:
+        return "-"
+    moment = datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC).astimezone()
+    return moment.strftime("%Y-%m-%d %H:%M")
 
 
 def _not_reachable(facts: Facts, last_seen: float | None) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from onmeet_node.call.effects import State
-from onmeet_node.calls import Call, MediaWish
+from onmeet_node.calls import Call
 from onmeet_node.config import Config
 from onmeet_node.media.endpoint import IceServer, MediaEndpoint, SessionConfig
 from onmeet_node.media.errors import GatheringFailed, SinkUnavailable
@@ -89,12 +89,13 @@ class Studio:
         wish = call.wish
         if wish.endpoint is not None:
             return wish.endpoint
-        app = self.app()
-        of_app = app is not None and call.state is State.RINGING_IN and not self._sends(wish)
+        app = self.page_endpoint() if wish.source is None else None
+        of_app = app is not None and call.state is State.RINGING_IN
         return app if app is not None and of_app else await self._engine()
 
-    def _sends(self, wish: MediaWish) -> bool:
-        return wish.source is not None or self._config.source != "none"
+    def page_endpoint(self) -> MediaEndpoint | None:
+        """The open page's endpoint, unless this node is to send something of its own."""
+        return self.app() if self._config.source == "none" else None
 
     async def _engine(self) -> MediaEndpoint:
         """aiortc, as soon as it is open."""

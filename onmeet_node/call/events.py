@@ -116,6 +116,13 @@ class MessageReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerBroke:
+    """What came over the peer's sealed channel was altered on the way, or by its program."""
+
+    call: CallId
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceLost:
     """The last sealed channel to this device is gone."""
 
@@ -196,6 +203,7 @@ Event = (
     | SearchEnded
     | MessageReceived
     | DeviceLost
+    | PeerBroke
     | OfferReady
     | AnswerReady
     | CandidatesReady

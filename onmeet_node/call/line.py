@@ -110,6 +110,7 @@ class Line:
                 | on.MediaConnected()
                 | on.MediaPathLost()
                 | on.MediaFailed()
+                | on.PeerBroke()
             ):
                 # a report of the runner that crossed the end of its call is late, not wrong
                 late = self._calls.get(event.call)

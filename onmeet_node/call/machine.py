@@ -177,6 +177,8 @@ class Call(RingingCall):
                 self._message(device, message, early=early)
             case on.DeviceLost(device=device):
                 self._device_lost(device)
+            case on.PeerBroke():
+                raise RemoteProtocolError("its sealed channel carried what nobody sealed")
             case (
                 on.OfferReady()
                 | on.AnswerReady()

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from onmeet_node.cli.client import ask, stream
-from onmeet_node.cli.common import duration, home_option, json_option, show, table, when
+from onmeet_node.cli.common import (
+    duration,
+    home_option,
+    json_option,
+    media_options,
+    show,
+    table,
+    wish,
+)
+from onmeet_node.sentences import when
 
 _SAID = {
     "dialing": "Looking for them…",
@@ -26,45 +34,10 @@ _RINGS = {
 }
 
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _media_options(command: F) -> F:
-    """What a call sends, keeps and shows: for making one and for taking one."""
-    for option in (
-        click.option("--audio-only", is_flag=True, help="No video."),
-        click.option(
-            "--relay-only", is_flag=True, help="Show them no address: media goes through a relay."
-        ),
-        click.option(
-            "--source", default=None, help="test, none, devices, or a media file to send."
-        ),
-        click.option(
-            "--record",
-            type=click.Path(dir_okay=False, path_type=Path),
-            default=None,
-            help="File for what they send (.mkv .mp4 .webm .wav).",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _wish(
-    *, audio_only: bool, relay_only: bool, source: str | None, record: Path | None
-) -> dict[str, Any]:
-    return {
-        "audio_only": audio_only,
-        "relay_only": relay_only,
-        "source": source,
-        "record": str(record.absolute()) if record else None,
-    }
-
-
 @click.command("call")
 @click.argument("who")
 @click.option("--seconds", type=click.FloatRange(0.1, 86_400), help="Hang up after this long.")
-@_media_options
+@media_options
 @home_option
 @json_option
 def call_command(
@@ -74,7 +47,7 @@ def call_command(
 
     Runs until the call ends; Ctrl-C hangs up. The exit code is 0 if the call was answered.
     """
-    events = stream(home, "call", who=who, seconds=seconds, **_wish(**media))
+    events = stream(home, "call", who=who, seconds=seconds, **wish(**media))
     call_id: str | None = None
     answered = False
 
@@ -138,13 +111,13 @@ def _simple(name: str, request: str, done: str, text: str) -> click.Command:
 
 @click.command("answer")
 @click.argument("call", required=False)
-@_media_options
+@media_options
 @home_option
 @json_option
 def answer_command(home: Path, call: str | None, *, as_json: bool, **media: Any) -> None:
     """Takes the ringing call (or CALL, the start of its id)."""
     show(
-        ask(home, "answer", call=call, **_wish(**media)),
+        ask(home, "answer", call=call, **wish(**media)),
         as_json=as_json,
         text=lambda result: click.echo(f"Answered {result['with']}."),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import json
 from collections.abc import Callable, Iterable
@@ -65,14 +64,39 @@ def table(
     Console().print(shown)
 
 
-def when(seconds: float | None) -> str:
-    """A moment in local time, to the minute."""
-    if seconds is None:
-        return "-"
-    moment = datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC).astimezone()
-    return moment.strftime("%Y-%m-%d %H:%M")
-
-
 def duration(seconds: float) -> str:
     """Minutes and seconds."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def media_options(command: F) -> F:
+    """What a call sends, keeps and shows: for making one and for taking one."""
+    for option in (
+        click.option("--audio-only", is_flag=True, help="No video."),
+        click.option(
+            "--relay-only", is_flag=True, help="Show them no address: media goes through a relay."
+        ),
+        click.option(
+            "--source", default=None, help="test, none, devices, or a media file to send."
+        ),
+        click.option(
+            "--record",
+            type=click.Path(dir_okay=False, path_type=Path),
+            default=None,
+            help="File for what they send (.mkv .mp4 .webm .wav).",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def wish(
+    *, audio_only: bool, relay_only: bool, source: str | None, record: Path | None
+) -> dict[str, Any]:
+    """What `media_options` gave, as the control socket takes it."""
+    return {
+        "audio_only": audio_only,
+        "relay_only": relay_only,
+        "source": source,
+        "record": str(record.absolute()) if record else None,
+    }

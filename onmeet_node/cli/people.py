@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from onmeet_node.cli.client import ask
-from onmeet_node.cli.common import home_option, json_option, show, table, when
+from onmeet_node.cli.common import home_option, json_option, show, table
+from onmeet_node.sentences import when
 
 
 # ── codes ────────────────────────────────────────────────────────────────────────────────────────

@@ -61,6 +61,19 @@ class TurnServers:
             chosen += [TurnServer(url, given.username, given.credential) for url in urls]
         return tuple(chosen[:MAX_SERVERS])
 
+    async def borrow(self) -> tuple[TurnServer, ...]:
+        """Credentials of the nearest lender that are nobody else's; none if none lends.
+
+        Raises NetError.
+        """
+        for known in self._bootstraps.known:
+            if _lends(known):
+                given = await ask(self._host, known.peer, LendTurn(), TurnCredentials)
+                return tuple(
+                    TurnServer(url, given.username, given.credential) for url in given.urls
+                )
+        return ()
+
     def region_of(self, url: str) -> str | None:
         """Where the lender of this URL says to be: ``ca``, ``de``, or None if it says neither."""
         for known in self._bootstraps.known:

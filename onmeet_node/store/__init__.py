@@ -21,6 +21,7 @@ from onmeet_node.store.home import (
     unlock_kind,
 )
 from onmeet_node.store.keys import DatabaseKey, KeyFile, Keyring, Unlock
+from onmeet_node.store.links import LinkRow
 from onmeet_node.store.outbox import OutboxItem
 from onmeet_node.store.sealing import KdfCost, Passphrase
 from onmeet_node.store.settings import Setting
@@ -36,6 +37,7 @@ __all__ = [
     "KeyFile",
     "Keyring",
     "KnownDevice",
+    "LinkRow",
     "MediaPath",
     "OutboxItem",
     "OwnIdentity",

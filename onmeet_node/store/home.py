@@ -37,6 +37,7 @@ from onmeet_node.store.keys import (
     forget_key,
     make_key,
 )
+from onmeet_node.store.links import Links
 from onmeet_node.store.outbox import Outbox
 from onmeet_node.store.pictures import Pictures
 from onmeet_node.store.settings import Settings
@@ -97,6 +98,7 @@ class Store:
         self.audiences = Audiences(database)
         self.outbox = Outbox(database)
         self.pictures = Pictures(database)
+        self.links = Links(database)
         rows = database.execute("SELECT seed, created FROM identity")
         if len(rows) != 1:
             raise HomeDamaged(str(database.path))

@@ -14,7 +14,9 @@ from onmeet_node.call.events import Identity
 from onmeet_node.calls import Call, MediaWish
 from onmeet_node.errors import OnMeetError
 from onmeet_node.identity.profile import Field
+from onmeet_node.invitation import email_html, email_plain
 from onmeet_node.net.examination import Finding as NodeFinding
+from onmeet_node.sentences import when
 from onmeet_node.web import messages as say
 from onmeet_node.web.page_endpoint import PageEndpoint
 from onmeet_node.web.pages import Page
@@ -47,6 +49,19 @@ class Api:
                 return say.Done(id=n)
             case say.RevokeCode(id=n, label=label):
                 people.codes.revoke(label)
+                return say.Done(id=n)
+            case say.NewLink(id=n):
+                return await self._new_link(message)
+            case say.CloseLink(id=n, link=link):
+                node.guests.links.close(link)
+                return say.Done(id=n)
+            case say.AdmitGuest(id=n, guest=guest, kinds=kinds):
+                wish = MediaWish(endpoint=self._endpoint.on_page(page))
+                identity = Identity(bytes.fromhex(guest))
+                node.guests.admit(identity, kinds=frozenset(kinds), wish=wish)
+                return say.Done(id=n)
+            case say.SendGuestAway(id=n, guest=guest, close_link=close_link):
+                node.guests.deny(Identity(bytes.fromhex(guest)), close_link=close_link)
                 return say.Done(id=n)
             case say.ReadCode(id=n, code=text):
                 code = people.foreign(text)
@@ -134,6 +149,27 @@ class Api:
             case _:
                 pass  # for the shell, or about media
         return None
+
+    async def _new_link(self, wanted: say.NewLink) -> say.LinkMade:
+        made = await self._node.guests.links.new(
+            wanted.title,
+            seconds=wanted.hours * 3_600 or None,
+            once=wanted.once,
+            knock=wanted.knock,
+        )
+        until = when(made["expires"]) if made["expires"] else ""
+        words = {
+            "host": self._node.people.profile()["name"] or "",
+            "title": made["title"],
+            "until": until,
+            "once": wanted.once,
+        }
+        return say.LinkMade(
+            id=wanted.id,
+            link=made["link"],
+            plain=email_plain(made["url"], **words),
+            html=email_html(made["url"], **words),
+        )
 
     def _call(self, call_id: str) -> Call:
         call = self._node.calls.get(CallId(bytes.fromhex(call_id)))

@@ -157,6 +157,46 @@ class NewCode:
 
 
 @attrs.frozen(kw_only=True)
+class NewLink:
+    """Makes a guest link. `hours` 0: until it is closed. Answered with `LinkMade`.
+
+    `once`: for one guest. `knock`: the person admits each guest.
+    """
+
+    id: int = _number()
+    title: str = field(Text(0, MAX_NAME_CHARS), default="")
+    hours: int = field(Integer(0, 366 * 24), default=0)
+    once: bool = field(Flag(), default=True)
+    knock: bool = field(Flag(), default=True)
+
+
+@attrs.frozen(kw_only=True)
+class CloseLink:
+    """Ends a guest link at once."""
+
+    id: int = _number()
+    link: str = field(Text(8, 8, pattern="[0-9a-f]+"))
+
+
+@attrs.frozen(kw_only=True)
+class AdmitGuest:
+    """Lets a guest in, with this page's devices."""
+
+    id: int = _number()
+    guest: str = field(_IDENTITY)
+    kinds: tuple[Kind, ...] = field(Several(Choice(Kind), 1, 2, distinct=True))
+
+
+@attrs.frozen(kw_only=True)
+class SendGuestAway:
+    """Sends a guest away, from the door or out of the call."""
+
+    id: int = _number()
+    guest: str = field(_IDENTITY)
+    close_link: bool = field(Flag(), default=False)
+
+
+@attrs.frozen(kw_only=True)
 class RevokeCode:
     """Ends a contact code at once."""
 
@@ -628,6 +668,49 @@ class Calls:
 
 
 @attrs.frozen(kw_only=True)
+class LinkShown:
+    """A guest link that lets guests in. `url` is the secret itself."""
+
+    link: str = field(Text(8, 8, pattern="[0-9a-f]+"))
+    title: str = field(_NAME)
+    url: str = field(Text(1, 1_024), hidden=True)
+    once: bool = field(Flag())
+    knock: bool = field(Flag())
+    expires: int | None = field(Maybe(_TIME))
+    open: bool = field(Flag())
+    """Whether guests can knock just now."""
+
+
+@attrs.frozen(kw_only=True)
+class GuestShown:
+    """A guest at the door, or in the call."""
+
+    guest: str = field(_IDENTITY)
+    name: str = field(_NAME, hidden=True)
+    title: str = field(_NAME)
+    inside: bool = field(Flag())
+
+
+@attrs.frozen(kw_only=True)
+class Guests:
+    """All guest links, and who came by them. `possible`: whether links can be made now."""
+
+    possible: bool = field(Flag())
+    links: tuple[LinkShown, ...] = field(Several(Nested(LinkShown), 0, 64))
+    guests: tuple[GuestShown, ...] = field(Several(Nested(GuestShown), 0, 128))
+
+
+@attrs.frozen(kw_only=True)
+class LinkMade:
+    """A guest link was made; `plain` and `html` are it for an e-mail."""
+
+    id: int = _number()
+    link: str = field(Text(8, 8, pattern="[0-9a-f]+"))
+    plain: str = field(Text(1, 4_096), hidden=True)
+    html: str = field(Text(1, 8_192), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
 class Over:
     """A call has ended; `sentence` says why and what to try, `detail` what failed exactly."""
 
@@ -878,6 +961,10 @@ FromPage = (
     | UnlockHome
     | NewCode
     | RevokeCode
+    | NewLink
+    | CloseLink
+    | AdmitGuest
+    | SendGuestAway
     | ReadCode
     | DrawQr
     | AddContact
@@ -914,6 +1001,8 @@ FromNode = (
     | Me
     | People
     | Calls
+    | Guests
+    | LinkMade
     | Over
     | News
     | Done

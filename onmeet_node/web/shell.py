@@ -147,7 +147,7 @@ class Shell:
 
     def _show_event(self, node: Node, event: NodeEvent) -> None:
         if isinstance(event, CallEvent):
-            self._refresh(say.Calls)
+            self._refresh(say.Calls, say.Guests)
             if isinstance(event, CallEnded):
                 ended = self._shown.pop(event.call.hex(), None)
                 if ended is not None and event.reason is not EndReason.SUPERSEDED:
@@ -161,7 +161,7 @@ class Shell:
     async def _look(self) -> None:
         while True:
             await trio.sleep(LOOK_SECONDS)
-            self._refresh(say.Home)
+            self._refresh(say.Home, say.Guests)
 
     def _refresh(self, *only: type) -> None:
         """Sends every page what is new among these snapshots (none given: all)."""
@@ -182,6 +182,8 @@ class Shell:
                 made.append(snapshots.me(node))
             if not only or say.People in only:
                 made.append(snapshots.people(node))
+            if not only or say.Guests in only:
+                made.append(snapshots.guests(node))
             if not only or say.Calls in only:
                 calls = snapshots.calls(node, endpoint)
                 self._shown |= {shown.call: shown for shown in calls.calls}

@@ -134,6 +134,34 @@ def _call(node: Node, call: Call, endpoint: PageEndpoint) -> say.CallShown:
     )
 
 
+def guests(node: Node) -> say.Guests:
+    """The guest links, and who came by them."""
+    return say.Guests(
+        possible=node.guests.links.possible(),
+        links=tuple(
+            say.LinkShown(
+                link=link["link"],
+                title=link["title"],
+                url=link["url"],
+                once=link["once"],
+                knock=link["knock"],
+                expires=link["expires"],
+                open=link["open"],
+            )
+            for link in node.guests.links.list()
+        ),
+        guests=tuple(
+            say.GuestShown(
+                guest=guest["guest"],
+                name=guest["name"],
+                title=guest["title"],
+                inside=guest["state"] == "in",
+            )
+            for guest in node.guests.waiting()[:128]
+        ),
+    )
+
+
 def over(shown: say.CallShown, ended: CallEnded) -> say.Over:
     """A call that has just ended, as it was shown last."""
     return say.Over(

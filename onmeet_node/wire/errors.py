@@ -79,3 +79,7 @@ class DescriptionError(RemoteProtocolError):
             "Check this machine's clock, or use another bootstrap."
         )
         self.reason = reason
+
+
+class LinkError(WireError):
+    """A guest link that is none; the message says what to do."""

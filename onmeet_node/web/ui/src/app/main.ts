@@ -4,6 +4,7 @@ import { beginLanguage } from "../i18n/index.js";
 import "./codes.js";
 import "./dialogs.js";
 import "./first-run.js";
+import "./guests.js";
 import "./history.js";
 import "./people.js";
 import "./qr.js";

@@ -72,6 +72,7 @@ export class OmPeople extends OmElement {
             ${contacts.map((one) => this.#contact(one))}
           </ul>`}
       <p class="bad" role="alert">${this.trouble}</p>
+      <om-guests></om-guests>
       <om-add class="card"></om-add>
       <om-codes></om-codes>
       ${blocked.length === 0

@@ -189,13 +189,14 @@ export class OmApp extends OmElement {
   #running() {
     const { home, news } = this.app;
     const stage = this.#stage();
-    if (stage !== null) return html`${this.#banner()}${stage}`;
+    const knocks = html`<om-knocks></om-knocks>`;
+    if (stage !== null) return html`${this.#banner()}${knocks}${stage}`;
     const state = !home?.reachable
       ? t("status.waiting")
       : home.bootstraps === 0
         ? t("status.alone")
         : t("status.reachable");
-    return html`<div class="top">
+    return html`${knocks}<div class="top">
         ${this.#banner()}
         <div class="news" role="log">${news.filter((one) => this.#stands(one)).map((one) => this.#news(one))}</div>
       </div>

@@ -1,8 +1,9 @@
 // Ring tones, made on the spot: no file, and nothing to fetch.
-export type Tone = "ring" | "ring-back";
+export type Tone = "ring" | "ring-back" | "knock";
 
 const PATTERNS: Record<Tone, { hertz: readonly number[]; on: number; every: number; loud: number }> = {
   ring: { hertz: [660, 880], on: 0.9, every: 2.6, loud: 0.16 },
+  knock: { hertz: [330], on: 0.18, every: 0.35, loud: 0.12 },
   "ring-back": { hertz: [425], on: 1, every: 4, loud: 0.05 },
 };
 

@@ -6,6 +6,7 @@ import {
   type Code,
   type FromNode,
   type FromPage,
+  type Guests,
   type Home,
   type Keeper,
   type Me,
@@ -26,6 +27,7 @@ export interface AppState {
   readonly people: readonly Person[];
   readonly codes: readonly Code[];
   readonly calls: readonly CallShown[];
+  readonly guests: Guests;
   readonly over: Over | null;
   readonly news: readonly News[];
 }
@@ -79,6 +81,7 @@ export class Client {
     people: [],
     codes: [],
     calls: [],
+    guests: { t: "guests", possible: false, links: [], guests: [] },
     over: null,
     news: [],
   };
@@ -243,6 +246,9 @@ export class Client {
         break;
       case "calls":
         this.#change({ calls: message.calls });
+        break;
+      case "guests":
+        this.#change({ guests: message });
         break;
       case "over":
         this.#change({ over: message });

@@ -8,6 +8,9 @@ export const MAX_NODE_BYTES = 2097152;
 /** What opens the home at each start. */
 export type Keeper = "passphrase" | "keyring" | "key-file";
 
+/** A kind of media that a call carries. */
+export type Kind = "audio" | "video";
+
 /** What may be done about a person. */
 export type PersonAction = "accept" | "ignore" | "block" | "unblock" | "remove" | "mark-verified" | "favourite" | "no-favourite";
 
@@ -22,9 +25,6 @@ export type Busy = "tell" | "hide";
 
 /** The fields of a profile. */
 export type Field = "name" | "country" | "phone" | "email" | "picture";
-
-/** A kind of media that a call carries. */
-export type Kind = "audio" | "video";
 
 /** What may be done about a call. */
 export type CallAction = "decline" | "silence" | "hang-up" | "move-here" | "restart-media";
@@ -138,6 +138,25 @@ export interface CallShown {
   peer_media: PeerMedia | null;
 }
 
+/** A guest link that lets guests in. `url` is the secret itself. */
+export interface LinkShown {
+  link: string;
+  title: string;
+  url: string;
+  once: boolean;
+  knock: boolean;
+  expires: number | null;
+  open: boolean;
+}
+
+/** A guest at the door, or in the call. */
+export interface GuestShown {
+  guest: string;
+  name: string;
+  title: string;
+  inside: boolean;
+}
+
 /** An ended call, as `history.list` tells it. `report`: the ICE report as JSON. */
 export interface PastCall {
   call: string;
@@ -232,6 +251,42 @@ export interface RevokeCode {
   t: "revoke-code";
   id: number;
   label: string;
+}
+
+/** Makes a guest link. `hours` 0: until it is closed. Answered with `LinkMade`.
+ *
+ * `once`: for one guest. `knock`: the person admits each guest.
+ */
+export interface NewLink {
+  t: "new-link";
+  id: number;
+  title?: string;
+  hours?: number;
+  once?: boolean;
+  knock?: boolean;
+}
+
+/** Ends a guest link at once. */
+export interface CloseLink {
+  t: "close-link";
+  id: number;
+  link: string;
+}
+
+/** Lets a guest in, with this page's devices. */
+export interface AdmitGuest {
+  t: "admit-guest";
+  id: number;
+  guest: string;
+  kinds: Kind[];
+}
+
+/** Sends a guest away, from the door or out of the call. */
+export interface SendGuestAway {
+  t: "send-guest-away";
+  id: number;
+  guest: string;
+  close_link?: boolean;
 }
 
 /** Whose code is this? Answered with `CodeRead`, or `Refused` saying what is wrong with it. */
@@ -457,6 +512,10 @@ export type FromPage =
   | UnlockHome
   | NewCode
   | RevokeCode
+  | NewLink
+  | CloseLink
+  | AdmitGuest
+  | SendGuestAway
   | ReadCode
   | DrawQr
   | AddContact
@@ -533,6 +592,23 @@ export interface People {
 export interface Calls {
   t: "calls";
   calls: CallShown[];
+}
+
+/** All guest links, and who came by them. `possible`: whether links can be made now. */
+export interface Guests {
+  t: "guests";
+  possible: boolean;
+  links: LinkShown[];
+  guests: GuestShown[];
+}
+
+/** A guest link was made; `plain` and `html` are it for an e-mail. */
+export interface LinkMade {
+  t: "link-made";
+  id: number;
+  link: string;
+  plain: string;
+  html: string;
 }
 
 /** A call has ended; `sentence` says why and what to try, `detail` what failed exactly. */
@@ -717,6 +793,8 @@ export type FromNode =
   | Me
   | People
   | Calls
+  | Guests
+  | LinkMade
   | Over
   | News
   | Done

@@ -1,0 +1,145 @@
+"""A guest without a browser: what the guest page does, up to the media (PROTOCOL, "Guests").
+
+For the audit, the load, and the tests of both sides of a door.
+"""
+
+from __future__ import annotations
+
+import secrets
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+
+from onmeet_node.wire import codec
+from onmeet_node.wire.frames import FrameDecoder
+from onmeet_node.wire.link import GuestLink, guest_prologue, parse_link
+from onmeet_node.wire.messages import Bye, Message, Ping, Pong, Welcome
+from onmeet_node.wire.noise import CipherState, Handshake
+
+M = TypeVar("M")
+
+
+class DoorClosed(Exception):
+    """The gateway or the host closed the line, with the WebSocket's close code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"the door was closed with {code}")
+        self.code = code
+
+
+class GuestLine:
+    """One sealed channel of a guest."""
+
+    def __init__(self, socket: WebSocketConnection, link: GuestLink) -> None:
+        self.link = link
+        self.welcome: Welcome
+        self._socket = socket
+        self._send: CipherState
+        self._receive: CipherState
+
+    async def shake_hands(self) -> None:
+        """Opens the channel; the host is proven by its key in the link."""
+        noise = Handshake.initiate_nkpsk0(
+            self.link.key, self.link.psk, guest_prologue(self.link.door), secrets.token_bytes(32)
+        )
+        await self.send_frame(self.link.door)
+        await self.send_frame(noise.write_message())
+        frames = list(FrameDecoder().feed(noise.read_message(await self.receive_frame())))
+        welcome = codec.decode(frames[0])
+        assert isinstance(welcome, Welcome), "a host welcomes"
+        self.welcome = welcome
+        self._send, self._receive = noise.split()
+
+    async def receive_frame(self) -> bytes:
+        """One WebSocket message, as it came. Raises `DoorClosed`."""
+        try:
+            message = await self._socket.get_message()
+        except ConnectionClosed as closed:
+            raise DoorClosed(closed.reason.code if closed.reason else 1006) from None
+        assert isinstance(message, bytes), "frames are binary"
+        return message
+
+    async def send_frame(self, frame: bytes) -> None:
+        """One WebSocket message, as it is. Raises `DoorClosed`."""
+        try:
+            await self._socket.send_message(frame)
+        except ConnectionClosed as closed:
+            raise DoorClosed(closed.reason.code if closed.reason else 1006) from None
+
+    def seal(self, message: Message) -> bytes:
+        """The frame that carries this message, and must be the next one sent."""
+        return self._send.encrypt(b"", codec.encode(message))
+
+    async def say(self, message: Message) -> None:
+        """Sends one message. Raises `DoorClosed`."""
+        await self.send_frame(self.seal(message))
+
+    async def hear(self) -> Message:
+        """The next message that is not the channel's own. Raises `DoorClosed`."""
+        while True:
+            message = codec.decode(self._receive.decrypt(b"", await self.receive_frame()))
+            match message:
+                case Ping(n=n):
+                    await self.say(Pong(n=n))
+                case Pong():
+                    continue
+                case Bye():
+                    await self.say(Bye(reason="bye"))
+                    return message
+                case _:
+                    return message
+
+    async def hear_one(self, kind: type[M]) -> M:
+        """The next message of this type, passing over others."""
+        while not isinstance(message := await self.hear(), kind):
+            if isinstance(message, Bye):
+                raise DoorClosed(4410)
+        return message
+
+
+@asynccontextmanager
+async def open_line(
+    url: str, *, trust: ssl.SSLContext | None = None, shake: bool = True
+) -> AsyncIterator[GuestLine]:
+    """Opens a guest link as a page would. `shake` False: the WebSocket alone.
+
+    Raises `DoorClosed`, and what `trio_websocket` raises when nobody listens.
+    """
+    link = parse_link(url)
+    origin = url.partition("/j#")[0]
+    parts = urlsplit(origin)
+    assert parts.hostname is not None, "links have hosts"
+    host, secure = parts.hostname, parts.scheme == "https"
+    tcp = await trio.open_tcp_stream(host, parts.port or (443 if secure else 80))
+    stream: trio.SocketStream | trio.SSLStream[trio.SocketStream] = tcp
+    if secure:
+        context = trust or ssl.create_default_context()
+        stream = trio.SSLStream(tcp, context, server_hostname=host, https_compatible=True)
+    try:
+        async with trio.open_nursery() as nursery:
+            socket = await wrap_client_stream(
+                nursery,
+                stream,
+                parts.netloc,
+                "/door",
+                extra_headers=[(b"Origin", origin.encode())],
+            )
+            line = GuestLine(socket, link)
+            if shake:
+                with trio.fail_after(15):
+                    await line.shake_hands()
+            yield line
+            nursery.cancel_scope.cancel()
+    except* DoorClosed as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
+    finally:
+        # NOTE: the library leaves it open when the other side closes first.
+        await trio.aclose_forcefully(tcp)

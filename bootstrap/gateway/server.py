@@ -1,0 +1,370 @@
+"""HTTPS for guests: the page's files, and a WebSocket that is joined to a host's stream.
+
+The gateway copies frames and understands none. Nothing of a guest is kept but counts by address,
+for as long as they are here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import ipaddress
+import mimetypes
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, cast
+
+import trio
+from hypercorn.config import Config as ServerConfig
+from hypercorn.trio import serve
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from bootstrap.config import GuestsConfig
+from bootstrap.errors import ConfigError, Exhausted, StartFailed
+from bootstrap.gateway.doors import Doors, NoSuchDoor
+from bootstrap.limits import Caps, Quota, Rate, RateLimit
+from onmeet_node.net.origin import prefix_of
+from onmeet_node.net.streams import Stream
+from onmeet_node.wire.errors import RemoteProtocolError
+from onmeet_node.wire.frames import MAX_FRAME_BYTES, FrameDecoder, encode_frame
+from onmeet_node.wire.link import DOOR_ID_BYTES
+
+GOING_AWAY, TOO_BIG = 1001, 1009
+MALFORMED, NO_DOOR, TOO_SLOW, HOST_GONE, TOO_MANY = 4400, 4404, 4408, 4410, 4429
+
+STOP_SECONDS = 2.0
+"""For guests to hear that the gateway stops."""
+MAX_REQUEST_BYTES = 16 * 1024
+"""Of a request's head."""
+
+_PAGES = {"j": "j.html", "e": "e.html"}
+_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "media-src 'self' blob:; connect-src 'self'; worker-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors {ancestors}; require-trusted-types-for 'script'; "
+    "trusted-types lit-html"
+)
+_COMMON = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": (
+        "camera=(self), microphone=(self), display-capture=(self), autoplay=(self), "
+        "fullscreen=(self), picture-in-picture=(self), screen-wake-lock=(self), geolocation=(), "
+        "browsing-topics=()"
+    ),
+}
+
+
+class Gateway:
+    """The routes. `files`: the guest page as it was built, by path."""
+
+    def __init__(self, config: GuestsConfig, doors: Doors, files: Mapping[str, bytes]) -> None:
+        self._config = config
+        self._doors = doors
+        self._files = files
+        self.origin = config.origin
+        self._guests = Quota(
+            Caps(config.max_guests, config.guests_per_network, config.guests_per_network), "guests"
+        )
+        self._tries = RateLimit(
+            Rate(per_minute=config.tries_per_minute, burst=config.tries_burst), trio.current_time
+        )
+        self._stopping = trio.Event()
+        self._went = trio.Event()
+        self.on_left: Callable[[], None] = lambda: None
+        """Called when a guest has gone: what was theirs is to be forgotten."""
+        self.app = Starlette(
+            routes=[
+                WebSocketRoute("/door", self._door),
+                Route("/{path:path}", self._file, methods=["GET"]),
+            ]
+        )
+
+    @property
+    def guests(self) -> int:
+        """How many WebSockets are open."""
+        return self._guests.held
+
+    @property
+    def doors(self) -> int:
+        """How many doors are open."""
+        return len(self._doors)
+
+    @property
+    def tries(self) -> RateLimit:
+        """What remembers how often an address came lately."""
+        return self._tries
+
+    async def empty(self) -> None:
+        """Returns when no guest is left."""
+        while self.guests:
+            await self._went.wait()
+
+    def stop(self) -> None:
+        """Tells every guest that the gateway goes away."""
+        self._stopping.set()
+
+    # ── the page ────────────────────────────────────────────────────────────────────────────────
+    async def _file(self, request: Request) -> Response:
+        await trio.lowlevel.checkpoint()
+        asked = request.path_params["path"]
+        name = _PAGES.get(asked, asked)
+        content = self._files.get(name)
+        if content is None:
+            return Response("There is nothing here.", status_code=404, headers=_COMMON)
+        headers = dict(_COMMON)
+        if self.origin.startswith("https://"):
+            headers["strict-transport-security"] = "max-age=31536000"
+        if asked in _PAGES:
+            allowed = " ".join(self._config.embed_allow) if asked == "e" else ""
+            headers["content-security-policy"] = _CSP.format(ancestors=allowed or "'none'")
+            headers["cache-control"] = "no-cache"
+            headers["cross-origin-opener-policy"] = "same-origin"
+        elif name.startswith("assets/"):
+            headers["cache-control"] = "public, max-age=31536000, immutable"
+            headers["cross-origin-resource-policy"] = "same-origin"
+        else:
+            headers["cache-control"] = "no-cache"
+            headers["cross-origin-resource-policy"] = "cross-origin"
+        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        headers["etag"] = tag
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return Response(content, media_type=kind, headers=headers)
+
+    # ── the door ────────────────────────────────────────────────────────────────────────────────
+    async def _door(self, guest: WebSocket) -> None:
+        if guest.headers.get("origin", self.origin) != self.origin:
+            await guest.close(1008)  # before it is accepted: the browser sees a 403
+            return
+        prefix = prefix_of(_address(guest, self._config.behind_proxy))
+        if not self._tries.allow(prefix):
+            await guest.accept()
+            await guest.close(TOO_MANY)
+            return
+        await guest.accept()
+        code = TOO_MANY
+        with contextlib.suppress(Exhausted), self._guests.holding(prefix, prefix):
+            code = await self._attend(guest)
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect, trio.BrokenResourceError):
+            await guest.close(code)
+        self._went.set()
+        self._went = trio.Event()
+        self.on_left()
+
+    async def _attend(self, guest: WebSocket) -> int:
+        """One guest from the door's id to the end; gives the close code."""
+        codes: list[int] = []
+        async with trio.open_nursery() as nursery:
+
+            async def stopping() -> None:
+                await self._stopping.wait()
+                codes.append(GOING_AWAY)
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(stopping)
+            codes.append(await self._pass_through(guest))
+            nursery.cancel_scope.cancel()
+        return codes[0]
+
+    async def _pass_through(self, guest: WebSocket) -> int:
+        name: bytes | None = None
+        with trio.move_on_after(self._config.name_seconds) as patience:
+            try:
+                name = await _receive(guest)
+            except WebSocketDisconnect:
+                return 1000
+        if patience.cancelled_caught:
+            return TOO_SLOW
+        if name is None or len(name) != DOOR_ID_BYTES:
+            return MALFORMED
+        try:
+            async with self._doors.enter(name) as (stream, gone):
+                return await self._join(guest, stream, gone)
+        except NoSuchDoor:
+            return NO_DOOR
+        except Exhausted:
+            return TOO_MANY
+
+    async def _join(self, guest: WebSocket, stream: Stream, gone: trio.Event) -> int:
+        """Copies both ways, one frame in hand each way, until one side ends."""
+        ends: list[int] = []
+        async with trio.open_nursery() as nursery:
+
+            def end(code: int) -> None:
+                ends.append(code)
+                nursery.cancel_scope.cancel()
+
+            async def inwards() -> None:
+                end(await self._from_guest(guest, stream))
+
+            async def outwards() -> None:
+                end(await self._to_guest(guest, stream))
+
+            async def watch() -> None:
+                await gone.wait()
+                end(HOST_GONE)
+
+            for task in (inwards, outwards, watch):
+                nursery.start_soon(task)
+        return ends[0]
+
+    async def _from_guest(self, guest: WebSocket, stream: Stream) -> int:
+        pace = _Pace(self._config.bytes_per_second)
+        while True:
+            try:
+                frame = await _receive(guest)
+            except WebSocketDisconnect:
+                return 1000
+            if frame is None:
+                return MALFORMED
+            if len(frame) > MAX_FRAME_BYTES:
+                return TOO_BIG
+            await pace.take(len(frame))
+            with trio.move_on_after(self._config.write_seconds) as limit:
+                try:
+                    await stream.send_all(encode_frame(frame))
+                except (trio.BrokenResourceError, trio.ClosedResourceError):
+                    return HOST_GONE
+            if limit.cancelled_caught:
+                return TOO_SLOW
+
+    async def _to_guest(self, guest: WebSocket, stream: Stream) -> int:
+        pace = _Pace(self._config.bytes_per_second)
+        decoder = FrameDecoder()
+        try:
+            while data := await stream.receive_some():
+                for frame in decoder.feed(data):
+                    await pace.take(len(frame))
+                    with trio.move_on_after(self._config.write_seconds) as limit:
+                        await guest.send_bytes(frame)
+                    if limit.cancelled_caught:
+                        return TOO_SLOW
+        except (WebSocketDisconnect, RuntimeError):
+            return 1000
+        except (RemoteProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
+            return HOST_GONE
+        return HOST_GONE
+
+
+class _Pace:
+    """Lets so many bytes a second through, two seconds' worth at once; more wait."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._free_at = trio.current_time() - 2.0
+
+    async def take(self, size: int) -> None:
+        """Returns when the sender may go on. Who waits does not read, and its peer feels it."""
+        now = trio.current_time()
+        self._free_at = max(self._free_at, now - 2.0) + size / self._rate
+        if self._free_at > now:
+            await trio.sleep(self._free_at - now)
+
+
+async def _receive(guest: WebSocket) -> bytes | None:
+    """The next message; None for text."""
+    content = await guest.receive()
+    if content["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(content.get("code", 1005))
+    data: bytes | None = content.get("bytes")
+    return data
+
+
+def _address(guest: WebSocket, proxies: tuple[str, ...]) -> str | None:
+    """Where a guest comes from; what a trusted proxy says of it, if it comes through one."""
+    client = guest.client.host if guest.client else None
+    if client in proxies:
+        told = guest.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        with contextlib.suppress(ValueError):
+            return str(ipaddress.ip_address(told))
+    return client
+
+
+class _HostGuard:
+    """Answers only to the gateway's own name: whatever else leads here is no guest's browser."""
+
+    def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
+        self._app = app
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in {"http", "websocket"}:
+            hosts = [value for name, value in scope["headers"] if name == b"host"]
+            expected = self._gateway.origin.partition("://")[2].encode()
+            if hosts and hosts != [expected]:
+                if scope["type"] == "http":
+                    await Response("Not the name of this gateway.", 421)(scope, receive, send)
+                else:
+                    await send({"type": "websocket.close", "code": 1008})
+                return
+        await self._app(scope, receive, send)
+
+
+@asynccontextmanager
+async def open_gateway(
+    config: GuestsConfig, doors: Doors, files: Mapping[str, bytes]
+) -> AsyncIterator[Gateway]:
+    """Serves guests while the block runs. Raises `ConfigError` and `StartFailed`."""
+    gateway = Gateway(config, doors, files)
+    sockets = [_listen(where) for where in config.listen]
+    if not gateway.origin:
+        host, port = sockets[0].getsockname()[:2]
+        gateway.origin = f"http://{host}:{port}"
+    server = ServerConfig()
+    server.bind = [f"fd://{one.detach()}" for one in sockets]
+    if config.certificate:
+        _check_certificate(config)
+        server.certfile, server.keyfile = config.certificate, config.key
+    server.accesslog = server.errorlog = None
+    server.include_server_header = False
+    server.graceful_timeout = 1.0
+    server.keep_alive_timeout = 10.0
+    server.read_timeout = None
+    server.h11_max_incomplete_size = MAX_REQUEST_BYTES
+    server.websocket_max_message_size = MAX_FRAME_BYTES
+    server.websocket_ping_interval = config.ping_seconds
+    stop = trio.Event()
+    app = cast("Any", _HostGuard(gateway.app, gateway))  # hypercorn's and starlette's ASGI differ
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(serve, app, server, shutdown_trigger=stop.wait, mode="asgi"))
+        try:
+            yield gateway
+        finally:
+            gateway.stop()
+            with trio.CancelScope(shield=True), trio.move_on_after(STOP_SECONDS):
+                await gateway.empty()
+            stop.set()
+            nursery.cancel_scope.cancel()
+
+
+def _listen(where: str) -> socket.socket:
+    host, _, port = where.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host.strip("[]"), int(port)), family=family, backlog=256)
+    except (OSError, ValueError) as error:
+        raise StartFailed(
+            f"Cannot listen for guests on {where}: {error}. Choose another address in [guests], or "
+            "stop the program that uses it."
+        ) from error
+
+
+def _check_certificate(config: GuestsConfig) -> None:
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            config.certificate, config.key
+        )
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"[guests] certificate and key cannot be used: {error}. Name a PEM chain and its key."
+        ) from error

@@ -1,0 +1,206 @@
+"""``onmeet invite``, ``guests``, ``admit``, ``deny``: people who join from a browser by a link."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from onmeet_node.cli.client import ask
+from onmeet_node.cli.common import home_option, json_option, media_options, show, table, wish
+from onmeet_node.sentences import when
+
+_UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+MAX_SECONDS = 366 * 86_400
+
+
+class _Span(click.ParamType):  # type: ignore[type-arg]  # click 8.1 and 8.2 differ
+    """A length of time in seconds, or None for no end."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        if value is None or isinstance(value, int):
+            return value
+        if value == "never":
+            return None
+        match = re.fullmatch(r"(\d{1,6})([mhdw])", value)
+        seconds = int(match[1]) * _UNITS[match[2]] if match else 0
+        if not 60 <= seconds <= MAX_SECONDS:
+            self.fail(
+                f"{value!r} is no time to expire after: write 30m, 2h, 7d or 4w, at most a year, "
+                "or never",
+                param,
+                ctx,
+            )
+        return seconds
+
+
+@click.group("invite", invoke_without_command=True)
+@click.option("--name", default="", help="What the call is about; guests see it.")
+@click.option(
+    "--expires",
+    type=_Span(),
+    default="7d",
+    show_default=True,
+    help="How long it works: 30m, 2h, 7d, 4w or never.",
+)
+@click.option(
+    "--once/--room",
+    default=True,
+    help="For one guest, once (default); or for as many as come, again and again.",
+)
+@click.option(
+    "--require-knock/--let-in",
+    default=True,
+    help="You admit each guest (default); or everyone with the link comes in.",
+)
+@click.option("--qr", is_flag=True, help="Also draw a QR code.")
+@click.option("--email-snippet", is_flag=True, help="Also write it for an e-mail, plain and HTML.")
+@home_option
+@json_option
+@click.pass_context
+def invite_command(
+    ctx: click.Context,
+    home: Path,
+    name: str,
+    expires: int | None,
+    *,
+    once: bool,
+    require_knock: bool,
+    qr: bool,
+    email_snippet: bool,
+    as_json: bool,
+) -> None:
+    """Makes a link by which somebody joins a call from a browser, without an account.
+
+    It works while your node runs. Close it with: onmeet invite close
+    """
+    if ctx.invoked_subcommand is not None:
+        ctx.obj = (home, as_json)
+        return
+    result = ask(home, "invite.new", title=name, seconds=expires, once=once, knock=require_knock)
+    if email_snippet:
+        from onmeet_node.invitation import email_html, email_plain
+
+        until = when(result["expires"]) if result["expires"] else ""
+        facts = {"host": result["host"] or "", "title": result["title"], "until": until}
+        result["email_plain"] = email_plain(result["url"], **facts, once=once)
+        result["email_html"] = email_html(result["url"], **facts, once=once)
+
+    def text(made: dict[str, Any]) -> None:
+        click.echo(made["url"])
+        if qr:
+            from onmeet_node.identity.code import qr_terminal
+
+            click.echo(qr_terminal(made["url"]))
+        if email_snippet:
+            click.echo(f"\n--- plain ---\n{made['email_plain']}")
+            click.echo(f"--- html ---\n{made['email_html']}")
+        until = f"until {when(made['expires'])}" if made["expires"] else "until you close it"
+        who = "one guest" if made["once"] else "guests"
+        how = (
+            "They knock; let them in with: onmeet admit"
+            if made["knock"]
+            else "Everyone with it comes in."
+        )
+        click.echo(
+            f"\nLets {who} in {until}, while your node runs. {how}\n"
+            f"Take it back with: onmeet invite close {made['link']}",
+            err=True,
+        )
+
+    show(result, as_json=as_json, text=text)
+
+
+@invite_command.command("list")
+@home_option
+@json_option
+def invite_list(home: Path, *, as_json: bool) -> None:
+    """The links that let guests in."""
+
+    def text(result: list[dict[str, Any]]) -> None:
+        table(
+            "Guest links",
+            ("id", "about", "for", "until", "now", "link"),
+            (
+                (
+                    row["link"],
+                    row["title"],
+                    ("one guest" if row["once"] else "everyone")
+                    + ("" if row["knock"] else ", let in"),
+                    when(row["expires"]) if row["expires"] else "you close it",
+                    "open" if row["open"] else row["trouble"] or "not open yet",
+                    row["url"],
+                )
+                for row in result
+            ),
+            empty="No guest links. Make one with: onmeet invite",
+        )
+
+    show(ask(home, "invite.list"), as_json=as_json, text=text)
+
+
+@invite_command.command("close")
+@click.argument("link")
+@home_option
+@json_option
+def invite_close(home: Path, link: str, *, as_json: bool) -> None:
+    """Closes LINK (its id or what it is about) at once; who waits at it is told."""
+    show(
+        ask(home, "invite.close", label=link),
+        as_json=as_json,
+        text=lambda made: click.echo(f"The link {made['link']} no longer works."),
+    )
+
+
+@click.command("guests")
+@home_option
+@json_option
+def guests_command(home: Path, *, as_json: bool) -> None:
+    """Who knocks, and who is in."""
+
+    def text(result: list[dict[str, Any]]) -> None:
+        table(
+            "Guests",
+            ("name", "state", "link", "id"),
+            (
+                (row["name"], row["state"], row["title"] or row["link"], row["guest"][-8:])
+                for row in result
+            ),
+            empty="No guest is at the door.",
+        )
+
+    show(ask(home, "guests"), as_json=as_json, text=text)
+
+
+@click.command("admit")
+@click.argument("who", default="")
+@media_options
+@home_option
+@json_option
+def admit_command(home: Path, who: str, *, as_json: bool, **media: Any) -> None:
+    """Lets in the guest who knocks; WHO is a name or an id, if several do."""
+    show(
+        ask(home, "guests.admit", who=who, **wish(**media)),
+        as_json=as_json,
+        text=lambda guest: click.echo(f"{guest['name']} comes in."),
+    )
+
+
+@click.command("deny")
+@click.argument("who", default="")
+@click.option("--close-link", is_flag=True, help="Also close the link that they came by.")
+@home_option
+@json_option
+def deny_command(home: Path, who: str, *, close_link: bool, as_json: bool) -> None:
+    """Sends a guest away, from the door or out of the call."""
+    show(
+        ask(home, "guests.deny", who=who, close_link=close_link),
+        as_json=as_json,
+        text=lambda guest: click.echo(f"{guest['name']} was sent away."),
+    )

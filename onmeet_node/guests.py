@@ -1,0 +1,525 @@
+"""Guests of this node: they knock, are let in or not, and are forgotten (PROTOCOL, "Guests").
+
+To the calls a guest is somebody with one device, a name for the visit in place of an identity, and
+a sealed channel that came through a door.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol, get_args
+
+import trio
+
+from onmeet_node.call.events import Device, Identity
+from onmeet_node.calls import Call, CallBook, MediaWish
+from onmeet_node.errors import OnMeetError
+from onmeet_node.events import CallEnded, Hub, Knocked, KnockOver, NodeEvent, StateChanged
+from onmeet_node.identity.guest import RANDOM_BYTES, guest_id, is_guest
+from onmeet_node.identity.text import clean_text
+from onmeet_node.links import Gate, Link, Links
+from onmeet_node.net.doors import GuestStream
+from onmeet_node.net.errors import ChannelEnded
+from onmeet_node.net.guest_channel import accept_guest
+from onmeet_node.net.handshake import SeenEphemerals
+from onmeet_node.net.signaling import Channel, End
+from onmeet_node.net.turn import TurnServer
+from onmeet_node.reach import Reacher
+from onmeet_node.store import Store
+from onmeet_node.wire import messages as m
+from onmeet_node.wire.errors import RemoteProtocolError
+from onmeet_node.wire.messages import CallId, CallMessage, Card, Kind, Message
+
+log = logging.getLogger(__name__)
+
+HANDSHAKE_SECONDS = 10.0
+PATIENCE = 600.0
+"""Until a guest who does not knock, or whom nobody lets in, is sent away."""
+COMING_SECONDS = 20.0
+"""For a guest who was let in to begin the call."""
+REJOIN_SECONDS = 45.0
+"""For a guest whose line broke to come back; the call's own patience is about as long."""
+LEND_SECONDS = 3.0
+"""For the bootstrap to lend TURN credentials of the guest's own."""
+MAX_VISITS = 64
+"""Guests at all doors of this node together; each costs a sealed channel."""
+MAX_AT_ONE_LINK = 32
+MAX_NAME_CHARS = 40
+"""Of a guest, as shown."""
+LOOK_SECONDS = 5.0
+"""Between looks whether somebody is there to see who knocks."""
+NAMELESS = "Guest"
+
+
+class HostInCall(OnMeetError):
+    """Nobody can be let in while another call is on."""
+
+
+class NoSuchGuest(OnMeetError):
+    """No single guest is meant."""
+
+
+class Calls(Protocol):
+    """The part of `caller.Caller` that guests need."""
+
+    calls: CallBook
+
+    def message(self, peer: Identity, device: Device, message: CallMessage) -> None:
+        """A call message arrived."""
+        ...
+
+    def device_lost(self, peer: Identity, device: Device) -> None:
+        """The sealed channel to a device is gone."""
+        ...
+
+    def expect(self, peer: Identity, kinds: frozenset[Kind], wish: MediaWish) -> None:
+        """The next invite of this peer is taken at once."""
+        ...
+
+    def expect_no_more(self, peer: Identity) -> None:
+        """They were sent away."""
+        ...
+
+    def broke(self, call: Call) -> None:
+        """Somebody altered what came over the peer's channel."""
+        ...
+
+
+class House(Gate, Protocol):
+    """What guests need of the network; `network.Network` is the real one."""
+
+    async def lend_turn(self) -> tuple[TurnServer, ...]:
+        """Credentials for one guest's call, and no other's. Raises nothing: there may be none."""
+        ...
+
+
+class Visit:
+    """One sealed channel of a guest."""
+
+    def __init__(self, identity: Identity, link: Link, channel: Channel) -> None:
+        self.identity = identity
+        self.link = link
+        self.channel = channel
+        self.name = ""
+        """Empty until they knock."""
+        self.told: m.WaitState | None = None
+        self.guest: Guest | None = None
+        """Set when they were let in."""
+        self.patience = trio.CancelScope(deadline=trio.current_time() + PATIENCE)
+        self.outcome = "left"
+
+    def say(self, message: Message) -> bool:
+        """Sends; False if the channel has ended."""
+        try:
+            self.channel.send(message)
+        except ChannelEnded:
+            return False
+        return True
+
+
+class Guest:
+    """Somebody who was let in, until their call is over."""
+
+    def __init__(self, visit: Visit, servers: tuple[TurnServer, ...]) -> None:
+        self.identity = visit.identity
+        self.device = visit.channel.device
+        self.name = visit.name
+        self.link = visit.link
+        self.ticket = secrets.token_bytes(m.TICKET_BYTES)
+        self.servers = tuple(
+            m.TurnServer(url=s.url, username=s.username, credential=s.credential)
+            for s in servers[: m.MAX_SERVERS]
+        )
+        self.call: CallId | None = None
+        self.visit: Visit | None = visit
+        """Their channel, if there is one now."""
+        self.back = trio.Event()
+
+    def admit(self) -> m.Admit:
+        """What they are told."""
+        return m.Admit(guest=self.identity, ticket=self.ticket, servers=self.servers)
+
+
+class Guests:
+    """Everybody who came through a door of this node. Live in `run`."""
+
+    def __init__(
+        self,
+        store: Store,
+        house: House,
+        hub: Hub[NodeEvent],
+        *,
+        now: Callable[[], int],
+        card: Callable[[], Card],
+        wish: Callable[[], MediaWish],
+    ) -> None:
+        """`card`: as everyone sees it. `wish`: what a call sends that nobody was asked about."""
+        self._house = house
+        self._hub = hub
+        self._card = card
+        self._wish = wish
+        self._calls: Calls | None = None
+        self._seen = SeenEphemerals()
+        self._visits: dict[Identity, Visit] = {}
+        self._admitted: dict[Identity, Guest] = {}
+        self._coming: set[Identity] = set()
+        self._nursery: trio.Nursery | None = None
+        self._gone = trio.Event()
+        self.links = Links(store, house, hub, now=now, serve=self.serve, send_away=self._send_away)
+
+    def connect(self, calls: Calls) -> None:
+        """Names who carries the calls of guests; before `run`."""
+        self._calls = calls
+
+    @property
+    def _caller(self) -> Calls:
+        assert self._calls is not None, "connected when the node is put together"
+        return self._calls
+
+    async def run(self) -> None:
+        """Lets guests knock at every link, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self.links.run)
+            nursery.start_soon(self._follow_calls)
+            nursery.start_soon(self._keep_told)
+            await trio.sleep_forever()
+
+    # ── what a person does ──────────────────────────────────────────────────────────────────────
+    def waiting(self) -> list[dict[str, Any]]:
+        """Who knocks, and who is in a call, for the command line and the app."""
+        knocking = [v for v in self._visits.values() if v.name and v.guest is None]
+        return [
+            {
+                "guest": identity.hex(),
+                "name": name,
+                "link": link.id,
+                "title": link.row.title,
+                "state": state,
+            }
+            for identity, name, link, state in [
+                *((g.identity, g.name, g.link, "in") for g in self._admitted.values()),
+                *((v.identity, v.name, v.link, "knocking") for v in knocking),
+            ]
+        ]
+
+    def who(self, text: str, states: frozenset[str] = frozenset({"in", "knocking"})) -> Identity:
+        """The guest meant by a name, or by the start or end of an id; the only one if none is said.
+
+        Raises `NoSuchGuest`.
+        """
+        here = [guest for guest in self.waiting() if guest["state"] in states]
+        chosen = [
+            guest
+            for guest in here
+            if not text
+            or guest["name"] == text
+            or (len(text) >= 4 and guest["guest"].startswith(text))
+            or (len(text) >= 4 and guest["guest"].endswith(text))
+        ]
+        if len(chosen) != 1:
+            raise NoSuchGuest(
+                "No guest is at the door."
+                if not here
+                else "Several guests are there; name one by its id. See: onmeet guests"
+                if not text
+                else f"No single guest is called {text!r}. See: onmeet guests"
+            )
+        return Identity(bytes.fromhex(chosen[0]["guest"]))
+
+    def describe(self, identity: Identity) -> dict[str, Any]:
+        """One of `waiting`. Raises `NoSuchGuest`."""
+        for guest in self.waiting():
+            if guest["guest"] == identity.hex():
+                return guest
+        raise NoSuchGuest("That guest has gone.")
+
+    def admit(
+        self,
+        identity: Identity,
+        *,
+        kinds: frozenset[Kind] = frozenset(Kind),
+        wish: MediaWish | None = None,
+    ) -> None:
+        """Lets a guest in who knocks. Raises `NoSuchGuest`, and `HostInCall`."""
+        visit = self._visits.get(identity)
+        if visit is None or not visit.name or visit.guest is not None:
+            raise NoSuchGuest("That guest has gone, or is in already.")
+        if self._occupied():
+            raise HostInCall(
+                "You are in a call. End it first; the guest waits, and sees that you are busy."
+            )
+        assert self._nursery is not None, "guests come while it runs"
+        self._coming.add(identity)
+        visit.patience.deadline = math.inf
+        self._nursery.start_soon(self._let_in, visit, kinds, wish or self._wish())
+
+    def deny(self, identity: Identity, *, close_link: bool = False) -> None:
+        """Sends a guest away: from the door, or out of the call. Raises `NoSuchGuest`."""
+        guest, visit = self._admitted.get(identity), self._visits.get(identity)
+        if guest is None and visit is None:
+            raise NoSuchGuest("That guest has gone already.")
+        if guest is not None:
+            if guest.visit is not None:
+                guest.visit.say(m.Deny(reason=m.DenyReason.REMOVED))
+            call = self._caller.calls.get(guest.call) if guest.call is not None else None
+            if call is not None:
+                call.hang_up()
+            else:
+                self._forget(guest)
+        elif visit is not None:
+            self._deny(visit, m.DenyReason.DENIED)
+        if close_link:
+            self.links.end((guest or visit).link)  # type: ignore[union-attr]
+
+    def name_of(self, identity: Identity) -> str | None:
+        """What a guest who was let in calls themselves."""
+        guest = self._admitted.get(identity)
+        return guest.name if guest is not None else None
+
+    # ── caller.Reach, for guests ────────────────────────────────────────────────────────────────
+    async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
+        """Calls `found` when the guest is back, if they come back in time."""
+        guest = self._admitted.get(peer)
+        if guest is None:
+            return
+        with trio.move_on_after(REJOIN_SECONDS):
+            while guest.visit is None:
+                await guest.back.wait()
+            found(guest.device)
+
+    def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:
+        """Hands a message to the guest's channel; False if there is none."""
+        del device  # a guest has one
+        guest = self._admitted.get(peer)
+        return guest is not None and guest.visit is not None and guest.visit.say(message)
+
+    def binding(self, peer: Identity) -> bytes:
+        """What the authentication string is bound to: the link's key and the guest's name."""
+        guest = self._admitted[peer]
+        return b"".join(sorted((guest.link.public.key, peer)))
+
+    # ── one guest ───────────────────────────────────────────────────────────────────────────────
+    async def serve(self, link: Link, stream: GuestStream) -> None:
+        """Speaks with one guest who came through this link's door, until they have gone."""
+        if len(self._visits) >= MAX_VISITS:
+            stream.abort()
+            return
+        identity = Identity(guest_id(secrets.token_bytes(RANDOM_BYTES)))
+        channel: Channel | None = None
+        with trio.move_on_after(HANDSHAKE_SECONDS):
+            try:
+                channel = await accept_guest(
+                    stream, link.public, link.key, identity, self._welcome(link), self._seen
+                )
+            except (RemoteProtocolError, trio.BrokenResourceError, trio.ClosedResourceError) as e:
+                log.debug("a guest did not come as far as the door: %s", type(e).__name__)
+        if channel is None:
+            stream.abort()
+            return
+        visit = self._visits[identity] = Visit(identity, link, channel)
+        try:
+            async with trio.open_nursery() as nursery:
+                channel.attend(attended=True)
+                nursery.start_soon(channel.run)
+                await self._converse(visit)
+                channel.close()
+        finally:
+            self._left(visit)
+
+    def _welcome(self, link: Link) -> m.Welcome:
+        return m.Welcome(card=self._card(), title=link.row.title, knock=link.row.knock)
+
+    async def _converse(self, visit: Visit) -> None:
+        if sum(v.link is visit.link for v in self._visits.values()) > MAX_AT_ONE_LINK:
+            self._deny(visit, m.DenyReason.FULL)
+        with visit.patience:
+            async for message in visit.channel:
+                self._take(visit, message)
+        if visit.patience.cancelled_caught:
+            self._deny(visit, m.DenyReason.NO_ANSWER)
+
+    def _take(self, visit: Visit, message: Message) -> None:
+        if isinstance(message, m.Knock):
+            if not visit.name and visit.guest is None:
+                self._knocked(visit, message)
+        elif isinstance(message, get_args(CallMessage)):
+            guest = visit.guest
+            if guest is None or guest.visit is not visit:
+                return  # a guest who is not let in has nothing to say about calls
+            if isinstance(message, m.Invite) and guest.call is None:
+                guest.call = message.call
+            if message.call == guest.call:
+                self._caller.message(visit.identity, guest.device, message)
+
+    def _knocked(self, visit: Visit, knock: m.Knock) -> None:
+        back = self._of_ticket(visit.link, knock.ticket)
+        if back is not None:
+            self._rejoined(visit, back)
+            return
+        if visit.link.ended:
+            self._deny(visit, m.DenyReason.LINK_CLOSED)
+            return
+        visit.name = clean_text(knock.name, MAX_NAME_CHARS) or NAMELESS
+        link = visit.link
+        self._hub.publish(
+            Knocked(guest=visit.identity, guest_name=visit.name, link=link.id, title=link.row.title)
+        )
+        if not link.row.knock and not self._occupied():
+            self.admit(visit.identity)
+        else:
+            self._tell(visit)
+
+    def _of_ticket(self, link: Link, ticket: bytes | None) -> Guest | None:
+        if ticket is None:
+            return None
+        for guest in self._admitted.values():
+            if guest.link is link and secrets.compare_digest(guest.ticket, ticket):
+                return guest
+        return None
+
+    def _rejoined(self, visit: Visit, guest: Guest) -> None:
+        """The same guest over a new line: the old one is of no use any more."""
+        del self._visits[visit.identity]
+        before = guest.visit
+        visit.identity, visit.guest, visit.name = guest.identity, guest, guest.name
+        visit.patience.deadline = math.inf
+        if before is not None:
+            before.guest = None
+            before.channel.fail(End.REPLACED)
+            self._caller.device_lost(guest.identity, guest.device)
+        self._visits[visit.identity] = visit
+        guest.visit = visit
+        visit.say(guest.admit())
+        guest.back.set()
+        guest.back = trio.Event()
+
+    async def _let_in(self, visit: Visit, kinds: frozenset[Kind], wish: MediaWish) -> None:
+        servers: tuple[TurnServer, ...] = ()
+        with trio.move_on_after(LEND_SECONDS):
+            servers = await self._house.lend_turn()
+        self._coming.discard(visit.identity)
+        if self._visits.get(visit.identity) is not visit or visit.channel.end is not None:
+            return  # they left meanwhile
+        guest = visit.guest = Guest(visit, servers)
+        self._admitted[visit.identity] = guest
+        self._caller.expect(visit.identity, kinds, wish)
+        visit.say(guest.admit())
+        self._hub.publish(KnockOver(guest=visit.identity, outcome="admitted"))
+        if visit.link.row.once:
+            self.links.end(visit.link)
+        self._tell_all()
+        await trio.sleep(COMING_SECONDS)
+        if guest.call is None and self._admitted.get(guest.identity) is guest:
+            self._forget(guest)
+
+    def _deny(self, visit: Visit, reason: m.DenyReason) -> None:
+        visit.say(m.Deny(reason=reason))
+        visit.outcome = reason.value
+        visit.channel.close(reason.value)
+
+    def _left(self, visit: Visit) -> None:
+        if self._visits.get(visit.identity) is visit:
+            del self._visits[visit.identity]
+        self._coming.discard(visit.identity)
+        guest = visit.guest
+        if guest is None:
+            if visit.name:
+                self._hub.publish(KnockOver(guest=visit.identity, outcome=visit.outcome))
+        elif guest.visit is visit:
+            guest.visit = None
+            call = self._caller.calls.get(guest.call) if guest.call is not None else None
+            if call is not None and visit.channel.end in {End.MALFORMED, End.FLOOD}:
+                self._caller.broke(call)
+            elif call is not None:
+                self._caller.device_lost(guest.identity, guest.device)
+        self._gone.set()
+        self._gone = trio.Event()
+
+    def _forget(self, guest: Guest) -> None:
+        """Their call is over: nothing of them is kept (P7)."""
+        self._admitted.pop(guest.identity, None)
+        self._caller.expect_no_more(guest.identity)
+        if guest.visit is not None:
+            guest.visit.channel.close("ended")
+        guest.back.set()
+        self._gone.set()
+        self._gone = trio.Event()
+
+    async def _send_away(self, link: Link, expired: bool) -> None:
+        reason = m.DenyReason.EXPIRED if expired else m.DenyReason.LINK_CLOSED
+        for visit in list(self._visits.values()):
+            if visit.link is link and visit.guest is None and visit.identity not in self._coming:
+                self._deny(visit, reason)
+        while any(v.link is link for v in self._visits.values()) or any(
+            g.link is link for g in self._admitted.values()
+        ):
+            await self._gone.wait()
+
+    # ── what those who wait are told ────────────────────────────────────────────────────────────
+    def _occupied(self) -> bool:
+        return bool(self._coming or self._admitted) or any(self._caller.calls)
+
+    def _tell(self, visit: Visit) -> None:
+        if self._occupied():
+            state = m.WaitState.BUSY
+        elif self._caller.calls.somebody_listens:
+            state = m.WaitState.SHOWN
+        else:
+            state = m.WaitState.DELIVERED
+        if visit.told is not state:
+            visit.told = state
+            visit.say(m.Wait(state=state))
+
+    def _tell_all(self) -> None:
+        for visit in list(self._visits.values()):
+            if visit.name and visit.guest is None and visit.identity not in self._coming:
+                if not visit.link.row.knock and not self._occupied():
+                    self.admit(visit.identity)
+                else:
+                    self._tell(visit)
+
+    async def _keep_told(self) -> None:
+        while True:
+            await trio.sleep(LOOK_SECONDS)
+            self._tell_all()
+
+    async def _follow_calls(self) -> None:
+        with self._hub.watch() as events:
+            async for event in events:
+                if isinstance(event, CallEnded):
+                    for guest in list(self._admitted.values()):
+                        if guest.call == event.call:
+                            self._forget(guest)
+                if isinstance(event, CallEnded | StateChanged):
+                    self._tell_all()
+
+
+class Ways:
+    """How calls reach everybody (`caller.Reach`): people by their nodes, guests by their doors."""
+
+    def __init__(self, people: Reacher, guests: Guests) -> None:
+        self._people = people
+        self._guests = guests
+        self.alone = people.alone
+        self.early_media = people.early_media
+
+    async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
+        """See `caller.Reach`."""
+        await (self._guests if is_guest(peer) else self._people).find(peer, found)
+
+    def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:
+        """See `caller.Reach`."""
+        return (self._guests if is_guest(peer) else self._people).send(peer, device, message)
+
+    def keep(self, peer: Identity) -> AbstractContextManager[None]:
+        """See `caller.Reach`; a guest's channel is always watched closely."""
+        return nullcontext() if is_guest(peer) else self._people.keep(peer)
+
+    def binding(self, peer: Identity) -> bytes:
+        """See `caller.Reach`."""
+        return (self._guests if is_guest(peer) else self._people).binding(peer)

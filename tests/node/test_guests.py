@@ -1,0 +1,325 @@
+"""Guests at a real node through a real gateway: they knock, come in, are sent away, are forgotten.
+
+The guest is `bootstrap.audit.guest`: the page's protocol without a browser. Its media is aiortc.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+import trio
+
+from bootstrap.audit.guest import DoorClosed, open_line
+from bootstrap.config import ephemeral_config
+from onmeet_node.call.effects import EndReason, State
+from onmeet_node.errors import OnMeetError
+from onmeet_node.guests import MAX_NAME_CHARS, HostInCall
+from onmeet_node.identity.guest import is_guest
+from onmeet_node.identity.safety import fingerprint_from_sdp, sas
+from onmeet_node.links import NoGateway, NoSuchLink
+from onmeet_node.media.aiortc_endpoint import open_endpoint
+from onmeet_node.media.endpoint import FirstFrame, SessionConfig
+from onmeet_node.wire import messages as m
+from onmeet_node.wire.messages import CallId, Kind
+from tests.node.conftest import befriend, told, until
+
+KINDS = tuple(Kind)
+
+
+@pytest.fixture
+def bootstrap_config():
+    """A bootstrap with a door for guests, who all come from one address here."""
+    config = ephemeral_config(guests=True)
+    guests = attrs.evolve(config.guests, tries_per_minute=1e6, tries_burst=100_000)
+    return attrs.evolve(config, guests=guests)
+
+
+async def the_link(node, **options):
+    with trio.fail_after(15):
+        while not node.guests.links.possible():
+            await node._network.gateways_changed()
+    return await node.guests.links.new("Tuesday", **options)
+
+
+@asynccontextmanager
+async def knocking(node, link, name="Gerda"):
+    """A guest whose knock is shown."""
+    async with open_line(link["url"]) as line:
+        await line.say(m.Knock(name=name))
+        with trio.fail_after(10):
+            await line.hear_one(m.Wait)
+        yield line
+
+
+async def start_call(line, admit, session, *, offer=None):
+    """What a page does when it was let in; gives the call's id and the host's answer."""
+    call = CallId(secrets.token_bytes(16))
+    offer = offer or await session.create_offer()
+    await line.say(m.Invite(call=call, kinds=KINDS, sdp=offer))
+    with trio.fail_after(15):
+        answer = await line.hear_one(m.Answer)
+    await session.accept_answer(answer.sdp)
+    await session.attach(frozenset(Kind))
+    return call, offer, answer
+
+
+@asynccontextmanager
+async def a_session(**options):
+    async with open_endpoint() as endpoint:
+        config = SessionConfig(kinds=frozenset(Kind), source="test", **options)
+        session = await endpoint.open_session(config)
+        try:
+            yield session
+        finally:
+            await session.aclose()
+
+
+async def test_a_guest_sees_who_invites_them_knocks_and_talks(start):
+    host = await start("Hedda", source="test")
+    host.people.change_profile({}, {"name": "everyone"})
+    link = await the_link(host)
+    async with a_session() as session, open_line(link["url"]) as line:
+        assert line.welcome.card.name == "Hedda"
+        assert line.welcome.title == "Tuesday"
+        assert line.welcome.knock
+        with host.watch() as events:
+            await line.say(m.Knock(name="  Gerda\u202e "))
+            knock = await told(events, "knock")
+        assert knock["guest_name"] == "Gerda"
+        assert (await line.hear_one(m.Wait)).state is m.WaitState.DELIVERED
+        guest = host.guests.who("Gerda")
+        assert is_guest(guest)
+        host.guests.admit(guest)
+        with trio.fail_after(10):
+            admit = await line.hear_one(m.Admit)
+        assert admit.guest == guest
+        call, offer, answer = await start_call(line, admit, session)
+        running = host.calls[call]
+        with trio.fail_after(20):
+            seen = set()
+            async for event in session.events:
+                if isinstance(event, FirstFrame):
+                    seen.add(event.kind)
+                if seen == set(Kind):
+                    break
+            await running.connected()
+        assert running.state is State.CONNECTED
+        assert host.people.name_of(running.peer) == "Gerda"
+        binding = b"".join(sorted((line.link.key, admit.guest)))
+        string = sas(binding, fingerprint_from_sdp(offer), fingerprint_from_sdp(answer.sdp))
+        assert running.sas == string
+        running.hang_up()
+        with trio.fail_after(10):
+            assert (await line.hear_one(m.Hangup)).reason is m.HangupReason.NORMAL
+            assert isinstance(await line.hear(), m.Bye)
+    await until(lambda: not host.guests.waiting(), "the guest is forgotten")
+    [entry] = host.history.list(5)
+    assert entry["with"] == "A guest"
+    assert "Gerda" not in str(host.history.list(5))
+    assert host.guests.links.list() == [], "a link for one use is gone with it"
+    with pytest.raises(DoorClosed) as closed:
+        async with open_line(link["url"]):
+            pass
+    assert closed.value.code == 4404
+
+
+async def test_a_guest_who_is_denied_is_told_and_the_next_one_may_knock(start):
+    host = await start("Hedda")
+    link = await the_link(host, once=False)
+    async with knocking(host, link, "Mallory") as line:
+        host.guests.deny(host.guests.who(""))
+        with trio.fail_after(5):
+            assert (await line.hear_one(m.Deny)).reason is m.DenyReason.DENIED
+    async with knocking(host, link, "Gerda"):
+        assert [guest["name"] for guest in host.guests.waiting()] == ["Gerda"]
+
+
+async def test_deny_and_close_the_link_tells_everybody_at_the_door(start):
+    host = await start("Hedda")
+    link = await the_link(host, once=False)
+    async with knocking(host, link, "Mallory") as bad, knocking(host, link, "Gerda") as good:
+        host.guests.deny(host.guests.who("Mallory"), close_link=True)
+        with trio.fail_after(5):
+            assert (await bad.hear_one(m.Deny)).reason is m.DenyReason.DENIED
+            assert (await good.hear_one(m.Deny)).reason is m.DenyReason.LINK_CLOSED
+    with pytest.raises(DoorClosed):
+        async with open_line(link["url"]):
+            pass
+
+
+async def test_a_link_that_expires_while_a_guest_waits_says_so(start):
+    host = await start("Hedda")
+    link = await the_link(host, seconds=2)
+    async with knocking(host, link) as line:
+        with trio.fail_after(10):
+            assert (await line.hear_one(m.Deny)).reason is m.DenyReason.EXPIRED
+    assert host.guests.links.list() == []
+
+
+async def test_without_knocking_whoever_has_the_link_comes_in_one_at_a_time(start):
+    host = await start("Hedda", source="test")
+    link = await the_link(host, once=False, knock=False)
+    async with a_session() as session, open_line(link["url"]) as line:
+        assert not line.welcome.knock
+        await line.say(m.Knock(name="Gerda"))
+        with trio.fail_after(10):
+            admit = await line.hear_one(m.Admit)
+        call, *_ = await start_call(line, admit, session)
+        async with knocking(host, link, "Second") as second:
+            assert [g["state"] for g in host.guests.waiting()] == ["in", "knocking"]
+            await line.say(m.Hangup(call=call))
+            with trio.fail_after(10):
+                await second.hear_one(m.Admit)
+
+
+async def test_nobody_is_let_in_while_another_call_is_on(start):
+    host, friend = await start("Hedda"), await start("Frida")
+    await befriend(friend, host)
+    link = await the_link(host)
+    async with friend.call(host.identity) as call:
+        await until(lambda: any(c.state is State.RINGING_IN for c in host.calls), "it rings")
+        async with open_line(link["url"]) as line:
+            await line.say(m.Knock(name="Gerda"))
+            with trio.fail_after(10):
+                assert (await line.hear_one(m.Wait)).state is m.WaitState.BUSY
+            with pytest.raises(HostInCall, match="End it first"):
+                host.guests.admit(host.guests.who(""))
+            call.hang_up()
+            with trio.fail_after(10):
+                assert (await line.hear_one(m.Wait)).state is m.WaitState.DELIVERED
+
+
+async def test_a_guest_whose_line_breaks_comes_back_into_the_same_call(start):
+    host = await start("Hedda", source="test")
+    link = await the_link(host)
+    async with a_session() as session:
+        async with knocking(host, link) as line:
+            host.guests.admit(host.guests.who(""))
+            with trio.fail_after(10):
+                admit = await line.hear_one(m.Admit)
+            call, *_ = await start_call(line, admit, session)
+            with trio.fail_after(20):
+                await host.calls[call].connected()
+        async with open_line(link["url"]) as line:
+            await line.say(m.Knock(name="whoever", ticket=admit.ticket))
+            with trio.fail_after(10):
+                again = await line.hear_one(m.Admit)
+            assert (again.guest, again.ticket) == (admit.guest, admit.ticket)
+            assert host.calls[call].state in {State.CONNECTED, State.RECONNECTING}
+            await line.say(m.Hangup(call=call))
+            with trio.fail_after(10):
+                assert await host.calls[call].ended() is EndReason.PEER_HUNG_UP
+
+
+async def test_a_frame_that_somebody_altered_ends_the_call_with_a_reason(start):
+    host = await start("Hedda", source="test")
+    link = await the_link(host)
+    async with a_session() as session, knocking(host, link) as line:
+        host.guests.admit(host.guests.who(""))
+        with trio.fail_after(10):
+            admit = await line.hear_one(m.Admit)
+        call, *_ = await start_call(line, admit, session)
+        running = host.calls[call]
+        with host.watch() as events:
+            frame = bytearray(line.seal(m.MediaState(call=call, muted=True)))
+            frame[3] ^= 1
+            await line.send_frame(bytes(frame))
+            ended = await told(events, "ended")
+        assert ended["reason"] == EndReason.PEER_ERROR
+        assert "altered" in ended["detail"]
+        assert running.state is State.ENDED
+
+
+@pytest.mark.parametrize("trick", ["drop", "repeat", "swap"])
+async def test_frames_left_out_repeated_or_swapped_on_the_way_are_noticed(start, trick):
+    host = await start("Hedda")
+    link = await the_link(host)
+    async with knocking(host, link) as line:
+        one, two = line.seal(m.Ping(n=1)), line.seal(m.Ping(n=2))
+        for frame in {"drop": (two,), "repeat": (one, one), "swap": (two, one)}[trick]:
+            await line.send_frame(frame)
+        with trio.fail_after(10), pytest.raises(DoorClosed):
+            while True:
+                await line.receive_frame()
+    await until(lambda: not host.guests.waiting(), "the host has let go of the guest")
+
+
+async def test_hostile_names_are_shown_harmless_and_short(start):
+    host = await start("Hedda")
+    link = await the_link(host, once=False)
+    names = ["\u202eevil\u202c", "a" * 80, "\n\n<b>x</b>", "  ", "A\u0301" * 40]
+    for name in names:
+        async with knocking(host, link, name):
+            [guest] = host.guests.waiting()
+            assert 0 < len(guest["name"]) <= MAX_NAME_CHARS
+            assert guest["name"].isprintable()
+        await until(lambda: not host.guests.waiting(), "the guest has gone")
+
+
+async def test_a_closed_link_is_dead_at_once_and_no_other_is_closed_by_mistake(start):
+    host = await start("Hedda")
+    one, two = await the_link(host, once=False), await the_link(host, once=False)
+    with pytest.raises(NoSuchLink):
+        host.guests.links.close("Tuesday")
+    host.guests.links.close(one["link"])
+    await until(lambda: len(host.guests.links.list()) == 1, "one link left")
+
+    async def refused():
+        try:
+            async with open_line(one["url"]):
+                return False
+        except DoorClosed:
+            return True
+
+    with trio.fail_after(5):
+        while not await refused():  # noqa: ASYNC110 - the gateway hears of it a moment later
+            await trio.sleep(0.02)
+    async with open_line(two["url"]) as line:
+        assert line.welcome.title == "Tuesday"
+
+
+async def test_a_link_works_again_when_its_host_is_back(start):
+    host = await start("Hedda")
+    link = await the_link(host, once=False)
+    await start.stop("Hedda")
+    host = await start("Hedda")
+    await until(lambda: host.guests.links.list()[0]["open"], "the door is open again")
+    async with open_line(link["url"]) as line:
+        assert line.welcome.title == "Tuesday"
+
+
+async def test_ten_thousand_knocks_leave_the_host_as_it_was(start):
+    """Bounded: what is kept of knocks at any time is what is at the door at that time."""
+    host = await start("Hedda")
+    link = await the_link(host, once=False)
+    number = 10_000 if os.environ.get("ONMEET_FULL") else 200
+    shed = 0
+    for start_at in range(0, number, 20):
+        async with trio.open_nursery() as nursery:
+
+            async def one(n):
+                nonlocal shed
+                try:
+                    async with open_line(link["url"]) as line:
+                        await line.say(m.Knock(name=f"{n} \u202e" + "x" * 60))
+                        await line.hear()
+                except (DoorClosed, OnMeetError):
+                    shed += 1
+
+            for n in range(start_at, start_at + 20):
+                nursery.start_soon(one, n)
+    await until(lambda: not host.guests._visits, "nobody is at the door", 30)
+    assert not host.guests.waiting()
+    async with open_line(link["url"]) as line:
+        assert line.welcome.title == "Tuesday"
+
+
+async def test_without_a_gateway_there_is_no_link_and_it_says_what_to_do(start, monkeypatch):
+    host = await start("Hedda")
+    monkeypatch.setattr(host._network, "gateways", lambda: ())
+    with pytest.raises(NoGateway, match="--add-bootstrap"):
+        await host.guests.links.new("x")
