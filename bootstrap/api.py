@@ -170,6 +170,16 @@ class Api:
             not_after=now + DESCRIPTION_SECONDS,
         )
 
+    def facts(self) -> dict[str, object]:
+        """The same for browsers, unsigned: what a page says of who runs the server."""
+        described = self._describe(0)
+        return {
+            "operator": described.operator,
+            "region": described.region,
+            "services": list(described.services),
+            "policy_version": described.policy_version,
+        }
+
     def _sign(self, message: bytes) -> bytes:
         return self._key.sign(message).signature
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -158,8 +158,10 @@ async def open_turn(config: TurnConfig) -> AsyncIterator[Turn]:
 
 
 @asynccontextmanager
-async def open_guests(config: GuestsConfig, host: Host) -> AsyncIterator[Gateway | None]:
-    """Serves guests for the length of the block if so configured.
+async def open_guests(
+    config: GuestsConfig, host: Host, facts: Mapping[str, object]
+) -> AsyncIterator[Gateway | None]:
+    """Serves guests for the length of the block if so configured, and says `facts` to who asks.
 
     Raises `ConfigError` and `StartFailed`.
     """
@@ -178,7 +180,7 @@ async def open_guests(config: GuestsConfig, host: Host) -> AsyncIterator[Gateway
         address_of=remote_address,
         guests_per_door=config.guests_per_door,
     )
-    async with open_gateway(config, doors, guest_page.files()) as gateway:
+    async with open_gateway(config, doors, guest_page.files(), facts) as gateway:
         origin = gateway.origin
         yield gateway
 
@@ -226,7 +228,7 @@ async def open_bootstrap(
             lender=turn.lender,
         )
         async with (
-            open_guests(config.guests, host) as gateway,
+            open_guests(config.guests, host, api.facts()) as gateway,
             open_forgetter(
                 host, (*api.limits, *([gateway.tries] if gateway else [])), forgetting
             ) as forgetter,

@@ -180,7 +180,14 @@ async def _serve(config: Any, home: Path, output: _Output) -> None:
         ):
             output.event(
                 "started",
-                "\n".join(["Serving. Nodes enter by any of:", *bootstrap.addresses]),
+                "\n".join(
+                    [
+                        "Serving. Nodes enter by any of:",
+                        *bootstrap.addresses,
+                        *([f"Guests: {bootstrap.guest_origin}"] if bootstrap.guest_origin else []),
+                    ]
+                ),
+                guests=bootstrap.guest_origin,
                 addresses=list(bootstrap.addresses),
                 peer=bootstrap.peer_id,
                 region=config.region,

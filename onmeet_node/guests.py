@@ -337,11 +337,16 @@ class Guests:
     async def _converse(self, visit: Visit) -> None:
         if sum(v.link is visit.link for v in self._visits.values()) > MAX_AT_ONE_LINK:
             self._deny(visit, m.DenyReason.FULL)
+        if visit.link.ended:
+            # Only a guest who is in may come back, and they say so at once.
+            coming_back = any(guest.link is visit.link for guest in self._admitted.values())
+            visit.patience.deadline = trio.current_time() + (COMING_SECONDS if coming_back else 0)
         with visit.patience:
             async for message in visit.channel:
                 self._take(visit, message)
         if visit.patience.cancelled_caught:
-            self._deny(visit, m.DenyReason.NO_ANSWER)
+            closed = visit.link.ended
+            self._deny(visit, m.DenyReason.LINK_CLOSED if closed else m.DenyReason.NO_ANSWER)
 
     def _take(self, visit: Visit, message: Message) -> None:
         if isinstance(message, m.Knock):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import ipaddress
+import json
 import mimetypes
 import socket
 import ssl
@@ -66,8 +67,16 @@ _COMMON = {
 class Gateway:
     """The routes. `files`: the guest page as it was built, by path."""
 
-    def __init__(self, config: GuestsConfig, doors: Doors, files: Mapping[str, bytes]) -> None:
+    def __init__(
+        self,
+        config: GuestsConfig,
+        doors: Doors,
+        files: Mapping[str, bytes],
+        facts: Mapping[str, object],
+    ) -> None:
+        """`facts`: what ``/.well-known/onmeet.json`` says of this server."""
         self._config = config
+        self._facts = json.dumps(facts, ensure_ascii=False).encode()
         self._doors = doors
         self._files = files
         self.origin = config.origin
@@ -84,6 +93,7 @@ class Gateway:
         self.app = Starlette(
             routes=[
                 WebSocketRoute("/door", self._door),
+                Route("/.well-known/onmeet.json", self._describe, methods=["GET"]),
                 Route("/{path:path}", self._file, methods=["GET"]),
             ]
         )
@@ -140,6 +150,11 @@ class Gateway:
             return Response(status_code=304, headers=headers)
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         return Response(content, media_type=kind, headers=headers)
+
+    async def _describe(self, _request: Request) -> Response:
+        await trio.lowlevel.checkpoint()
+        headers = {**_COMMON, "cache-control": "no-cache"}
+        return Response(self._facts, media_type="application/json", headers=headers)
 
     # ── the door ────────────────────────────────────────────────────────────────────────────────
     async def _door(self, guest: WebSocket) -> None:
@@ -312,10 +327,13 @@ class _HostGuard:
 
 @asynccontextmanager
 async def open_gateway(
-    config: GuestsConfig, doors: Doors, files: Mapping[str, bytes]
+    config: GuestsConfig,
+    doors: Doors,
+    files: Mapping[str, bytes],
+    facts: Mapping[str, object],
 ) -> AsyncIterator[Gateway]:
     """Serves guests while the block runs. Raises `ConfigError` and `StartFailed`."""
-    gateway = Gateway(config, doors, files)
+    gateway = Gateway(config, doors, files, facts)
     sockets = [_listen(where) for where in config.listen]
     if not gateway.origin:
         host, port = sockets[0].getsockname()[:2]

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
+from bootstrap.config import ephemeral_config
+from bootstrap.config_file import create
 from onmeet_node.web.server import STATIC
 from tests.requirements import need
 
@@ -146,6 +149,21 @@ def node(home, *options, app=True, prefix=()):
         reader.join()
         process.stdout.close()
         shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def gateway(home, **guests):
+    """``onmeet-bootstrap run`` with a door for guests; gives what it says as it starts."""
+    config = ephemeral_config(guests=True)
+    create(home, evolve(config, guests=evolve(config.guests, **guests)))
+    command = [sys.executable, "-m", "bootstrap", "run", "--home", home, "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()
 
 
 @dataclass

@@ -1,18 +1,32 @@
-// Where the page begins.
-import { app } from "../core/context.js";
-import { beginLanguage } from "../i18n/index.js";
-import "./codes.js";
-import "./dialogs.js";
-import "./first-run.js";
-import "./guests.js";
-import "./history.js";
-import "./people.js";
-import "./qr.js";
-import "./profile.js";
-import "./settings.js";
-import "./shell.js";
-import "../call/index.js";
+// Where the app begins.
+import { Client } from "../core/client.js";
+import { provide } from "../core/context.js";
+import { texts as appTexts } from "../i18n/app/index.js";
+import { texts as callTexts } from "../i18n/call/index.js";
+import "./elements.js";
+import { beginLanguage, provide as provideTexts } from "../i18n/index.js";
 
+function takeCode(): string | null {
+  const found = /^#c=([\w-]{1,200})$/.exec(location.hash);
+  // The address bar, the history and whoever copies the address shall not have it.
+  if (location.hash !== "") history.replaceState(null, "", location.pathname);
+  return found?.[1] ?? null;
+}
+
+provideTexts(callTexts, appTexts);
+const { client, devices } = provide(
+  new Client({
+    connect: () => new WebSocket(`ws://${location.host}/ws`),
+    fetch: (...request) => fetch(...request),
+    storage: sessionStorage,
+    takeCode,
+    later: (run, ms) => setTimeout(run, ms),
+    language: navigator.language.slice(0, 35) || "en",
+  }),
+  sessionStorage,
+);
 beginLanguage();
-void app.client.start();
-void app.devices.refresh();
+void client.start();
+void devices.refresh();
+// NOTE: made here, and not in index.html, where it would be made before anything is provided.
+document.body.prepend(document.createElement("om-app"));

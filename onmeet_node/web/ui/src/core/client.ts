@@ -207,7 +207,7 @@ export class Client {
     socket.onopen = () => {
       this.tell({ t: "hello", version: VERSION, token, language: this.around.language });
     };
-    socket.onmessage = (event: MessageEvent<ArrayBuffer>) => this.#take(unpack(event.data));
+    socket.onmessage = (event: MessageEvent<ArrayBuffer>) => this.take(unpack(event.data));
     socket.onclose = (event) => this.#closed(event.code);
   }
 
@@ -226,7 +226,8 @@ export class Client {
     this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
   }
 
-  #take(message: FromNode): void {
+  /** Takes a message as if the node had just said it. */
+  protected take(message: FromNode): void {
     switch (message.t) {
       case "welcome":
         this.#wait = FIRST_WAIT;

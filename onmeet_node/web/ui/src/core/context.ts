@@ -1,36 +1,31 @@
-// The one client, devices and media of this page.
-import { Client } from "./client.js";
+// The one client, devices and media of this page: the app and the guest page each provide theirs.
+import type { Client } from "./client.js";
 import { Devices } from "./devices.js";
 import { Media } from "./media.js";
 import { Pictures } from "./pictures.js";
 
-function takeCode(): string | null {
-  const found = /^#c=([\w-]{1,200})$/.exec(location.hash);
-  // The address bar, the history and whoever copies the address shall not have it.
-  if (location.hash !== "") history.replaceState(null, "", location.pathname);
-  return found?.[1] ?? null;
+export interface App {
+  readonly client: Client;
+  readonly devices: Devices;
+  readonly media: Media;
+  readonly pictures: Pictures;
 }
 
-const client = new Client({
-  connect: () => new WebSocket(`ws://${location.host}/ws`),
-  fetch: (...request) => fetch(...request),
-  storage: sessionStorage,
-  takeCode,
-  later: (run, ms) => setTimeout(run, ms),
-  language: navigator.language.slice(0, 35) || "en",
-});
-const devices = new Devices(navigator.mediaDevices, sessionStorage);
-const media = new Media(client, devices, {
-  peer: (configuration) => new RTCPeerConnection(configuration),
-  media: navigator.mediaDevices,
-  mix(tracks) {
-    const context = new AudioContext();
-    const mixed = context.createMediaStreamDestination();
-    for (const track of tracks) context.createMediaStreamSource(new MediaStream([track])).connect(mixed);
-    return { track: mixed.stream.getAudioTracks()[0]!, close: () => void context.close() };
-  },
-});
+export let app: App;
 
-const pictures = new Pictures(client);
-
-export const app = { client, devices, media, pictures };
+/** Before any element is made. `storage` keeps the choice of devices for this window. */
+export function provide(client: Client, storage: Pick<Storage, "getItem" | "setItem">): App {
+  const devices = new Devices(navigator.mediaDevices, storage);
+  const media = new Media(client, devices, {
+    peer: (configuration) => new RTCPeerConnection(configuration),
+    media: navigator.mediaDevices,
+    mix(tracks) {
+      const context = new AudioContext();
+      const mixed = context.createMediaStreamDestination();
+      for (const track of tracks) context.createMediaStreamSource(new MediaStream([track])).connect(mixed);
+      return { track: mixed.stream.getAudioTracks()[0]!, close: () => void context.close() };
+    },
+  });
+  app = { client, devices, media, pictures: new Pictures(client) };
+  return app;
+}

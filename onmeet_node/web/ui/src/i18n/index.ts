@@ -1,11 +1,11 @@
-// Every visible text of the app, in each language; a key that one of them lacks does not compile.
-import { ar } from "./ar.js";
-import { de } from "./de.js";
-import { en } from "./en.js";
-import { fr } from "./fr.js";
+// Every visible text, in each language; a key that one of them lacks does not compile. The app and
+// the guest page each bring the texts they show: `provide`.
+import type { en as app } from "./app/en.js";
+import type { en as call } from "./call/en.js";
+import type { en as guest } from "./guest/en.js";
 
-export type Key = keyof typeof en;
-export type Catalogue = Record<Key, string>;
+export type Key = keyof typeof app | keyof typeof call | keyof typeof guest;
+type Texts = Record<string, string>;
 export type Language = "en" | "fr" | "de" | "ar";
 
 export const LANGUAGES: Record<Language, string> = {
@@ -14,7 +14,7 @@ export const LANGUAGES: Record<Language, string> = {
   de: "Deutsch",
   ar: "العربية",
 };
-const CATALOGUES: Record<Language, Catalogue> = { en, fr, de, ar };
+const catalogues: Record<Language, Texts> = { en: {}, fr: {}, de: {}, ar: {} };
 const KEPT = "onmeet-language";
 
 const listeners = new Set<() => void>();
@@ -22,8 +22,17 @@ let now: Language = "en";
 
 function known(tag: string): Language | null {
   const language = tag.toLowerCase().split("-")[0] ?? "";
-  return language in CATALOGUES ? (language as Language) : null;
+  return language in catalogues ? (language as Language) : null;
 }
+
+/** The texts of this page, before anything is shown. */
+export function provide(...texts: readonly Record<Language, Texts>[]): void {
+  for (const one of texts)
+    for (const name of Object.keys(LANGUAGES) as Language[]) Object.assign(catalogues[name], one[name]);
+}
+
+/** What a key says; the key itself where a page was not given it, so that nothing breaks. */
+const text = (key: string): string => catalogues[now][key] ?? key;
 
 /** The language that is spoken now. */
 export const language = (): Language => now;
@@ -59,7 +68,7 @@ export function onLanguage(listener: () => void): () => void {
 
 /** The text of a key, with `{name}` filled in. */
 export function t(key: Key, values: Record<string, string | number> = {}): string {
-  return CATALOGUES[now][key].replace(/\{(\w+)\}/g, (_, name: string) => isolated(String(values[name] ?? "")));
+  return text(key).replace(/\{(\w+)\}/g, (_, name: string) => isolated(String(values[name] ?? "")));
 }
 
 const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
@@ -71,13 +80,13 @@ function isolated(text: string): string {
 
 /** Whether there is a text for a name made at run time, such as an end reason. */
 export function has(key: string): key is Key {
-  return key in en;
+  return key in catalogues.en;
 }
 
 /** A text with a number in it. Forms stand in one text, as `one=… | other=…` (CLDR categories). */
 export function plural(key: Key, count: number): string {
   const forms = new Map(
-    CATALOGUES[now][key].split("|").map((form) => {
+    text(key).split("|").map((form) => {
       const [name, ...text] = form.trim().split("=");
       return [name, text.join("=")] as const;
     }),

@@ -1,0 +1,12 @@
+// Every element of the app.
+import "./codes.js";
+import "./dialogs.js";
+import "./first-run.js";
+import "./guests.js";
+import "./history.js";
+import "./people.js";
+import "./qr.js";
+import "./profile.js";
+import "./settings.js";
+import "./shell.js";
+import "../call/index.js";

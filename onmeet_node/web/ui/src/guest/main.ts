@@ -1,0 +1,43 @@
+// Where the guest page begins, by itself or in a frame of another site.
+import "../call/chat.js";
+import "../call/devices-panel.js";
+import "../call/preview.js";
+import "../call/screen.js";
+import { provide } from "../core/context.js";
+import { parseLink } from "../core/link.js";
+import { texts as callTexts } from "../i18n/call/index.js";
+import { texts as guestTexts } from "../i18n/guest/index.js";
+import { beginLanguage, provide as provideTexts } from "../i18n/index.js";
+import { GuestClient, NoNode } from "./client.js";
+import { lineBrowser } from "./line.js";
+import type { OmGuest } from "./page.js";
+import "./page.js";
+
+provideTexts(callTexts, guestTexts);
+beginLanguage();
+// NOTE: the fragment stays in the address, so that a reload of a reusable link works. No request
+// carries it, and the referrer policy names no page at all.
+const link = parseLink(location.hash);
+const guest =
+  typeof link === "string"
+    ? link
+    : new GuestClient(
+        link,
+        lineBrowser(`${location.origin.replace(/^http/, "ws")}/door`),
+        (run, ms) => setTimeout(run, ms),
+        (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+      );
+// What a guest chooses is forgotten with the page: nothing is stored but a language they chose.
+const kept = new Map<string, string>();
+const { client, devices } = provide(typeof guest === "string" ? new NoNode() : guest, {
+  getItem: (key) => kept.get(key) ?? null,
+  setItem: (key, value) => void kept.set(key, value),
+});
+const page = document.createElement("om-guest") as OmGuest;
+page.guest = guest;
+if (typeof guest !== "string") {
+  void client.start();
+  void devices.refresh();
+}
+document.body.prepend(page);
+addEventListener("hashchange", () => location.reload());

@@ -1,0 +1,199 @@
+// The guest page: a name, a look at oneself, a knock, the call, and nothing left of it afterwards.
+import { css, html, nothing, type TemplateResult } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+import { OmElement } from "../app/element.js";
+import { reasonText } from "../call/reasons.js";
+import { app } from "../core/context.js";
+import type { LinkTrouble } from "../core/link.js";
+import { chooseLanguage, clock, has, language, LANGUAGES, t, when, type Key, type Language } from "../i18n/index.js";
+import type { GuestClient, Stage } from "./client.js";
+
+/** What the gateway says of itself, if it says anything (bootstrap/gateway). */
+interface Operator {
+  operator: string;
+  region: string;
+}
+
+const RETRY: ReadonlySet<string> = new Set(["lost", "no-door", "host-gone", "too-many", "gateway-stops", "too-slow", "bye"]);
+
+@customElement("om-guest")
+export class OmGuest extends OmElement {
+  static override styles = [
+    OmElement.styles,
+    css`
+      :host {
+        display: grid;
+        min-block-size: 100dvh;
+        grid-template-rows: 1fr;
+      }
+      main {
+        padding: 1rem;
+        inline-size: min(34rem, 100%);
+        margin: auto;
+        min-inline-size: 0;
+      }
+      header {
+        justify-content: space-between;
+      }
+    `,
+  ];
+  @property({ attribute: false }) guest: GuestClient | LinkTrouble = "none";
+  @state() private stage: Stage = { at: "opening" };
+  @state() private operator: Operator | null = null;
+  #host = "";
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    document.title = t("guest.title");
+    const { guest } = this;
+    if (typeof guest === "string") return;
+    this.stage = guest.stage;
+    guest.onStage = (stage) => {
+      this.#host = guest.host ?? this.#host;
+      this.stage = stage;
+      this.dispatchEvent(new CustomEvent("om-stage", { detail: stage, bubbles: true, composed: true }));
+      if (stage.at === "denied" || stage.at === "failed" || stage.at === "over") app.devices.closePreview();
+    };
+    guest.onCall = (call) => app.devices.keepPreviewFor(call);
+    const gone = () => guest.leave();
+    window.addEventListener("pagehide", gone);
+    this.attend(() => () => window.removeEventListener("pagehide", gone));
+    void this.#ask();
+  }
+
+  async #ask(): Promise<void> {
+    try {
+      const answer = await fetch("/.well-known/onmeet.json", { credentials: "omit" });
+      const told: unknown = answer.ok ? await answer.json() : null;
+      if (typeof told !== "object" || told === null) return;
+      const { operator, region } = told as Record<string, unknown>;
+      if (typeof operator === "string" && typeof region === "string")
+        this.operator = { operator: operator.slice(0, 80), region };
+    } catch {
+      // Without it the page says what holds for every operator.
+    }
+  }
+
+  get #hostName(): string {
+    return this.#host === "" ? t("guest.host") : this.#host;
+  }
+
+  #knock(event: Event): void {
+    event.preventDefault();
+    const name = this.field("name").value.trim();
+    if (typeof this.guest === "string" || name === "") return;
+    this.guest.knock(name, ["audio", "video"]);
+  }
+
+  override render() {
+    const call = this.app?.calls[0];
+    if (call !== undefined) return html`<om-call-screen role="main" .call=${call}></om-call-screen>`;
+    return html`<main class="stack">${this.#content()}</main>`;
+  }
+
+  #content(): TemplateResult {
+    const { guest, stage } = this;
+    if (typeof guest === "string") return this.#told(t(`guest.link.${guest}` as Key));
+    if (!("RTCPeerConnection" in window) || !window.isSecureContext) return this.#told(t("guest.unsupported"));
+    const expires = guest.link.expires;
+    switch (stage.at) {
+      case "opening":
+        return html`${this.#head()}<p role="status">${t("guest.opening")}</p>`;
+      case "door":
+        return this.#door(guest);
+      case "knocking":
+        return html`${this.#head()}
+          <p role="status">
+            <strong>${t(`guest.${stage.state}` as Key, { host: this.#hostName })}</strong><br />
+            <span class="quiet">${t("guest.wait.hint")}</span>
+          </p>
+          <om-preview></om-preview>
+          <div class="row"><button @click=${() => guest.leave()}>${t("guest.goaway")}</button></div>`;
+      case "in":
+        return html`<p role="status">${t("call.connecting")}</p>`;
+      case "denied":
+        return this.#told(t(this.#known(`guest.denied.${stage.reason}`, "guest.denied.denied"), { host: this.#hostName }));
+      case "failed":
+        if (stage.why === "no-door" && expires !== null && expires * 1_000 < Date.now())
+          return this.#told(t("guest.link.expired", { when: when(expires) }));
+        return this.#told(t(`guest.failed.${stage.why}`), RETRY.has(stage.why));
+      case "over": {
+        const key = `guest.reason.${stage.reason}`;
+        const name = this.#hostName;
+        return html`<h1>${t("guest.over")}</h1>
+          <p role="status">${has(key) ? t(key, { name }) : reasonText(stage.reason, name)}</p>
+          ${stage.seconds > 0 ? html`<p class="quiet">${clock(stage.seconds)}</p>` : nothing}
+          <p class="card">${t("guest.gone")}</p>
+          ${this.#again()}`;
+      }
+    }
+  }
+
+  #known(key: string, otherwise: Key): Key {
+    return has(key) ? key : otherwise;
+  }
+
+  #told(sentence: string, retry = false): TemplateResult {
+    return html`<h1>${t("guest.title")}</h1>
+      <p role="alert">${sentence}</p>
+      ${retry ? this.#again() : nothing} ${this.#languages()}`;
+  }
+
+  #again() {
+    const { guest } = this;
+    return typeof guest === "string"
+      ? nothing
+      : html`<div class="row"><button class="main" @click=${() => guest.again()}>${t("guest.again")}</button></div>`;
+  }
+
+  #head() {
+    const { guest } = this;
+    const named = typeof guest !== "string" && guest.host !== null && guest.host !== "";
+    return html`<h1>${named ? t("guest.invites", { name: this.#hostName }) : t("guest.invited")}</h1>
+      ${typeof guest !== "string" && guest.title !== "" ? html`<p><bdi>${guest.title}</bdi></p>` : nothing}`;
+  }
+
+  #door(guest: GuestClient) {
+    return html`${this.#head()}
+      <form class="stack" @submit=${this.#knock}>
+        <label
+          >${t("guest.name")}
+          <input id="name" required maxlength="40" autocomplete="off" autofocus .value=${guest.name} aria-describedby="hint" />
+          <span id="hint" class="quiet small">${t("guest.name.hint")}</span></label
+        >
+        <om-preview></om-preview>
+        <div class="row">
+          <button class="main">${guest.knockNeeded ? t("guest.knock") : t("guest.enter")}</button>
+        </div>
+      </form>
+      <details class="card">
+        <summary>${t("guest.who")}</summary>
+        <div class="stack">
+          ${this.operator === null || this.operator.operator === ""
+            ? nothing
+            : html`<p>
+                ${t("guest.who.operator", { operator: this.operator.operator })}
+                ${has(`region.${this.operator.region}`)
+                  ? t("guest.who.place", { place: t(`region.${this.operator.region}` as Key) })
+                  : nothing}
+              </p>`}
+          <p>${t("guest.who.encrypted")}</p>
+          <p>${t("guest.who.kept")}</p>
+          <p>${t("guest.who.seen")}</p>
+          <p>${t("guest.who.trust")}</p>
+        </div>
+      </details>
+      ${this.#languages()}`;
+  }
+
+  #languages() {
+    return html`<label
+      >${t("guest.language")}
+      <select @change=${(event: Event) => chooseLanguage((event.target as HTMLSelectElement).value as Language)}>
+        ${Object.entries(LANGUAGES).map(
+          ([tag, name]) => html`<option value=${tag} lang=${tag} ?selected=${tag === language()}>${name}</option>`,
+        )}
+      </select></label
+    >`;
+  }
+}
