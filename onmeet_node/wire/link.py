@@ -19,6 +19,8 @@ from onmeet_node.wire.errors import LinkError
 __all__ = ["DOOR_ID_BYTES", "SECRET_BYTES", "GuestLink", "door_id", "guest_prologue", "parse_link"]
 
 VERSION = 1
+_VERSIONS = 15
+"""Of links that there may ever be; a greater number is damage, not the future."""
 DOOR_ID_BYTES = 16
 SECRET_BYTES = 16
 GUEST_PROTOCOL = "/onmeet/guest/1"
@@ -101,7 +103,7 @@ def parse_link(text: str) -> GuestLink:
         data = base64.b64decode(padded, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raise LinkError("That is no guest link; copy it again, up to its last character.") from None
-    if data and data[0] > VERSION:
+    if len(data) >= _LENGTH and VERSION < data[0] <= _VERSIONS:
         raise LinkError("That link is of a newer On-Meet than this one: update, and try again.")
     if len(data) != _LENGTH or data[0] != VERSION or data[-_CHECK_BYTES:] != _check(data[:-4]):
         raise LinkError("That link was cut off or mistyped; copy it again, or ask for a new one.")

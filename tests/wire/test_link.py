@@ -1,6 +1,8 @@
 """Guest links: what was cut, mistyped or is newer is told from what is dead."""
 
+import json
 import secrets
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from onmeet_node.wire.cipher import x25519_public
 from onmeet_node.wire.errors import LinkError
 from onmeet_node.wire.link import GuestLink, door_id, guest_prologue, make_link, parse_link
 from onmeet_node.wire.noise import Handshake
+from tests.vectors.guest import vectors
 
 KEY = bytes(range(32))
 
@@ -56,6 +59,8 @@ def test_anything_else_is_refused_with_what_to_do(text):
 def test_a_link_of_a_later_version_says_so():
     with pytest.raises(LinkError, match="newer"):
         parse_link("Ag" + a_link().fragment()[2:])
+    with pytest.raises(LinkError, match="cut off"):
+        parse_link("Agabcd")
 
 
 def test_who_knows_a_doors_id_does_not_know_its_secret():
@@ -73,3 +78,8 @@ def test_host_and_guest_with_the_same_link_share_a_channel_and_others_do_not():
     host.read_message(guest.write_message())
     assert guest.read_message(host.write_message(b"come in")) == b"come in"
     assert guest.handshake_hash == host.handshake_hash
+
+
+def test_the_vectors_of_the_guest_page_are_what_the_node_makes():
+    kept = json.loads((Path(__file__).parents[1] / "vectors" / "guest.json").read_text())
+    assert kept == vectors(), "write them anew: python -m tests.vectors.guest"

@@ -2,6 +2,8 @@
 import { hash, join, utf8, type Bytes } from "./noise.js";
 
 const VERSION = 1;
+/** Of links that there may ever be; a greater number is damage, not the future. */
+const VERSIONS = 15;
 const LENGTH = 1 + 16 + 32 + 16 + 4 + 4;
 const CHECK = 4;
 
@@ -21,7 +23,7 @@ export function parseLink(fragment: string): GuestLink | LinkTrouble {
   const text = fragment.replace(/^#/, "");
   if (text === "") return "none";
   const data = fromBase64Url(text);
-  if (data !== null && data.length > 0 && data[0]! > VERSION) return "newer";
+  if (data !== null && data.length >= LENGTH && data[0]! > VERSION && data[0]! <= VERSIONS) return "newer";
   if (data === null || data.length !== LENGTH || data[0] !== VERSION) return "damaged";
   const body = data.slice(0, LENGTH - CHECK);
   if (!same(hash(body, CHECK), data.slice(LENGTH - CHECK))) return "damaged";
