@@ -1,8 +1,8 @@
 """What guests cost a gateway: `python -m benchmarks.guests --guests 200 --minutes 10`.
 
-The gateway is `onmeet-bootstrap run` as a process of its own. One host with eight doors echoes what
-guests send, a signaling message every few seconds each; the same frames go to the same host over a
-plain libp2p stream in the same run, so that what is told is what the gateway adds.
+The gateway is `onmeet-bootstrap run` as a process of its own. Four hosts with two doors each echo
+what guests send, a signaling message every few seconds each; the same frames go to one of the hosts
+over a plain libp2p stream in the same run, so that what is told is what the gateway adds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from onmeet_node.net.streams import Stream
 from onmeet_node.wire.frames import FrameDecoder, encode_frame
 from onmeet_node.wire.link import make_link
 
-DOORS = 8
+HOSTS = 4
+DOORS = 2
+"""Of each host."""
 PAYLOAD = 300
 """Bytes of a frame: a candidate or a media state, sealed."""
 EVERY = 3.0
@@ -118,29 +120,32 @@ async def measure(guests: int, minutes: float, home: Path) -> dict[str, object]:
         child = await stack.enter_async_context(open_child("gateway", command, home / "log"))
         started = await child.event("started")
         gateway = psutil.Process(child.process.pid)
-        host: Host = await stack.enter_async_context(open_host(HostConfig(listen=LISTEN)))
-        other: Host = await stack.enter_async_context(open_host(HostConfig(listen=LISTEN)))
-        host.handle(ECHO, _echo)
-        await other.connect(host.addresses)
-        straight = await other.open_stream(host.peer_id, ECHO)
-        peer = await host.connect(started["addresses"])
-        doors = Doors(host)
+        hosts: list[Host] = [
+            await stack.enter_async_context(open_host(HostConfig(listen=LISTEN)))
+            for _ in range(HOSTS + 1)
+        ]
         nursery = await stack.enter_async_context(trio.open_nursery())
         urls = []
-        for _ in range(DOORS):
-            secret = secrets.token_bytes(16)
-            door = await stack.enter_async_context(doors.open(peer, secret))
-            nursery.start_soon(_keep_door, door)
-            link = make_link(
-                door_secret=secret, private_key=b"k" * 32, secret=b"s" * 16, expires=None
-            )
-            urls.append(link.url(door.origin))
+        for host in hosts[:HOSTS]:
+            peer = await host.connect(started["addresses"])
+            doors = Doors(host)
+            for _ in range(DOORS):
+                secret = secrets.token_bytes(16)
+                door = await stack.enter_async_context(doors.open(peer, secret))
+                nursery.start_soon(_keep_door, door)
+                link = make_link(
+                    door_secret=secret, private_key=b"k" * 32, secret=b"s" * 16, expires=None
+                )
+                urls.append(link.url(door.origin))
+        hosts[0].handle(ECHO, _echo)
+        await hosts[-1].connect(hosts[0].addresses)
+        straight = await hosts[-1].open_stream(hosts[0].peer_id, ECHO)
         await trio.sleep(3)
         before = gateway.memory_info().rss
         with trio.CancelScope() as holding:
             async with trio.open_nursery() as held:
                 for n in range(guests):
-                    await held.start(_hold, urls[n % DOORS], through, lost)
+                    await held.start(_hold, urls[n % len(urls)], through, lost)
                     if n % 50 == 49:
                         print(f"… {n + 1} guests", file=sys.stderr, flush=True)
                 through.clear()

@@ -260,10 +260,9 @@ class Gateway:
             while data := await stream.receive_some():
                 for frame in decoder.feed(data):
                     await pace.take(len(frame))
-                    with trio.move_on_after(self._config.write_seconds) as limit:
-                        await guest.send_bytes(frame)
-                    if limit.cancelled_caught:
-                        return TOO_SLOW
+                    # NOTE: hypercorn shields its writes, so no timeout of ours would end one to a
+                    # guest who does not read; the kernel does (`_listen`).
+                    await guest.send_bytes(frame)
         except (WebSocketDisconnect, RuntimeError):
             return 1000
         except (RemoteProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
@@ -334,7 +333,7 @@ async def open_gateway(
 ) -> AsyncIterator[Gateway]:
     """Serves guests while the block runs. Raises `ConfigError` and `StartFailed`."""
     gateway = Gateway(config, doors, files, facts)
-    sockets = [_listen(where) for where in config.listen]
+    sockets = [_listen(where, config.write_seconds) for where in config.listen]
     if not gateway.origin:
         host, port = sockets[0].getsockname()[:2]
         gateway.origin = f"http://{host}:{port}"
@@ -365,16 +364,21 @@ async def open_gateway(
             nursery.cancel_scope.cancel()
 
 
-def _listen(where: str) -> socket.socket:
+def _listen(where: str, write_seconds: float) -> socket.socket:
+    """A listening socket; who takes nothing for so long is cut off by the kernel (RFC 5482)."""
     host, _, port = where.rpartition(":")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host.strip("[]"), int(port)), family=family, backlog=256)
+        listener = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=256)
     except (OSError, ValueError) as error:
         raise StartFailed(
             f"Cannot listen for guests on {where}: {error}. Choose another address in [guests], or "
             "stop the program that uses it."
         ) from error
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; inherited by accepted sockets
+        milliseconds = int(write_seconds * 1_000)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+    return listener
 
 
 def _check_certificate(config: GuestsConfig) -> None:

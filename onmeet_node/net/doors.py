@@ -97,6 +97,8 @@ class Doors:
         Raises BootstrapRefused if it is no gateway, RelayUnavailable, and PeerUnreachable.
         """
         door = Door(door_id(secret), gateway)
+        if door.id in self._open:
+            raise RelayUnavailable("that door is open already")
         try:
             stream = await self._host.open_stream(gateway, DOOR_PROTOCOL)
         except StreamRefused as error:
