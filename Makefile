@@ -61,5 +61,5 @@ ui: $(READY)
 	$(BIN)/python hatch_build.py
 
 clean:
-	rm -rf onmeet_node/web/static onmeet_node/web/ui/node_modules onmeet_node/web/ui/.test
+	rm -rf onmeet_node/web/static onmeet_node/web/guest onmeet_node/web/ui/node_modules onmeet_node/web/ui/.test
 	rm -rf .venv dist build demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Builds the local app's page into the package (DESIGN 5): `npm ci`, then Vite, all locked.
+"""Builds the app and the guest page into the package (DESIGN 5): `npm ci`, then Vite, all locked.
 
 Without Node.js 20 the package is built without the page, and says so: everything else works.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 UI = Path("onmeet_node/web/ui")
-STATIC = "onmeet_node/web/static"
+BUILT = ("onmeet_node/web/static", "onmeet_node/web/guest")
 NODE_MAJOR = 20
 
 
@@ -20,10 +20,10 @@ class AppBuildHook(BuildHookInterface):
     """Runs before a wheel, an editable install or a source archive is made."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Makes `STATIC`, which is no part of the repository, and puts it into the wheel."""
+        """Makes `BUILT`, which is no part of the repository, and puts it into the wheel."""
         del version
         if build(Path(self.root) / UI):
-            build_data["artifacts"].append(f"{STATIC}/**")
+            build_data["artifacts"] += [f"{directory}/**" for directory in BUILT]
 
 
 def build(ui: Path) -> bool:

@@ -1,6 +1,9 @@
 """Guests with a browser and a link: from the door to the words at the end."""
 
-from contextlib import ExitStack
+import socket
+import threading
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -128,3 +131,110 @@ def test_a_node_without_an_app_hosts_a_guest_who_leaves(chromium, stack, door, t
 def test_a_link_that_is_none_says_which_and_what_to_do(chromium, stack, door, fragment, said):
     guest = stack.enter_context(window(chromium, f"{door['guests']}/j{fragment}"))
     guest.page.get_by_role("alert").get_by_text(said).wait_for()
+
+
+@contextmanager
+def _site_at(port, pages):
+    """A web site of somebody else, on another origin; `pages` by path."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = pages.get(self.path, "").encode()
+            self.send_response(200 if body else 404)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return one.getsockname()[1]
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_call_inside_a_page_of_another_site_that_the_operator_allows(
+    chromium, stack, tmp_path, allowed
+):
+    port = free_port()
+    mine = f"http://127.0.0.1:{port}"
+    pages = {}
+    stack.enter_context(_site_at(port, pages))
+    others = (mine,) if allowed else ("https://elsewhere.example",)
+    door = stack.enter_context(gateway(tmp_path / "bootstrap", embed_allow=others))
+    home = tmp_path / "bot"
+    onmeet("init", "--home", home, "--name", "Shop", "--key-file")
+    options = ("--bootstrap", door["addresses"][0], "--source", "test")
+    host = stack.enter_context(node(home, *options, app=False))
+    host.event("reachable")
+    host.command("profile", "--share", "name=everyone")
+    link = host.command("invite", "--let-in", "--room")["url"]
+    pages["/"] = EMBEDDING.format(gateway=door["guests"], link=link)
+
+    it = stack.enter_context(window(chromium, mine))
+    page = it.page
+    if not allowed:
+        page.wait_for_timeout(1_000)
+        assert any("frame-ancestors" in error for error in it.errors)
+        assert page.evaluate("() => told.length") == 0
+        return
+    frame = the_frame(page, door["guests"])
+    assert frame.get_by_label("Votre nom").input_value() == "Claire"
+    ground = "() => getComputedStyle(document.body).backgroundColor"
+    assert frame.evaluate(ground) == "rgb(18, 23, 30)", "the dark theme"
+    frame.get_by_role("button", name="Rejoindre").click()
+    steps.wait_moving(frame)
+    page.evaluate("() => document.querySelector('onmeet-call').mute(true)")
+    wait_told(page, {"event": "onmeet-media", "muted": True})
+    page.evaluate("() => document.querySelector('onmeet-call').hangup()")
+    wait_told(page, {"event": "onmeet-stage", "stage": "over"})
+    told = page.evaluate("() => told")
+    stages = [one["stage"] for one in told if "stage" in one]
+    assert stages[-2:] == ["in", "over"]
+    secret = link.partition("#")[2]
+    assert secret not in str(told)
+    assert page.evaluate("() => document.querySelector('onmeet-call').getAttribute('link')") is None
+    assert page.evaluate("() => document.querySelector('onmeet-call').shadowRoot") is None
+    assert not [url for url in it.requests if secret in url and "/e#" not in url]
+
+
+EMBEDDING = """<!doctype html><html><body>
+<script>
+  const told = [];
+  for (const name of ["ready", "stage", "media"])
+    addEventListener(`onmeet-${{name}}`, (e) => told.push({{event: e.type, ...e.detail}}));
+</script>
+<script src="{gateway}/embed.js"></script>
+<onmeet-call link="{link}" lang="fr" theme="dark" display-name="Claire"
+  style="block-size: 600px"></onmeet-call></body></html>"""
+
+
+def the_frame(page, origin):
+    for _ in range(100):
+        frames = [frame for frame in page.frames if frame.url.startswith(origin)]
+        if frames:
+            frames[0].get_by_label("Votre nom").wait_for()
+            return frames[0]
+        page.wait_for_timeout(100)
+    raise AssertionError("the frame did not come")
+
+
+def wait_told(page, wanted):
+    for _ in range(100):
+        for one in page.evaluate("() => told"):
+            if wanted.items() <= one.items():
+                return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"never told {wanted}")

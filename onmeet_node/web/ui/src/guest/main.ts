@@ -9,6 +9,7 @@ import { texts as callTexts } from "../i18n/call/index.js";
 import { texts as guestTexts } from "../i18n/guest/index.js";
 import { beginLanguage, provide as provideTexts } from "../i18n/index.js";
 import { GuestClient, NoNode } from "./client.js";
+import { listenToParent } from "./frame.js";
 import { lineBrowser } from "./line.js";
 import type { OmGuest } from "./page.js";
 import "./page.js";
@@ -29,15 +30,16 @@ const guest =
       );
 // What a guest chooses is forgotten with the page: nothing is stored but a language they chose.
 const kept = new Map<string, string>();
-const { client, devices } = provide(typeof guest === "string" ? new NoNode() : guest, {
+const app = provide(typeof guest === "string" ? new NoNode() : guest, {
   getItem: (key) => kept.get(key) ?? null,
   setItem: (key, value) => void kept.set(key, value),
 });
 const page = document.createElement("om-guest") as OmGuest;
 page.guest = guest;
 if (typeof guest !== "string") {
-  void client.start();
-  void devices.refresh();
+  void app.client.start();
+  void app.devices.refresh();
 }
 document.body.prepend(page);
+if (window.parent !== window && typeof guest !== "string") listenToParent(app, guest, page);
 addEventListener("hashchange", () => location.reload());

@@ -48,6 +48,9 @@ function speakAsChosen(): void {
   speak(chosen ?? navigator.languages.map(known).find((one) => one !== null) ?? "en");
 }
 
+/** Speaks a language without keeping it: the page around this one asks for it. */
+export const speakOnly = (asked: Language): void => speak(asked);
+
 /** The person chose a language: the one thing this page keeps beyond its window. */
 export function chooseLanguage(chosen: Language): void {
   localStorage.setItem(KEPT, chosen);
