@@ -3,6 +3,7 @@
 # ruff: noqa: SIM117 - a line for each thing that is opened
 from __future__ import annotations
 
+import gzip
 import logging
 import os
 import secrets
@@ -332,6 +333,9 @@ async def test_what_browsers_are_told_to_allow():
         assert "frame-ancestors 'none'" in policy
         assert headers["referrer-policy"] == "no-referrer"
         assert "set-cookie" not in headers
+        zipped = {"Accept-Encoding": "gzip"}
+        status, headers, packed = await get(port, "/j", **zipped)
+        assert (headers["content-encoding"], gzip.decompress(packed)) == ("gzip", body)
         _, embedded, _ = await get(port, "/e")
         assert "frame-ancestors https://www.example.org" in embedded["content-security-policy"]
         status, _, body = await get(port, "/.well-known/onmeet.json")
