@@ -21,10 +21,10 @@ import psutil
 import trio
 
 from benchmarks.children import open_child
-from bootstrap.audit.guest import DoorClosed, GuestLine, open_line
 from bootstrap.config import BootstrapConfig, ephemeral_config
 from bootstrap.config_file import create
 from onmeet_node.net.doors import Door, Doors, GuestStream
+from onmeet_node.net.guest_line import DoorClosed, GuestLine, open_line
 from onmeet_node.net.host import Host, HostConfig, open_host
 from onmeet_node.net.streams import Stream
 from onmeet_node.wire.frames import FrameDecoder, encode_frame

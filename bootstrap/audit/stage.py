@@ -1,4 +1,4 @@
-"""A real call for the audit: two nodes and a bootstrap with coturn, in processes of their own.
+"""Real calls for the audit: two nodes, a guest, and a bootstrap with gateway and coturn.
 
 With root each node is in a network namespace with an address of its own, so that addresses are
 canaries too; else all is on the loopback interface, and the report says that they were left out.
@@ -25,7 +25,7 @@ import trio
 
 from bootstrap.audit import canaries
 from bootstrap.audit.canaries import Canary
-from bootstrap.config import BootstrapConfig, TurnConfig
+from bootstrap.config import BootstrapConfig, GuestsConfig, TurnConfig
 from bootstrap.config_file import create
 from bootstrap.errors import BootstrapError, NotRunning
 from bootstrap.forgetting import WIPING
@@ -185,6 +185,7 @@ class _Person:
         self.name = name
         self.home = home
         self._place = place
+        self.prefix = place.prefix
         self.lines = _Lines(name)
 
     async def command(self, *arguments: str) -> Any:
@@ -204,6 +205,16 @@ class _Person:
         async with _process(self.name, command, errors, os.environ) as (_, lines):
             self.lines = lines
             yield
+
+
+def _guests(server: str, *, spaced: bool) -> GuestsConfig:
+    """A gateway for guests of another machine; the guest stands where a proxy would."""
+    if not spaced:
+        return GuestsConfig(serve=True, listen=("127.0.0.1:0",))
+    where = f"{server}:{_free_port(server)}"
+    return GuestsConfig(
+        serve=True, listen=(where,), origin=f"https://{where}", behind_proxy=("127.0.0.1",)
+    )
 
 
 @asynccontextmanager
@@ -236,6 +247,7 @@ async def staged(
                 relay_port_max=40_700,
                 allow_private_peers=True,
             ),
+            guests=_guests(server, spaced=bool(here.ip)),
         )
         home = create(root / "boot", config).parent
         env = {**os.environ, **environment, "TMPDIR": str(temporary)}
@@ -249,7 +261,7 @@ async def staged(
                 port, peer = enter.split("/tcp/")[1].split("/")[0], started["peer"]
                 enter = f"/ip4/{server}/tcp/{port}/p2p/{peer}"
             coturn = _child_of(process.pid, "turnserver")
-            idle = sockets(coturn)
+            idle = {pid: sockets(pid) for pid in (process.pid, coturn)}
             used = _cpu_seconds(process.pid)
             say(f"bootstrap {process.pid} and coturn {coturn} run; the call begins")
             people = [
@@ -257,7 +269,7 @@ async def staged(
                 for begin, place in (("Zora", here), ("Quinn", there))
             ]
             facts, found = await _call(people[0], people[1], enter, seconds, say)
-            facts["gone_seconds"] = await _forgotten(home, coturn, idle, say)
+            facts["gone_seconds"] = await _forgotten(home, idle, say)
             facts["cpu_seconds"] = round(_cpu_seconds(process.pid) - used, 2)
             facts["resident_mb"] = round(_resident(process.pid) / 1e6, 1)
             ips = tuple(place.ip for place in (here, there) if place.ip)
@@ -312,8 +324,42 @@ async def _call(
             await caller.command("hangup")
             for person in (caller, callee):
                 await person.lines.told("ended")
-    say("the call is over and both nodes have ended")
+        say("the call is over; a guest comes by a link")
+        facts["guest_path"] = await _guest(callee, caller, seconds, found)
+        say(f"the guest was there, path {facts['guest_path']}, and has left")
+    say("both nodes have ended")
     return facts, found
+
+
+async def _guest(host: _Person, where: _Person, seconds: float, found: list[Canary]) -> str:
+    """A guest joins from where the other node is, relay-only, and leaves; the path of its media."""
+    link = (await host.command("invite", "--let-in", "--name", "audit"))["url"]
+    name = canaries.unusual_name("Odile")
+    found += [
+        canaries.text("name of the guest", name),
+        canaries.text("fragment of the link", link.partition("#")[2]),
+    ]
+    join = ("join", "-", "--name", name, "--source", "test", "--relay-only", "--json", "--plain")
+    done = await trio.run_process(
+        [*where.prefix, *_NODE, *join, "--seconds", str(seconds)],
+        stdin=f"{link}\n".encode(),
+        capture_stdout=True,
+        capture_stderr=True,
+        check=False,
+    )
+    said = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    if done.returncode or not said:
+        raise StageFailed(f"the guest did not get in: {done.stderr.decode(errors='replace')}")
+    kinds = {line["kind"] for line in said if line["event"] == "media"}
+    if kinds != {"audio", "video"}:
+        raise StageFailed(f"the guest received {sorted(kinds)} alone: look at onmeet doctor")
+    await host.lines.told("ended", reason="peer-hung-up")
+    found += [
+        canaries.text("authentication string of the guest", line["sas"])
+        for line in said
+        if line["event"] == "answered"
+    ]
+    return str(next(line["path"] for line in said if line["event"] == "connected"))
 
 
 def _identities(person: _Person, told: Mapping[str, Any]) -> list[Canary]:
@@ -334,8 +380,11 @@ def _identities(person: _Person, told: Mapping[str, Any]) -> list[Canary]:
     return found
 
 
-async def _forgotten(home: Path, coturn: int, idle: int, say: Callable[[str], None]) -> float:
-    """Waits until the bootstrap says that it holds nothing; seconds that it took."""
+async def _forgotten(home: Path, idle: Mapping[int, int], say: Callable[[str], None]) -> float:
+    """Waits until the bootstrap says that it holds nothing; seconds that it took.
+
+    `idle`: how many sockets each process had before anybody came.
+    """
     began = trio.current_time()
     held: object = "?"
     with trio.move_on_after(GONE_SECONDS):
@@ -345,12 +394,18 @@ async def _forgotten(home: Path, coturn: int, idle: int, say: Callable[[str], No
             except NotRunning as error:
                 raise StageFailed(f"The bootstrap ended by itself. {error}") from error
             held = status.get("held", 0)
-            counts = [status[name] for name in ("connections", "reservations", "circuits")]
-            if not held and not any(counts) and sockets(coturn) <= idle:
+            names = ("connections", "reservations", "circuits", "doors", "guests")
+            counts = [status[name] for name in names]
+            quiet = all(sockets(pid) <= before for pid, before in idle.items())
+            if not held and not any(counts) and quiet:
                 break
             await trio.sleep(_LOOK_SECONDS)
     took = trio.current_time() - began
-    say(f"after {took:.1f} s the bootstrap holds {held} entries, coturn {sockets(coturn)} sockets")
+    open_now = " and ".join(str(sockets(pid) - before) for pid, before in idle.items())
+    say(
+        f"after {took:.1f} s the bootstrap holds {held} entries; it and coturn have {open_now} "
+        "sockets more than before"
+    )
     return took
 
 

@@ -22,6 +22,7 @@ _COMMANDS = {
     "guests": ("guests", "Who knocks, and who is in."),
     "admit": ("guests", "Lets a guest in."),
     "deny": ("guests", "Sends a guest away."),
+    "join": ("guests", "Joins a call by a guest link, without a browser."),
     "history": ("calls", "Past calls."),
     "doctor": ("doctor", "What works from here, and what to do about what does not."),
     "export": ("home", "Writes everything this home holds to one encrypted file."),

@@ -204,3 +204,67 @@ def deny_command(home: Path, who: str, *, close_link: bool, as_json: bool) -> No
         as_json=as_json,
         text=lambda guest: click.echo(f"{guest['name']} was sent away."),
     )
+
+
+@click.command("join")
+@click.argument("link", envvar="ONMEET_LINK")
+@click.option("--name", required=True, help="What the host sees of you.")
+@click.option("--seconds", type=click.FloatRange(0.1, 86_400), help="Leave after this long.")
+@click.option("--source", default="none", help="test, none, devices, or a media file to send.")
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="File for what they send (.mkv .mp4 .webm .wav).",
+)
+@click.option("--relay-only", is_flag=True, help="Media through a relay alone.")
+@click.option("--plain", is_flag=True, hidden=True, help="Without TLS: as a proxy would come.")
+@json_option
+def join_command(
+    link: str,
+    name: str,
+    seconds: float | None,
+    source: str,
+    record: Path | None,
+    *,
+    relay_only: bool,
+    plain: bool,
+    as_json: bool,
+) -> None:
+    """Joins a call by a guest link, without a browser and without a node of your own.
+
+    LINK may be - for standard input, or ONMEET_LINK: an argument is seen by everybody on this
+    machine. Ctrl-C leaves.
+    """
+    import json
+    import sys
+    import time
+
+    import trio
+
+    from onmeet_node.errors import first
+    from onmeet_node.visit import Visitor, visit
+
+    def tell(event: str, **fields: Any) -> None:
+        if as_json:
+            line = json.dumps({"t": time.monotonic(), "event": event, **fields})
+        else:
+            line = " ".join([event, *(f"{key}={value}" for key, value in fields.items() if value)])
+        click.echo(line)
+        sys.stdout.flush()
+
+    url = sys.stdin.readline().strip() if link == "-" else link
+    visitor = Visitor(
+        name=name,
+        source=source,
+        record=record,
+        relay_only=relay_only,
+        seconds=seconds,
+        plain=plain,
+    )
+    try:
+        tell("ended", reason=trio.run(visit, url, visitor, tell))
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except ExceptionGroup as group:
+        raise first(group) from None

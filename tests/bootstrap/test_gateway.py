@@ -14,11 +14,11 @@ import pytest
 import trio
 
 from bootstrap.app import check_guests, open_bootstrap
-from bootstrap.audit.guest import DoorClosed, open_line
 from bootstrap.config import GuestsConfig, ephemeral_config
 from bootstrap.errors import ConfigError
 from onmeet_node.net.doors import Doors
 from onmeet_node.net.errors import NetError, RelayUnavailable
+from onmeet_node.net.guest_line import DoorClosed, open_line
 from onmeet_node.net.host import HostConfig, open_host
 from onmeet_node.wire.frames import MAX_FRAME_BYTES, FrameDecoder, encode_frame
 from onmeet_node.wire.link import door_id, make_link

@@ -1,6 +1,6 @@
 """Guests at a real node through a real gateway: they knock, come in, are sent away, are forgotten.
 
-The guest is `bootstrap.audit.guest`: the page's protocol without a browser. Its media is aiortc.
+The guest is `net.guest_line`: the page's protocol without a browser. Its media is aiortc.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import attrs
 import pytest
 import trio
 
-from bootstrap.audit.guest import DoorClosed, open_line
 from bootstrap.config import ephemeral_config
 from onmeet_node.call.effects import EndReason, State
 from onmeet_node.errors import OnMeetError
@@ -23,6 +22,7 @@ from onmeet_node.identity.safety import fingerprint_from_sdp, sas
 from onmeet_node.links import NoGateway, NoSuchLink
 from onmeet_node.media.aiortc_endpoint import open_endpoint
 from onmeet_node.media.endpoint import FirstFrame, SessionConfig
+from onmeet_node.net.guest_line import DoorClosed, open_line
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.messages import CallId, Kind
 from tests.node.conftest import befriend, told, until

@@ -1,6 +1,6 @@
-"""A guest without a browser: what the guest page does, up to the media (PROTOCOL, "Guests").
+"""A guest's line without a browser: what the guest page does, up to the media (PROTOCOL, "Guests").
 
-For the audit, the load, and the tests of both sides of a door.
+For ``onmeet join``, the load, and the tests of both sides of a door.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
+from onmeet_node.net.errors import NetError
 from onmeet_node.wire import codec
 from onmeet_node.wire.frames import FrameDecoder
 from onmeet_node.wire.link import GuestLink, guest_prologue, parse_link
@@ -24,11 +25,22 @@ from onmeet_node.wire.noise import CipherState, Handshake
 M = TypeVar("M")
 
 
-class DoorClosed(Exception):
+_WHY = {
+    1001: "the server is being restarted; try again in a moment",
+    4400: "the server did not understand it; is it a guest link of On-Meet?",
+    4404: "the link leads nowhere just now: it was used or closed, or its host is not online",
+    4408: "the line was too slow; try again",
+    4410: "the host has gone or closed it; ask them",
+    4429: "too many people use this server just now; try again in a minute",
+}
+
+
+class DoorClosed(NetError):
     """The gateway or the host closed the line, with the WebSocket's close code."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(f"the door was closed with {code}")
+        why = _WHY.get(code, "the connection was lost; try again")
+        super().__init__(f"The line to the host was closed: {why}.")
         self.code = code
 
 
@@ -104,9 +116,10 @@ class GuestLine:
 
 @asynccontextmanager
 async def open_line(
-    url: str, *, trust: ssl.SSLContext | None = None, shake: bool = True
+    url: str, *, trust: ssl.SSLContext | None = None, shake: bool = True, plain: bool = False
 ) -> AsyncIterator[GuestLine]:
-    """Opens a guest link as a page would. `shake` False: the WebSocket alone.
+    """Opens a guest link as a page would. `shake` False: the WebSocket alone. `plain`: without
+    TLS whatever the link says, to stand where a proxy would.
 
     Raises `DoorClosed`, and what `trio_websocket` raises when nobody listens.
     """
@@ -114,7 +127,7 @@ async def open_line(
     origin = url.partition("/j#")[0]
     parts = urlsplit(origin)
     assert parts.hostname is not None, "links have hosts"
-    host, secure = parts.hostname, parts.scheme == "https"
+    host, secure = parts.hostname, parts.scheme == "https" and not plain
     tcp = await trio.open_tcp_stream(host, parts.port or (443 if secure else 80))
     stream: trio.SocketStream | trio.SSLStream[trio.SocketStream] = tcp
     if secure:

@@ -1,0 +1,225 @@
+"""Joining a call by a guest link without a browser: for bots, tests and the audit.
+
+No home, no identity: what the guest page does, with aiortc in place of the browser's media.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from onmeet_node.errors import OnMeetError
+from onmeet_node.identity.safety import fingerprint_from_sdp, sas
+from onmeet_node.media.aiortc_endpoint import open_endpoint
+from onmeet_node.media.endpoint import (
+    Connected,
+    Failed,
+    FirstFrame,
+    IceServer,
+    LocalCandidates,
+    MediaSession,
+    PathLost,
+    SessionConfig,
+)
+from onmeet_node.net.guest_line import DoorClosed, GuestLine, open_line
+from onmeet_node.wire import messages as m
+from onmeet_node.wire.messages import CALL_ID_BYTES, CallId, Kind
+
+Tell = Callable[..., None]
+"""Called with the name of an event and its fields."""
+
+_DENIED = {
+    m.DenyReason.DENIED: "The host did not let you in.",
+    m.DenyReason.REMOVED: "The host sent you out of the call.",
+    m.DenyReason.LINK_CLOSED: "This link was closed. Ask for a new one.",
+    m.DenyReason.EXPIRED: "This link has expired. Ask for a new one.",
+    m.DenyReason.FULL: "Too many guests are waiting. Try again in a while.",
+    m.DenyReason.NO_ANSWER: "Nobody opened. Try again later, or ask your host.",
+}
+
+
+class NotLetIn(OnMeetError):
+    """The host denied the guest."""
+
+    def __init__(self, reason: m.DenyReason) -> None:
+        super().__init__(_DENIED[reason])
+        self.reason = reason
+
+
+class NoMedia(OnMeetError):
+    """No path for sound and picture was found, or it was lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """How a guest comes."""
+
+    name: str
+    source: str = "none"
+    record: Path | None = None
+    relay_only: bool = False
+    seconds: float | None = None
+    """After so long in the call the guest leaves; None: when the host ends it."""
+    plain: bool = False
+
+
+async def visit(url: str, visitor: Visitor, tell: Tell) -> str:
+    """Joins, stays, and leaves; gives ``left`` or the reason of the host's hang-up.
+
+    Raises `NotLetIn`, `DoorClosed`, `NoMedia`, and `LinkError` for what is no link.
+    """
+    async with open_line(url, plain=visitor.plain) as line:
+        tell("door", host=line.welcome.card.name, title=line.welcome.title)
+        await line.say(m.Knock(name=visitor.name))
+        admit = await _admitted(line, tell)
+        tell("admitted")
+        async with _media(visitor, admit) as session:
+            call = _Call(line, session, admit, visitor, tell)
+            try:
+                return await call.run()
+            finally:
+                with trio.move_on_after(1) as last:
+                    last.shield = True
+                    await call.say_goodbye()
+
+
+async def _admitted(line: GuestLine, tell: Tell) -> m.Admit:
+    while True:
+        match await line.hear():
+            case m.Wait(state=state):
+                tell("waiting", state=state.value)
+            case m.Admit() as admit:
+                return admit
+            case m.Deny(reason=reason):
+                raise NotLetIn(reason)
+            case m.Bye():
+                raise DoorClosed(4410)
+            case _:
+                continue
+
+
+@asynccontextmanager
+async def _media(visitor: Visitor, admit: m.Admit) -> AsyncIterator[MediaSession]:
+    config = SessionConfig(
+        kinds=frozenset(Kind),
+        ice_servers=tuple(IceServer(s.url, s.username, s.credential) for s in admit.servers),
+        relay_only=visitor.relay_only,
+        source=visitor.source,
+        record=visitor.record,
+    )
+    async with open_endpoint() as endpoint:
+        session = await endpoint.open_session(config)
+        try:
+            yield session
+        finally:
+            with trio.CancelScope(shield=True):
+                await session.aclose()
+
+
+class _Call:
+    """The guest's side of one call: it dials, the host takes it."""
+
+    def __init__(
+        self, line: GuestLine, session: MediaSession, admit: m.Admit, visitor: Visitor, tell: Tell
+    ) -> None:
+        self._line = line
+        self._session = session
+        self._admit = admit
+        self._visitor = visitor
+        self._tell = tell
+        self._call = CallId(secrets.token_bytes(CALL_ID_BYTES))
+        self._offer = ""
+        self._reason: str | None = None
+        self._trouble: Exception | None = None
+
+    async def run(self) -> str:
+        """From the invite to the end."""
+        self._offer = await self._session.create_offer()
+        await self._line.say(m.Invite(call=self._call, kinds=tuple(Kind), sdp=self._offer))
+        async with trio.open_nursery() as nursery:
+
+            async def media() -> None:
+                await self._watch_media(nursery)
+                nursery.cancel_scope.cancel()
+
+            async def signaling() -> None:
+                await self._hear()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(media)
+            nursery.start_soon(signaling)
+        if self._trouble is not None:
+            raise self._trouble
+        return self._reason or "left"
+
+    async def say_goodbye(self) -> None:
+        """Ends the call at the host, if it was not the host who ended it."""
+        if self._reason is None:
+            try:
+                await self._line.say(m.Hangup(call=self._call))
+                await self._line.say(m.Bye(reason="left"))
+            except DoorClosed:
+                return
+
+    async def _hear(self) -> None:
+        while self._reason is None:
+            try:
+                message = await self._line.hear()
+            except DoorClosed as closed:
+                self._trouble = closed
+                return
+            match message:
+                case m.Answer(call=self._call, generation=0, sdp=sdp):
+                    await self._session.accept_answer(sdp)
+                    await self._session.attach(frozenset(Kind))
+                    self._tell("answered", sas=self._string(sdp))
+                case m.Candidates(call=self._call, candidates=candidates, end=end):
+                    await self._session.add_candidates(candidates, end=end)
+                case m.Hangup(call=self._call, reason=reason):
+                    self._reason = reason.value
+                case m.Decline(call=self._call, reason=declined):
+                    self._reason = declined.value
+                case m.Deny(reason=denied):
+                    self._trouble = NotLetIn(denied)
+                    return
+                case m.Bye():
+                    self._reason = "host-left"
+                case _:
+                    continue
+
+    def _string(self, answer: str) -> str:
+        binding = b"".join(sorted((self._line.link.key, self._admit.guest)))
+        return sas(binding, fingerprint_from_sdp(self._offer), fingerprint_from_sdp(answer))
+
+    async def _watch_media(self, nursery: trio.Nursery) -> None:
+        async for event in self._session.events:
+            match event:
+                case Connected(path=path):
+                    self._tell("connected", path=path.value)
+                    if self._visitor.seconds is not None:
+                        nursery.start_soon(self._leave_after, self._visitor.seconds, nursery)
+                case FirstFrame(kind=kind):
+                    self._tell("media", kind=kind.value)
+                case Failed(why=why):
+                    self._trouble = NoMedia(why)
+                    return
+                case PathLost():
+                    self._trouble = NoMedia("The path of sound and picture was lost.")
+                    return
+                case LocalCandidates(candidates=candidates, end=end):
+                    message: Any = m.Candidates(
+                        call=self._call, candidates=tuple(candidates), end=end
+                    )
+                    await self._line.say(message)
+                case _:
+                    continue
+
+    async def _leave_after(self, seconds: float, nursery: trio.Nursery) -> None:
+        await trio.sleep(seconds)
+        nursery.cancel_scope.cancel()
