@@ -337,9 +337,14 @@ async def open_gateway(
     doors: Doors,
     files: Mapping[str, bytes],
     facts: Mapping[str, object],
+    *,
+    kind: type[Gateway] = Gateway,
 ) -> AsyncIterator[Gateway]:
-    """Serves guests while the block runs. Raises `ConfigError` and `StartFailed`."""
-    gateway = Gateway(config, doors, files, facts)
+    """Serves guests while the block runs. Raises `ConfigError` and `StartFailed`.
+
+    `kind`: a test may look over the gateway's shoulder.
+    """
+    gateway = kind(config, doors, files, facts)
     sockets = [_listen(where, config.write_seconds) for where in config.listen]
     if not gateway.origin:
         host, port = sockets[0].getsockname()[:2]

@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 import attrs
 import pytest
 import trio
 
+from bootstrap.api import Api
 from bootstrap.config import ephemeral_config
+from bootstrap.gateway.doors import DoorLimits, Doors
+from bootstrap.gateway.server import Gateway, open_gateway
+from bootstrap.host import open_bootstrap_host, remote_address
+from onmeet_node.app import open_node
 from onmeet_node.call.effects import EndReason, State
+from onmeet_node.config import Config
 from onmeet_node.errors import OnMeetError
 from onmeet_node.guests import MAX_NAME_CHARS, HostInCall
 from onmeet_node.identity.guest import is_guest
@@ -23,9 +31,11 @@ from onmeet_node.links import NoGateway, NoSuchLink
 from onmeet_node.media.aiortc_endpoint import open_endpoint
 from onmeet_node.media.endpoint import FirstFrame, SessionConfig
 from onmeet_node.net.guest_line import DoorClosed, open_line
+from onmeet_node.visit import Visitor, visit
 from onmeet_node.wire import messages as m
+from onmeet_node.wire.link import parse_link
 from onmeet_node.wire.messages import CallId, Kind
-from tests.node.conftest import befriend, told, until
+from tests.node.conftest import befriend, make_home, told, until
 
 KINDS = tuple(Kind)
 
@@ -316,6 +326,82 @@ async def test_ten_thousand_knocks_leave_the_host_as_it_was(start):
     assert not host.guests.waiting()
     async with open_line(link["url"]) as line:
         assert line.welcome.title == "Tuesday"
+
+
+class Overheard(Gateway):
+    """A gateway that keeps whatever it receives, from guests and from hosts."""
+
+    received: ClassVar[list[bytes]] = []
+
+    async def _door(self, guest):
+        self.received.append(repr(guest.scope).encode())
+        await super()._door(guest)
+
+    async def _join(self, guest, stream, gone):
+        receive, receive_some = guest.receive, stream.receive_some
+
+        async def from_guest():
+            content = await receive()
+            self.received.append(content.get("bytes") or b"")
+            return content
+
+        async def from_host(max_bytes=None):
+            data = await receive_some(max_bytes)
+            self.received.append(data)
+            return data
+
+        guest.receive, stream.receive_some = from_guest, from_host
+        return await super()._join(guest, stream, gone)
+
+
+async def test_all_that_a_gateway_receives_of_a_call_names_nobody_and_no_address(tmp_path):
+    config = ephemeral_config(guests=True)
+    make_home(tmp_path / "Hedda", "Hedda Schmidt-Canary")
+    async with open_bootstrap_host(config) as server:
+        api = Api(server, config, address_of=remote_address, dial_back=None)
+        doors = Doors(
+            server, lambda: origin, DoorLimits(), address_of=remote_address, guests_per_door=8
+        )
+        async with open_gateway(config.guests, doors, {}, {}, kind=Overheard) as gateway:
+            origin = gateway.origin
+            assert api.description()
+            node_config = Config(
+                home=tmp_path / "Hedda",
+                listen=("/ip4/127.0.0.1/tcp/0",),
+                bootstraps=server.addresses,
+                lan=False,
+                source="test",
+            )
+            async with open_node(config=node_config) as host:
+                link = await the_link(host, knock=False)
+                told = []
+                visitor = Visitor(name="Gerda Canary-Meier", source="test", seconds=1)
+                with trio.fail_after(60):
+                    await visit(
+                        link["url"], visitor, lambda event, **fields: told.append((event, fields))
+                    )
+                [entry] = host.history.list(1)
+                identity, peer_id = host.identity, host._network.peer_id
+                report = str(entry)
+    assert {"connected", "media"} <= {event for event, _ in told}
+    everything = b"".join(Overheard.received)
+    assert len(everything) > 5_000, "an offer and an answer went through"
+    addresses = {address.split("/")[2] for address in host.started.addresses} | {
+        one[4][0] for one in socket.getaddrinfo(socket.gethostname(), None)
+    }
+    secrets_ = [
+        *(word.encode() for word in ("Gerda", "Canary", "Hedda", "Tuesday", "Meier")),
+        *(word.encode() for word in ("v=0", "a=candidate", "fingerprint", "ice-ufrag", "typ host")),
+        *(address.encode() for address in addresses if address != "127.0.0.1"),
+        identity,
+        identity.hex().encode(),
+        parse_link(link["url"]).secret,
+        parse_link(link["url"]).psk,
+    ]
+    assert report
+    assert peer_id
+    for secret in secrets_:
+        assert secret not in everything, secret
 
 
 async def test_without_a_gateway_there_is_no_link_and_it_says_what_to_do(start, monkeypatch):
