@@ -12,6 +12,7 @@ from nacl.signing import SigningKey
 from bootstrap.config import BootstrapConfig
 from bootstrap.errors import Exhausted
 from bootstrap.limits import Caps, Quota, RateLimit
+from bootstrap.receipts import Receipts
 from bootstrap.turn import Lender
 from onmeet_node.net.host import Host
 from onmeet_node.net.origin import prefix_of
@@ -29,6 +30,7 @@ from onmeet_node.wire.bootstrap_api import (
     Limits,
     Observed,
     Refused,
+    Settle,
     SignedDescription,
     Transport,
     decode_request,
@@ -77,6 +79,9 @@ class Api:
         self._networks = RateLimit(config.network_rate, clock)
         self._signed: SignedDescription | None = None
         self._signed_at = 0.0
+        self.receipts = Receipts(self._sign, connected=host.connected, wall_clock=wall_clock)
+        self.held_by: Callable[[str], int] = lambda _peer: 0
+        """How much is open for a node now; `app` knows who holds what."""
         host.handle(PROTOCOL, self.serve, limit=STREAMS_PER_PEER, timeout=CONVERSATION_LIMIT)
 
     @property
@@ -115,7 +120,10 @@ class Api:
             case LendTurn():
                 if self._lender is None:
                     return Refused("unavailable", "This bootstrap lends no TURN: ask another one.")
+                self.receipts.lent(stream.peer_id)
                 return self._lender.lend()
+            case Settle():
+                return self.receipts.settle(stream.peer_id, self.held_by(stream.peer_id))
             case DialBack() as question:
                 return await self._dialed_back(stream, network, question)
             case Unknown():

@@ -227,12 +227,18 @@ async def open_bootstrap(
             dial_back=partial(dial_back, host),
             lender=turn.lender,
         )
+        relay.on_ended = api.receipts.circuit_ended
+        host.on_disconnect(api.receipts.forget)
         async with (
             open_guests(config.guests, host, api.facts()) as gateway,
             open_forgetter(
                 host, (*api.limits, *([gateway.tries] if gateway else [])), forgetting
             ) as forgetter,
         ):
-            if gateway is not None:
+            doors = gateway.book if gateway is not None else None
+            if gateway is not None and doors is not None:
                 gateway.on_left = lambda: forgetter.left("")
+                doors.on_closed = api.receipts.door_closed
+                doors.on_guest_left = api.receipts.guest_left
+            api.held_by = lambda peer: relay.held_by(peer) + (doors.held_by(peer) if doors else 0)
             yield Bootstrap(host, relay, turn, api, gateway)

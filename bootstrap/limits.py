@@ -93,6 +93,10 @@ class Quota:
         """How many are held now."""
         return self._held
 
+    def held_by(self, peer: str) -> int:
+        """How many of them this peer holds."""
+        return self._by_peer.get(peer, 0)
+
     def take(self, peer: str, prefix: str) -> None:
         """Takes one. Raises `Exhausted`, having changed nothing, where a cap is reached."""
         if self._held >= self._caps.total:

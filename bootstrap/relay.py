@@ -80,6 +80,8 @@ class Relay:
         self._prefixes: dict[str, str] = {}
         self._reserved = Quota(limits.reservations, "reservations")
         self._circuits = Quota(limits.circuits, "circuits")
+        self.on_ended: Callable[[tuple[str, str], int], None] = lambda _peers, _bytes: None
+        """Told of each circuit that is over: between whom, and how many bytes passed."""
         everyone = limits.circuits.total
         # Here the "peer" is a pair and the "prefix" its target.
         self._to_one = Quota(
@@ -95,6 +97,10 @@ class Relay:
     def circuits(self) -> int:
         """How many are open now."""
         return self._circuits.held
+
+    def held_by(self, peer: str) -> int:
+        """How many circuits this node has asked for that are open."""
+        return self._circuits.held_by(peer)
 
     async def serve(self, stream: Stream) -> None:
         """Answers one request of a peer; if it was for a circuit, stays with that until it ends."""
@@ -200,16 +206,18 @@ class Relay:
         if far is None:
             await self._answer(source, Status.CONNECTION_FAILED)
             return
+        allowance = _Allowance(self._limits.circuit_bytes)
         try:
             await self._answer(source, Status.OK, limit=self._limit())
             with trio.move_on_after(self._limits.circuit_seconds):
-                if await _splice(source, far, self._limits.circuit_bytes):
+                if await _splice(source, far, allowance):
                     await source.aclose()
                     await far.aclose()
         finally:
             # Nothing where both ends were closed; else both learn at once that it is over.
             source.abort()
             far.abort()
+            self.on_ended((source.peer_id, target), allowance.spent)
 
     async def _open_to(self, target: str, source: str) -> Stream | None:
         """The stream on which `target` takes a circuit from `source`, None if it does not."""
@@ -251,19 +259,22 @@ class _Allowance:
 
     def __init__(self, count: int) -> None:
         self._left = count
+        self.spent = 0
 
     def spend(self, count: int) -> bool:
         self._left -= count
-        return self._left >= 0
+        if self._left < 0:
+            return False
+        self.spent += count
+        return True
 
 
-async def _splice(one: Stream, other: Stream, max_bytes: int) -> bool:
+async def _splice(one: Stream, other: Stream, allowance: _Allowance) -> bool:
     """Passes bytes both ways until both sides have ended: True.
 
     An end is passed on by itself, so that each side can finish what it is saying. False as soon as
     either side breaks or the bytes are used up.
     """
-    allowance = _Allowance(max_bytes)
     whole = True
 
     async def pump(source: Stream, sink: Stream) -> None:

@@ -220,6 +220,16 @@ STATE: tuple[Piece, ...] = (
         containers=("bootstrap.limits.Quota.*",),
     ),
     Piece(
+        name="receipts",
+        what="by PeerId: how many circuits, doors, guests, credentials and bytes there were",
+        why="a node can have it in writing what was held for it",
+        owner="the node's connection",
+        ended_by="the node asking for it; the end of its connection",
+        longest=_CONNECTION,
+        count=lambda live: len(live.api.receipts),
+        containers=("bootstrap.receipts.*",),
+    ),
+    Piece(
         name="TURN credentials",
         what="nothing: they are computed, and checked by computing them again",
         why="a relay for media",

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -39,10 +40,12 @@ from onmeet_node.net.channels import (
     open_channels,
 )
 from onmeet_node.net.host import HostStats
+from onmeet_node.net.receipts import ask_receipts
 from onmeet_node.network import Change, Network, finding, open_network
 from onmeet_node.people import People
 from onmeet_node.profiles import card_for
 from onmeet_node.reach import Reacher
+from onmeet_node.settling import Settling
 from onmeet_node.store import (
     KeyFile,
     Passphrase,
@@ -113,6 +116,10 @@ class Node:
             wish=lambda: MediaWish(endpoint=self._studio.page_endpoint()),
         )
         people.guests = self.guests.name_of
+        self._settling = Settling(
+            people.history, partial(ask_receipts, network.host, network.bootstraps)
+        )
+        people.on_ended = self._settling.ended
         ways = Ways(self._reacher, self.guests)
         line = Line(self.identity)
         self._caller = Caller(line, ways, self._studio, people, self.hub, nursery)
@@ -136,6 +143,7 @@ class Node:
             nursery.start_soon(self._caller.run_timers)
             nursery.start_soon(self._listen)
             nursery.start_soon(self.guests.run)
+            nursery.start_soon(self._settling.run)
             await self._network.rendezvous.published.wait()
             self.reachable.set()
             self.hub.publish(Reachable())

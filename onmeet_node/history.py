@@ -12,6 +12,7 @@ from onmeet_node.call.effects import EndReason
 from onmeet_node.call.events import Identity
 from onmeet_node.calls import Call
 from onmeet_node.errors import OnMeetError
+from onmeet_node.identity.text import clean_text
 from onmeet_node.media.report import IceReport
 from onmeet_node.sentences import Facts, sentence
 from onmeet_node.store import CallRecord, MediaPath, Store
@@ -69,6 +70,11 @@ class History:
                 )
             )
 
+    def keep_receipts(self, call: Call, receipts: str) -> None:
+        """What bootstraps signed to have released after this call, as JSON."""
+        with self.tolerate():
+            self._store.calls.update(call.peer, call.id, receipts=receipts)
+
     def list(self, limit: int) -> list[dict[str, Any]]:
         """The newest `limit` calls, newest first, for the command line and the app."""
         return [self._describe(record) for record in self._store.calls.list(limit=limit)]
@@ -88,6 +94,7 @@ class History:
             "report": json.loads(record.report) if record.report else None,
             "sas": record.sas,
             "note": record.note,
+            "receipts": _receipts(record),
         }
 
     def delete(self, which: str) -> int:
@@ -104,6 +111,39 @@ class History:
                 f"No single call begins with {which!r}. See: onmeet history --verbose"
             )
         return int(self._store.calls.remove(chosen[0].peer, chosen[0].call))
+
+
+def _receipts(record: CallRecord) -> list[dict[str, Any]] | None:
+    entries: list[dict[str, Any]] | None = json.loads(record.receipts) if record.receipts else None
+    return entries
+
+
+def receipts_told(entries: list[dict[str, Any]]) -> list[str]:
+    """Receipts in words, one line for each bootstrap that was asked."""
+    told: list[str] = []
+    for entry in entries:
+        who = clean_text(entry["operator"], 80) or f"the bootstrap {entry['bootstrap'][-8:]}"
+        if "missing" in entry:
+            told.append(f"No receipt from {who}: {entry['missing']}")
+            continue
+        parts = [
+            f"{entry[name]} {one if entry[name] == 1 else many}"
+            for name, one, many in _COUNTED
+            if entry[name]
+        ]
+        size = (entry["circuit_bytes"] + entry["guest_bytes"]) / 1e3
+        what = ", ".join(parts) or "nothing but the connection"
+        held = f"; {entry['held']} still open" if entry["held"] else ""
+        told.append(f"{who} signed that it released: {what} ({size:.1f} kB sealed){held}")
+    return told
+
+
+_COUNTED = (
+    ("circuits", "relayed connection", "relayed connections"),
+    ("doors", "door", "doors"),
+    ("guests", "guest", "guests"),
+    ("credentials", "TURN credential", "TURN credentials"),
+)
 
 
 def _why(record: CallRecord) -> str:

@@ -100,6 +100,8 @@ class People(AddressBook):
     ) -> None:
         """`hints` is given the bootstraps that a code names; `now` is Unix seconds."""
         super().__init__(store, key, codes, now=now, hints=hints, relay_only=relay_only)
+        self.on_ended: Callable[[Call], None] = lambda _call: None
+        """Told of each call that is over and written down."""
         self._hub: Hub[NodeEvent] = Hub()
         self._line: Mouthpiece | None = None
         self._came_by: dict[Identity, Audience] = {}
@@ -548,6 +550,7 @@ class People(AddressBook):
         if call.reason is EndReason.SUPERSEDED:
             return
         self.history.write(call)
+        self.on_ended(call)
         if leave_note and self.get(call.peer) is not None:
             now = self._now()
             note, expires = encode(MissedCall(call=call.id)), now + NOTE_DAYS * DAY

@@ -55,6 +55,17 @@ class _Door:
         self.gone = trio.Event()
 
 
+@attrs.define
+class Passage:
+    """A guest's way to the host."""
+
+    stream: Stream
+    gone: trio.Event
+    """Set when the door is gone."""
+    count: int = 0
+    """Bytes that passed, both ways."""
+
+
 class Doors:
     """Serves `/onmeet/door/1`, and finds the host behind a door."""
 
@@ -73,10 +84,16 @@ class Doors:
         self._guests_per_door = guests_per_door
         self._quota = Quota(Caps(limits.total, limits.per_network, limits.per_node), "doors")
         self._open: dict[bytes, _Door] = {}
+        self.on_closed: Callable[[str], None] = lambda _host: None
+        self.on_guest_left: Callable[[str, int], None] = lambda _host, _bytes: None
         host.handle(DOOR_PROTOCOL, self._serve, limit=limits.per_node)
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def held_by(self, peer: str) -> int:
+        """How many doors this node has open."""
+        return self._quota.held_by(peer)
 
     # ── hosts ───────────────────────────────────────────────────────────────────────────────────
     async def _serve(self, stream: Stream) -> None:
@@ -93,6 +110,7 @@ class Doors:
             try:
                 with self._quota.holding(stream.peer_id, prefix):
                     await self._keep(stream, door)
+                self.on_closed(stream.peer_id)
             except Exhausted as error:
                 await _say(stream, Refused("busy", str(error)[:200]))
 
@@ -135,8 +153,8 @@ class Doors:
 
     # ── guests ──────────────────────────────────────────────────────────────────────────────────
     @contextlib.asynccontextmanager
-    async def enter(self, name: bytes) -> AsyncIterator[tuple[Stream, trio.Event]]:
-        """A stream to the host behind a door, and what says that the door is gone.
+    async def enter(self, name: bytes) -> AsyncIterator[Passage]:
+        """The way to the host behind a door.
 
         Raises `NoSuchDoor`, and `Exhausted` when the door is full.
         """
@@ -156,7 +174,11 @@ class Doors:
                     stream = None
             if stream is None:
                 raise NoSuchDoor
-            yield stream, door.gone
+            passage = Passage(stream, door.gone)
+            try:
+                yield passage
+            finally:
+                self.on_guest_left(door.host_peer, passage.count)
         finally:
             door.guests -= 1
             if stream is not None:

@@ -31,10 +31,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bootstrap.config import GuestsConfig
 from bootstrap.errors import ConfigError, Exhausted, StartFailed
-from bootstrap.gateway.doors import Doors, NoSuchDoor
+from bootstrap.gateway.doors import Doors, NoSuchDoor, Passage
 from bootstrap.limits import Caps, Quota, Rate, RateLimit
 from onmeet_node.net.origin import prefix_of
-from onmeet_node.net.streams import Stream
 from onmeet_node.wire.errors import RemoteProtocolError
 from onmeet_node.wire.frames import MAX_FRAME_BYTES, FrameDecoder, encode_frame
 from onmeet_node.wire.link import DOOR_ID_BYTES
@@ -78,7 +77,7 @@ class Gateway:
         """`facts`: what ``/.well-known/onmeet.json`` says of this server."""
         self._config = config
         self._facts = json.dumps(facts, ensure_ascii=False).encode()
-        self._doors = doors
+        self.book = doors
         self._files = files
         # Once, and with nothing of anybody's in them: no length tells a secret (BREACH).
         self._packed = {name: gzip.compress(data, mtime=0) for name, data in files.items()}
@@ -109,7 +108,7 @@ class Gateway:
     @property
     def doors(self) -> int:
         """How many doors are open."""
-        return len(self._doors)
+        return len(self.book)
 
     @property
     def tries(self) -> RateLimit:
@@ -210,14 +209,14 @@ class Gateway:
         if name is None or len(name) != DOOR_ID_BYTES:
             return MALFORMED
         try:
-            async with self._doors.enter(name) as (stream, gone):
-                return await self._join(guest, stream, gone)
+            async with self.book.enter(name) as passage:
+                return await self._join(guest, passage)
         except NoSuchDoor:
             return NO_DOOR
         except Exhausted:
             return TOO_MANY
 
-    async def _join(self, guest: WebSocket, stream: Stream, gone: trio.Event) -> int:
+    async def _join(self, guest: WebSocket, passage: Passage) -> int:
         """Copies both ways, one frame in hand each way, until one side ends."""
         ends: list[int] = []
         async with trio.open_nursery() as nursery:
@@ -227,20 +226,20 @@ class Gateway:
                 nursery.cancel_scope.cancel()
 
             async def inwards() -> None:
-                end(await self._from_guest(guest, stream))
+                end(await self._from_guest(guest, passage))
 
             async def outwards() -> None:
-                end(await self._to_guest(guest, stream))
+                end(await self._to_guest(guest, passage))
 
             async def watch() -> None:
-                await gone.wait()
+                await passage.gone.wait()
                 end(HOST_GONE)
 
             for task in (inwards, outwards, watch):
                 nursery.start_soon(task)
         return ends[0]
 
-    async def _from_guest(self, guest: WebSocket, stream: Stream) -> int:
+    async def _from_guest(self, guest: WebSocket, passage: Passage) -> int:
         pace = _Pace(self._config.bytes_per_second)
         while True:
             try:
@@ -252,21 +251,23 @@ class Gateway:
             if len(frame) > MAX_FRAME_BYTES:
                 return TOO_BIG
             await pace.take(len(frame))
+            passage.count += len(frame)
             with trio.move_on_after(self._config.write_seconds) as limit:
                 try:
-                    await stream.send_all(encode_frame(frame))
+                    await passage.stream.send_all(encode_frame(frame))
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
                     return HOST_GONE
             if limit.cancelled_caught:
                 return TOO_SLOW
 
-    async def _to_guest(self, guest: WebSocket, stream: Stream) -> int:
+    async def _to_guest(self, guest: WebSocket, passage: Passage) -> int:
         pace = _Pace(self._config.bytes_per_second)
         decoder = FrameDecoder()
         try:
-            while data := await stream.receive_some():
+            while data := await passage.stream.receive_some():
                 for frame in decoder.feed(data):
                     await pace.take(len(frame))
+                    passage.count += len(frame)
                     # NOTE: hypercorn shields its writes, so no timeout of ours would end one to a
                     # guest who does not read; the kernel does (`_listen`).
                     await guest.send_bytes(frame)

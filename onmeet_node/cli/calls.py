@@ -202,6 +202,8 @@ def history_command(
         )
         return
 
+    from onmeet_node.history import receipts_told
+
     def text(result: list[dict[str, Any]]) -> None:
         columns = ["when", "", "with", "how it ended", "length"]
         if verbose:
@@ -221,5 +223,7 @@ def history_command(
         table("Calls", columns, rows, empty="No calls yet. Call somebody with: onmeet call NAME")
         for row in result if verbose else ():
             _tell_report(row)
+            for line in receipts_told(row["receipts"] or []):
+                click.echo(f"{row['call'][:8]}  {line}")
 
     show(ask(home, "history", limit=limit), as_json=as_json, text=text)

@@ -17,6 +17,7 @@ MAX_RECORDS = 10_000
 """The oldest go first, so that a caller who never tires cannot fill the disk."""
 MAX_REPORT_BYTES = 4096
 """Of an ICE report in UTF-8; `media` caps what it writes to that."""
+MAX_RECEIPTS_BYTES = 16_384
 REGIONS = frozenset({"", "ca", "de"})
 """Where a relay may stand (P10); empty when its bootstrap did not say."""
 
@@ -51,6 +52,9 @@ class CallRecord:
     report: str | None = None
     """The redacted ICE report as JSON, at most `MAX_REPORT_BYTES`: what was tried, what answered.
     None of calls that had no media session, and of those made before format 2."""
+    receipts: str | None = None
+    """What bootstraps signed to have released, as JSON of at most `MAX_RECEIPTS_BYTES`
+    (`settling`). None where none was asked for: nothing had gone through a server."""
     region: str | None = None
     """One of `REGIONS` when the media was relayed: where the relay stands. Else None."""
 
@@ -64,10 +68,10 @@ class CallRecord:
 
 _COLUMNS = (
     "call, peer, outgoing, started, kinds, answered, ended, reason, path, sas, note, seen, "
-    "report, region"
+    "report, region, receipts"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM call"  # noqa: S608 - names alone
-_SAVE = f"INSERT OR REPLACE INTO call ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
+_SAVE = f"INSERT OR REPLACE INTO call ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
 
 
 class Calls:
@@ -84,6 +88,8 @@ class Calls:
             raise Rejected(f"A note has at most {MAX_TEXT_CHARS} characters.")
         if record.report is not None and not _is_report(record.report):
             raise Rejected(f"A call's report is JSON of at most {MAX_REPORT_BYTES} bytes.")
+        if record.receipts is not None and len(record.receipts) > MAX_RECEIPTS_BYTES:
+            raise Rejected(f"Receipts have at most {MAX_RECEIPTS_BYTES} bytes.")
         if record.region is not None and record.region not in REGIONS:
             raise Rejected("A relay's region is ca, de, or empty when it is not known.")
         with self._database.transaction():
@@ -104,6 +110,7 @@ class Calls:
                     record.seen,
                     record.report,
                     record.region,
+                    record.receipts,
                 ),
             )
             surplus = self.count() - MAX_RECORDS
@@ -182,7 +189,7 @@ def _is_report(text: str) -> bool:
 
 def _record(row: Row) -> CallRecord:
     call, peer, outgoing, started, kinds, answered, ended, reason, path, *more = row
-    sas, note, seen, report, region = more
+    sas, note, seen, report, region, receipts = more
     try:
         return CallRecord(
             call=CallId(call),
@@ -199,6 +206,7 @@ def _record(row: Row) -> CallRecord:
             seen=bool(seen),
             report=report,
             region=region,
+            receipts=receipts,
         )
     except ValueError as error:
         raise HomeDamaged("The call history") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import segno
 import trio
@@ -14,13 +15,14 @@ from onmeet_node.call.events import Identity
 from onmeet_node.calls import Call, MediaWish
 from onmeet_node.errors import OnMeetError
 from onmeet_node.identity.profile import Field
+from onmeet_node.identity.text import clean_text
 from onmeet_node.invitation import email_html, email_plain
 from onmeet_node.net.examination import Finding as NodeFinding
 from onmeet_node.sentences import when
 from onmeet_node.web import messages as say
 from onmeet_node.web.page_endpoint import PageEndpoint
 from onmeet_node.web.pages import Page
-from onmeet_node.wire.messages import CallId, Kind
+from onmeet_node.wire.messages import MAX_NAME_CHARS, CallId, Kind
 
 LOOK_SECONDS = 10.0
 """For a person to be found; whoever is reachable at all is within two."""
@@ -224,8 +226,8 @@ def _qr(text: str) -> tuple[str, ...]:
     return tuple("".join("1" if dark else "0" for dark in row) for row in matrix)
 
 
-def _past(entry: dict[str, object]) -> say.PastCall:
-    report = entry.pop("report")
+def _past(entry: dict[str, Any]) -> say.PastCall:
+    report, receipts = entry.pop("report"), entry.pop("receipts")
     return say.PastCall(
         call=str(entry["call"]),
         identity=str(entry["identity"]),
@@ -239,6 +241,19 @@ def _past(entry: dict[str, object]) -> say.PastCall:
         region=str(entry["region"]) if entry["region"] else None,
         note=str(entry["note"]) if entry["note"] else None,
         report=json.dumps(report) if report else None,
+        receipts=tuple(map(_receipt, receipts or ()))[:16],
+    )
+
+
+def _receipt(entry: dict[str, Any]) -> say.ReceiptShown:
+    return say.ReceiptShown(
+        operator=clean_text(entry["operator"], MAX_NAME_CHARS) or entry["bootstrap"][-8:],
+        signed="missing" not in entry,
+        circuits=entry.get("circuits", 0),
+        guests=entry.get("guests", 0),
+        credentials=entry.get("credentials", 0),
+        size=entry.get("circuit_bytes", 0) + entry.get("guest_bytes", 0),
+        held=entry.get("held", 0),
     )
 
 

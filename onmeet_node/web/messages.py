@@ -824,6 +824,21 @@ class Dialled:
 
 
 @attrs.frozen(kw_only=True)
+class ReceiptShown:
+    """What a bootstrap signed to have released. `signed` False: it gave no receipt."""
+
+    operator: str = field(_NAME)
+    signed: bool = field(Flag())
+    circuits: int = field(Integer(0, _SAFE))
+    guests: int = field(Integer(0, _SAFE))
+    credentials: int = field(Integer(0, _SAFE))
+    size: int = field(Integer(0, _SAFE))
+    """Sealed bytes that passed through it."""
+    held: int = field(Integer(0, _SAFE))
+    """What is still open for this node."""
+
+
+@attrs.frozen(kw_only=True)
 class PastCall:
     """An ended call, as `history.list` tells it. `report`: the ICE report as JSON."""
 
@@ -839,6 +854,8 @@ class PastCall:
     region: str | None = field(Maybe(Text(2, 2)))
     note: str | None = field(Maybe(Text(0, MAX_TEXT_CHARS)), hidden=True)
     report: str | None = field(Maybe(Text(0, 8_192)), hidden=True)
+    receipts: tuple[ReceiptShown, ...] = field(Several(Nested(ReceiptShown), 0, 16))
+    """Of the bootstraps that held something for the call; none if none did."""
 
 
 @attrs.frozen(kw_only=True)

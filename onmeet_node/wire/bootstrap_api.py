@@ -28,6 +28,7 @@ REGIONS = ("ca", "de")
 """Where servers of On-Meet stand (P10): Canada, Germany."""
 CONTEXT = b"onmeet bootstrap description 1\x00"
 """Stands before the signed bytes, so that the signature fits nothing else."""
+RECEIPT_CONTEXT = b"onmeet bootstrap receipt 1\x00"
 MAX_LIFETIME = 24 * 3_600
 """Seconds from `issued` to `not_after` at most: a bootstrap that moved is soon known to have."""
 MAX_CLOCK_LEAD = 600
@@ -67,6 +68,13 @@ class DialBack:
 
     port: int = field(Integer(1, 65_535))
     transport: Transport = field(Choice(Transport), default=Transport.TCP)
+
+
+@attrs.frozen(kw_only=True)
+class Settle:
+    """What did you hold for my node since I connected, or since I asked last? Answered with
+    `SignedReceipt`.
+    """
 
 
 # ── answers ──────────────────────────────────────────────────────────────────────────────────────
@@ -144,6 +152,38 @@ class DialedBack:
     """The multiaddr that was dialled, without ``/p2p``."""
 
 
+@attrs.frozen(kw_only=True)
+class Receipt:
+    """What a bootstrap held for the asking node, and has released: numbers alone."""
+
+    since: int = field(Integer(0, 2**53 - 1))
+    """Unix seconds: when it first held anything that is counted here."""
+    until: int = field(Integer(0, 2**53 - 1))
+    circuits: int = field(Integer(0, 2**32 - 1), default=0)
+    """Relayed connections that have ended."""
+    circuit_bytes: int = field(Integer(0, 2**53 - 1), default=0)
+    """Sealed bytes that passed through those, both ways."""
+    doors: int = field(Integer(0, 2**32 - 1), default=0)
+    """For guests, closed by now."""
+    guests: int = field(Integer(0, 2**32 - 1), default=0)
+    """That came through them and have gone."""
+    guest_bytes: int = field(Integer(0, 2**53 - 1), default=0)
+    """Sealed bytes to and from those."""
+    credentials: int = field(Integer(0, 2**32 - 1), default=0)
+    """TURN credentials computed for the node; none is kept."""
+    held: int = field(Integer(0, 2**32 - 1), default=0)
+    """Circuits and doors that are still open: kept for their owner, not left over."""
+
+
+@attrs.frozen(kw_only=True)
+class SignedReceipt:
+    """A receipt as it was signed."""
+
+    body: bytes = field(Data(1, 1_024))
+    signature: bytes = field(Data(64, 64))
+    """Ed25519, over `RECEIPT_CONTEXT` and the body, by the key that the PeerId holds."""
+
+
 @attrs.frozen
 class Refused:
     """No. Not the last word: a node that was told ``busy`` asks again in a minute."""
@@ -155,12 +195,15 @@ class Refused:
     """For a log: what happened and what to do, in English."""
 
 
-Request = Describe | LendTurn | Echo | DialBack | Unknown
-Answer = SignedDescription | TurnCredentials | Observed | DialedBack | Refused | Unknown
+Request = Describe | LendTurn | Echo | DialBack | Settle | Unknown
+Answer = (
+    SignedDescription | TurnCredentials | Observed | DialedBack | SignedReceipt | Refused | Unknown
+)
 
 _requests: Codec[Request] = Codec(Request, limit=MAX_FRAME_BYTES)
 _answers: Codec[Answer] = Codec(Answer, limit=MAX_FRAME_BYTES)
 _descriptions: Codec[Description] = Codec(Description, limit=2_048)
+_receipts: Codec[Receipt] = Codec(Receipt, limit=1_024)
 
 
 def encode_request(request: Request) -> bytes:
@@ -224,3 +267,23 @@ def open_description(signed: SignedDescription, peer_id: str, *, now: int) -> De
     if not description.issued < description.not_after <= description.issued + MAX_LIFETIME:
         raise DescriptionError("it claims to last longer than descriptions may")
     return description
+
+
+def sign_receipt(receipt: Receipt, sign: Callable[[bytes], bytes]) -> SignedReceipt:
+    """Signs; `sign` as in `sign_description`."""
+    body = _receipts.encode(receipt)
+    return SignedReceipt(body=body, signature=sign(RECEIPT_CONTEXT + body))
+
+
+def open_receipt(signed: SignedReceipt, peer_id: str) -> Receipt:
+    """What the bootstrap with this PeerId signed to have held. Raises `DescriptionError`."""
+    try:
+        VerifyKey(ed25519_key(peer_id)).verify(RECEIPT_CONTEXT + signed.body, signed.signature)
+        receipt = _receipts.decode(signed.body)
+    except (ValueError, BadSignatureError):
+        raise DescriptionError("its receipt is not signed with the key of its address") from None
+    except DecodeError as error:
+        raise DescriptionError(f"its receipt is unreadable: {error.reason}") from None
+    if isinstance(receipt, Unknown):
+        raise DescriptionError("what it signed is no receipt")
+    return receipt

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import attrs
 
-from onmeet_node.wire import bootstrap_api, messages
+from onmeet_node.wire import bootstrap_api, door, messages
 from onmeet_node.wire.codec import type_name
 from onmeet_node.wire.fields import SHAPE, Nested, Several
 
@@ -27,6 +27,9 @@ def message_tables() -> str:
         ("Questions to a bootstrap", get_args(bootstrap_api.Request)),
         ("Answers of a bootstrap", get_args(bootstrap_api.Answer)),
         ("Inside a signed description", (bootstrap_api.Description,)),
+        ("Inside a signed receipt", (bootstrap_api.Receipt,)),
+        ("A host to a gateway", (door.OpenDoor,)),
+        ("A gateway to a host", (door.DoorOpened,)),
     )
     lines: list[str] = []
     for title, union in sections:

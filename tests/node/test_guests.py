@@ -25,6 +25,7 @@ from onmeet_node.call.effects import EndReason, State
 from onmeet_node.config import Config
 from onmeet_node.errors import OnMeetError
 from onmeet_node.guests import MAX_NAME_CHARS, HostInCall
+from onmeet_node.history import receipts_told
 from onmeet_node.identity.guest import is_guest
 from onmeet_node.identity.safety import fingerprint_from_sdp, sas
 from onmeet_node.links import NoGateway, NoSuchLink
@@ -129,6 +130,13 @@ async def test_a_guest_sees_who_invites_them_knocks_and_talks(start):
     await until(lambda: not host.guests.waiting(), "the guest is forgotten")
     [entry] = host.history.list(5)
     assert entry["with"] == "A guest"
+    await until(lambda: host.history.list(1)[0]["receipts"], "the bootstrap's receipt")
+    [receipt] = host.history.list(1)[0]["receipts"]
+    assert (receipt["guests"], receipt["doors"], receipt["held"]) == (1, 1, 0)
+    assert receipt["guest_bytes"] > 1_000
+    lines = receipts_told([receipt, {"operator": "", "bootstrap": "x" * 20, "missing": "gone"}])
+    assert "1 guest" in lines[0]
+    assert lines[1].startswith("No receipt from the bootstrap")
     assert "Gerda" not in str(host.history.list(5))
     assert host.guests.links.list() == [], "a link for one use is gone with it"
     with pytest.raises(DoorClosed) as closed:
@@ -337,8 +345,8 @@ class Overheard(Gateway):
         self.received.append(repr(guest.scope).encode())
         await super()._door(guest)
 
-    async def _join(self, guest, stream, gone):
-        receive, receive_some = guest.receive, stream.receive_some
+    async def _join(self, guest, passage):
+        receive, receive_some = guest.receive, passage.stream.receive_some
 
         async def from_guest():
             content = await receive()
@@ -350,8 +358,8 @@ class Overheard(Gateway):
             self.received.append(data)
             return data
 
-        guest.receive, stream.receive_some = from_guest, from_host
-        return await super()._join(guest, stream, gone)
+        guest.receive, passage.stream.receive_some = from_guest, from_host
+        return await super()._join(guest, passage)
 
 
 async def test_all_that_a_gateway_receives_of_a_call_names_nobody_and_no_address(tmp_path):

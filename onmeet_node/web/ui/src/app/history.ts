@@ -2,8 +2,8 @@
 import { html, nothing } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { app } from "../core/context.js";
-import type { PastCall } from "../core/messages.js";
-import { clock, t, when } from "../i18n/index.js";
+import type { PastCall, ReceiptShown } from "../core/messages.js";
+import { clock, number, t, when } from "../i18n/index.js";
 import { reasonText } from "../call/reasons.js";
 import { confirmed } from "./dialogs.js";
 import { OmElement, words } from "./element.js";
@@ -83,6 +83,22 @@ export class OmHistory extends OmElement {
     </div>`;
   }
 
+  /** What a server signed to have released after the call; or that it did not. */
+  #receipt(one: ReceiptShown) {
+    const operator = one.operator;
+    return one.signed
+      ? html`<span class="quiet small"
+          >${t("history.receipt", {
+            operator,
+            circuits: number(one.circuits),
+            guests: number(one.guests),
+            size: number(Math.round(one.size / 1_000)),
+          })}
+          ${one.held > 0 ? t("history.receipt.held", { n: number(one.held) }) : nothing}</span
+        >`
+      : html`<span class="warn small">${t("history.receipt.none", { operator })}</span>`;
+  }
+
   #call(call: PastCall) {
     return html`<li class="card tight">
       <div class="row spread">
@@ -95,6 +111,7 @@ export class OmHistory extends OmElement {
         ${call.seconds > 0 ? html`<span class="quiet">${clock(call.seconds)}</span>` : nothing}
       </span>
       ${call.note ? html`<q><bdi>${t("history.note", { note: call.note })}</bdi></q>` : nothing}
+      ${call.receipts.map((one) => this.#receipt(one))}
       <div class="row spread">
         ${call.report !== null || FAILED.has(call.reason ?? "")
           ? html`<details class="small">

@@ -171,6 +171,7 @@ export interface PastCall {
   region: string | null;
   note: string | null;
   report: string | null;
+  receipts: ReceiptShown[];
 }
 
 /** One line of ``onmeet doctor``. `grade`: ``good``, ``note`` or ``bad``. */
@@ -206,6 +207,17 @@ export interface PeerMedia {
   muted: boolean;
   camera_off: boolean;
   sharing: boolean;
+}
+
+/** What a bootstrap signed to have released. `signed` False: it gave no receipt. */
+export interface ReceiptShown {
+  operator: string;
+  signed: boolean;
+  circuits: number;
+  guests: number;
+  credentials: number;
+  size: number;
+  held: number;
 }
 
 /** First message of a page. `token`: from ``POST /session`` (64 hex digits). */

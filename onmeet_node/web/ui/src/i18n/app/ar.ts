@@ -264,4 +264,7 @@ export const ar: Record<keyof typeof en, string> = {
   "reason.not-reachable": "{name} غير متاح الآن.",
   "reason.answered-elsewhere": "رُدّ على المكالمة من جهاز آخر.",
   "reason.superseded": "اتصل كل منكما بالآخر في اللحظة نفسها.",
+  "history.receipt": "وقّع {operator} أنه أفرج عما كان يحتفظ به لهذه المكالمة: {circuits} اتصالات مُرحّلة، {guests} ضيوف، {size} كيلوبايت من الإشارات المختومة.",
+  "history.receipt.held": "لا يزال {n} من اتصالاتك مفتوحًا هناك.",
+  "history.receipt.none": "لم يعطِ {operator} إيصالًا بما كان يحتفظ به لهذه المكالمة.",
 };

@@ -264,4 +264,7 @@ export const de: Record<keyof typeof en, string> = {
   "reason.not-reachable": "{name} ist gerade nicht erreichbar.",
   "reason.answered-elsewhere": "Der Anruf wurde auf einem anderen Gerät angenommen.",
   "reason.superseded": "Sie haben einander im selben Augenblick angerufen.",
+  "history.receipt": "{operator} hat unterschrieben, freigegeben zu haben, was es für diesen Anruf hielt: {circuits} weitergeleitete Verbindungen, {guests} Gäste, {size} kB versiegelte Signale.",
+  "history.receipt.held": "{n} Ihrer Verbindungen sind dort noch offen.",
+  "history.receipt.none": "{operator} hat keine Quittung gegeben für das, was es für diesen Anruf hielt.",
 };

@@ -263,4 +263,7 @@ export const en = {
   "reason.not-reachable": "{name} is not reachable now.",
   "reason.answered-elsewhere": "The call was answered on another device.",
   "reason.superseded": "You called each other at the same moment.",
+  "history.receipt": "{operator} signed that it released what it held for this call: {circuits} relayed connections, {guests} guests, {size} kB of sealed signaling.",
+  "history.receipt.held": "{n} connections of yours are still open there.",
+  "history.receipt.none": "{operator} gave no receipt for what it held for this call.",
 };

@@ -264,4 +264,7 @@ export const fr: Record<keyof typeof en, string> = {
   "reason.not-reachable": "{name} n’est pas joignable en ce moment.",
   "reason.answered-elsewhere": "L’appel a été pris sur un autre appareil.",
   "reason.superseded": "Vous vous êtes appelés au même instant.",
+  "history.receipt": "{operator} a signé avoir libéré ce qu’il tenait pour cet appel : {circuits} connexions relayées, {guests} invités, {size} ko de signalisation scellée.",
+  "history.receipt.held": "{n} de vos connexions y sont encore ouvertes.",
+  "history.receipt.none": "{operator} n’a donné aucun reçu pour ce qu’il tenait pour cet appel.",
 };
