@@ -168,15 +168,18 @@ async def _serve(config: Any, home: Path, output: _Output) -> None:
     import trio
 
     from bootstrap.app import open_bootstrap
+    from bootstrap.hardening import lock_memory, refuse_core_dumps
     from bootstrap.host import raise_file_limit, silence_libraries
     from bootstrap.status import serve_status
 
     silence_libraries()
     raise_file_limit()
+    refuse_core_dumps()
+    memory = lock_memory()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async with (
             open_bootstrap(config) as bootstrap,
-            serve_status(home, lambda: attrs.asdict(bootstrap.counts())),
+            serve_status(home, lambda: {**attrs.asdict(bootstrap.counts()), "memory": memory}),
         ):
             output.event(
                 "started",

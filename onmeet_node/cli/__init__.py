@@ -22,6 +22,7 @@ _COMMANDS = {
     "guests": ("guests", "Who knocks, and who is in."),
     "admit": ("guests", "Lets a guest in."),
     "deny": ("guests", "Sends a guest away."),
+    "guest-page": ("guests", "Whether an operator serves guests the published page."),
     "join": ("guests", "Joins a call by a guest link, without a browser."),
     "history": ("calls", "Past calls."),
     "doctor": ("doctor", "What works from here, and what to do about what does not."),
@@ -44,7 +45,7 @@ class _LazyGroup(click.Group):
         if name not in _COMMANDS:
             return None
         module = importlib.import_module(f"onmeet_node.cli.{_COMMANDS[name][0]}")
-        command: click.Command = getattr(module, f"{name}_command")
+        command: click.Command = getattr(module, f"{name.replace('-', '_')}_command")
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

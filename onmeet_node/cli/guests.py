@@ -268,3 +268,51 @@ def join_command(
         raise SystemExit(130) from None
     except ExceptionGroup as group:
         raise first(group) from None
+
+
+@click.group("guest-page")
+def guest_page_command() -> None:
+    """The page that guests see: whether an operator serves it as it was published."""
+
+
+@guest_page_command.command("hashes")
+@json_option
+def guest_page_hashes(*, as_json: bool) -> None:
+    """The SHA-256 of each file of the page, as of this release."""
+    from onmeet_node.guest_page import hashes
+
+    def text(found: dict[str, str]) -> None:
+        for path, digest in found.items():
+            click.echo(f"{digest}  {path}")
+
+    show(hashes(), as_json=as_json, text=text)
+
+
+@guest_page_command.command("verify")
+@click.argument("url")
+@json_option
+def guest_page_verify(url: str, *, as_json: bool) -> None:
+    """Compares the page that the server at URL sends with the one of this release.
+
+    The exit status is 1 if anything differs. What it sends to others, or at another time, this
+    cannot tell.
+    """
+    import attrs
+
+    from onmeet_node.guest_page import verify
+
+    compared = [attrs.asdict(one) for one in verify(url)]
+    clean = all(one["result"] == "same" for one in compared)
+
+    def text(found: list[dict[str, Any]]) -> None:
+        for one in found:
+            click.echo(f"{one['result']:8} {one['path']}")
+        click.echo(
+            "It is the page of this release."
+            if clean
+            else "It is not the page of this release. Ask the operator which version it runs, and "
+            "use no guest links on it until that is clear."
+        )
+
+    show(compared, as_json=as_json, text=text)
+    raise SystemExit(0 if clean else 1)

@@ -16,6 +16,7 @@ import trio
 from bootstrap.app import check_guests, open_bootstrap
 from bootstrap.config import GuestsConfig, ephemeral_config
 from bootstrap.errors import ConfigError
+from onmeet_node import guest_page
 from onmeet_node.net.doors import Doors
 from onmeet_node.net.errors import NetError, RelayUnavailable
 from onmeet_node.net.guest_line import DoorClosed, open_line
@@ -376,3 +377,24 @@ def test_a_gateway_that_browsers_would_not_use_is_refused_with_what_to_set(setti
 
 def test_the_id_of_a_door_is_made_of_its_secret():
     assert door_id(b"a" * 16) != door_id(b"b" * 16)
+
+
+async def test_the_page_that_is_served_is_compared_with_the_release(tmp_path):
+    async with a_gateway() as gateway:
+        compared = await trio.to_thread.run_sync(guest_page.verify, gateway.guest_origin)
+        assert {one.result for one in compared} == {"same"}
+        assert {"/j", "/e", "/embed.js"} <= {one.path for one in compared}
+        for name, data in guest_page.files().items():
+            path = tmp_path / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(data + (b" " if name.endswith(".js") else b""))
+        compared = await trio.to_thread.run_sync(guest_page.verify, gateway.guest_origin, tmp_path)
+        differing = {one.path for one in compared if one.result == "differs"}
+        assert len(differing) == 2
+        assert all(path.endswith(".js") for path in differing)
+    with pytest.raises(guest_page.CannotCompare, match="could not be asked"):
+        await trio.to_thread.run_sync(guest_page.verify, gateway.guest_origin)
+    with pytest.raises(guest_page.CannotCompare, match="no address"):
+        guest_page.verify("ftp://x")
+    with pytest.raises(guest_page.NotBuilt, match="make ui"):
+        guest_page.hashes(tmp_path / "nothing")
