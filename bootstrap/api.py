@@ -65,6 +65,7 @@ class Api:
         address_of: Callable[[Stream], str | None],
         dial_back: Callable[[Stream, str, DialBack], Awaitable[bool]],
         lender: Lender | None = None,
+        policy_version: int = 0,
         clock: Callable[[], float] = trio.current_time,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -73,6 +74,7 @@ class Api:
         self._dial_back = dial_back
         self._dial_backs = Quota(DIAL_BACKS, "dial-backs")
         self._lender = lender
+        self._policy_version = policy_version
         self._wall_clock = wall_clock
         self._key = SigningKey(config.seed)
         self._peers = RateLimit(config.request_rate, clock)
@@ -168,6 +170,7 @@ class Api:
                 *(("turn",) if self._lender is not None else ()),
                 *(("guests",) if self._config.guests.serve else ()),
             ),
+            policy_version=self._policy_version,
             limits=Limits(
                 reservations=1,
                 circuit_seconds=int(self._config.circuit_seconds),

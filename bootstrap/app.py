@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,11 +12,12 @@ import attrs
 import trio
 
 from bootstrap.api import Api
-from bootstrap.config import BootstrapConfig, GuestsConfig, TurnConfig
+from bootstrap.config import BootstrapConfig, GuestsConfig, SiteConfig, TurnConfig
 from bootstrap.coturn import Coturn, open_coturn
 from bootstrap.errors import ConfigError
 from bootstrap.forgetting import ALL, Forgetting, open_forgetter
 from bootstrap.gateway.doors import DoorLimits, Doors
+from bootstrap.gateway.policy import in_force, read_policies
 from bootstrap.host import dial_back, network_of, open_bootstrap_host, remote_address
 from bootstrap.limits import Caps
 from bootstrap.relay import Relay, RelayLimits, open_relay
@@ -159,13 +161,15 @@ async def open_turn(config: TurnConfig) -> AsyncIterator[Turn]:
 
 @asynccontextmanager
 async def open_guests(
-    config: GuestsConfig, host: Host, facts: Mapping[str, object]
+    config: GuestsConfig, site: SiteConfig, host: Host, facts: Mapping[str, object]
 ) -> AsyncIterator[Gateway | None]:
     """Serves guests for the length of the block if so configured, and says `facts` to who asks.
 
     Raises `ConfigError` and `StartFailed`.
     """
     if not config.serve:
+        if site.serve:
+            raise ConfigError("[site] is served beside the guest page: set serve in [guests] too.")
         yield None
         return
     from bootstrap.gateway.server import open_gateway  # noqa: PLC0415 - hypercorn, if it is used
@@ -180,9 +184,16 @@ async def open_guests(
         address_of=remote_address,
         guests_per_door=config.guests_per_door,
     )
-    async with open_gateway(config, doors, guest_page.files(), facts) as gateway:
+    async with open_gateway(config, doors, guest_page.files(), facts, site=site) as gateway:
         origin = gateway.origin
         yield gateway
+
+
+def policy_version(config: SiteConfig) -> int:
+    """Of the operator's policy that is in force; 0 if there is none. Raises `ConfigError`."""
+    today = datetime.date.today()
+    policy = in_force(read_policies(config.policies, today), today) if config.serve else None
+    return policy.version if policy is not None else 0
 
 
 def check_guests(config: GuestsConfig) -> None:
@@ -226,13 +237,14 @@ async def open_bootstrap(
             address_of=remote_address,
             dial_back=partial(dial_back, host),
             lender=turn.lender,
+            policy_version=policy_version(config.site),
         )
         relay.on_ended = api.receipts.circuit_ended
         host.on_disconnect(api.receipts.forget)
         async with (
-            open_guests(config.guests, host, api.facts()) as gateway,
+            open_guests(config.guests, config.site, host, api.facts()) as gateway,
             open_forgetter(
-                host, (*api.limits, *([gateway.tries] if gateway else [])), forgetting
+                host, (*api.limits, *(gateway.limits if gateway else ())), forgetting
             ) as forgetter,
         ):
             doors = gateway.book if gateway is not None else None

@@ -17,6 +17,7 @@ from bootstrap.settings import (
     Number,
     Origin,
     Origins,
+    Paths,
     Text,
     TurnUrls,
     setting,
@@ -138,6 +139,30 @@ class GuestsConfig:
 
 
 @attrs.frozen(kw_only=True)
+class SiteConfig:
+    """The operator's small web site, beside the guest page."""
+
+    serve: bool = setting(
+        Flag(), False, "Serve pages about this server, its policy, and a contact form."
+    )
+    policies: tuple[str, ...] = setting(
+        Paths(),
+        (),
+        "Files with the versions of the policy. Each begins with version, posted and effective;\n"
+        "a change takes effect 14 days after it is posted, at the earliest.",
+    )
+    mail_to: str = setting(Text(254), "", "Where the contact form is sent; empty: there is none.")
+    mail_from: str = setting(Text(254), "", "From whom: an address of this server's own.")
+    smtp_host: str = setting(Text(253), "", "The mail server that takes it.")
+    smtp_port: int = setting(_PORT, 587, "Its port.")
+    smtp_tls: str = setting(
+        Choice(("starttls", "implicit", "none")), "starttls", "none: on this machine alone."
+    )
+    smtp_user: str = setting(Text(254), "", "If it wants a login.")
+    smtp_password_file: str = setting(Text(4_096), "", "File (0600) with the password.")
+
+
+@attrs.frozen(kw_only=True)
 class BootstrapConfig:
     """How a bootstrap runs. The defaults suit one small server (1 GB, 1 core)."""
 
@@ -209,6 +234,7 @@ class BootstrapConfig:
 
     turn: TurnConfig = TurnConfig()
     guests: GuestsConfig = GuestsConfig()
+    site: SiteConfig = SiteConfig()
 
     @property
     def request_rate(self) -> Rate:

@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from bootstrap.config import SEED_BYTES, BootstrapConfig, GuestsConfig, TurnConfig
+from bootstrap.config import SEED_BYTES, BootstrapConfig, GuestsConfig, SiteConfig, TurnConfig
 from bootstrap.errors import ConfigError, KeyFileError
 from bootstrap.settings import settings_of, toml
 
@@ -38,6 +38,7 @@ def default_home() -> Path:
 _MAIN = settings_of(BootstrapConfig)
 _TURN = settings_of(TurnConfig)
 _GUESTS = settings_of(GuestsConfig)
+_SITE = settings_of(SiteConfig)
 
 
 def _between(first: str, last: str) -> dict[str, attrs.Attribute[Any]]:
@@ -57,6 +58,7 @@ _SECTIONS = {
     ),
     "turn": ("Passing on media that finds no other way, encrypted from end to end.", _TURN),
     "guests": ("People who join from a browser by a link: the page, and their door.", _GUESTS),
+    "site": ("Pages about this server for people, at the same address as the guest page.", _SITE),
 }
 
 
@@ -68,7 +70,9 @@ def render(config: BootstrapConfig) -> str:
     ]
     for section, (title, settings) in _SECTIONS.items():
         lines += ["", f"[{section}]", *([f"# {title}"] if title else [])]
-        owner = {"turn": config.turn, "guests": config.guests}.get(section, config)
+        owner = {"turn": config.turn, "guests": config.guests, "site": config.site}.get(
+            section, config
+        )
         for name, field in settings.items():
             lines += [f"# {line}" for line in field.metadata["comment"].splitlines()]
             lines.append(f"{name} = {toml(getattr(owner, name))}")
@@ -168,6 +172,8 @@ def _values(tables: Mapping[str, Any], path: Path) -> dict[str, Any]:
             values["turn"] = TurnConfig(**read)
         elif section == "guests":
             values["guests"] = GuestsConfig(**read)
+        elif section == "site":
+            values["site"] = SiteConfig(**read)
         else:
             values.update(read)
     return values

@@ -178,6 +178,15 @@ class Origins:
 
 
 @attrs.frozen
+class Paths:
+    """Files."""
+
+    def check(self, value: object, where: str) -> Any:
+        """See `Kind`."""
+        return tuple(_listed(value, where, "/etc/onmeet-bootstrap/policy-1.txt"))
+
+
+@attrs.frozen
 class TurnUrls:
     """TURN URLs (RFC 7065)."""
 

@@ -23,15 +23,16 @@ import trio
 from hypercorn.config import Config as ServerConfig
 from hypercorn.trio import serve
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from bootstrap.config import GuestsConfig
+from bootstrap.config import GuestsConfig, SiteConfig
 from bootstrap.errors import ConfigError, Exhausted, StartFailed
 from bootstrap.gateway.doors import Doors, NoSuchDoor, Passage
+from bootstrap.gateway.site import Site
 from bootstrap.limits import Caps, Quota, Rate, RateLimit
 from onmeet_node.net.origin import prefix_of
 from onmeet_node.wire.errors import RemoteProtocolError
@@ -64,6 +65,9 @@ _COMMON = {
 }
 
 
+_NO_SITE = SiteConfig()
+
+
 class Gateway:
     """The routes. `files`: the guest page as it was built, by path."""
 
@@ -73,8 +77,10 @@ class Gateway:
         doors: Doors,
         files: Mapping[str, bytes],
         facts: Mapping[str, object],
+        site: SiteConfig,
     ) -> None:
-        """`facts`: what ``/.well-known/onmeet.json`` says of this server."""
+        """`facts`: what ``/.well-known/onmeet.json`` says of this server. Raises `ConfigError`."""
+        self.site = Site(site, facts, _COMMON, prefix_of=self._prefix) if site.serve else None
         self._config = config
         self._facts = json.dumps(facts, ensure_ascii=False).encode()
         self.book = doors
@@ -96,9 +102,13 @@ class Gateway:
             routes=[
                 WebSocketRoute("/door", self._door),
                 Route("/.well-known/onmeet.json", self._describe, methods=["GET"]),
+                *(self.site.routes if self.site is not None else []),
                 Route("/{path:path}", self._file, methods=["GET"]),
             ]
         )
+
+    def _prefix(self, request: HTTPConnection) -> str:
+        return prefix_of(_address(request, self._config.behind_proxy))
 
     @property
     def guests(self) -> int:
@@ -109,6 +119,11 @@ class Gateway:
     def doors(self) -> int:
         """How many doors are open."""
         return len(self.book)
+
+    @property
+    def limits(self) -> tuple[RateLimit, ...]:
+        """What remembers addresses."""
+        return (self._tries, *((self.site.letters,) if self.site is not None else ()))
 
     @property
     def tries(self) -> RateLimit:
@@ -167,7 +182,7 @@ class Gateway:
         if guest.headers.get("origin", self.origin) != self.origin:
             await guest.close(1008)  # before it is accepted: the browser sees a 403
             return
-        prefix = prefix_of(_address(guest, self._config.behind_proxy))
+        prefix = self._prefix(guest)
         if not self._tries.allow(prefix):
             await guest.accept()
             await guest.close(TOO_MANY)
@@ -302,7 +317,7 @@ async def _receive(guest: WebSocket) -> bytes | None:
     return data
 
 
-def _address(guest: WebSocket, proxies: tuple[str, ...]) -> str | None:
+def _address(guest: HTTPConnection, proxies: tuple[str, ...]) -> str | None:
     """Where a guest comes from; what a trusted proxy says of it, if it comes through one."""
     client = guest.client.host if guest.client else None
     if client in proxies:
@@ -339,13 +354,14 @@ async def open_gateway(
     files: Mapping[str, bytes],
     facts: Mapping[str, object],
     *,
+    site: SiteConfig = _NO_SITE,
     kind: type[Gateway] = Gateway,
 ) -> AsyncIterator[Gateway]:
     """Serves guests while the block runs. Raises `ConfigError` and `StartFailed`.
 
     `kind`: a test may look over the gateway's shoulder.
     """
-    gateway = kind(config, doors, files, facts)
+    gateway = kind(config, doors, files, facts, site)
     sockets = [_listen(where, config.write_seconds) for where in config.listen]
     if not gateway.origin:
         host, port = sockets[0].getsockname()[:2]
