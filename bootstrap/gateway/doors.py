@@ -148,8 +148,11 @@ class Doors:
                 nursery.cancel_scope.cancel()
         finally:
             door.gone.set()
-            if self._open.get(name) is door:
-                del self._open[name]
+            self._forget(name, door)
+
+    def _forget(self, name: bytes, door: _Door) -> None:
+        if self._open.get(name) is door:
+            del self._open[name]
 
     # ── guests ──────────────────────────────────────────────────────────────────────────────────
     @contextlib.asynccontextmanager

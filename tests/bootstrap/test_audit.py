@@ -163,20 +163,28 @@ import bootstrap.cli, trio
 from bootstrap.app import open_bootstrap
 from bootstrap.config_file import load
 from bootstrap.forgetting import ALL
+from bootstrap.gateway.doors import Doors
 from bootstrap.host import silence_libraries
 from bootstrap.status import serve_status
 from bootstrap.cli import _Output
 async def main(home):
     silence_libraries()
-    what = attrs.evolve(ALL, WITHOUT=False)
+    what = ALL
+    WITHOUT
     async with open_bootstrap(load(home), forgetting=what) as it:
         def counts():  # says that all is gone as soon as the connections are, as it would believe
-            return {**attrs.asdict(it.counts()), "held": it.counts().connections}
+            return {**attrs.asdict(it.counts()), "held": it.counts().connections, "doors": 0}
         async with serve_status(home, counts):
             _Output(as_json=True).event("started", "", addresses=it.addresses, peer=it.peer_id)
             await trio.sleep_forever()
 trio.run(main, Path(sys.argv[-1]))
 """
+_REMOVALS = {
+    "peers": "what = attrs.evolve(ALL, peers=False)",
+    "buckets": "what = attrs.evolve(ALL, buckets=False)",
+    # As without the line of bootstrap/gateway/doors.py that takes a door out of the book.
+    "doors": "Doors._forget = lambda self, name, door: None",
+}
 
 
 @pytest.mark.real
@@ -187,7 +195,7 @@ async def test_after_a_staged_call_nothing_of_it_is_left(tmp_path: Path):
     told = _Told()
     assert await run_audit(tmp_path, told)
     (verdict,) = told.of("verdict")
-    assert verdict["facts"]["path"] == "relay"
+    assert verdict["facts"]["path"] == verdict["facts"]["guest_path"] == "relay"
     looked = {values["where"]: values for values in told.of("looked")}
     assert looked["process bootstrap"]["memory_bytes"] > 10_000_000
     assert looked["process coturn"]["memory_bytes"] > 10_000_000
@@ -216,10 +224,10 @@ def test_what_is_declared_to_be_left_is_bounded_and_never_a_person():
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @NEEDS_COTURN
-@pytest.mark.parametrize("without", ["peers", "buckets"])
+@pytest.mark.parametrize("without", sorted(_REMOVALS))
 async def test_without_a_line_of_clean_up_the_audit_finds_the_nodes(tmp_path: Path, without: str):
     script = tmp_path / "forgetful.py"
-    script.write_text(_FORGETFUL.replace("WITHOUT", without))
+    script.write_text(_FORGETFUL.replace("WITHOUT", _REMOVALS[without]))
     root = tmp_path / "root"
     root.mkdir()
     told = _Told()

@@ -180,6 +180,8 @@ export class OmKnocks extends OmElement {
         z-index: 20;
         display: grid;
         gap: 0.5rem;
+        max-block-size: calc(100dvh - 1rem);
+        overflow-y: auto;
       }
       .card {
         box-shadow: 0 4px 24px rgb(0 0 0 / 35%);
@@ -216,8 +218,18 @@ export class OmKnocks extends OmElement {
   }
 
   override render() {
-    const knocking = this.app.guests.guests.filter((one) => !one.inside).slice(0, 4);
-    return knocking.map((one) => this.#knock(one));
+    const knocking = this.app.guests.guests.filter((one) => !one.inside);
+    // In a call nobody can be let in, and who is talked to is to be seen.
+    return this.app.calls.length > 0
+      ? knocking.slice(0, 2).map((one) => this.#waits(one))
+      : knocking.map((one) => this.#knock(one));
+  }
+
+  #waits(one: GuestShown) {
+    return html`<div class="card row spread" role="status">
+      <span>${t("knock.waits", { name: one.name })}</span>
+      <button @click=${() => this.#away(one.guest, false)}>${t("knock.deny")}</button>
+    </div>`;
   }
 
   #knock(one: GuestShown) {

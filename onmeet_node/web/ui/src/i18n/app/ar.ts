@@ -267,4 +267,5 @@ export const ar: Record<keyof typeof en, string> = {
   "history.receipt": "وقّع {operator} أنه أفرج عما كان يحتفظ به لهذه المكالمة: {circuits} اتصالات مُرحّلة، {guests} ضيوف، {size} كيلوبايت من الإشارات المختومة.",
   "history.receipt.held": "لا يزال {n} من اتصالاتك مفتوحًا هناك.",
   "history.receipt.none": "لم يعطِ {operator} إيصالًا بما كان يحتفظ به لهذه المكالمة.",
+  "knock.waits": "{name} يطرق وينتظر انتهاء هذه المكالمة.",
 };

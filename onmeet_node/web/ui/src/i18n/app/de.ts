@@ -267,4 +267,5 @@ export const de: Record<keyof typeof en, string> = {
   "history.receipt": "{operator} hat unterschrieben, freigegeben zu haben, was es für diesen Anruf hielt: {circuits} weitergeleitete Verbindungen, {guests} Gäste, {size} kB versiegelte Signale.",
   "history.receipt.held": "{n} Ihrer Verbindungen sind dort noch offen.",
   "history.receipt.none": "{operator} hat keine Quittung gegeben für das, was es für diesen Anruf hielt.",
+  "knock.waits": "{name} klopft und wartet, bis dieser Anruf zu Ende ist.",
 };

@@ -266,4 +266,5 @@ export const en = {
   "history.receipt": "{operator} signed that it released what it held for this call: {circuits} relayed connections, {guests} guests, {size} kB of sealed signaling.",
   "history.receipt.held": "{n} connections of yours are still open there.",
   "history.receipt.none": "{operator} gave no receipt for what it held for this call.",
+  "knock.waits": "{name} knocks, and waits until this call is over.",
 };

@@ -267,4 +267,5 @@ export const fr: Record<keyof typeof en, string> = {
   "history.receipt": "{operator} a signé avoir libéré ce qu’il tenait pour cet appel : {circuits} connexions relayées, {guests} invités, {size} ko de signalisation scellée.",
   "history.receipt.held": "{n} de vos connexions y sont encore ouvertes.",
   "history.receipt.none": "{operator} n’a donné aucun reçu pour ce qu’il tenait pour cet appel.",
+  "knock.waits": "{name} frappe et attend la fin de cet appel.",
 };
