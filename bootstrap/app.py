@@ -104,6 +104,8 @@ class Bootstrap:
         """Takes a renewed certificate into use, without an end to any call."""
         if self._turn.coturn is not None:
             self._turn.coturn.reload_certificate()
+        if self._gateway is not None:
+            self._gateway.reload()
 
     @property
     def turn_pid(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -102,11 +103,26 @@ def search(stage: Stage, tell: Tell) -> list[Find]:
             leave_out = [stage.home.parent]  # scanned by itself, but for the nodes' own homes
         finds += scan_folder(folder, searcher, looked, leave_out=leave_out, since=stage.began)
         _tell_looked(tell, f"folder {folder}", looked)
+    finds += _search_journal(stage, searcher, tell)
     for log in stage.logs:
         looked = Looked()
         finds += scan_file(log, str(log), searcher, looked)
         _tell_looked(tell, f"log {log.name}", looked)
     return finds
+
+
+def _search_journal(stage: Stage, searcher: Searcher, tell: Tell) -> list[Find]:
+    """What this machine's journal has been told since the call began, if it has one."""
+    journal = shutil.which("journalctl")
+    if journal is None:
+        tell("left-out", "the journal was left out: this machine has none")
+        return []
+    command = [journal, "--no-pager", "--output=export", f"--since=@{int(stage.began)}"]
+    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - ours
+    looked = Looked()
+    looked.file_bytes += len(done.stdout)
+    _tell_looked(tell, "the journal", looked)
+    return list(searcher.search(done.stdout, "the journal"))
 
 
 def _tell_looked(tell: Tell, where: str, looked: Looked) -> None:

@@ -96,6 +96,8 @@ class Gateway:
         )
         self._stopping = trio.Event()
         self._went = trio.Event()
+        self.reload: Callable[[], None] = lambda: None
+        """Takes the certificate's files anew; lines that are open go on."""
         self.on_left: Callable[[], None] = lambda: None
         """Called when a guest has gone: what was theirs is to be forgotten."""
         self.app = Starlette(
@@ -327,6 +329,22 @@ def _address(guest: HTTPConnection, proxies: tuple[str, ...]) -> str | None:
     return client
 
 
+class _Config(ServerConfig):
+    """hypercorn's, whose certificate can be replaced while it serves."""
+
+    context: ssl.SSLContext | None = None
+
+    def create_ssl_context(self) -> ssl.SSLContext | None:
+        """See hypercorn; the context is kept."""
+        self.context = super().create_ssl_context()
+        return self.context
+
+    def reload(self) -> None:
+        """Lines that begin from now on are shown the certificate as it is in its files now."""
+        if self.context is not None and self.certfile is not None:
+            self.context.load_cert_chain(self.certfile, self.keyfile)
+
+
 class _HostGuard:
     """Answers only to the gateway's own name: whatever else leads here is no guest's browser."""
 
@@ -362,14 +380,16 @@ async def open_gateway(
     `kind`: a test may look over the gateway's shoulder.
     """
     gateway = kind(config, doors, files, facts, site)
+    if config.certificate:
+        _check_certificate(config)
     sockets = [_listen(where, config.write_seconds) for where in config.listen]
     if not gateway.origin:
         host, port = sockets[0].getsockname()[:2]
-        gateway.origin = f"http://{host}:{port}"
-    server = ServerConfig()
+        gateway.origin = f"{'https' if config.certificate else 'http'}://{host}:{port}"
+    server = _Config()
+    gateway.reload = server.reload
     server.bind = [f"fd://{one.detach()}" for one in sockets]
     if config.certificate:
-        _check_certificate(config)
         server.certfile, server.keyfile = config.certificate, config.key
     server.accesslog = server.errorlog = None
     server.include_server_header = False

@@ -3,15 +3,22 @@
 # ruff: noqa: SIM117 - a line for each thing that is opened
 from __future__ import annotations
 
+import datetime
 import gzip
+import ipaddress
 import logging
 import os
 import secrets
+import ssl
 from contextlib import asynccontextmanager
 
 import attrs
 import pytest
 import trio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from bootstrap.app import check_guests, open_bootstrap
 from bootstrap.config import GuestsConfig, ephemeral_config
@@ -398,3 +405,66 @@ async def test_the_page_that_is_served_is_compared_with_the_release(tmp_path):
         guest_page.verify("ftp://x")
     with pytest.raises(guest_page.NotBuilt, match="make ui"):
         guest_page.hashes(tmp_path / "nothing")
+
+
+def a_certificate(folder, number):
+    """A certificate for 127.0.0.1 that signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"test {number}")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(number)
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    encoding = serialization.Encoding.PEM
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(encoding))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return ssl.create_default_context(cafile=folder / "cert.pem")
+
+
+async def test_with_a_certificate_of_its_own_and_a_renewed_one(tmp_path):
+    first = a_certificate(tmp_path, 1)
+    files = {"certificate": str(tmp_path / "cert.pem"), "key": str(tmp_path / "key.pem")}
+    async with a_gateway(**files) as gateway, a_door(gateway) as (door, url, _):
+        assert url.startswith("https://")
+        async with open_line(url, shake=False, trust=first) as line:
+            await line.send_frame(line.link.door)
+            with trio.fail_after(10):
+                await door.guests.receive()
+            second = a_certificate(tmp_path, 2)
+            gateway.reload()
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await handshake(url, first)
+            await handshake(url, second)
+            await line.send_frame(b"the open line goes on")
+
+
+async def handshake(url, trust):
+    """Shakes hands over TLS alone."""
+    host, _, port = url.partition("//")[2].partition("/")[0].partition(":")
+    tcp = await trio.open_tcp_stream(host, int(port))
+    async with tcp:
+        try:
+            await trio.SSLStream(tcp, trust, server_hostname=host).do_handshake()
+        except trio.BrokenResourceError as error:
+            raise error.__cause__ from None
+
+
+async def test_a_certificate_that_cannot_be_used_is_refused_with_what_to_name(tmp_path):
+    (tmp_path / "bad.pem").write_text("no certificate")
+    bad = str(tmp_path / "bad.pem")
+    with pytest.RaisesGroup(ConfigError, allow_unwrapped=True, flatten_subgroups=True):
+        async with a_gateway(certificate=bad, key=bad):
+            pass
