@@ -82,8 +82,8 @@ class Api:
         self._signed: SignedDescription | None = None
         self._signed_at = 0.0
         self.receipts = Receipts(self._sign, connected=host.connected, wall_clock=wall_clock)
-        self.held_by: Callable[[str], int] = lambda _peer: 0
-        """How much is open for a node now; `app` knows who holds what."""
+        self.holders: list[Callable[[str], int]] = []
+        """Each tells how much it has open for a node now."""
         host.handle(PROTOCOL, self.serve, limit=STREAMS_PER_PEER, timeout=CONVERSATION_LIMIT)
 
     @property
@@ -125,7 +125,8 @@ class Api:
                 self.receipts.lent(stream.peer_id)
                 return self._lender.lend()
             case Settle():
-                return self.receipts.settle(stream.peer_id, self.held_by(stream.peer_id))
+                held = sum(holder(stream.peer_id) for holder in self.holders)
+                return self.receipts.settle(stream.peer_id, held)
             case DialBack() as question:
                 return await self._dialed_back(stream, network, question)
             case Unknown():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -163,9 +163,9 @@ async def open_turn(config: TurnConfig) -> AsyncIterator[Turn]:
 
 @asynccontextmanager
 async def open_guests(
-    config: GuestsConfig, site: SiteConfig, host: Host, facts: Mapping[str, object]
+    config: GuestsConfig, site: SiteConfig, host: Host, api: Api
 ) -> AsyncIterator[Gateway | None]:
-    """Serves guests for the length of the block if so configured, and says `facts` to who asks.
+    """Serves guests for the length of the block if so configured.
 
     Raises `ConfigError` and `StartFailed`.
     """
@@ -186,7 +186,11 @@ async def open_guests(
         address_of=remote_address,
         guests_per_door=config.guests_per_door,
     )
-    async with open_gateway(config, doors, guest_page.files(), facts, site=site) as gateway:
+    doors.on_closed = api.receipts.door_closed
+    doors.on_guest_left = api.receipts.guest_left
+    api.holders.append(doors.held_by)
+    files, facts = guest_page.files(), api.facts()
+    async with open_gateway(config, doors, files, facts, site=site) as gateway:
         origin = gateway.origin
         yield gateway
 
@@ -242,17 +246,14 @@ async def open_bootstrap(
             policy_version=policy_version(config.site),
         )
         relay.on_ended = api.receipts.circuit_ended
+        api.holders.append(relay.held_by)
         host.on_disconnect(api.receipts.forget)
         async with (
-            open_guests(config.guests, config.site, host, api.facts()) as gateway,
+            open_guests(config.guests, config.site, host, api) as gateway,
             open_forgetter(
                 host, (*api.limits, *(gateway.limits if gateway else ())), forgetting
             ) as forgetter,
         ):
-            doors = gateway.book if gateway is not None else None
-            if gateway is not None and doors is not None:
+            if gateway is not None:
                 gateway.on_left = lambda: forgetter.left("")
-                doors.on_closed = api.receipts.door_closed
-                doors.on_guest_left = api.receipts.guest_left
-            api.held_by = lambda peer: relay.held_by(peer) + (doors.held_by(peer) if doors else 0)
             yield Bootstrap(host, relay, turn, api, gateway)

@@ -41,7 +41,7 @@ from onmeet_node.net.channels import (
 )
 from onmeet_node.net.host import HostStats
 from onmeet_node.net.receipts import ask_receipts
-from onmeet_node.network import Change, Network, finding, open_network
+from onmeet_node.network import Change, Network, OpenDoor, finding, open_network
 from onmeet_node.people import People
 from onmeet_node.profiles import card_for
 from onmeet_node.reach import Reacher
@@ -229,6 +229,10 @@ class Node:
     def use_app(self, endpoint: Callable[[], MediaEndpoint | None]) -> None:
         """Prepares calls in a page of the app while `endpoint` gives one: see `Studio.endpoint`."""
         self._studio.app = endpoint
+
+    def use_own_gateway(self, name: str, open_door: OpenDoor) -> None:
+        """Guest links made from now on lead here (``onmeet up --guests-on``)."""
+        self._network.use_own_gateway(name, open_door)
 
     def find_call(self, start: str | None, states: set[State]) -> Call:
         """The one call in these states, or the one whose id begins so. Raises `NoSuchCall`."""

@@ -267,6 +267,7 @@ class Links:
                 try:
                     async with self._gate.open_door(link.row.gateway, link.row.door_secret) as door:
                         backoff.reset()
+                        link.origin = door.origin  # it may have moved
                         await self._through(link, door)
                 except (NetError, trio.BrokenResourceError) as error:
                     self._set(link, trouble=str(error))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import Protocol
 
 import attrs
 import trio
 
 from bootstrap.errors import Exhausted
 from bootstrap.limits import Caps, Quota
+from onmeet_node.net.doors import Abortable
 from onmeet_node.net.errors import NetError
 from onmeet_node.net.host import Host
 from onmeet_node.net.origin import prefix_of
@@ -59,11 +61,21 @@ class _Door:
 class Passage:
     """A guest's way to the host."""
 
-    stream: Stream
+    stream: Abortable
     gone: trio.Event
     """Set when the door is gone."""
     count: int = 0
     """Bytes that passed, both ways."""
+
+
+class Book(Protocol):
+    """What a gateway needs of doors; `Doors` is a bootstrap's, a node has its own."""
+
+    def __len__(self) -> int: ...
+
+    def enter(self, name: bytes) -> contextlib.AbstractAsyncContextManager[Passage]:
+        """The way to the host behind a door. Raises `NoSuchDoor` and `Exhausted`."""
+        ...
 
 
 class Doors:

@@ -31,7 +31,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bootstrap.config import GuestsConfig, SiteConfig
 from bootstrap.errors import ConfigError, Exhausted, StartFailed
-from bootstrap.gateway.doors import Doors, NoSuchDoor, Passage
+from bootstrap.gateway.doors import Book, NoSuchDoor, Passage
 from bootstrap.gateway.site import Site
 from bootstrap.limits import Caps, Quota, Rate, RateLimit
 from onmeet_node.net.origin import prefix_of
@@ -74,7 +74,7 @@ class Gateway:
     def __init__(
         self,
         config: GuestsConfig,
-        doors: Doors,
+        doors: Book,
         files: Mapping[str, bytes],
         facts: Mapping[str, object],
         site: SiteConfig,
@@ -368,7 +368,7 @@ class _HostGuard:
 @asynccontextmanager
 async def open_gateway(
     config: GuestsConfig,
-    doors: Doors,
+    doors: Book,
     files: Mapping[str, bytes],
     facts: Mapping[str, object],
     *,

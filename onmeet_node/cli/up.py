@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from onmeet_node.cli.home import passphrase_file_option, unlock_of
 from onmeet_node.errors import OnMeetError, first
 
 if TYPE_CHECKING:
+    from bootstrap.config import GuestsConfig
     from onmeet_node.app import Node
     from onmeet_node.config import Config
     from onmeet_node.store.keys import Unlock
@@ -38,6 +41,15 @@ if TYPE_CHECKING:
 @click.option("--app/--no-app", default=None, help="Serve the app for your browser.")
 @click.option("--browser/--no-browser", default=None, help="Open the app in your browser.")
 @click.option("--app-port", type=click.IntRange(0, 65_535), default=0, help="0: a free one.")
+@click.option(
+    "--guests-on",
+    metavar="ADDRESS:PORT",
+    default=None,
+    help="Serve the guest page from this node: guests then need no bootstrap's gateway.",
+)
+@click.option("--guests-origin", default="", help="How guests reach that: https://name[:port].")
+@click.option("--guests-certificate", default="", metavar="FILE", help="PEM chain for that name.")
+@click.option("--guests-key", default="", metavar="FILE", help="PEM key of the certificate.")
 @passphrase_file_option
 @home_option
 @json_option
@@ -50,6 +62,10 @@ def up_command(
     *,
     app: bool | None,
     browser: bool | None,
+    guests_on: str | None,
+    guests_origin: str,
+    guests_certificate: str,
+    guests_key: str,
     as_json: bool,
     **flags: Any,
 ) -> None:
@@ -68,12 +84,17 @@ def up_command(
     with_app = sys.stdin.isatty() if app is None else app
     opens = with_app and sys.stdin.isatty() and _has_screen() if browser is None else browser
     unlock = None if with_app and passphrase_file is None else unlock_of(home, passphrase_file)
+    guests = None
+    if guests_on is not None:
+        from onmeet_node.cli.own_gateway import gateway_config
+
+        guests = gateway_config(guests_on, guests_origin, guests_certificate, guests_key)
     try:
         if with_app:
-            trio.run(_run_app, config, unlock, app_port, opens, as_json)
+            trio.run(_run_app, config, unlock, app_port, opens, guests, as_json)
         else:
             assert unlock is not None
-            trio.run(_run, config, unlock, as_json)
+            trio.run(_run, config, unlock, guests, as_json)
     except* OnMeetError as errors:
         raise first(errors) from None
 
@@ -99,7 +120,7 @@ def _invitation(url: str) -> str:
     return f"The app is at {url}\nThis address works once, for a minute. For another: onmeet open"
 
 
-async def _run(config: Config, unlock: Unlock, as_json: bool) -> None:
+async def _run(config: Config, unlock: Unlock, guests: GuestsConfig | None, as_json: bool) -> None:
     import trio
 
     from onmeet_node.app import open_node
@@ -107,14 +128,22 @@ async def _run(config: Config, unlock: Unlock, as_json: bool) -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(_until_signal, nursery.cancel_scope)
         async with open_node(config=config, unlock=unlock) as node:
+            # NOTE: in a nursery inside the ringer's block, whose reader it must not outlive.
             with node.calls.ringer() as ringer:
-                nursery.start_soon(_take_calls, ringer, config.auto_answer)
-                await _serve(node, None, as_json)
+                async with trio.open_nursery() as taking:
+                    taking.start_soon(_take_calls, ringer, config.auto_answer)
+                    await _serve(node, None, guests, as_json)
+                    taking.cancel_scope.cancel()
         nursery.cancel_scope.cancel()
 
 
 async def _run_app(
-    config: Config, unlock: Unlock | None, port: int, opens: bool, as_json: bool
+    config: Config,
+    unlock: Unlock | None,
+    port: int,
+    opens: bool,
+    guests: GuestsConfig | None,
+    as_json: bool,
 ) -> None:
     from importlib.metadata import version
 
@@ -132,12 +161,12 @@ async def _run_app(
 
     async def body(node: Node) -> None:
         if not config.auto_answer:
-            await _serve(node, url, as_json)
+            await _serve(node, url, guests, as_json)
             return
         async with trio.open_nursery() as nursery:
             with node.calls.ringer() as ringer:
                 nursery.start_soon(_take_calls, ringer, True)
-                await _serve(node, url, as_json)
+                await _serve(node, url, guests, as_json)
             nursery.cancel_scope.cancel()
 
     shell = Shell(config, release=version("onmeet-node"), unlock=unlock, body=body)
@@ -185,14 +214,27 @@ async def _until_signal(scope: Any, *, task_status: Any) -> None:
             scope.cancel()
 
 
-async def _serve(node: Node, url: Any, as_json: bool) -> None:
+@asynccontextmanager
+async def _own_gateway(node: Node, guests: GuestsConfig | None) -> AsyncIterator[None]:
+    """Lets guests in here for the length of the block, if so asked."""
+    if guests is None:
+        yield
+        return
+    from onmeet_node.cli.own_gateway import OWN, open_own_gateway
+
+    async with open_own_gateway(guests) as doors:
+        node.use_own_gateway(OWN, doors.open)
+        yield
+
+
+async def _serve(node: Node, url: Any, guests: GuestsConfig | None, as_json: bool) -> None:
     """The control socket, and what happens told on the terminal, until the node is stopped."""
     import trio
 
     from onmeet_node.control import serve_control
 
     with node.watch() as events:
-        async with trio.open_nursery() as nursery:
+        async with _own_gateway(node, guests), trio.open_nursery() as nursery:
             await nursery.start(serve_control, node, node.config.socket, url)
             _tell(node, node.started.as_json(), as_json)
             async for event in events:
@@ -222,6 +264,8 @@ def _tell(node: Node, event: dict[str, Any], as_json: bool) -> None:
             click.echo(f"{event['card_name'] or event['identity'][:16]} accepted you.")
         case "missed-call":
             click.echo(f"While you were away, {event['identity'][:16]} called.")
+        case "knock":
+            click.echo(f"\a{event['guest_name']} knocks: onmeet admit  (or: onmeet deny)")
         case "incoming":
             name = event["contact"] or event["identity"][:16]
             click.echo(f"\a{name} is calling: onmeet answer  (or: onmeet decline)")

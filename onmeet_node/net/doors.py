@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import trio
 
@@ -50,10 +51,34 @@ class Door:
         return "<Door>"
 
 
+class Abortable(Protocol):
+    """A stream that can be reset: a libp2p stream, or a pipe in this process."""
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """See `trio.abc.SendStream`."""
+        ...
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """See `trio.abc.SendStream`."""
+        ...
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """See `trio.abc.ReceiveStream`."""
+        ...
+
+    async def aclose(self) -> None:
+        """See `trio.abc.AsyncResource`."""
+        ...
+
+    def abort(self) -> None:
+        """Resets it at once."""
+        ...
+
+
 class GuestStream(trio.abc.Stream):
     """A guest's stream after the door's id; `done` is set when the host has finished with it."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Abortable) -> None:
         self._stream = stream
         self.done = trio.Event()
 

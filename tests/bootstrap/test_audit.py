@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -225,22 +224,16 @@ def test_what_is_declared_to_be_left_is_bounded_and_never_a_person():
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @NEEDS_COTURN
-async def test_without_a_line_of_clean_up_the_audit_finds_the_nodes(tmp_path: Path):
-    """Three bootstraps with another line removed in each; side by side, since they mostly wait."""
-
-    async def one(without: str) -> None:
-        script = tmp_path / f"{without}.py"
-        script.write_text(_FORGETFUL.replace("WITHOUT", _REMOVALS[without]))
-        root = tmp_path / without
-        root.mkdir()
-        told = _Told()
-        assert not await run_audit(root, told, command=[sys.executable, str(script)]), without
-        peers = [f for f in told.of("find") if f["canary"].startswith("PeerId")]
-        assert any(f["place"] == "memory of bootstrap: [heap]" for f in peers), without
-
-    async with trio.open_nursery() as nursery:
-        for without in _REMOVALS:
-            nursery.start_soon(one, without)
+@pytest.mark.parametrize("without", sorted(_REMOVALS))
+async def test_without_a_line_of_clean_up_the_audit_finds_the_nodes(tmp_path: Path, without: str):
+    script = tmp_path / "forgetful.py"
+    script.write_text(_FORGETFUL.replace("WITHOUT", _REMOVALS[without]))
+    root = tmp_path / "root"
+    root.mkdir()
+    told = _Told()
+    assert not await run_audit(root, told, command=[sys.executable, str(script)])
+    peers = [f for f in told.of("find") if f["canary"].startswith("PeerId")]
+    assert any(f["place"] == "memory of bootstrap: [heap]" for f in peers)
 
 
 def test_errors_of_the_audit_are_the_bootstraps():

@@ -1,0 +1,84 @@
+"""A host that lets guests in by itself: no bootstrap's gateway, no bootstrap at all."""
+
+import json
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+
+
+def onmeet(*arguments, **options):
+    done = subprocess.run(
+        [sys.executable, "-m", "onmeet_node.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        **options,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@contextmanager
+def up(home, *options):
+    command = [sys.executable, "-m", "onmeet_node.cli", "up", "--home", home, "--json"]
+    process = subprocess.Popen(
+        [*command, "--no-lan", "--no-app", *options], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert json.loads(process.stdout.readline())["event"] == "started"
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()
+
+
+def test_a_guest_comes_straight_to_the_host_and_again_after_its_restart(tmp_path):
+    home = tmp_path / "host"
+    onmeet("init", "--home", home, "--name", "Hedda", "--key-file", "--json")
+    options = ("--source", "test", "--guests-on", "127.0.0.1:0")
+    with up(home, *options) as _:
+        [link] = onmeet("invite", "--let-in", "--room", "--home", home, "--json")
+        guest = ("join", "-", "--name", "Paul", "--source", "test", "--seconds", "1", "--json")
+        said = onmeet(*guest, input=link["url"] + "\n")
+        events = [line["event"] for line in said]
+        assert {"door", "admitted", "connected", "media"} <= set(events)
+        assert events[-1] == "ended"
+        port = link["url"].split(":")[2].partition("/")[0]
+    with up(home, "--source", "test", "--guests-on", f"127.0.0.1:{port}"):
+        assert onmeet(*guest, input=link["url"] + "\n")[-1]["reason"] == "left"
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [("0.0.0.0:8443", "origin"), ("nowhere", "no address and port"), ("127.0.0.1:1", "Cannot")],
+)
+def test_what_cannot_be_served_is_refused_with_what_to_give(tmp_path, where, says):
+    home = tmp_path / "host"
+    onmeet("init", "--home", home, "--name", "Hedda", "--key-file", "--json")
+    if says == "Cannot":
+        taken = taken_port()
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+    command = [sys.executable, "-m", "onmeet_node.cli", "up", "--home", home, "--no-lan"]
+    done = subprocess.run(
+        [*command, "--no-app", "--guests-on", where],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if says == "Cannot":
+        taken.close()
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def taken_port():
+    return socket.create_server(("127.0.0.1", 0))
