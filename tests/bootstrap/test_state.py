@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import secrets
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -21,9 +22,12 @@ from bootstrap.forgetting import ALL, Forgetting, wiping_environment
 from bootstrap.limits import Rate, RateLimit
 from bootstrap.state import STATE, declared, document
 from onmeet_node.net.bootstraps import ask_description
+from onmeet_node.net.doors import Doors
+from onmeet_node.net.guest_line import open_line
 from onmeet_node.net.host import HostConfig, open_host
 from onmeet_node.net.relay import RelayClient, through
 from onmeet_node.wire.bootstrap_api import Echo, LendTurn, TurnCredentials
+from onmeet_node.wire.link import make_link
 from tests.bootstrap.asking import ask
 from tests.bootstrap.setups import with_turn
 from tests.fakes.hosts import Author, until
@@ -67,7 +71,7 @@ def test_an_environment_that_says_how_to_allocate_is_left_alone():
 
 @asynccontextmanager
 async def helped(bootstrap: Bootstrap) -> AsyncIterator[None]:
-    """Two nodes that use whatever a bootstrap offers, and are still there inside the block."""
+    """Two nodes and a guest that use all a bootstrap offers, and are there inside the block."""
     async with open_host(HostConfig(())) as callee, open_host(HostConfig(())) as caller:
         callee.handle(ECHO, echo)
         for host in (callee, caller):
@@ -83,7 +87,18 @@ async def helped(bootstrap: Bootstrap) -> AsyncIterator[None]:
         author = Author()
         await caller.put(author.key, author.write(b"text", lasts=1))
         await callee.get(author.key)
-        yield
+        secret = secrets.token_bytes(16)
+        async with Doors(callee).open(bootstrap.peer_id, secret) as door:
+            link = make_link(
+                door_secret=secret, private_key=b"k" * 32, secret=b"s" * 16, expires=None
+            )
+            async with open_line(link.url(door.origin), shake=False) as line:
+                await line.send_frame(link.door)
+                await line.send_frame(b"sealed")
+                guest = await door.guests.receive()
+                await guest.receive_some()
+                yield
+                guest.abort()
 
 
 async def _all_gone(bootstrap: Bootstrap) -> None:
@@ -102,6 +117,7 @@ def _records(bootstrap: Bootstrap) -> int:
 @pytest.mark.slow
 async def test_nothing_undeclared_grows_during_a_call_and_nothing_at_all_is_left_after_it():
     config = with_turn() if TURN else ephemeral_config()
+    config = attrs.evolve(config, guests=ephemeral_config(guests=True).guests)
     with trio.fail_after(110):
         async with open_bootstrap(config) as bootstrap:
             async with helped(bootstrap):  # what is made at the first use, once
@@ -113,7 +129,15 @@ async def test_nothing_undeclared_grows_during_a_call_and_nothing_at_all_is_left
                 held = bootstrap.held()
             await _all_gone(bootstrap)
             after = census(bootstrap)
-    for name in ("connections", "streams", "reservations", "circuits", "address book"):
+    for name in (
+        "connections",
+        "streams",
+        "reservations",
+        "circuits",
+        "address book",
+        "doors",
+        "guests",
+    ):
         assert held[name] > 0, name
     assert {piece for piece, count in bootstrap.held().items() if count} <= {"DHT records"}
     assert _undeclared(before, during) == []
