@@ -290,6 +290,8 @@ class Guests:
         with trio.move_on_after(REJOIN_SECONDS):
             while guest.visit is None:
                 await guest.back.wait()
+                if self._admitted.get(peer) is not guest:
+                    return  # the call was given up meanwhile
             found(guest.device)
 
     def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:
@@ -394,7 +396,7 @@ class Guests:
         visit.identity, visit.guest, visit.name = guest.identity, guest, guest.name
         visit.patience.deadline = math.inf
         if before is not None:
-            before.guest = None
+            before.guest, before.name = None, ""  # nobody left: they are here, over another line
             before.channel.fail(End.REPLACED)
             self._caller.device_lost(guest.identity, guest.device)
         self._visits[visit.identity] = visit

@@ -184,8 +184,13 @@ class Links:
         )
         link = Link(row)
         door = self._gate.open_door(row.gateway, row.door_secret)
-        with trio.fail_after(DOOR_SECONDS):
+        with trio.move_on_after(DOOR_SECONDS) as limit:
             await self._nursery.start(self._keep_first, link, door)
+        if limit.cancelled_caught:
+            raise NoGateway(
+                f"The gateway did not answer within {DOOR_SECONDS:.0f} seconds. Try again, or look "
+                "at: onmeet doctor"
+            )
         return link.describe()
 
     def possible(self) -> bool:

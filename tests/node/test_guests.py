@@ -14,6 +14,7 @@ from typing import ClassVar
 import attrs
 import pytest
 import trio
+import trio.testing
 
 from bootstrap.api import Api
 from bootstrap.config import ephemeral_config
@@ -231,6 +232,32 @@ async def test_a_guest_whose_line_breaks_comes_back_into_the_same_call(start):
             await line.say(m.Hangup(call=call))
             with trio.fail_after(10):
                 assert await host.calls[call].ended() is EndReason.PEER_HUNG_UP
+
+
+async def test_a_call_that_is_given_up_while_its_guest_is_away_leaves_nothing_running(start):
+    host = await start("Hedda", source="test")
+    link = await the_link(host, once=False)
+    async with a_session() as session:
+        async with knocking(host, link) as line:
+            host.guests.admit(host.guests.who(""))
+            with trio.fail_after(10):
+                admit = await line.hear_one(m.Admit)
+            call, *_ = await start_call(line, admit, session)
+            running = host.calls[call]
+            with trio.fail_after(20):
+                await running.connected()
+        await until(lambda: host.guests._admitted[admit.guest].visit is None, "the line is gone")
+        found: list[object] = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(host.guests.find, admit.guest, found.append)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            running.hang_up()
+            with trio.fail_after(5):
+                await running.ended()
+                while nursery.child_tasks:  # noqa: ASYNC110 - a task has no event
+                    await trio.sleep(0.01)
+        assert found == []
+        assert not host.guests.waiting()
 
 
 async def test_a_frame_that_somebody_altered_ends_the_call_with_a_reason(start):
