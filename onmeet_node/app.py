@@ -25,7 +25,7 @@ from onmeet_node.config import Config, load_config
 from onmeet_node.duties import run_duties
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, PresenceChanged, Reachable, Started
-from onmeet_node.guests import Guests, Ways
+from onmeet_node.guests import Guests
 from onmeet_node.identity.code import ContactCode
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.policy import Relation
@@ -58,6 +58,7 @@ from onmeet_node.store import (
 from onmeet_node.store.errors import StoreError
 from onmeet_node.store.settings import BOOTSTRAPS, REGION, RELAY_ONLY
 from onmeet_node.studio import Studio
+from onmeet_node.ways import Ways
 from onmeet_node.wire.messages import CallMessage, Kind
 
 log = logging.getLogger(__name__)

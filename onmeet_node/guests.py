@@ -10,7 +10,6 @@ import logging
 import math
 import secrets
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, get_args
 
 import trio
@@ -19,26 +18,23 @@ from onmeet_node.call.events import Device, Identity
 from onmeet_node.calls import Call, CallBook, MediaWish
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import CallEnded, Hub, Knocked, KnockOver, NodeEvent, StateChanged
-from onmeet_node.identity.guest import RANDOM_BYTES, guest_id, is_guest
+from onmeet_node.identity.guest import RANDOM_BYTES, guest_id
 from onmeet_node.identity.text import clean_text
 from onmeet_node.links import Gate, Link, Links
 from onmeet_node.net.doors import GuestStream
-from onmeet_node.net.errors import ChannelEnded
 from onmeet_node.net.guest_channel import accept_guest
 from onmeet_node.net.handshake import SeenEphemerals
 from onmeet_node.net.signaling import Channel, End
 from onmeet_node.net.turn import TurnServer
-from onmeet_node.reach import Reacher
 from onmeet_node.store import Store
+from onmeet_node.visitors import Guest, Visit
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.errors import RemoteProtocolError
-from onmeet_node.wire.messages import CallId, CallMessage, Card, Kind, Message
+from onmeet_node.wire.messages import CallMessage, Card, Kind, Message
 
 log = logging.getLogger(__name__)
 
 HANDSHAKE_SECONDS = 10.0
-PATIENCE = 600.0
-"""Until a guest who does not knock, or whom nobody lets in, is sent away."""
 COMING_SECONDS = 20.0
 """For a guest who was let in to begin the call."""
 REJOIN_SECONDS = 45.0
@@ -95,53 +91,6 @@ class House(Gate, Protocol):
     async def lend_turn(self) -> tuple[TurnServer, ...]:
         """Credentials for one guest's call, and no other's. Raises nothing: there may be none."""
         ...
-
-
-class Visit:
-    """One sealed channel of a guest."""
-
-    def __init__(self, identity: Identity, link: Link, channel: Channel) -> None:
-        self.identity = identity
-        self.link = link
-        self.channel = channel
-        self.name = ""
-        """Empty until they knock."""
-        self.told: m.WaitState | None = None
-        self.guest: Guest | None = None
-        """Set when they were let in."""
-        self.patience = trio.CancelScope(deadline=trio.current_time() + PATIENCE)
-        self.outcome = "left"
-
-    def say(self, message: Message) -> bool:
-        """Sends; False if the channel has ended."""
-        try:
-            self.channel.send(message)
-        except ChannelEnded:
-            return False
-        return True
-
-
-class Guest:
-    """Somebody who was let in, until their call is over."""
-
-    def __init__(self, visit: Visit, servers: tuple[TurnServer, ...]) -> None:
-        self.identity = visit.identity
-        self.device = visit.channel.device
-        self.name = visit.name
-        self.link = visit.link
-        self.ticket = secrets.token_bytes(m.TICKET_BYTES)
-        self.servers = tuple(
-            m.TurnServer(url=s.url, username=s.username, credential=s.credential)
-            for s in servers[: m.MAX_SERVERS]
-        )
-        self.call: CallId | None = None
-        self.visit: Visit | None = visit
-        """Their channel, if there is one now."""
-        self.back = trio.Event()
-
-    def admit(self) -> m.Admit:
-        """What they are told."""
-        return m.Admit(guest=self.identity, ticket=self.ticket, servers=self.servers)
 
 
 class Guests:
@@ -504,29 +453,3 @@ class Guests:
                             self._forget(guest)
                 if isinstance(event, CallEnded | StateChanged):
                     self._tell_all()
-
-
-class Ways:
-    """How calls reach everybody (`caller.Reach`): people by their nodes, guests by their doors."""
-
-    def __init__(self, people: Reacher, guests: Guests) -> None:
-        self._people = people
-        self._guests = guests
-        self.alone = people.alone
-        self.early_media = people.early_media
-
-    async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
-        """See `caller.Reach`."""
-        await (self._guests if is_guest(peer) else self._people).find(peer, found)
-
-    def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:
-        """See `caller.Reach`."""
-        return (self._guests if is_guest(peer) else self._people).send(peer, device, message)
-
-    def keep(self, peer: Identity) -> AbstractContextManager[None]:
-        """See `caller.Reach`; a guest's channel is always watched closely."""
-        return nullcontext() if is_guest(peer) else self._people.keep(peer)
-
-    def binding(self, peer: Identity) -> bytes:
-        """See `caller.Reach`."""
-        return (self._guests if is_guest(peer) else self._people).binding(peer)

@@ -7,31 +7,24 @@ for as long as they are here.
 from __future__ import annotations
 
 import contextlib
-import gzip
-import hashlib
 import ipaddress
-import json
-import mimetypes
-import socket
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, cast
 
 import trio
-from hypercorn.config import Config as ServerConfig
 from hypercorn.trio import serve
 from starlette.applications import Starlette
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
+from starlette.requests import HTTPConnection
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bootstrap.config import GuestsConfig, SiteConfig
-from bootstrap.errors import ConfigError, Exhausted, StartFailed
+from bootstrap.errors import Exhausted
 from bootstrap.gateway.doors import Book, NoSuchDoor, Passage
+from bootstrap.gateway.listening import Config, HostGuard, check_certificate, listen
+from bootstrap.gateway.pages import COMMON, Pages
 from bootstrap.gateway.site import Site
 from bootstrap.limits import Caps, Quota, Rate, RateLimit
 from onmeet_node.net.origin import prefix_of
@@ -46,24 +39,6 @@ STOP_SECONDS = 2.0
 """For guests to hear that the gateway stops."""
 MAX_REQUEST_BYTES = 16 * 1024
 """Of a request's head."""
-
-_PAGES = {"j": "j.html", "e": "e.html"}
-_CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-    "media-src 'self' blob:; connect-src 'self'; worker-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors {ancestors}; require-trusted-types-for 'script'; "
-    "trusted-types lit-html"
-)
-_COMMON = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "permissions-policy": (
-        "camera=(self), microphone=(self), display-capture=(self), autoplay=(self), "
-        "fullscreen=(self), picture-in-picture=(self), screen-wake-lock=(self), geolocation=(), "
-        "browsing-topics=()"
-    ),
-}
-
 
 _NO_SITE = SiteConfig()
 
@@ -80,13 +55,9 @@ class Gateway:
         site: SiteConfig,
     ) -> None:
         """`facts`: what ``/.well-known/onmeet.json`` says of this server. Raises `ConfigError`."""
-        self.site = Site(site, facts, _COMMON, prefix_of=self._prefix) if site.serve else None
+        self.site = Site(site, facts, COMMON, prefix_of=self._prefix) if site.serve else None
         self._config = config
-        self._facts = json.dumps(facts, ensure_ascii=False).encode()
         self.book = doors
-        self._files = files
-        # Once, and with nothing of anybody's in them: no length tells a secret (BREACH).
-        self._packed = {name: gzip.compress(data, mtime=0) for name, data in files.items()}
         self.origin = config.origin
         self._guests = Quota(
             Caps(config.max_guests, config.guests_per_network, config.guests_per_network), "guests"
@@ -100,12 +71,18 @@ class Gateway:
         """Takes the certificate's files anew; lines that are open go on."""
         self.on_left: Callable[[], None] = lambda: None
         """Called when a guest has gone: what was theirs is to be forgotten."""
+        pages = Pages(
+            files,
+            facts,
+            embed_allow=config.embed_allow,
+            secure=lambda: self.origin.startswith("https://"),
+        )
         self.app = Starlette(
             routes=[
                 WebSocketRoute("/door", self._door),
-                Route("/.well-known/onmeet.json", self._describe, methods=["GET"]),
+                Route("/.well-known/onmeet.json", pages.describe, methods=["GET"]),
                 *(self.site.routes if self.site is not None else []),
-                Route("/{path:path}", self._file, methods=["GET"]),
+                Route("/{path:path}", pages.file, methods=["GET"]),
             ]
         )
 
@@ -140,44 +117,6 @@ class Gateway:
     def stop(self) -> None:
         """Tells every guest that the gateway goes away."""
         self._stopping.set()
-
-    # ── the page ────────────────────────────────────────────────────────────────────────────────
-    async def _file(self, request: Request) -> Response:
-        await trio.lowlevel.checkpoint()
-        asked = request.path_params["path"]
-        name = _PAGES.get(asked, asked)
-        content = self._files.get(name)
-        if content is None:
-            return Response("There is nothing here.", status_code=404, headers=_COMMON)
-        headers = dict(_COMMON)
-        if self.origin.startswith("https://"):
-            headers["strict-transport-security"] = "max-age=31536000"
-        if asked in _PAGES:
-            allowed = " ".join(self._config.embed_allow) if asked == "e" else ""
-            headers["content-security-policy"] = _CSP.format(ancestors=allowed or "'none'")
-            headers["cache-control"] = "no-cache"
-            headers["cross-origin-opener-policy"] = "same-origin"
-        elif name.startswith("assets/"):
-            headers["cache-control"] = "public, max-age=31536000, immutable"
-            headers["cross-origin-resource-policy"] = "same-origin"
-        else:
-            headers["cache-control"] = "no-cache"
-            headers["cross-origin-resource-policy"] = "cross-origin"
-        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        headers["etag"] = tag
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers=headers)
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            content = self._packed[name]
-            headers["content-encoding"] = "gzip"
-        headers["vary"] = "accept-encoding"
-        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        return Response(content, media_type=kind, headers=headers)
-
-    async def _describe(self, _request: Request) -> Response:
-        await trio.lowlevel.checkpoint()
-        headers = {**_COMMON, "cache-control": "no-cache"}
-        return Response(self._facts, media_type="application/json", headers=headers)
 
     # ── the door ────────────────────────────────────────────────────────────────────────────────
     async def _door(self, guest: WebSocket) -> None:
@@ -329,42 +268,6 @@ def _address(guest: HTTPConnection, proxies: tuple[str, ...]) -> str | None:
     return client
 
 
-class _Config(ServerConfig):
-    """hypercorn's, whose certificate can be replaced while it serves."""
-
-    context: ssl.SSLContext | None = None
-
-    def create_ssl_context(self) -> ssl.SSLContext | None:
-        """See hypercorn; the context is kept."""
-        self.context = super().create_ssl_context()
-        return self.context
-
-    def reload(self) -> None:
-        """Lines that begin from now on are shown the certificate as it is in its files now."""
-        if self.context is not None and self.certfile is not None:
-            self.context.load_cert_chain(self.certfile, self.keyfile)
-
-
-class _HostGuard:
-    """Answers only to the gateway's own name: whatever else leads here is no guest's browser."""
-
-    def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
-        self._app = app
-        self._gateway = gateway
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in {"http", "websocket"}:
-            hosts = [value for name, value in scope["headers"] if name == b"host"]
-            expected = self._gateway.origin.partition("://")[2].encode()
-            if hosts and hosts != [expected]:
-                if scope["type"] == "http":
-                    await Response("Not the name of this gateway.", 421)(scope, receive, send)
-                else:
-                    await send({"type": "websocket.close", "code": 1008})
-                return
-        await self._app(scope, receive, send)
-
-
 @asynccontextmanager
 async def open_gateway(
     config: GuestsConfig,
@@ -381,12 +284,12 @@ async def open_gateway(
     """
     gateway = kind(config, doors, files, facts, site)
     if config.certificate:
-        _check_certificate(config)
-    sockets = [_listen(where, config.write_seconds) for where in config.listen]
+        check_certificate(config)
+    sockets = [listen(where, config.write_seconds) for where in config.listen]
     if not gateway.origin:
         host, port = sockets[0].getsockname()[:2]
         gateway.origin = f"{'https' if config.certificate else 'http'}://{host}:{port}"
-    server = _Config()
+    server = Config()
     gateway.reload = server.reload
     server.bind = [f"fd://{one.detach()}" for one in sockets]
     if config.certificate:
@@ -400,7 +303,9 @@ async def open_gateway(
     server.websocket_max_message_size = MAX_FRAME_BYTES
     server.websocket_ping_interval = config.ping_seconds
     stop = trio.Event()
-    app = cast("Any", _HostGuard(gateway.app, gateway))  # hypercorn's and starlette's ASGI differ
+    app = cast(
+        "Any", HostGuard(gateway.app, lambda: gateway.origin)
+    )  # hypercorn's and starlette's ASGI differ
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(serve, app, server, shutdown_trigger=stop.wait, mode="asgi"))
         try:
@@ -411,31 +316,3 @@ async def open_gateway(
                 await gateway.empty()
             stop.set()
             nursery.cancel_scope.cancel()
-
-
-def _listen(where: str, write_seconds: float) -> socket.socket:
-    """A listening socket; who takes nothing for so long is cut off by the kernel (RFC 5482)."""
-    host, _, port = where.rpartition(":")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=256)
-    except (OSError, ValueError) as error:
-        raise StartFailed(
-            f"Cannot listen for guests on {where}: {error}. Choose another address in [guests], or "
-            "stop the program that uses it."
-        ) from error
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; inherited by accepted sockets
-        milliseconds = int(write_seconds * 1_000)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
-    return listener
-
-
-def _check_certificate(config: GuestsConfig) -> None:
-    try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-            config.certificate, config.key
-        )
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"[guests] certificate and key cannot be used: {error}. Name a PEM chain and its key."
-        ) from error
