@@ -157,6 +157,23 @@ async def test_a_guest_who_is_denied_is_told_and_the_next_one_may_knock(start):
         assert [guest["name"] for guest in host.guests.waiting()] == ["Gerda"]
 
 
+async def test_a_guest_who_is_sent_out_of_the_call_is_told_so(start):
+    host = await start("Hedda", source="test")
+    link = await the_link(host)
+    async with a_session() as session, knocking(host, link) as line:
+        guest = host.guests.who("")
+        host.guests.admit(guest)
+        with trio.fail_after(10):
+            admit = await line.hear_one(m.Admit)
+        call, *_ = await start_call(line, admit, session)
+        running = host.calls[call]
+        host.guests.deny(guest)
+        with trio.fail_after(10):
+            assert (await line.hear_one(m.Deny)).reason is m.DenyReason.REMOVED
+            assert await running.ended() is EndReason.HUNG_UP
+    await until(lambda: not host.guests.waiting(), "the guest is forgotten")
+
+
 async def test_deny_and_close_the_link_tells_everybody_at_the_door(start):
     host = await start("Hedda")
     link = await the_link(host, once=False)
@@ -337,6 +354,7 @@ async def test_a_link_works_again_when_its_host_is_back(start):
         assert line.welcome.title == "Tuesday"
 
 
+@pytest.mark.timeout(600)
 async def test_ten_thousand_knocks_leave_the_host_as_it_was(start):
     """Bounded: what is kept of knocks at any time is what is at the door at that time."""
     host = await start("Hedda")
