@@ -26,7 +26,7 @@ from onmeet_node.duties import run_duties
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, PresenceChanged, Reachable, Started
 from onmeet_node.guests import Guests
-from onmeet_node.identity.code import ContactCode
+from onmeet_node.identity.code import ContactCode, parse_code
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.policy import Relation
 from onmeet_node.media.endpoint import MediaEndpoint
@@ -45,6 +45,7 @@ from onmeet_node.network import Change, Network, OpenDoor, finding, open_network
 from onmeet_node.people import People
 from onmeet_node.profiles import card_for
 from onmeet_node.reach import Reacher
+from onmeet_node.rooms import Rooms
 from onmeet_node.settling import Settling
 from onmeet_node.store import (
     KeyFile,
@@ -59,7 +60,7 @@ from onmeet_node.store.errors import StoreError
 from onmeet_node.store.settings import BOOTSTRAPS, REGION, RELAY_ONLY
 from onmeet_node.studio import Studio
 from onmeet_node.ways import Ways
-from onmeet_node.wire.messages import CallMessage, Kind
+from onmeet_node.wire.messages import CallMessage, Kind, Message
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +118,16 @@ class Node:
             wish=lambda: MediaWish(endpoint=self._studio.page_endpoint()),
         )
         people.guests = self.guests.name_of
+        self.rooms = Rooms(
+            network.rooms,
+            _Folk(self._reacher, people),
+            self._studio,
+            store,
+            self.hub,
+            card=lambda: card_for(store, Relation.STRANGER),
+            where=network.ways_here,
+            device=network.peer_id,
+        )
         self._settling = Settling(
             people.history, partial(ask_receipts, network.host, network.bootstraps)
         )
@@ -145,6 +156,7 @@ class Node:
             nursery.start_soon(self._listen)
             nursery.start_soon(self.guests.run)
             nursery.start_soon(self._settling.run)
+            nursery.start_soon(self.rooms.run)
             await self._network.rendezvous.published.wait()
             self.reachable.set()
             self.hub.publish(Reachable())
@@ -174,7 +186,7 @@ class Node:
             case MessageArrived(message=message):
                 if isinstance(message, get_args(CallMessage)):
                     self._caller.message(peer, device, message)
-                else:
+                elif not self.rooms.message(peer, device, message):
                     self.people.message(peer, message)
             case ChannelGone():
                 self._open.discard((peer, device))
@@ -433,6 +445,34 @@ async def open_node(
                 finally:
                     node.say_goodbye()
                     nursery.cancel_scope.cancel()
+
+
+class _Folk:
+    """A `rooms.Folk`: people, and the way to them."""
+
+    def __init__(self, reacher: Reacher, people: People) -> None:
+        self._reacher = reacher
+        self._people = people
+        self.name_of = people.name_of
+
+    def send(self, peer: Identity, device: Device, message: Message) -> bool:
+        """See `rooms.Folk`."""
+        return self._reacher.send_to(peer, device, message)
+
+    async def send_any(self, peer: Identity, message: Message) -> bool:
+        """See `rooms.Folk`."""
+        return await self._reacher.channel(peer) and self._reacher.send_any(peer, message)
+
+    def meet(self, code: str) -> Identity:
+        """See `rooms.Folk`."""
+        return self._people.meet(parse_code(code))
+
+    def code(self, label: str) -> str:
+        """See `rooms.Folk`."""
+        codes = self._people.codes
+        live = next((code for code in codes.live() if code["label"] == label), None)
+        made: str = (live or codes.new(label))["uri"]
+        return made
 
 
 def _now() -> int:

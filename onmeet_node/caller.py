@@ -96,7 +96,11 @@ class Caller:
         ledger: Ledger,
         hub: Hub[NodeEvent],
         nursery: trio.Nursery,
+        *,
+        wish_for: Callable[[Identity], MediaWish] = lambda _: MediaWish(),
     ) -> None:
+        """`wish_for`: what a call sends and keeps that comes in, until somebody takes it."""
+        self._wish_for = wish_for
         self._line = line
         self._reach = reach
         self._studio = studio
@@ -259,7 +263,7 @@ class Caller:
             effect.peer,
             outgoing=effect.outgoing,
             kinds=effect.kinds,
-            wish=MediaWish(),
+            wish=self._wish_for(effect.peer),
         )
         name = self._ledger.name_of(call.peer)
         if call.peer in self._expected:

@@ -236,6 +236,106 @@ class CallEnded(CallEvent):
     """What they wrote when they declined, cleaned."""
 
 
+# ── rooms ────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomEvent(NodeEvent):
+    """Something about one room, named by its id. `key`, where there is one: a participant."""
+
+    room: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomInvited(RoomEvent):
+    """Somebody asks us into a room."""
+
+    name: ClassVar[str] = "room-invite"
+    identity: bytes
+    who: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomChanged(RoomEvent):
+    """Who is in, or what the room is like. `string`: its authentication string."""
+
+    name: ClassVar[str] = "room"
+    title: str
+    people: tuple[str, ...]
+    string: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomSeen(RoomEvent):
+    """A participant's state changed: hand, reachability, whom they see."""
+
+    name: ClassVar[str] = "room-seen"
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomKnocked(RoomEvent):
+    """Somebody asks to be let in, and this node decides."""
+
+    name: ClassVar[str] = "room-knock"
+    key: bytes
+    who: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomKnockOver(RoomEvent):
+    """They were let in or not, or have gone."""
+
+    name: ClassVar[str] = "room-knock-over"
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MuteAsked(RoomEvent):
+    """The host or a co-host asks us to mute ourselves."""
+
+    name: ClassVar[str] = "room-mute-asked"
+    key: bytes
+    who: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomSaid(RoomEvent):
+    """A participant wrote a line, to all or (`private`) to us alone."""
+
+    name: ClassVar[str] = "room-chat"
+    key: bytes
+    who: str
+    text: str
+    private: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomReacted(RoomEvent):
+    """A participant reacts, with one emoji."""
+
+    name: ClassVar[str] = "room-reaction"
+    key: bytes
+    who: str
+    emoji: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomWarning(RoomEvent):
+    """Something is wrong in the room, and what to do about it."""
+
+    name: ClassVar[str] = "room-warning"
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomOver(RoomEvent):
+    """The room is over for us; `reason` is one of `room.effects.Over`."""
+
+    name: ClassVar[str] = "room-over"
+    reason: str
+    sentence: str
+
+
 E = TypeVar("E", bound=NodeEvent)
 
 

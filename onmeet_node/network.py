@@ -37,6 +37,7 @@ from onmeet_node.net.portmap import PortMapper
 from onmeet_node.net.reachability import Outside, Reachability
 from onmeet_node.net.relay import RelayClient
 from onmeet_node.net.rendezvous import Rendezvous
+from onmeet_node.net.rooms import RoomStreams
 from onmeet_node.net.turn import TurnServer, TurnServers
 from onmeet_node.profiles import CAPS
 from onmeet_node.store import Store
@@ -80,6 +81,7 @@ class Network:
         self.outside = Outside(host, self.bootstraps)
         self.ports = PortMapper(host, self.outside)
         self.turn = TurnServers(host, self.bootstraps)
+        self.rooms = RoomStreams(host)
         self._doors = Doors(host)
         self._own: tuple[str, OpenDoor] | None = None
         self._config = config
@@ -118,6 +120,11 @@ class Network:
             relays=self.relays.addresses,
             caps=CAPS,
         )
+
+    def ways_here(self) -> tuple[str, ...]:
+        """Multiaddrs at which those of a room reach this node, as far as it shows where it is."""
+        shown = () if self.relay_only() else self.addresses
+        return (*shown, *self.relays.addresses)
 
     def on_network_change(self, notify: Callable[[Change], None]) -> Callable[[], None]:
         """Call `notify(change)` when this machine's addresses, or its clock, changed.

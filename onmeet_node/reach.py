@@ -81,6 +81,10 @@ class Reacher:
         """Hands a message to the open channel; False if there is none."""
         return self._channels.send(peer, device, message)
 
+    def send_to(self, peer: Identity, device: Device, message: Message) -> bool:
+        """Any message to one device; False if there is no open channel."""
+        return self._channels.send(peer, device, message)
+
     def send_any(self, peer: Identity, message: Message) -> bool:
         """To every device of the peer that has an open channel; False if there is none."""
         sent = [self._channels.send(peer, d, message) for d in self._channels.devices(peer)]

@@ -50,7 +50,11 @@ class LineSettings:
 class Line:
     """The calls of one node. Not safe for use from several threads; effects are done in order."""
 
-    def __init__(self, me: Identity, settings: LineSettings | None = None) -> None:
+    def __init__(
+        self, me: Identity, settings: LineSettings | None = None, *, conference: bool = False
+    ) -> None:
+        """`conference`: calls with several people at once are what it is for, and none is busy."""
+        self._conference = conference
         self.settings = settings or LineSettings()
         """May be replaced at any time; the next event is handled by it."""
         self._me = me
@@ -211,9 +215,10 @@ class Line:
                 return self._decline_busy(event)
             # a device has one call with us, so it gave up the one we know
             effects += self._settle(call, call.supersede(GIVEN_UP[call.state], now=now))
-        if self._rings_too_often(peer, now):
+        if not self._conference and self._rings_too_often(peer, now):
             return effects + self._decline_busy(event)
-        if any(c.peer != peer or c.state is not State.RECONNECTING for c in self._calls.values()):
+        going = () if self._conference else tuple(self._calls.values())
+        if any(call.peer != peer or call.state is not State.RECONNECTING for call in going):
             return effects + self._busy(event)
         call, more = Call.ring(self._me, event, invite, now=now, alerts=self.settings.alerts)
         self._calls[call.id] = call

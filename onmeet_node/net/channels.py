@@ -147,6 +147,9 @@ class Channels:
     def __repr__(self) -> str:
         return f"<Channels {len(self._lines)} open>"
 
+    def __len__(self) -> int:
+        return len(self._lines)
+
     # ── looking ─────────────────────────────────────────────────────────────────────────────────
     def get(self, identity: Identity, device: Device) -> Channel | None:
         """The open channel that `send` uses for this device."""

@@ -13,6 +13,8 @@ from typing import Any, NewType
 
 import attrs
 
+from onmeet_node.wire import limits
+from onmeet_node.wire import room as rooms
 from onmeet_node.wire.fields import (
     Choice,
     Data,
@@ -35,10 +37,10 @@ MAX_CANDIDATES = 64
 """Per message; a peer that lists more is refused before any is parsed."""
 MAX_GENERATION = 65_535
 """Media re-offers in one call."""
-MAX_TEXT_CHARS = 4_000
+MAX_TEXT_CHARS = limits.MAX_TEXT_CHARS
 MAX_TYPE_CHARS = 32
 """Of a message's type name; a longer one is malformed, not unknown."""
-MAX_NAME_CHARS = 80
+MAX_NAME_CHARS = limits.MAX_NAME_CHARS
 MAX_FIELD_CHARS = 120
 DIGEST_BYTES = 16
 MAX_PICTURE_BYTES = 24_576
@@ -469,6 +471,16 @@ Message = (
     | Wait
     | Admit
     | Deny
+    | rooms.Roster
+    | rooms.RoomInvite
+    | rooms.AskRoom
+    | rooms.NoRoom
+    | rooms.RoomKnock
+    | rooms.RoomRequest
+    | rooms.Here
+    | rooms.RoomSay
+    | rooms.React
+    | rooms.RoomLeave
     | Ping
     | Pong
     | Unsupported

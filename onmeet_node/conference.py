@@ -1,0 +1,553 @@
+"""One room on this node: carries out what the room machine asks for (DESIGN 3.2, PROTOCOL "Rooms").
+
+The machine (`room.machine.Room`) decides who is in and who rings whom. Here are its channels (a
+book of their own, between the keys of this room), its calls (a caller of their own, in which nobody
+is busy), its timer, and what people are told of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, get_args
+
+import trio
+import trio.lowlevel
+
+from onmeet_node import events as tell
+from onmeet_node.call.effects import State
+from onmeet_node.call.errors import LocalProtocolError
+from onmeet_node.call.events import Device, Identity
+from onmeet_node.call.line import Busy, Line
+from onmeet_node.caller import Caller
+from onmeet_node.calls import Call, MediaWish
+from onmeet_node.events import CallEnded, Hub, Incoming, NodeEvent, StateChanged
+from onmeet_node.identity.keys import IdentityKey
+from onmeet_node.identity.text import clean_text
+from onmeet_node.net.channels import (
+    ChannelGone,
+    ChannelOpened,
+    Channels,
+    MessageArrived,
+    Network,
+    open_channels,
+)
+from onmeet_node.net.errors import NetError
+from onmeet_node.room import effects as do
+from onmeet_node.room.effects import Effect, Over
+from onmeet_node.room.machine import Room
+from onmeet_node.room.roster import Key, room_string, seat_of
+from onmeet_node.studio import Studio
+from onmeet_node.wire.messages import MAX_NAME_CHARS, CallMessage, Card, Hello, Kind
+from onmeet_node.wire.room import RosterBody, Seat
+
+log = logging.getLogger(__name__)
+
+OPEN_SECONDS = 12.0
+"""To open a channel to one seat, as for a call (`reach.OPEN_SECONDS`)."""
+FIND_SECONDS = 20.0
+"""For a channel that a call lost to be open again."""
+MAX_STRANGERS = 48
+"""Channels of people who are not in: they knock, or are sent away."""
+GOODBYE_SECONDS = 1.0
+"""For the last words to go out."""
+
+SENTENCES = {
+    Over.LEFT: "You left the room.",
+    Over.ENDED: "The host ended the room for everybody.",
+    Over.REMOVED: "The host sent you out of the room.",
+    Over.DENIED: "The host did not let you in.",
+    Over.FULL: "The room is full. Come with sound alone, or wait until somebody leaves.",
+    Over.LOCKED: "The room is locked. Ask somebody who is in to unlock it.",
+    Over.HOST_GONE: "The host has gone before letting you in. Ask for a new invitation.",
+    Over.NO_ANSWER: "Nobody let you in. Ask your host, or try again later.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """How we come into a room."""
+
+    name: str
+    kinds: frozenset[Kind]
+    wish: MediaWish
+    record: Path | None = None
+    """Directory with a file for what each participant sends."""
+
+
+class Street(Protocol):
+    """What a room needs of the network."""
+
+    def of(self, room: bytes) -> Network:
+        """Where its channels are opened."""
+        ...
+
+
+class Conference:
+    """One room, from coming in to its end. Made by `open_conference`."""
+
+    def __init__(
+        self,
+        room: Room,
+        key: IdentityKey,
+        presence: Presence,
+        channels: Channels,
+        studio: Studio,
+        hub: Hub[NodeEvent],
+        nursery: trio.Nursery,
+    ) -> None:
+        self.room = room
+        self.presence = presence
+        self.over = trio.Event()
+        self.inside = trio.Event()
+        """Set when we are in, or it is over."""
+        self.muted: frozenset[Kind] = frozenset()
+        self.warnings: dict[str, str] = {}
+        """What is wrong between whom, in sentences, by what it is about."""
+        self._key = key
+        self._channels = channels
+        self._hub = hub
+        self._nursery = nursery
+        self._wake = trio.Event()
+        self._news = trio.Event()
+        self._calls_hub: Hub[NodeEvent] = Hub()
+        self._hidden: set[Key] = set()
+        self._cards: dict[Key, Card] = {}
+        line = Line(Identity(room.me), conference=True)
+        self._caller = Caller(
+            line,
+            _Ways(self, channels),
+            studio,
+            _Ledger(self),
+            self._calls_hub,
+            nursery,
+            wish_for=self._wish,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Conference {self.id.hex()[:8]}>"
+
+    @property
+    def id(self) -> bytes:
+        """16 random bytes."""
+        return self.room.id
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """One with each participant."""
+        return tuple(self._caller.calls)
+
+    # ── what a person does ──────────────────────────────────────────────────────────────────────
+    def act(self, change: Callable[[Room, float], list[Effect]]) -> None:
+        """Asks the machine for something at the present time. Raises its `RoomError`."""
+        self._perform(change(self.room, trio.current_time()))
+
+    def who(self, text: str, keys: Sequence[bytes] | None = None) -> Key:
+        """The participant (or, with `keys`, the one of these) of this name or start of a key.
+
+        Raises `room.errors.NotInRoom` if it is not exactly one.
+        """
+        from onmeet_node.room.errors import NotInRoom  # noqa: PLC0415
+
+        roster = self.room.roster
+        names = {Key(s.key): s.name for s in roster.seats} if roster else {}
+        names |= self.room.knocks
+        pool = (
+            [Key(key) for key in keys] if keys is not None else [k for k in names if k != self.me]
+        )
+        found = [
+            key
+            for key in pool
+            if names.get(key) == text or (len(text) >= 4 and key.hex().startswith(text))
+        ] or ([pool[0]] if not text and len(pool) == 1 else [])
+        if len(found) != 1:
+            raise NotInRoom(f"No single person here is called {text!r}. See: onmeet room list")
+        return found[0]
+
+    @property
+    def me(self) -> Key:
+        """Our key in this room."""
+        return self.room.me
+
+    async def mute(self, kind: Kind, *, muted: bool) -> None:
+        """Stops or resumes sending a kind to everybody."""
+        self.muted = self.muted | {kind} if muted else self.muted - {kind}
+        for call in self.calls:
+            if call.has_media:
+                await call.mute(kind, muted=muted)
+        self._changed()
+
+    def hide_from(self, key: bytes) -> None:
+        """Refuses contact with a participant: their private lines are dropped, and media with them
+        goes through relays alone from now on. They learn nothing of it.
+        """
+        self._hidden.add(Key(key))
+        for call in self.calls:
+            if call.peer == key:
+                call.wish = replace(call.wish, relay_only=True)
+                if call.has_media:
+                    call.restart_media()
+        self._changed()
+
+    def describe(self) -> dict[str, Any]:
+        """For the command line and the app."""
+        roster = self.room.roster
+        return {
+            "room": self.id.hex(),
+            "title": clean_text(roster.title, MAX_NAME_CHARS) if roster else "",
+            "state": "over" if self.room.over else "in" if roster else "knocking",
+            "role": self.room.role.value if self.room.role else None,
+            "locked": roster.locked if roster else False,
+            "knock": roster.knock if roster else True,
+            "host": roster.host.hex() if roster else None,
+            "version": [roster.claims, roster.term, roster.version] if roster else None,
+            "string": room_string(roster) if roster else None,
+            "people": [self._describe(seat) for seat in roster.seats] if roster else [],
+            "knocking": [
+                {"key": key.hex(), "name": clean_text(name, MAX_NAME_CHARS)}
+                for key, name in self.room.knocks.items()
+            ],
+            "warnings": list(self.warnings.values()),
+        }
+
+    def _describe(self, seat: Seat) -> dict[str, Any]:
+        mine = seat.key == self.me
+        other = self.room.other(seat.key)
+        call = next((call for call in self.calls if call.peer == seat.key), None)
+        media = call.peer_media if call is not None else None
+        muted = Kind.AUDIO in self.muted if mine else bool(media and media.muted)
+        return {
+            "key": seat.key.hex(),
+            "name": clean_text(seat.name, MAX_NAME_CHARS),
+            "role": seat.role.value,
+            "me": mine,
+            "here": mine or bool(other and other.up),
+            "media": mine or bool(other and other.media),
+            "seen": mine or bool(other and self.me in other.here.sees),
+            "hand": self.room.hand if mine else bool(other and other.here.hand),
+            "muted": muted,
+            "path": call.path.value if call is not None and call.path else None,
+            "call": call.id.hex() if call is not None else None,
+            "hidden": Key(seat.key) in self._hidden,
+        }
+
+    def name_of(self, key: bytes) -> str:
+        """How a participant is shown."""
+        seat = seat_of(self.room.roster, key) if self.room.roster else None
+        return clean_text(seat.name, MAX_NAME_CHARS) if seat and seat.name else key.hex()[:8]
+
+    async def changed(self) -> None:
+        """Waits until something of `describe` may be different."""
+        await self._news.wait()
+
+    # ── tasks ───────────────────────────────────────────────────────────────────────────────────
+    async def run(self) -> None:
+        """Until the room is over."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._listen)
+            nursery.start_soon(self._follow_calls)
+            nursery.start_soon(self._caller.run_timers)
+            nursery.start_soon(self._tick)
+            await self.over.wait()
+            for call in self.calls:
+                call.hang_up()
+            await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+
+    async def _tick(self) -> None:
+        while True:
+            self._wake = trio.Event()
+            due = self.room.next_timeout
+            with trio.move_on_at(math.inf if due is None else due) as sleep:
+                await self._wake.wait()
+            if sleep.cancelled_caught:
+                self.act(lambda room, now: room.tick(now=now))
+
+    async def _listen(self) -> None:
+        async for event in self._channels.events:
+            key = Key(event.identity)
+            match event:
+                case ChannelOpened(device=device, hello=hello):
+                    self._cards[key] = hello.card
+                    self._perform(self.room.opened(key, device, now=trio.current_time()))
+                case MessageArrived(message=message) if isinstance(message, get_args(CallMessage)):
+                    if self.room.seated(key) or self.room.other(key) is not None:
+                        self._caller.message(event.identity, event.device, message)
+                case MessageArrived(message=message):
+                    self._perform(self.room.received(key, message, now=trio.current_time()))
+                case ChannelGone(device=device):
+                    self._caller.device_lost(event.identity, device)
+                    if not self._channels.devices(event.identity):
+                        self._cards.pop(key, None)
+                        self._perform(self.room.lost(key, now=trio.current_time()))
+
+    async def _follow_calls(self) -> None:
+        with self._calls_hub.watch() as events:
+            async for event in events:
+                now = trio.current_time()
+                match event:
+                    case Incoming(call=call_id):
+                        call = self._caller.calls.get(call_id)  # type: ignore[arg-type]
+                        if call is not None:
+                            self._take(call)
+                    case StateChanged(call=call_id, state=state):
+                        call = self._caller.calls.get(call_id)  # type: ignore[arg-type]
+                        if call is not None and state in {State.CONNECTED, State.RECONNECTING}:
+                            up = state is State.CONNECTED
+                            self._perform(self.room.media(call.peer, up=up, now=now))
+                            if up and self.muted:
+                                self._nursery.start_soon(self._mute_one, call)
+                    case CallEnded():
+                        pass  # the ledger is told, who knows with whom it was
+                    case _:
+                        pass
+                self._changed()
+
+    async def _mute_one(self, call: Call) -> None:
+        for kind in self.muted:
+            if call.has_media:
+                await call.mute(kind, muted=True)
+
+    def _take(self, call: Call) -> None:
+        """Takes a call of somebody who is in; of others when they turn out to be."""
+        if call.state is State.RINGING_IN and self.room.seated(call.peer):
+            self._perform(self.room.called(call.peer, now=trio.current_time()))
+            # what they did not offer cannot be answered
+            call.accept(self.presence.kinds & call.kinds, self._wish(call.peer))
+
+    # ── effects ─────────────────────────────────────────────────────────────────────────────────
+    def _perform(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            self._do(effect)
+        self._wake.set()
+        if effects:
+            self._changed()
+
+    def _changed(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
+
+    def _do(self, effect: Effect) -> None:
+        publish = self._hub.publish
+        match effect:
+            case do.Send(to=to, message=message):
+                for device in self._channels.devices(Identity(to)):
+                    self._channels.send(Identity(to), device, message)
+            case do.Open(seat=seat):
+                self._nursery.start_soon(self._open, seat)
+            case do.Close(key=key):
+                self._nursery.start_soon(self._channels.close, Identity(key))
+            case do.Ring(key=key):
+                self._ring(key)
+            case do.HangUp(key=key):
+                for call in self.calls:
+                    if call.peer == Identity(key):
+                        call.hang_up()
+            case do.Changed(roster=roster):
+                self._roster_changed(roster)
+            case do.Seen(key=key):
+                publish(tell.RoomSeen(room=self.id, key=key))
+            case do.Knocked(key=key, name=name):
+                shown = clean_text(name, MAX_NAME_CHARS)
+                publish(tell.RoomKnocked(room=self.id, key=key, who=shown))
+            case do.KnockOver(key=key):
+                publish(tell.RoomKnockOver(room=self.id, key=key))
+            case do.Asked(by=by):
+                publish(tell.MuteAsked(room=self.id, key=by, who=self.name_of(by)))
+            case do.Said(by=by, text=text, private=private):
+                if not (private and by in self._hidden):
+                    publish(
+                        tell.RoomSaid(
+                            room=self.id, key=by, who=self.name_of(by), text=text, private=private
+                        )
+                    )
+            case do.Reacted(by=by, emoji=emoji):
+                publish(tell.RoomReacted(room=self.id, key=by, who=self.name_of(by), emoji=emoji))
+            case do.HalfBlind(b=b):
+                self._warn(
+                    f"blind {b.hex()}",
+                    f"You and {self.name_of(b)} do not see each other, or only one of you does. "
+                    "One of you should leave and come back, or turn a relay on: "
+                    "onmeet settings --relay-only on",
+                )
+            case do.HostLied(other=other):
+                self._warn(
+                    "lie",
+                    f"The host told you and {self.name_of(other)} different things about who is "
+                    "in this room. Compare the numbers of the room aloud, and leave if they "
+                    "differ.",
+                )
+            case do.Ended(reason=reason):
+                publish(
+                    tell.RoomOver(room=self.id, reason=reason.value, sentence=SENTENCES[reason])
+                )
+                self.inside.set()
+                self.over.set()
+
+    def _warn(self, about: str, sentence: str) -> None:
+        self.warnings[about] = sentence
+        self._hub.publish(tell.RoomWarning(room=self.id, sentence=sentence))
+
+    def _roster_changed(self, roster: RosterBody) -> None:
+        if seat_of(roster, self.me) is not None:
+            self.inside.set()
+        for about in [about for about in self.warnings if about.startswith("blind ")]:
+            if seat_of(roster, bytes.fromhex(about[6:])) is None:
+                del self.warnings[about]
+        self._hub.publish(
+            tell.RoomChanged(
+                room=self.id,
+                title=clean_text(roster.title, MAX_NAME_CHARS),
+                people=tuple(self.name_of(seat.key) for seat in roster.seats),
+                string=room_string(roster),
+            )
+        )
+        for call in self.calls:
+            self._take(call)
+
+    async def _open(self, seat: Seat) -> None:
+        opened = False
+        with trio.move_on_after(OPEN_SECONDS):
+            try:
+                await self._channels.open(
+                    Identity(seat.key), Device(seat.device), _ways_to(seat.device, seat.addresses)
+                )
+                opened = True
+            except NetError as error:
+                log.debug("a seat could not be reached: %s", type(error).__name__)
+        if not opened:
+            self._perform(self.room.lost(seat.key, now=trio.current_time()))
+
+    def _ring(self, key: Key) -> None:
+        try:
+            self._caller.dial(Identity(key), self.presence.kinds, self._wish(Identity(key)))
+        except LocalProtocolError:
+            return  # theirs is on already
+
+    def _wish(self, peer: Identity) -> MediaWish:
+        wish, directory = self.presence.wish, self.presence.record
+        if directory is not None:
+            name = "".join(c for c in self.name_of(peer) if c.isalnum())[:24] or "somebody"
+            wish = replace(wish, record=directory / f"{name}-{peer.hex()[:8]}.mp4")
+        if Key(peer) in self._hidden:
+            wish = replace(wish, relay_only=True)
+        return wish
+
+    def call_ended(self, call: Call) -> None:
+        """For `_Ledger`: a call with a participant is over; maybe another took its place."""
+        if any(c is not call and c.peer == call.peer for c in self.calls):
+            return
+        self._perform(self.room.call_over(call.peer, now=trio.current_time()))
+
+
+def _ways_to(device: str, addresses: Sequence[str]) -> tuple[str, ...]:
+    """Those addresses that end at this device: a roster cannot send us anywhere else."""
+    return tuple(address for address in addresses if address.endswith(f"/p2p/{device}"))
+
+
+class _Ways:
+    """A `caller.Reach` over the channels of one room."""
+
+    def __init__(self, conference: Conference, channels: Channels) -> None:
+        self._conference = conference
+        self._channels = channels
+
+    async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
+        with trio.move_on_after(FIND_SECONDS):
+            while not (devices := self._channels.devices(peer)):
+                await self._conference.changed()
+            for device in devices:
+                found(device)
+
+    def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:
+        return self._channels.send(peer, device, message)
+
+    def early_media(self, peer: Identity) -> bool:
+        """Both are let in: the offer goes with the invite."""
+        del peer
+        return True
+
+    def keep(self, peer: Identity) -> AbstractContextManager[None]:
+        return self._channels.keep(peer)
+
+    def binding(self, peer: Identity) -> bytes:
+        return self._conference.id + b"".join(sorted((self._conference.me, peer)))
+
+    def alone(self) -> bool:
+        return False
+
+
+class _Ledger:
+    """A `caller.Ledger` that writes nothing down."""
+
+    def __init__(self, conference: Conference) -> None:
+        self._conference = conference
+
+    def name_of(self, peer: Identity) -> str:
+        return self._conference.name_of(peer)
+
+    def busy(self) -> Busy:
+        return Busy.TELL
+
+    def silent_for(self, peer: Identity) -> float | None:
+        del peer
+        return None
+
+    def call_ended(self, call: Call, *, leave_note: bool) -> None:
+        del leave_note
+        self._conference.call_ended(call)
+
+
+class _Door:
+    """A `channels.Doorkeeper`: whoever has a key comes as far as the machine, which decides."""
+
+    def __init__(self, room: Room, card: Callable[[bytes], Card]) -> None:
+        self._room = room
+        self._card = card
+        self.channels: Channels | None = None
+
+    def greet(self, identity: Identity, opening_hash: bytes) -> Hello:
+        del opening_hash
+        return Hello(card=self._card(identity))
+
+    def admit(self, identity: Identity, hello: Hello, opening_hash: bytes) -> Hello | None:
+        del hello
+        known = self._room.seated(identity)
+        if self._room.over is not None or self._room.roster is None:
+            return None
+        crowded = self.channels is not None and len(self.channels) > MAX_STRANGERS
+        return self.greet(identity, opening_hash) if known or not crowded else None
+
+
+@asynccontextmanager
+async def open_conference(
+    start: tuple[Room, list[Effect]],
+    key: IdentityKey,
+    presence: Presence,
+    *,
+    street: Network,
+    studio: Studio,
+    hub: Hub[NodeEvent],
+    card: Callable[[bytes], Card],
+) -> AsyncIterator[Conference]:
+    """A room while the block lasts; leaving it leaves the room."""
+    room, effects = start
+    door = _Door(room, card)
+    async with open_channels(street, key, door) as channels, trio.open_nursery() as nursery:
+        door.channels = channels
+        conference = Conference(room, key, presence, channels, studio, hub, nursery)
+        nursery.start_soon(conference.run)
+        conference._perform(effects)
+        try:
+            yield conference
+        finally:
+            if room.over is None:
+                conference.act(lambda r, now: r.leave(now=now))
+            with trio.move_on_after(GOODBYE_SECONDS) as last:
+                last.shield = True
+                await trio.sleep(0.05)  # the calls' last words go into the channels
+            nursery.cancel_scope.cancel()
