@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from onmeet_node.app import Node, open_node
     from onmeet_node.call.effects import EndReason, State
     from onmeet_node.calls import Call, MediaWish
+    from onmeet_node.conference import Conference, Presence
     from onmeet_node.config import Config
     from onmeet_node.errors import OnMeetError
     from onmeet_node.identity.code import ContactCode, parse_code
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AudioFrame": "media.frames",
     "Call": "calls",
+    "Conference": "conference",
     "Config": "config",
     "ContactCode": "identity.code",
     "EndReason": "call.effects",
@@ -31,6 +33,7 @@ _HOMES = {
     "MediaWish": "calls",
     "Node": "app",
     "OnMeetError": "errors",
+    "Presence": "conference",
     "State": "call.effects",
     "VideoFrame": "media.frames",
     "open_node": "app",
@@ -40,6 +43,7 @@ _HOMES = {
 __all__ = [
     "AudioFrame",
     "Call",
+    "Conference",
     "Config",
     "ContactCode",
     "EndReason",
@@ -49,6 +53,7 @@ __all__ = [
     "MediaWish",
     "Node",
     "OnMeetError",
+    "Presence",
     "State",
     "VideoFrame",
     "open_node",

@@ -146,6 +146,16 @@ class Conference:
         """Asks the machine for something at the present time. Raises its `RoomError`."""
         self._perform(change(self.room, trio.current_time()))
 
+    def say(self, text: str, to: bytes | None = None) -> None:
+        """Writes a line of 1-4,000 characters to everybody, or to one key. Raises `NotInRoom`."""
+        self.act(lambda room, now: room.say(text, to, now=now))
+
+    async def met(self) -> None:
+        """Waits until everybody who is in is reached, or the room is over."""
+        await self.inside.wait()
+        while self.room.over is None and not all(p["here"] for p in self.describe()["people"]):
+            await self.changed()
+
     def who(self, text: str, keys: Sequence[bytes] | None = None) -> Key:
         """The participant (or, with `keys`, the one of these) of this name or start of a key.
 

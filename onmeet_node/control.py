@@ -13,19 +13,18 @@ import os
 import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import attrs
 import cattrs
 import trio
 
+from onmeet_node import room_control as rooms
 from onmeet_node.app import Node
 from onmeet_node.call.effects import State
-from onmeet_node.call.line import Busy
 from onmeet_node.calls import Call, MediaWish
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.events import CallEnded
-from onmeet_node.identity.policy import ReachPolicy
+from onmeet_node.requests import Request
 from onmeet_node.wire.messages import Kind
 
 log = logging.getLogger(__name__)
@@ -42,44 +41,6 @@ REQUEST_SECONDS = 10.0
 
 class BadRequest(OnMeetError):
     """The request is not one of ours."""
-
-
-@attrs.frozen(kw_only=True)
-class Request:
-    """Everything a request may say; unknown keys are refused with their name."""
-
-    do: str
-    who: str = ""
-    code: str = ""
-    call: str | None = None
-    name: str | None = None
-    note: str | None = None
-    label: str | None = None
-    days: int | None = None
-    direct: bool = True
-    matches: bool = False
-    audio_only: bool = False
-    relay_only: bool = False
-    seconds: float | None = None
-    source: str | None = None
-    record: str | None = None
-    kind: Kind = Kind.AUDIO
-    muted: bool = True
-    limit: int = 50
-    fields: dict[str, str] = attrs.field(factory=dict)
-    shares: dict[str, str] = attrs.field(factory=dict)
-    relays: bool | None = None
-    region: Literal["ca", "de", "any"] | None = None
-    add: str | None = None
-    remove: str | None = None
-    reach: ReachPolicy | None = None
-    busy: Busy | None = None
-    path: str | None = None
-    title: str = ""
-    once: bool = True
-    knock: bool = True
-    close_link: bool = False
-    passphrase: str | None = attrs.field(default=None, repr=False)
 
 
 class NoApp(OnMeetError):
@@ -425,6 +386,15 @@ _HANDLERS: dict[str, Handler] = {
     "guests": _guests,
     "guests.admit": _guests_admit,
     "guests.deny": _guests_deny,
+    "room.create": rooms.room_create,
+    "room.join": rooms.room_join,
+    "room.list": rooms.room_list,
+    "room.invite": rooms.room_invite,
+    "room.lock": rooms.room_lock,
+    "room.end": rooms.room_end,
+    "room.person": rooms.room_person,
+    "room.say": rooms.room_say,
+    "room.mute": rooms.room_mute,
     "history": _history,
     "history.delete": _history_delete,
     "export": _export,

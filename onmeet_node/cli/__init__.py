@@ -24,6 +24,7 @@ _COMMANDS = {
     "deny": ("guests", "Sends a guest away."),
     "guest-page": ("guests", "Whether an operator serves guests the published page."),
     "join": ("guests", "Joins a call by a guest link, without a browser."),
+    "room": ("rooms", "Rooms for several people: create, join, invite, list, lock, end."),
     "history": ("calls", "Past calls."),
     "doctor": ("doctor", "What works from here, and what to do about what does not."),
     "export": ("home", "Writes everything this home holds to one encrypted file."),

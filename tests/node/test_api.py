@@ -21,8 +21,12 @@ import trio
 from bootstrap.app import Bootstrap
 from onmeet_node import events
 from onmeet_node.call.effects import EndReason, State
+from onmeet_node.calls import MediaWish
+from onmeet_node.conference import Presence
 from onmeet_node.config import Config
-from onmeet_node.control import _HANDLERS, Request
+from onmeet_node.control import _HANDLERS
+from onmeet_node.requests import Request
+from onmeet_node.wire.messages import Kind
 from tests.node.conftest import (
     LOOPBACK,
     Start,
@@ -126,6 +130,15 @@ ANSWERS = {
     "guests": "who knocks and who is in: `guest`, `name`, `link`, `title`, `state`",
     "guests.admit": "the guest, who comes in",
     "guests.deny": "the guest, who is sent away",
+    "room.create": "the room, and `code`: its room code; `label` names a standing meeting",
+    "room.join": "the room, once the host has let us in; `who` is an invitation's title or id",
+    "room.list": "`rooms`, `invitations`, `standing`",
+    "room.invite": "`who`, and `delivered`: whether a device of theirs heard it",
+    "room.lock": "the room; `muted` false unlocks it",
+    "room.end": "the room as it was; `close_link` ends it for all, else only we leave",
+    "room.person": "`key`, `name`; `note`: admit, deny, remove, ask-mute, promote, demote, hide",
+    "room.say": "`{}`; `who` for one alone, `title` is the line",
+    "room.mute": "the room",
     "history": "past calls, newest first",
     "history.delete": "`deleted`: how many; `call` is the start of an id, or `all`",
     "export": "`path` of the encrypted file",
@@ -231,6 +244,30 @@ async def test_the_recorder_keeps_what_it_is_sent(start: Start, home: Home, tmp_
             (await ringing.receive()).accept()
     assert seconds_recorded(file, "video") > 1
     assert seconds_recorded(file, "audio") > 1
+
+
+@pytest.mark.real
+async def test_the_note_taker_says_what_it_is_and_keeps_what_is_written(
+    start: Start, tmp_path: Path
+) -> None:
+    ada, bot = await start("Ada"), await start("Bot")
+    code, file = ada.rooms.code("Team"), tmp_path / "notes.txt"
+    await ada.published()
+    presence = Presence(name="Ada", kinds=frozenset(Kind), wish=MediaWish(source="test"))
+    hers = await ada.rooms.create("Team", presence, standing=True)
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(example("note taker")["take_notes"], bot, code, file)
+            with ada.watch() as events:
+                line = await told(events, "room-chat")
+                assert line["who"] == "Notes (bot)"
+                assert "bot" in line["text"]
+                hers.say("Write this down.")
+                await until(file.exists, "notes")
+                ada.rooms.leave(hers)
+                await bot.rooms.find().met()
+                bot.rooms.leave(bot.rooms.find())
+    assert file.read_text() == "Ada: Write this down.\n"
 
 
 @pytest.mark.real

@@ -1,0 +1,140 @@
+"""What the ``onmeet room`` commands ask of the running node (docs/API, Control)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from onmeet_node.app import Node
+from onmeet_node.calls import MediaWish
+from onmeet_node.conference import SENTENCES, Conference, Presence
+from onmeet_node.errors import OnMeetError
+from onmeet_node.requests import Request
+from onmeet_node.room.effects import Over
+from onmeet_node.wire.messages import Kind
+
+Tell = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class NotLetIn(OnMeetError):
+    """The room is over for us before we were in."""
+
+
+def _presence(node: Node, request: Request) -> Presence:
+    directory = Path(request.record) if request.record else None
+    if directory is not None:
+        directory.mkdir(parents=True, exist_ok=True)
+    return Presence(
+        name=request.name or node.people.profile()["name"] or "",
+        kinds=frozenset({Kind.AUDIO} if request.audio_only else Kind),
+        wish=MediaWish(source=request.source, relay_only=request.relay_only),
+        record=directory,
+    )
+
+
+async def room_create(node: Node, request: Request, _tell: Tell) -> Any:
+    """A room of our own; with `label` the standing meeting of that name."""
+    standing = bool(request.label)
+    conference = await node.rooms.create(
+        request.label or request.title,
+        _presence(node, request),
+        knock=request.knock,
+        standing=standing,
+    )
+    code = node.rooms.code(request.label) if request.label else None
+    if code is not None:
+        with trio.move_on_after(3):
+            await node.published()
+    return {**conference.describe(), "code": code}
+
+
+async def room_join(node: Node, request: Request, _tell: Tell) -> Any:
+    """By an invitation (`who`), or by a room code (`code`); returns when we are in."""
+    presence = _presence(node, request)
+    if request.code:
+        conference = await node.rooms.join_code(request.code, presence)
+    else:
+        conference = await node.rooms.join(request.who, presence)
+    await conference.inside.wait()
+    if conference.room.over is not None:
+        raise NotLetIn(SENTENCES[Over(conference.room.over)])
+    return conference.describe()
+
+
+async def room_list(node: Node, _request: Request, _tell: Tell) -> Any:
+    """Rooms, invitations, and standing meetings."""
+    return node.rooms.list()
+
+
+async def room_invite(node: Node, request: Request, _tell: Tell) -> Any:
+    """Asks a person in."""
+    conference = node.rooms.find(request.label or "")
+    peer = node.people.who(request.who)
+    delivered = await node.rooms.invite(conference, peer)
+    return {"who": node.people.name_of(peer), "delivered": delivered}
+
+
+async def room_lock(node: Node, request: Request, _tell: Tell) -> Any:
+    """Locks, or unlocks."""
+    conference = node.rooms.find(request.label or "")
+    conference.act(lambda room, now: room.lock(locked=request.muted, now=now))
+    return conference.describe()
+
+
+async def room_end(node: Node, request: Request, _tell: Tell) -> Any:
+    """Ends it for all; without `close_link` only we leave."""
+    conference = node.rooms.find(request.label or "")
+    shown = conference.describe()
+    if request.close_link:
+        conference.act(lambda room, now: room.end(now=now))
+    else:
+        node.rooms.leave(conference)
+    return shown
+
+
+async def room_person(node: Node, request: Request, _tell: Tell) -> Any:
+    """What is done about one participant, or somebody at the door: `note` says what."""
+    conference = node.rooms.find(request.label or "")
+    doors = list(conference.room.knocks)
+    at_door = request.note in {"admit", "deny"}
+    key = conference.who(request.who, doors if at_door else None)
+    match request.note:
+        case "admit":
+            conference.act(lambda room, now: room.admit(key, now=now))
+        case "deny":
+            conference.act(lambda room, now: room.deny(key, now=now))
+        case "remove":
+            conference.act(lambda room, now: room.remove(key, now=now))
+        case "ask-mute":
+            conference.act(lambda room, now: room.ask_mute(key, now=now))
+        case "promote":
+            conference.act(lambda room, now: room.promote(key, co_host=True, now=now))
+        case "demote":
+            conference.act(lambda room, now: room.promote(key, co_host=False, now=now))
+        case "hide":
+            conference.hide_from(key)
+        case _:
+            raise OnMeetError("That is nothing to do about a participant.")
+    return _shown(conference, key)
+
+
+async def room_say(node: Node, request: Request, _tell: Tell) -> Any:
+    """A line to all, or to one (`who`)."""
+    conference = node.rooms.find(request.label or "")
+    to = conference.who(request.who) if request.who else None
+    conference.act(lambda room, now: room.say(request.title[:4000], to, now=now))
+    return {}
+
+
+async def room_mute(node: Node, request: Request, _tell: Tell) -> Any:
+    """Stops or resumes sending a kind to everybody."""
+    conference = node.rooms.find(request.label or "")
+    await conference.mute(request.kind, muted=request.muted)
+    return conference.describe()
+
+
+def _shown(conference: Conference, key: bytes) -> dict[str, Any]:
+    return {"key": key.hex(), "name": conference.name_of(key), "room": conference.id.hex()}
