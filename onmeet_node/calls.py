@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +37,7 @@ from onmeet_node.media.endpoint import MediaEndpoint, MediaSession, MediaStats
 from onmeet_node.media.endpoint import Path as MediaPath
 from onmeet_node.media.frames import FrameFeed, FrameTap
 from onmeet_node.media.report import IceReport
+from onmeet_node.room.shape import Shape
 from onmeet_node.wire.messages import MAX_NOTE_CHARS, CallId, Chat, Kind, MediaState
 
 FAILURES = frozenset({EndReason.MEDIA_FAILED, EndReason.CONNECTION_LOST, EndReason.PEER_ERROR})
@@ -62,6 +63,10 @@ class MediaWish:
     endpoint: MediaEndpoint | None = None
     """Where the media of this call is: the browser page it was dialled or taken in. None: where
     the node has it, see `Studio.endpoint`."""
+    room: bytes | None = None
+    """The room that the call belongs to."""
+    carry: bool = False
+    """Whether frames of a sealed channel may travel beside the media (`Call.carry`)."""
 
 
 class Feeder(Protocol):
@@ -128,6 +133,8 @@ class Call:
         self.answered: float | None = None
         self.ended_at: float | None = None
         self.local_media = MediaState(call=call_id)
+        self.on_frame: Callable[[MediaSession, bytes], None] = lambda *_: None
+        """Called with each frame that came beside the media, and over which session."""
         self._links: dict[Device, Link] = {}
         self._feeder = feeder
         self._node_hub = node_hub
@@ -229,6 +236,10 @@ class Call:
     async def send_chat(self, text: str) -> None:
         """Writes a line to the peer, 1-4,000 characters. Raises `CallNotActive`."""
         await self._session().send_chat(Chat(text=text))
+
+    async def shape(self, shape: Shape) -> None:
+        """The most to send as picture from now on. Raises `CallNotActive`."""
+        await self._session().shape(shape)
 
     async def stats(self) -> MediaStats:
         """Media counters as of now. Raises `CallNotActive`."""

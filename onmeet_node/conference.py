@@ -38,7 +38,7 @@ from onmeet_node.net.channels import (
 )
 from onmeet_node.net.errors import NetError
 from onmeet_node.room import effects as do
-from onmeet_node.room.effects import Effect, Over
+from onmeet_node.room.effects import Effect, RoomEnd
 from onmeet_node.room.machine import Room
 from onmeet_node.room.roster import Key, room_string, seat_of
 from onmeet_node.studio import Studio
@@ -57,14 +57,14 @@ GOODBYE_SECONDS = 1.0
 """For the last words to go out."""
 
 SENTENCES = {
-    Over.LEFT: "You left the room.",
-    Over.ENDED: "The host ended the room for everybody.",
-    Over.REMOVED: "The host sent you out of the room.",
-    Over.DENIED: "The host did not let you in.",
-    Over.FULL: "The room is full. Come with sound alone, or wait until somebody leaves.",
-    Over.LOCKED: "The room is locked. Ask somebody who is in to unlock it.",
-    Over.HOST_GONE: "The host has gone before letting you in. Ask for a new invitation.",
-    Over.NO_ANSWER: "Nobody let you in. Ask your host, or try again later.",
+    RoomEnd.LEFT: "You left the room.",
+    RoomEnd.ENDED: "The host ended the room for everybody.",
+    RoomEnd.REMOVED: "The host sent you out of the room.",
+    RoomEnd.DENIED: "The host did not let you in.",
+    RoomEnd.FULL: "The room is full. Come with sound alone, or wait until somebody leaves.",
+    RoomEnd.LOCKED: "The room is locked. Ask somebody who is in to unlock it.",
+    RoomEnd.HOST_GONE: "The host has gone before letting you in. Ask for a new invitation.",
+    RoomEnd.NO_ANSWER: "Nobody let you in. Ask your host, or try again later.",
 }
 
 

@@ -329,7 +329,7 @@ class RoomWarning(RoomEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomOver(RoomEvent):
-    """The room is over for us; `reason` is one of `room.effects.Over`."""
+    """The room is over for us; `reason` is one of `room.effects.RoomEnd`."""
 
     name: ClassVar[str] = "room-over"
     reason: str

@@ -23,6 +23,7 @@ from onmeet_node.media.endpoint import (
     Connected,
     Failed,
     FirstFrame,
+    FrameCarried,
     LocalCandidates,
     MediaEndpoint,
     MediaSession,
@@ -207,6 +208,8 @@ class Legs:
                     leg.feed(on.MediaFailed(*leg.key))
                 case ChatReceived(chat=chat):
                     leg.call.chat(chat)
+                case FrameCarried(data=data):
+                    leg.call.on_frame(link.session, data)
                 case SourcesGone():
                     if leg.call.state in ACTIVE:
                         leg.call.tell_media(muted=True, camera_off=True, sharing=False)

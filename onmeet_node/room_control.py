@@ -13,7 +13,7 @@ from onmeet_node.calls import MediaWish
 from onmeet_node.conference import SENTENCES, Conference, Presence
 from onmeet_node.errors import OnMeetError
 from onmeet_node.requests import Request
-from onmeet_node.room.effects import Over
+from onmeet_node.room.effects import RoomEnd
 from onmeet_node.wire.messages import Kind
 
 Tell = Callable[[dict[str, Any]], Awaitable[None]]
@@ -60,7 +60,7 @@ async def room_join(node: Node, request: Request, _tell: Tell) -> Any:
         conference = await node.rooms.join(request.who, presence)
     await conference.inside.wait()
     if conference.room.over is not None:
-        raise NotLetIn(SENTENCES[Over(conference.room.over)])
+        raise NotLetIn(SENTENCES[RoomEnd(conference.room.over)])
     return conference.describe()
 
 

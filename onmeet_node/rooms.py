@@ -69,7 +69,7 @@ class Folk(Protocol):
         ...
 
     def send(self, peer: Identity, device: Device, message: Message) -> bool:
-        """Over the open channel to this device of theirs."""
+        """RoomEnd the open channel to this device of theirs."""
         ...
 
     async def send_any(self, peer: Identity, message: Message) -> bool:

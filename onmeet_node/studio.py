@@ -150,6 +150,8 @@ class Studio:
             picture=_file(kept, call, ".png") if kept else None,
             tap=wish.tap,
             call=call.id,
+            room=wish.room,
+            carry=wish.carry,
         )
 
 

@@ -10,9 +10,10 @@ from onmeet_node.call.events import Identity
 from onmeet_node.links import Link
 from onmeet_node.net.errors import ChannelEnded
 from onmeet_node.net.signaling import Channel
-from onmeet_node.net.turn import TurnServer
+from onmeet_node.net.turn import TurnServer as Borrowed
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.messages import CallId, Message
+from onmeet_node.wire.turn import MAX_SERVERS, TurnServer
 
 PATIENCE = 600.0
 """Until a guest who does not knock, or whom nobody lets in, is sent away."""
@@ -45,15 +46,15 @@ class Visit:
 class Guest:
     """Somebody who was let in, until their call is over."""
 
-    def __init__(self, visit: Visit, servers: tuple[TurnServer, ...]) -> None:
+    def __init__(self, visit: Visit, servers: tuple[Borrowed, ...]) -> None:
         self.identity = visit.identity
         self.device = visit.channel.device
         self.name = visit.name
         self.link = visit.link
         self.ticket = secrets.token_bytes(m.TICKET_BYTES)
         self.servers = tuple(
-            m.TurnServer(url=s.url, username=s.username, credential=s.credential)
-            for s in servers[: m.MAX_SERVERS]
+            TurnServer(url=s.url, username=s.username, credential=s.credential)
+            for s in servers[:MAX_SERVERS]
         )
         self.call: CallId | None = None
         self.visit: Visit | None = visit

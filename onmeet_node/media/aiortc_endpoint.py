@@ -17,6 +17,7 @@ from onmeet_node.media.internals import aio_check_libraries
 from onmeet_node.media.peer import Peer
 from onmeet_node.media.report import IceReport
 from onmeet_node.media.sinks import Recorders
+from onmeet_node.room.shape import Shape
 from onmeet_node.wire.messages import Candidate, Chat, Kind
 
 T = TypeVar("T")
@@ -76,6 +77,14 @@ class AiortcSession:
     async def send_chat(self, chat: Chat) -> None:
         """See `MediaSession`; waits until the channel is open."""
         await self._run(self._peer.aio_send_chat, chat)
+
+    async def carry(self, frame: bytes) -> None:
+        """See `MediaSession`."""
+        await self._run(self._peer.aio_carry, frame)
+
+    async def shape(self, shape: Shape) -> None:
+        """See `MediaSession`."""
+        await self._run(self._peer.aio_shape, shape)
 
     async def stats(self) -> MediaStats:
         """See `MediaSession`."""

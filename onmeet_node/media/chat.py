@@ -1,4 +1,4 @@
-"""Chat of a call over its data channel. Runs in the asyncio thread."""
+"""What a call carries beside its media, over data channels. Runs in the asyncio thread."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from onmeet_node.media.errors import SessionClosed
 from onmeet_node.wire.codec import decode, encode
 from onmeet_node.wire.errors import DecodeError
 from onmeet_node.wire.messages import Chat
+from onmeet_node.wire.room import MAX_CARRIED_BYTES
 
 LABEL = "onmeet"
 STREAM = 0
 """Negotiated out of band: both sides open stream 0, and no message opens it (RFC 8831, 6.4)."""
 MAX_BYTES = 20_000
 """Above the longest line: 4,000 characters of up to 4 bytes."""
+
+FRAMES_LABEL, FRAMES_STREAM = "onmeet-frames", 1
+MAX_BACKLOG_BYTES = 1 << 20
+"""Of frames that the path did not take yet; past it they are dropped, and their channel ends."""
 
 
 class ChatChannel:
@@ -47,3 +52,24 @@ class ChatChannel:
             return
         if isinstance(message, Chat):
             self._receive(message)
+
+
+class FrameChannel:
+    """Frames of a sealed channel both ways, whole and in order; what is in them is not our concern.
+
+    `receive` takes frames of 1 to `MAX_CARRIED_BYTES` bytes; others are dropped.
+    """
+
+    def __init__(self, pc: aiortc.RTCPeerConnection, receive: Callable[[bytes], None]) -> None:
+        self._receive = receive
+        self._channel = pc.createDataChannel(FRAMES_LABEL, negotiated=True, id=FRAMES_STREAM)
+        self._channel.on("message", self._on_message)
+
+    def send(self, frame: bytes) -> None:
+        """Sends one, if the channel is open and takes it."""
+        if self._channel.readyState == "open" and self._channel.bufferedAmount < MAX_BACKLOG_BYTES:
+            self._channel.send(frame)
+
+    def _on_message(self, data: object) -> None:
+        if isinstance(data, bytes) and 1 <= len(data) <= MAX_CARRIED_BYTES:
+            self._receive(data)

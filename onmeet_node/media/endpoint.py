@@ -16,6 +16,7 @@ import trio
 
 from onmeet_node.media.frames import FrameFeed, FrameTap
 from onmeet_node.media.report import IceReport
+from onmeet_node.room.shape import Shape
 from onmeet_node.wire.messages import CallId, Candidate, Chat, Kind
 
 
@@ -55,6 +56,11 @@ class SessionConfig:
     """Gets decoded frames, for API users."""
     call: CallId | None = None
     """Which call it is for; endpoints that show the call to a person need to know."""
+    room: bytes | None = None
+    """The room that the call belongs to: its calls share one camera and microphone."""
+    carry: bool = False
+    """Whether a second data channel carries frames of a sealed channel, for either end's program:
+    `MediaSession.carry` and `FrameCarried`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,13 @@ class ChatReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameCarried:
+    """A frame came over the data channel for frames; see `SessionConfig.carry`."""
+
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class LocalCandidates:
     """More ICE candidates of ours, for endpoints that trickle (the page; never aiortc)."""
 
@@ -110,7 +123,14 @@ class SourcesGone:
 
 
 MediaEvent = (
-    Connected | FirstFrame | PathLost | Failed | ChatReceived | LocalCandidates | SourcesGone
+    Connected
+    | FirstFrame
+    | PathLost
+    | Failed
+    | ChatReceived
+    | FrameCarried
+    | LocalCandidates
+    | SourcesGone
 )
 
 
@@ -182,6 +202,16 @@ class MediaSession(Protocol):
 
     async def send_chat(self, chat: Chat) -> None:
         """Sends a line over the data channel."""
+        ...
+
+    async def carry(self, frame: bytes) -> None:
+        """Sends a frame of at most `MAX_CARRIED_BYTES` over the data channel for frames; nothing if
+        it is not open.
+        """
+        ...
+
+    async def shape(self, shape: Shape) -> None:
+        """The most to send as picture from now on, whatever the path would carry."""
         ...
 
     async def stats(self) -> MediaStats:

@@ -24,6 +24,8 @@ from onmeet_node.wire.messages import Kind
 
 KEYFRAME_GAP = 0.3
 """Seconds between key frames that the peer asks for: each is ten times a common frame."""
+HIDDEN_GAP = 0.1
+"""Seconds until a picture that nobody shows is looked at again: as late as it may come back."""
 
 OpenSource = Callable[[], Awaitable[Source | None]]
 
@@ -160,6 +162,10 @@ class VideoOutlet(Outlet):
         now = loop.time()
         target = self._rate.target
         if now < self._not_before:
+            return None
+        if target.frame_rate == 0:  # shown nowhere
+            self._wants_keyframe = True
+            self._not_before = now + HIDDEN_GAP
             return None
         # A little early is on time: sources do not tick to the microsecond.
         self._not_before = now + 0.8 / target.frame_rate

@@ -14,13 +14,14 @@ import aiortc
 from aiortc.sdp import candidate_from_sdp
 
 from onmeet_node.media import internals, sdp
-from onmeet_node.media.chat import ChatChannel
+from onmeet_node.media.chat import ChatChannel, FrameChannel
 from onmeet_node.media.consent import BROKEN_CHANNEL
 from onmeet_node.media.endpoint import (
     ChatReceived,
     Connected,
     Failed,
     FirstFrame,
+    FrameCarried,
     MediaEvent,
     MediaStats,
     PathLost,
@@ -43,6 +44,7 @@ from onmeet_node.media.report import IceReport
 from onmeet_node.media.sinks import Recorders, Sinks
 from onmeet_node.media.sources import aio_open_source
 from onmeet_node.media.stats import stream_stats
+from onmeet_node.room.shape import Shape
 from onmeet_node.wire.messages import MAX_CANDIDATES, Candidate, Chat, Kind
 
 log = logging.getLogger(__name__)
@@ -97,6 +99,7 @@ class Peer:
         self._players: dict[Kind, AudioPlayer | VideoPlayer] = {}
         self._seen: set[Kind] = set()
         self._chat: ChatChannel | None = None
+        self._frames: FrameChannel | None = None
         self._phase = _Phase.NEW
         self._remote_types: tuple[str, ...] = ()
         self._busy: set[asyncio.Task[Any]] = set()
@@ -281,8 +284,19 @@ class Peer:
             raise MediaError("The peer's program has no chat in calls.")
         await self._aio_do(self._chat.aio_send, chat)
 
+    async def aio_carry(self, frame: bytes) -> None:
+        """Sends a frame over the data channel for frames, if there is one and it is open."""
+        if self._frames is not None and self._closing is None:
+            self._frames.send(frame)
+
+    async def aio_shape(self, shape: Shape) -> None:
+        """The most to send as picture from now on."""
+        self._rate.shape(shape)
+
     def _open_chat(self) -> None:
         self._chat = ChatChannel(self._pc, lambda chat: self._emit(ChatReceived(chat)))
+        if self._config.carry:
+            self._frames = FrameChannel(self._pc, lambda data: self._emit(FrameCarried(data)))
 
     # ── watching ─────────────────────────────────────────────────────────────────────────────────
     def _watch_receiver(self, kind: Kind, receiver: aiortc.RTCRtpReceiver) -> None:

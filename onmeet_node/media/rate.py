@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from onmeet_node.room.shape import Shape
+
 START_BITRATE = 400_000
 MIN_BITRATE = 50_000
 MAX_BITRATE = 1_800_000
@@ -60,6 +62,7 @@ class RateControl:
         self._ceiling = float(MAX_BITRATE)
         self._held_until = float("-inf")
         self._worked = 0.0
+        self._shape: Shape | None = None
         self._step = self._step_for(1.0)
 
     @property
@@ -68,7 +71,17 @@ class RateControl:
         bitrate = int(self._bitrate)
         height, frame_rate = self._step
         audio = LOW_AUDIO_BITRATE if bitrate < LOW_AUDIO_BELOW else AUDIO_BITRATE
+        most = self._shape
+        if most is not None:
+            bitrate = min(bitrate, most.bitrate)
+            height, frame_rate = min(height, most.height), min(frame_rate, most.frame_rate)
         return Target(bitrate, height, frame_rate, audio)
+
+    def shape(self, shape: Shape) -> None:
+        """The most that is wanted at the other end, whatever the path carries: what is not sent now
+        says nothing about the path.
+        """
+        self._shape = shape
 
     def on_estimate(self, bitrate: int, *, now: float) -> None:
         """The receiver's estimate of what the path carries, in bits per second (REMB)."""

@@ -10,7 +10,7 @@ from onmeet_node.wire.messages import Message
 from onmeet_node.wire.room import RosterBody, Seat
 
 
-class Over(enum.StrEnum):
+class RoomEnd(enum.StrEnum):
     """Why a room is over for us."""
 
     LEFT = "left"
@@ -133,9 +133,9 @@ class HostLied:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Over for us. The last effect."""
+    """RoomEnd for us. The last effect."""
 
-    reason: Over
+    reason: RoomEnd
 
 
 Effect = (

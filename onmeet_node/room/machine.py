@@ -15,7 +15,7 @@ from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.room import effects as do
 from onmeet_node.room import roster as rosters
 from onmeet_node.room import timing
-from onmeet_node.room.effects import Effect, Over
+from onmeet_node.room.effects import Effect, RoomEnd
 from onmeet_node.room.errors import BadRoster, NotAllowed, NotInRoom, RoomFull
 from onmeet_node.room.roster import Key
 from onmeet_node.wire import messages as m
@@ -69,7 +69,7 @@ class Room:
     def __init__(self, key: IdentityKey, room: bytes, *, now: float) -> None:
         self.me = Key(key.public)
         self.id = room
-        self.over: Over | None = None
+        self.over: RoomEnd | None = None
         self.roster: RosterBody | None = None
         """Who is in, as far as we know; None until we are let in."""
         self.hand = False
@@ -250,7 +250,7 @@ class Room:
                     self._out.append(do.Send(key, signed))
         for key in self._here():
             self._out.append(do.Send(key, w.RoomLeave()))
-        self._finish(Over.LEFT)
+        self._finish(RoomEnd.LEFT)
         return self._flush()
 
     def invite(self, token: bytes) -> None:
@@ -358,8 +358,8 @@ class Room:
             case w.RoomKnock():
                 self._knocked(key, message)
             case m.Deny(reason=reason) if self.roster is None:
-                ends = {m.DenyReason.FULL: Over.FULL, m.DenyReason.LINK_CLOSED: Over.LOCKED}
-                self._finish(ends.get(reason, Over.DENIED))
+                ends = {m.DenyReason.FULL: RoomEnd.FULL, m.DenyReason.LINK_CLOSED: RoomEnd.LOCKED}
+                self._finish(ends.get(reason, RoomEnd.DENIED))
             case _ if not self.seated(key):
                 pass  # who is not in has nothing to say about the room
             case w.Here():
@@ -408,7 +408,7 @@ class Room:
         if self.over is not None:
             return []
         if self._knock_until is not None and now >= self._knock_until:
-            self._finish(Over.NO_ANSWER)
+            self._finish(RoomEnd.NO_ANSWER)
             return self._flush()
         for key, knocker in list(self._knocks.items()):
             if now >= knocker.until:
@@ -474,9 +474,9 @@ class Room:
                 other.lost_at = self._now
         self._out.append(do.Changed(body))
         if body.ended:
-            self._finish(Over.ENDED)
+            self._finish(RoomEnd.ENDED)
         elif self.me in body.removed:
-            self._finish(Over.REMOVED)
+            self._finish(RoomEnd.REMOVED)
         else:
             self._plan_calls()
 
@@ -571,7 +571,7 @@ class Room:
         alive = self.is_host or (self._up(mine.host) and self._host_lost_at is None)
         if prevails or not alive:
             if self.me in body.removed:
-                self._finish(Over.REMOVED)
+                self._finish(RoomEnd.REMOVED)
             elif rosters.seat_of(body, self.me) is None:
                 if self.is_host and prevails:
                     self._tell_roster(sender)  # it takes us, and those with us, in
@@ -605,7 +605,7 @@ class Room:
     def _follow(self, body: RosterBody, signed: Roster) -> None:
         if rosters.seat_of(body, self.me) is None and not body.ended:
             if self.me in body.removed:
-                self._finish(Over.REMOVED)
+                self._finish(RoomEnd.REMOVED)
             elif self._knock is None:
                 # Given up while we were away: we go on alone until the host takes us in again.
                 return
@@ -632,7 +632,7 @@ class Room:
         known = self._heritage[0]
         if rosters.newer(body, known):
             if self.me in body.removed:
-                self._finish(Over.REMOVED)
+                self._finish(RoomEnd.REMOVED)
                 return
             if rosters.seat_of(body, self.me) is not None:
                 self._heritage = body, signed  # else the one before shows better who we are
@@ -1041,7 +1041,7 @@ class Room:
                 if not self.seated(key):
                     self._others.pop(key, None)
 
-    def _finish(self, reason: Over) -> None:
+    def _finish(self, reason: RoomEnd) -> None:
         if self.over is not None:
             return
         self.over = reason

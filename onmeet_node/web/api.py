@@ -20,6 +20,7 @@ from onmeet_node.invitation import email_html, email_plain
 from onmeet_node.net.examination import Finding as NodeFinding
 from onmeet_node.sentences import when
 from onmeet_node.web import messages as say
+from onmeet_node.web import shapes
 from onmeet_node.web.page_endpoint import PageEndpoint
 from onmeet_node.web.pages import Page
 from onmeet_node.wire.messages import MAX_NAME_CHARS, CallId, Kind
@@ -217,7 +218,7 @@ class Api:
 
 def refusal(number: int, error: OnMeetError) -> say.Refused:
     """How a page is told that something was not done."""
-    sentence = str(error)[: say.MAX_SENTENCE_CHARS]
+    sentence = str(error)[: shapes.MAX_SENTENCE_CHARS]
     return say.Refused(id=number, kind=type(error).__name__[:64], sentence=sentence)
 
 
@@ -237,7 +238,7 @@ def _past(entry: dict[str, Any]) -> say.PastCall:
         seconds=round(float(str(entry["seconds"]))),
         reason=EndReason(str(entry["reason"])) if entry["reason"] else None,
         sentence=str(entry["sentence"]),
-        path=say.MediaPath(str(entry["path"])) if entry["path"] else None,
+        path=shapes.MediaPath(str(entry["path"])) if entry["path"] else None,
         region=str(entry["region"]) if entry["region"] else None,
         note=str(entry["note"]) if entry["note"] else None,
         report=json.dumps(report) if report else None,

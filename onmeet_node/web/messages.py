@@ -11,7 +11,6 @@ A request carries a number of the page's own; exactly one `Done`, `Refused` or a
 from __future__ import annotations
 
 import enum
-from typing import Any
 
 import attrs
 
@@ -19,6 +18,22 @@ from onmeet_node.call.effects import EndReason, Ring, State
 from onmeet_node.call.line import Busy
 from onmeet_node.identity.policy import ReachPolicy
 from onmeet_node.identity.profile import Field, Share
+from onmeet_node.web import room_messages as room
+from onmeet_node.web.shapes import (
+    CALL,
+    IDENTITY,
+    MAX_CODE_CHARS,
+    NAME,
+    PICTURE,
+    SAFE,
+    SENTENCE,
+    TIME,
+    VALUE,
+    CardShown,
+    MediaPath,
+    number,
+    session,
+)
 from onmeet_node.wire.codec import MAX_LIST, Codec
 from onmeet_node.wire.fields import (
     Choice,
@@ -34,7 +49,6 @@ from onmeet_node.wire.fields import (
 )
 from onmeet_node.wire.messages import (
     MAX_CANDIDATES,
-    MAX_FIELD_CHARS,
     MAX_NAME_CHARS,
     MAX_PICTURE_BYTES,
     MAX_SDP_CHARS,
@@ -50,10 +64,7 @@ MAX_PAGE_BYTES = 65_519
 """Of one message from a page; an SDP offer with its candidates is the longest."""
 MAX_NODE_BYTES = 2 * 2**20
 """Of one message to a page; a snapshot of a thousand people is the longest."""
-MAX_CODE_CHARS = 2_000
-MAX_SENTENCE_CHARS = 2_000
 MAX_PASSPHRASE_CHARS = 1_000
-_SAFE = 2**53 - 1
 
 
 class Keeper(enum.StrEnum):
@@ -88,30 +99,6 @@ class ContactStatus(enum.StrEnum):
     STRANGER = "stranger"
 
 
-class MediaPath(enum.StrEnum):
-    """How media travels: the type of our candidate in the nominated pair."""
-
-    HOST = "host"
-    SRFLX = "srflx"
-    RELAY = "relay"
-
-
-def _hex(size: int) -> Text:
-    return Text(2 * size, 2 * size, pattern="[0-9a-f]*")
-
-
-_IDENTITY, _CALL, _PICTURE = _hex(32), _hex(16), _hex(16)
-_SENTENCE = Text(0, MAX_SENTENCE_CHARS)
-_NAME = Text(0, MAX_NAME_CHARS)
-_VALUE = Text(0, MAX_FIELD_CHARS)
-_TIME = Integer(0, _SAFE)
-"""Unix seconds."""
-
-
-def _number() -> Any:
-    return field(Integer(0, 2**31 - 1))
-
-
 # ── the page speaks: who it is ───────────────────────────────────────────────────────────────────
 @attrs.frozen(kw_only=True)
 class Hello:
@@ -132,8 +119,8 @@ class Focus:
 class CreateHome:
     """First run. `passphrase` only with that keeper. Answered with `Done`."""
 
-    id: int = _number()
-    name: str = field(_NAME)
+    id: int = number()
+    name: str = field(NAME)
     keeper: Keeper = field(Choice(Keeper))
     passphrase: str | None = maybe(Text(1, MAX_PASSPHRASE_CHARS), hidden=True)
 
@@ -142,7 +129,7 @@ class CreateHome:
 class UnlockHome:
     """Opens the home. Answered with `Done`, or `Refused` for a wrong passphrase."""
 
-    id: int = _number()
+    id: int = number()
     passphrase: str = field(Text(1, MAX_PASSPHRASE_CHARS), hidden=True)
 
 
@@ -150,7 +137,7 @@ class UnlockHome:
 class NewCode:
     """Makes a contact code. `days` 0: for good. Answered with `Done`; `People` has it then."""
 
-    id: int = _number()
+    id: int = number()
     label: str | None = maybe(Text(1, MAX_NAME_CHARS))
     days: int = field(Integer(0, 3_650), default=0)
     direct: bool = field(Flag(), default=True)
@@ -163,7 +150,7 @@ class NewLink:
     `once`: for one guest. `knock`: the person admits each guest.
     """
 
-    id: int = _number()
+    id: int = number()
     title: str = field(Text(0, MAX_NAME_CHARS), default="")
     hours: int = field(Integer(0, 366 * 24), default=0)
     once: bool = field(Flag(), default=True)
@@ -174,7 +161,7 @@ class NewLink:
 class CloseLink:
     """Ends a guest link at once."""
 
-    id: int = _number()
+    id: int = number()
     link: str = field(Text(8, 8, pattern="[0-9a-f]+"))
 
 
@@ -182,8 +169,8 @@ class CloseLink:
 class AdmitGuest:
     """Lets a guest in, with this page's devices."""
 
-    id: int = _number()
-    guest: str = field(_IDENTITY)
+    id: int = number()
+    guest: str = field(IDENTITY)
     kinds: tuple[Kind, ...] = field(Several(Choice(Kind), 1, 2, distinct=True))
 
 
@@ -191,8 +178,8 @@ class AdmitGuest:
 class SendGuestAway:
     """Sends a guest away, from the door or out of the call."""
 
-    id: int = _number()
-    guest: str = field(_IDENTITY)
+    id: int = number()
+    guest: str = field(IDENTITY)
     close_link: bool = field(Flag(), default=False)
 
 
@@ -200,7 +187,7 @@ class SendGuestAway:
 class RevokeCode:
     """Ends a contact code at once."""
 
-    id: int = _number()
+    id: int = number()
     label: str = field(Text(1, MAX_NAME_CHARS))
 
 
@@ -208,7 +195,7 @@ class RevokeCode:
 class ReadCode:
     """Whose code is this? Answered with `CodeRead`, or `Refused` saying what is wrong with it."""
 
-    id: int = _number()
+    id: int = number()
     code: str = field(Text(1, MAX_CODE_CHARS), hidden=True)
 
 
@@ -216,7 +203,7 @@ class ReadCode:
 class DrawQr:
     """A QR code of this text. Answered with `Qr`."""
 
-    id: int = _number()
+    id: int = number()
     text: str = field(Text(1, MAX_CODE_CHARS), hidden=True)
 
 
@@ -224,7 +211,7 @@ class DrawQr:
 class AddContact:
     """Adds somebody by their code and asks them. Answered with `Added`."""
 
-    id: int = _number()
+    id: int = number()
     code: str = field(Text(1, MAX_CODE_CHARS), hidden=True)
     name: str | None = maybe(Text(1, MAX_NAME_CHARS))
     note: str | None = maybe(Text(0, 280), hidden=True)
@@ -248,8 +235,8 @@ class PersonAction(enum.StrEnum):
 class ChangePerson:
     """Answered with `Done`; `People` follows."""
 
-    id: int = _number()
-    identity: str = field(_IDENTITY)
+    id: int = number()
+    identity: str = field(IDENTITY)
     action: PersonAction = field(Choice(PersonAction))
 
 
@@ -257,25 +244,25 @@ class ChangePerson:
 class RenamePerson:
     """How a person is called here; empty: as they call themselves."""
 
-    id: int = _number()
-    identity: str = field(_IDENTITY)
-    name: str = field(_NAME)
+    id: int = number()
+    identity: str = field(IDENTITY)
+    name: str = field(NAME)
 
 
 @attrs.frozen(kw_only=True)
 class LookFor:
     """Is this person reachable now? Answered with `Presence`, after 10 s at the latest."""
 
-    id: int = _number()
-    identity: str = field(_IDENTITY)
+    id: int = number()
+    identity: str = field(IDENTITY)
 
 
 @attrs.frozen(kw_only=True)
 class Verify:
     """Answered with `SafetyNumber`."""
 
-    id: int = _number()
-    identity: str = field(_IDENTITY)
+    id: int = number()
+    identity: str = field(IDENTITY)
 
 
 @attrs.frozen(kw_only=True)
@@ -283,7 +270,7 @@ class FieldShown:
     """One field of the profile and who may see it."""
 
     name: Field = field(Choice(Field))
-    value: str = field(_VALUE)
+    value: str = field(VALUE)
     share: Share = field(Choice(Share))
 
 
@@ -291,7 +278,7 @@ class FieldShown:
 class ChangeProfile:
     """What is given is changed. Answered with `Done`; `Me` follows."""
 
-    id: int = _number()
+    id: int = number()
     fields: tuple[FieldShown, ...] = field(Several(Nested(FieldShown), 0, 8), default=())
     picture_share: Share | None = maybe(Choice(Share))
     reach: ReachPolicy | None = maybe(Choice(ReachPolicy))
@@ -302,7 +289,7 @@ class ChangeProfile:
 class SetPicture:
     """Another picture of the person (a JPEG), or none. Answered with `Done`; `Me` follows."""
 
-    id: int = _number()
+    id: int = number()
     data: bytes | None = maybe(Data(1, MAX_PICTURE_BYTES), hidden=True)
 
 
@@ -310,16 +297,16 @@ class SetPicture:
 class GetPicture:
     """Answered with `PictureShown`. `picture`: as `Person` or `Me` names it."""
 
-    id: int = _number()
-    picture: str = field(_PICTURE)
+    id: int = number()
+    picture: str = field(PICTURE)
 
 
 @attrs.frozen(kw_only=True)
 class ShowTo:
     """Whether one contact sees a field; None: as all contacts do. Answered with `Done`."""
 
-    id: int = _number()
-    identity: str = field(_IDENTITY)
+    id: int = number()
+    identity: str = field(IDENTITY)
     name: Field = field(Choice(Field))
     shown: bool | None = maybe(Flag())
 
@@ -328,7 +315,7 @@ class ShowTo:
 class ChangeSettings:
     """What is given is changed. `region`: ``ca``, ``de`` or ``any``. Answered with `Done`."""
 
-    id: int = _number()
+    id: int = number()
     relay_only: bool | None = maybe(Flag())
     region: str | None = maybe(Text(2, 3, pattern="ca|de|any"))
     add_bootstrap: str | None = maybe(Text(1, 512))
@@ -339,8 +326,8 @@ class ChangeSettings:
 class Dial:
     """Calls somebody, with this page's devices. Answered with `Dialled`."""
 
-    id: int = _number()
-    identity: str = field(_IDENTITY)
+    id: int = number()
+    identity: str = field(IDENTITY)
     kinds: tuple[Kind, ...] = field(Several(Choice(Kind), 1, 2, distinct=True))
     relay_only: bool = field(Flag(), default=False)
 
@@ -349,8 +336,8 @@ class Dial:
 class Take:
     """Takes the ringing call on this page. `Refused` if it rings no more."""
 
-    id: int = _number()
-    call: str = field(_CALL)
+    id: int = number()
+    call: str = field(CALL)
     kinds: tuple[Kind, ...] = field(Several(Choice(Kind), 1, 2, distinct=True))
     relay_only: bool = field(Flag(), default=False)
 
@@ -370,8 +357,8 @@ class CallAction(enum.StrEnum):
 class ChangeCall:
     """Answered with `Done`; `Calls` follows. `note`: with `decline`, a line for the caller."""
 
-    id: int = _number()
-    call: str = field(_CALL)
+    id: int = number()
+    call: str = field(CALL)
     action: CallAction = field(Choice(CallAction))
     note: str | None = maybe(Text(1, 280), hidden=True)
 
@@ -380,7 +367,7 @@ class ChangeCall:
 class TellMedia:
     """What this page sends in a call now; the other side is told."""
 
-    call: str = field(_CALL)
+    call: str = field(CALL)
     muted: bool = field(Flag())
     camera_off: bool = field(Flag())
     sharing: bool = field(Flag())
@@ -390,7 +377,7 @@ class TellMedia:
 class ReadHistory:
     """Answered with `History`, newest first."""
 
-    id: int = _number()
+    id: int = number()
     limit: int = field(Integer(1, 500), default=100)
 
 
@@ -398,30 +385,26 @@ class ReadHistory:
 class DeleteHistory:
     """One call, or all (None), for good."""
 
-    id: int = _number()
-    call: str | None = maybe(_CALL)
+    id: int = number()
+    call: str | None = maybe(CALL)
 
 
 @attrs.frozen(kw_only=True)
 class Examine:
     """``onmeet doctor``. Answered with `Findings`."""
 
-    id: int = _number()
+    id: int = number()
 
 
 @attrs.frozen(kw_only=True)
 class DeleteEverything:
     """Deletes this home for good; `name` is the person's own, typed as a confirmation."""
 
-    id: int = _number()
-    name: str = field(_NAME)
+    id: int = number()
+    name: str = field(NAME)
 
 
 # ── the page speaks: media ───────────────────────────────────────────────────────────────────────
-def _session() -> Any:
-    return field(Integer(1, 2**31 - 1))
-
-
 _SDP = Text(1, MAX_SDP_CHARS, ascii=True)
 
 
@@ -429,7 +412,7 @@ _SDP = Text(1, MAX_SDP_CHARS, ascii=True)
 class Described:
     """The page's SDP for a session: the offer it was asked for, or its answer to one."""
 
-    session: int = _session()
+    session: int = session()
     sdp: str = field(_SDP, hidden=True)
 
 
@@ -437,7 +420,7 @@ class Described:
 class Found:
     """ICE candidates of the page."""
 
-    session: int = _session()
+    session: int = session()
     candidates: tuple[Candidate, ...] = field(
         Several(Nested(Candidate), 0, MAX_CANDIDATES), default=()
     )
@@ -448,7 +431,7 @@ class Found:
 class MediaConnected:
     """ICE and DTLS are up, or up again. `server`: URL of the TURN server of a relay candidate."""
 
-    session: int = _session()
+    session: int = session()
     path: MediaPath = field(Choice(MediaPath))
     server: str | None = maybe(Text(1, 512), hidden=True)
 
@@ -457,7 +440,7 @@ class MediaConnected:
 class MediaFirstFrame:
     """The first frame of a kind was decoded."""
 
-    session: int = _session()
+    session: int = session()
     kind: Kind = field(Choice(Kind))
 
 
@@ -465,15 +448,15 @@ class MediaFirstFrame:
 class MediaPathLost:
     """The path does not work; the node makes a media re-offer."""
 
-    session: int = _session()
+    session: int = session()
 
 
 @attrs.frozen(kw_only=True)
 class MediaFailed:
     """The session cannot go on. `why`: for people, as `MediaError` would say it."""
 
-    session: int = _session()
-    why: str = field(_SENTENCE, hidden=True)
+    session: int = session()
+    why: str = field(SENTENCE, hidden=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -481,14 +464,14 @@ class StreamCounters:
     """One kind of media since the session began; as `media.endpoint.StreamStats`."""
 
     kind: Kind = field(Choice(Kind))
-    frames_sent: int = field(Integer(0, _SAFE), default=0)
-    frames_decoded: int = field(Integer(0, _SAFE), default=0)
-    frames_concealed: int = field(Integer(0, _SAFE), default=0)
-    packets_sent: int = field(Integer(0, _SAFE), default=0)
-    packets_received: int = field(Integer(0, _SAFE), default=0)
-    packets_lost: int = field(Integer(0, _SAFE), default=0)
-    bytes_sent: int = field(Integer(0, _SAFE), default=0)
-    bytes_received: int = field(Integer(0, _SAFE), default=0)
+    frames_sent: int = field(Integer(0, SAFE), default=0)
+    frames_decoded: int = field(Integer(0, SAFE), default=0)
+    frames_concealed: int = field(Integer(0, SAFE), default=0)
+    packets_sent: int = field(Integer(0, SAFE), default=0)
+    packets_received: int = field(Integer(0, SAFE), default=0)
+    packets_lost: int = field(Integer(0, SAFE), default=0)
+    bytes_sent: int = field(Integer(0, SAFE), default=0)
+    bytes_received: int = field(Integer(0, SAFE), default=0)
     jitter_ms: int = field(Integer(0, 100_000), default=0)
     round_trip_ms: int | None = maybe(Integer(0, 100_000))
 
@@ -519,7 +502,7 @@ class MediaCounters:
     Types only: no address ever.
     """
 
-    session: int = _session()
+    session: int = session()
     streams: tuple[StreamCounters, ...] = field(Several(Nested(StreamCounters), 0, 4), default=())
     local: tuple[str, ...] = field(Several(Text(1, 32, ascii=True), 0, 16), default=())
     remote: tuple[str, ...] = field(Several(Text(1, 32, ascii=True), 0, 16), default=())
@@ -554,32 +537,22 @@ class Home:
     reachable: bool = field(Flag())
     bootstraps: int = field(Integer(0, 1_000))
     """Connected now."""
-    trouble: str | None = field(Maybe(_SENTENCE))
+    trouble: str | None = field(Maybe(SENTENCE))
 
 
 @attrs.frozen(kw_only=True)
 class Me:
     """The person's own profile and settings."""
 
-    identity: str = field(_IDENTITY)
+    identity: str = field(IDENTITY)
     fields: tuple[FieldShown, ...] = field(Several(Nested(FieldShown), 0, 8))
-    picture: str | None = field(Maybe(_PICTURE))
+    picture: str | None = field(Maybe(PICTURE))
     picture_share: Share = field(Choice(Share))
     reach: ReachPolicy = field(Choice(ReachPolicy))
     busy: Busy = field(Choice(Busy))
     relay_only: bool = field(Flag())
     region: str | None = field(Maybe(Text(2, 2)))
     bootstraps: tuple[str, ...] = field(Several(Text(1, 512), 0, 64))
-
-
-@attrs.frozen(kw_only=True)
-class CardShown:
-    """What a person shows us of themselves. Cleaned: no control or direction characters."""
-
-    name: str | None = field(Maybe(_NAME))
-    country: str | None = field(Maybe(Text(2, 2)))
-    phone: str | None = field(Maybe(_VALUE), hidden=True)
-    email: str | None = field(Maybe(_VALUE), hidden=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -594,18 +567,18 @@ class FieldSeen:
 class Person:
     """Somebody we know, or who asks. `name` is cleaned like a card's."""
 
-    identity: str = field(_IDENTITY)
-    name: str = field(_NAME)
+    identity: str = field(IDENTITY)
+    name: str = field(NAME)
     status: ContactStatus = field(Choice(ContactStatus))
     verified: bool = field(Flag())
     favourite: bool = field(Flag())
-    last_seen: int | None = field(Maybe(_TIME))
+    last_seen: int | None = field(Maybe(TIME))
     connected: bool = field(Flag())
     """Whether a sealed channel is open: reachable at this moment."""
     note: str | None = field(Maybe(Text(0, 280)), hidden=True)
     """What they wrote with their request."""
     card: CardShown = field(Nested(CardShown))
-    picture: str | None = field(Maybe(_PICTURE))
+    picture: str | None = field(Maybe(PICTURE))
     """What `GetPicture` is asked by; None: there is none here."""
     sees: tuple[FieldSeen, ...] = field(Several(Nested(FieldSeen), 0, 8))
     """What of us is chosen for this person alone."""
@@ -617,7 +590,7 @@ class Code:
 
     label: str = field(Text(0, MAX_NAME_CHARS))
     uri: str = field(Text(1, MAX_CODE_CHARS), hidden=True)
-    expires: int | None = field(Maybe(_TIME))
+    expires: int | None = field(Maybe(TIME))
     direct: bool = field(Flag())
 
 
@@ -642,15 +615,15 @@ class PeerMedia:
 class CallShown:
     """A call that is going on. `page`: whose devices it uses; None: no page's."""
 
-    call: str = field(_CALL)
-    identity: str = field(_IDENTITY)
-    name: str = field(_NAME)
+    call: str = field(CALL)
+    identity: str = field(IDENTITY)
+    name: str = field(NAME)
     outgoing: bool = field(Flag())
     state: State = field(Choice(State))
     ring: Ring | None = field(Maybe(Choice(Ring)))
     kinds: tuple[Kind, ...] = field(Several(Choice(Kind), 0, 2))
-    began: int = field(_TIME)
-    answered: int | None = field(Maybe(_TIME))
+    began: int = field(TIME)
+    answered: int | None = field(Maybe(TIME))
     path: MediaPath | None = field(Maybe(Choice(MediaPath)))
     region: str | None = field(Maybe(Text(2, 2)))
     sas: str | None = field(Maybe(Text(1, 80)))
@@ -672,11 +645,11 @@ class LinkShown:
     """A guest link that lets guests in. `url` is the secret itself."""
 
     link: str = field(Text(8, 8, pattern="[0-9a-f]+"))
-    title: str = field(_NAME)
+    title: str = field(NAME)
     url: str = field(Text(1, 1_024), hidden=True)
     once: bool = field(Flag())
     knock: bool = field(Flag())
-    expires: int | None = field(Maybe(_TIME))
+    expires: int | None = field(Maybe(TIME))
     open: bool = field(Flag())
     """Whether guests can knock just now."""
 
@@ -685,9 +658,9 @@ class LinkShown:
 class GuestShown:
     """A guest at the door, or in the call."""
 
-    guest: str = field(_IDENTITY)
-    name: str = field(_NAME, hidden=True)
-    title: str = field(_NAME)
+    guest: str = field(IDENTITY)
+    name: str = field(NAME, hidden=True)
+    title: str = field(NAME)
     inside: bool = field(Flag())
 
 
@@ -704,7 +677,7 @@ class Guests:
 class LinkMade:
     """A guest link was made; `plain` and `html` are it for an e-mail."""
 
-    id: int = _number()
+    id: int = number()
     link: str = field(Text(8, 8, pattern="[0-9a-f]+"))
     plain: str = field(Text(1, 4_096), hidden=True)
     html: str = field(Text(1, 8_192), hidden=True)
@@ -714,14 +687,14 @@ class LinkMade:
 class Over:
     """A call has ended; `sentence` says why and what to try, `detail` what failed exactly."""
 
-    call: str = field(_CALL)
-    identity: str = field(_IDENTITY)
-    name: str = field(_NAME)
+    call: str = field(CALL)
+    identity: str = field(IDENTITY)
+    name: str = field(NAME)
     outgoing: bool = field(Flag())
     reason: EndReason = field(Choice(EndReason))
-    sentence: str = field(_SENTENCE)
-    detail: str | None = field(Maybe(_SENTENCE))
-    seconds: int = field(Integer(0, _SAFE))
+    sentence: str = field(SENTENCE)
+    detail: str | None = field(Maybe(SENTENCE))
+    seconds: int = field(Integer(0, SAFE))
     note: str | None = field(Maybe(Text(0, 280)), hidden=True)
     """What they wrote when they declined."""
 
@@ -739,9 +712,9 @@ class News:
     """Something happened. `age`: seconds ago; `note`: what they wrote with it."""
 
     what: Happening = field(Choice(Happening))
-    identity: str = field(_IDENTITY)
-    name: str = field(_NAME)
-    age: int = field(Integer(0, _SAFE))
+    identity: str = field(IDENTITY)
+    name: str = field(NAME)
+    age: int = field(Integer(0, SAFE))
     note: str | None = field(Maybe(Text(0, MAX_TEXT_CHARS)), hidden=True)
 
 
@@ -750,26 +723,26 @@ class News:
 class Done:
     """It is done."""
 
-    id: int = _number()
+    id: int = number()
 
 
 @attrs.frozen(kw_only=True)
 class Refused:
     """It is not done. `kind` names the error for programs, `sentence` says what to do."""
 
-    id: int = _number()
+    id: int = number()
     kind: str = field(Text(1, 64, ascii=True))
-    sentence: str = field(_SENTENCE)
+    sentence: str = field(SENTENCE)
 
 
 @attrs.frozen(kw_only=True)
 class CodeRead:
     """Whose code it is. `name`: as the code says, nobody vouches for it."""
 
-    id: int = _number()
-    identity: str = field(_IDENTITY)
-    name: str | None = field(Maybe(_NAME))
-    expires: int | None = field(Maybe(_TIME))
+    id: int = number()
+    identity: str = field(IDENTITY)
+    name: str | None = field(Maybe(NAME))
+    expires: int | None = field(Maybe(TIME))
     known: bool = field(Flag())
 
 
@@ -777,7 +750,7 @@ class CodeRead:
 class Qr:
     """Rows of modules, ``1`` is dark; the quiet zone is not included."""
 
-    id: int = _number()
+    id: int = number()
     rows: tuple[str, ...] = field(Several(Text(1, 177, pattern="[01]*"), 1, 177))
 
 
@@ -785,7 +758,7 @@ class Qr:
 class PictureShown:
     """A picture of somebody: a JPEG without metadata. Empty: it is gone."""
 
-    id: int = _number()
+    id: int = number()
     data: bytes = field(Data(0, MAX_PICTURE_BYTES), hidden=True)
 
 
@@ -793,8 +766,8 @@ class PictureShown:
 class Added:
     """The contact is there. `delivered`: the request reached them already."""
 
-    id: int = _number()
-    identity: str = field(_IDENTITY)
+    id: int = number()
+    identity: str = field(IDENTITY)
     delivered: bool = field(Flag())
 
 
@@ -802,7 +775,7 @@ class Added:
 class Presence:
     """Whether a sealed channel to this person could be opened."""
 
-    id: int = _number()
+    id: int = number()
     reachable: bool = field(Flag())
 
 
@@ -810,7 +783,7 @@ class Presence:
 class SafetyNumber:
     """60 digits, the same on both sides, and a QR code of them."""
 
-    id: int = _number()
+    id: int = number()
     number: str = field(Text(60, 80))
     rows: tuple[str, ...] = field(Several(Text(1, 177, pattern="[01]*"), 1, 177))
 
@@ -819,22 +792,22 @@ class SafetyNumber:
 class Dialled:
     """The call is being made. It may end as another one when both dialled at once."""
 
-    id: int = _number()
-    call: str = field(_CALL)
+    id: int = number()
+    call: str = field(CALL)
 
 
 @attrs.frozen(kw_only=True)
 class ReceiptShown:
     """What a bootstrap signed to have released. `signed` False: it gave no receipt."""
 
-    operator: str = field(_NAME)
+    operator: str = field(NAME)
     signed: bool = field(Flag())
-    circuits: int = field(Integer(0, _SAFE))
-    guests: int = field(Integer(0, _SAFE))
-    credentials: int = field(Integer(0, _SAFE))
-    size: int = field(Integer(0, _SAFE))
+    circuits: int = field(Integer(0, SAFE))
+    guests: int = field(Integer(0, SAFE))
+    credentials: int = field(Integer(0, SAFE))
+    size: int = field(Integer(0, SAFE))
     """Sealed bytes that passed through it."""
-    held: int = field(Integer(0, _SAFE))
+    held: int = field(Integer(0, SAFE))
     """What is still open for this node."""
 
 
@@ -842,14 +815,14 @@ class ReceiptShown:
 class PastCall:
     """An ended call, as `history.list` tells it. `report`: the ICE report as JSON."""
 
-    call: str = field(_CALL)
-    identity: str = field(_IDENTITY)
-    name: str = field(_NAME)
+    call: str = field(CALL)
+    identity: str = field(IDENTITY)
+    name: str = field(NAME)
     outgoing: bool = field(Flag())
-    started: int = field(_TIME)
-    seconds: int = field(Integer(0, _SAFE))
+    started: int = field(TIME)
+    seconds: int = field(Integer(0, SAFE))
     reason: EndReason | None = field(Maybe(Choice(EndReason)))
-    sentence: str = field(_SENTENCE)
+    sentence: str = field(SENTENCE)
     path: MediaPath | None = field(Maybe(Choice(MediaPath)))
     region: str | None = field(Maybe(Text(2, 2)))
     note: str | None = field(Maybe(Text(0, MAX_TEXT_CHARS)), hidden=True)
@@ -862,7 +835,7 @@ class PastCall:
 class History:
     """Past calls, newest first."""
 
-    id: int = _number()
+    id: int = number()
     calls: tuple[PastCall, ...] = field(Several(Nested(PastCall), 0, 500))
 
 
@@ -871,15 +844,15 @@ class Finding:
     """One line of ``onmeet doctor``. `grade`: ``good``, ``note`` or ``bad``."""
 
     grade: str = field(Text(1, 16, ascii=True))
-    sentence: str = field(_SENTENCE)
-    remedy: str | None = field(Maybe(_SENTENCE))
+    sentence: str = field(SENTENCE)
+    remedy: str | None = field(Maybe(SENTENCE))
 
 
 @attrs.frozen(kw_only=True)
 class Findings:
     """What works from here and what does not."""
 
-    id: int = _number()
+    id: int = number()
     findings: tuple[Finding, ...] = field(Several(Nested(Finding), 0, 64))
 
 
@@ -901,25 +874,30 @@ class OpenMedia:
     before `AttachMedia`.
     """
 
-    session: int = _session()
-    call: str = field(_CALL)
+    session: int = session()
+    call: str = field(CALL)
     kinds: tuple[Kind, ...] = field(Several(Choice(Kind), 1, 2))
     servers: tuple[Server, ...] = field(Several(Nested(Server), 0, 16))
     relay_only: bool = field(Flag())
+    room: str | None = field(Maybe(CALL))
+    """The room that the call belongs to: all its calls send the same camera and microphone."""
+    carry: bool = field(Flag())
+    """Whether a second negotiated data channel, ``onmeet-frames``, id 1, carries frames of a sealed
+    channel: see `room_messages.CarryMedia`. Both ends have it or neither."""
 
 
 @attrs.frozen(kw_only=True)
 class MakeOffer:
     """Answer with `Described`; candidates may follow it in `Found`."""
 
-    session: int = _session()
+    session: int = session()
 
 
 @attrs.frozen(kw_only=True)
 class TakeOffer:
     """The peer's offer. Answer with `Described`."""
 
-    session: int = _session()
+    session: int = session()
     sdp: str = field(_SDP, hidden=True)
 
 
@@ -927,7 +905,7 @@ class TakeOffer:
 class TakeAnswer:
     """The peer's answer; connecting begins."""
 
-    session: int = _session()
+    session: int = session()
     sdp: str = field(_SDP, hidden=True)
 
 
@@ -935,7 +913,7 @@ class TakeAnswer:
 class TakeCandidates:
     """ICE candidates of the peer."""
 
-    session: int = _session()
+    session: int = session()
     candidates: tuple[Candidate, ...] = field(Several(Nested(Candidate), 0, MAX_CANDIDATES))
     end: bool = field(Flag())
 
@@ -944,7 +922,7 @@ class TakeCandidates:
 class AttachMedia:
     """The call was accepted: open camera and microphone as chosen and send them (replaceTrack)."""
 
-    session: int = _session()
+    session: int = session()
     kinds: tuple[Kind, ...] = field(Several(Choice(Kind), 0, 2))
 
 
@@ -952,7 +930,7 @@ class AttachMedia:
 class MuteMedia:
     """Somebody else (the command line) muted this end."""
 
-    session: int = _session()
+    session: int = session()
     kind: Kind = field(Choice(Kind))
     muted: bool = field(Flag())
 
@@ -961,14 +939,14 @@ class MuteMedia:
 class SuspectMedia:
     """The peer may be gone: look now whether packets still come; `MediaPathLost` if not."""
 
-    session: int = _session()
+    session: int = session()
 
 
 @attrs.frozen(kw_only=True)
 class CloseMedia:
     """Close the peer connection and, if no other session of this call is left, the devices."""
 
-    session: int = _session()
+    session: int = session()
 
 
 FromPage = (
@@ -1002,6 +980,7 @@ FromPage = (
     | DeleteHistory
     | Examine
     | DeleteEverything
+    | room.FromPage
     | Described
     | Found
     | MediaConnected
@@ -1009,6 +988,7 @@ FromPage = (
     | MediaPathLost
     | MediaFailed
     | MediaCounters
+    | room.Carried
     | Unknown
 )
 FromNode = (
@@ -1042,6 +1022,7 @@ FromNode = (
     | MuteMedia
     | SuspectMedia
     | CloseMedia
+    | room.FromNode
 )
 FromPageMedia = (
     Described
@@ -1051,6 +1032,7 @@ FromPageMedia = (
     | MediaPathLost
     | MediaFailed
     | MediaCounters
+    | room.Carried
 )
 """What a page says about its media sessions; the page endpoint takes these."""
 

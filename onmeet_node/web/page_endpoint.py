@@ -15,6 +15,7 @@ from onmeet_node.media.endpoint import (
     Connected,
     Failed,
     FirstFrame,
+    FrameCarried,
     LocalCandidates,
     MediaEvent,
     MediaStats,
@@ -26,7 +27,9 @@ from onmeet_node.media.endpoint import (
 )
 from onmeet_node.media.errors import GatheringFailed, MediaError, SessionClosed
 from onmeet_node.media.report import IceReport, PairReport, ServerReport
+from onmeet_node.room.shape import Shape
 from onmeet_node.web import messages as say
+from onmeet_node.web import room_messages as rooms
 from onmeet_node.web.pages import Page, Pages
 from onmeet_node.wire.messages import Candidate, Chat, Kind
 
@@ -98,6 +101,24 @@ class PageSession:
         await trio.lowlevel.checkpoint()
         raise ChatInPage("This call runs in the browser; write its chat there.")
 
+    async def carry(self, frame: bytes) -> None:
+        """See `MediaSession`."""
+        self._say(rooms.CarryMedia(session=self.number, data=frame))
+        await trio.lowlevel.checkpoint()
+
+    async def shape(self, shape: Shape) -> None:
+        """See `MediaSession`."""
+        self._say(
+            rooms.ShapeMedia(
+                session=self.number,
+                bitrate=shape.bitrate,
+                height=shape.height,
+                frame_rate=shape.frame_rate,
+                share_bitrate=shape.share_bitrate,
+            )
+        )
+        await trio.lowlevel.checkpoint()
+
     async def stats(self) -> MediaStats:
         """See `MediaSession`; as the page said within the last 2 s."""
         await trio.lowlevel.checkpoint()
@@ -152,6 +173,8 @@ class PageSession:
                 self._tell(Failed(why))
             case say.MediaCounters():
                 self._counters = message
+            case rooms.Carried(data=data):
+                self._tell(FrameCarried(data))
 
     async def watch_page(self) -> None:
         """Until the session is closed or its page goes: then its path is lost."""
@@ -247,6 +270,8 @@ class PageEndpoint:
                     for s in config.ice_servers[:16]
                 ),
                 relay_only=config.relay_only,
+                room=config.room.hex() if config.room is not None else None,
+                carry=config.carry,
             )
         )
         await trio.lowlevel.checkpoint()

@@ -20,6 +20,7 @@ from onmeet_node.identity.policy import ReachPolicy
 from onmeet_node.identity.profile import Field, Share
 from onmeet_node.store import Contact
 from onmeet_node.web import messages as say
+from onmeet_node.web import shapes
 from onmeet_node.web.page_endpoint import PageEndpoint
 from onmeet_node.wire.codec import MAX_LIST
 
@@ -83,7 +84,7 @@ def _person(
         last_seen=contact.last_seen,
         connected=node.connected(contact.identity),
         note=node.people.request_note(contact.identity),
-        card=say.CardShown(
+        card=shapes.CardShown(
             name=contact.card.name,
             country=contact.card.country,
             phone=contact.card.phone,
@@ -121,7 +122,7 @@ def _call(node: Node, call: Call, endpoint: PageEndpoint) -> say.CallShown:
         kinds=tuple(sorted(call.kinds)),
         began=int(call.began),
         answered=int(call.answered) if call.answered is not None else None,
-        path=say.MediaPath(call.path.value) if call.path else None,
+        path=shapes.MediaPath(call.path.value) if call.path else None,
         region=call.region,
         sas=call.sas,
         page=where[0] if where else None,
@@ -170,8 +171,8 @@ def over(shown: say.CallShown, ended: CallEnded) -> say.Over:
         name=shown.name,
         outgoing=shown.outgoing,
         reason=ended.reason,
-        sentence=ended.sentence[: say.MAX_SENTENCE_CHARS],
-        detail=ended.detail[: say.MAX_SENTENCE_CHARS] if ended.detail else None,
+        sentence=ended.sentence[: shapes.MAX_SENTENCE_CHARS],
+        detail=ended.detail[: shapes.MAX_SENTENCE_CHARS] if ended.detail else None,
         seconds=round(ended.seconds),
         note=ended.note,
     )

@@ -13,7 +13,7 @@ from typing import Any, NewType
 
 import attrs
 
-from onmeet_node.wire import limits
+from onmeet_node.wire import limits, turn
 from onmeet_node.wire import room as rooms
 from onmeet_node.wire.fields import (
     Choice,
@@ -322,7 +322,6 @@ class Chat:
 # ── guests (PROTOCOL, "Guests"): only on a channel that came through a door ───────────────────────
 TICKET_BYTES = 16
 GUEST_ID_BYTES = 32
-MAX_SERVERS = 8
 
 
 class WaitState(enum.StrEnum):
@@ -361,6 +360,20 @@ class Welcome:
     """What the host named the link; clean before display."""
     knock: bool = field(Flag(), default=True)
     """Whether somebody must admit; else whoever has the link comes in."""
+    room: bytes | None = maybe(Data(rooms.ROOM_ID_BYTES, rooms.ROOM_ID_BYTES))
+    """The room that the link leads into ("Rooms, Guests"); absent: a call with the host alone."""
+    host: bytes | None = maybe(Data(rooms.KEY_BYTES, rooms.KEY_BYTES))
+    """That room's host: its key there."""
+
+
+@attrs.frozen(kw_only=True)
+class Carry:
+    """One frame of the channel between the guest's room key and the host's, on a line to a room.
+
+    What a guest says in a room it says on that channel, as everybody does; this line carries it.
+    """
+
+    data: bytes = field(Data(1, rooms.MAX_CARRIED_BYTES), hidden=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -380,16 +393,6 @@ class Wait:
 
 
 @attrs.frozen(kw_only=True)
-class TurnServer:
-    """One TURN server lent to a guest by its host, for one call."""
-
-    url: str = field(Text(6, 256, ascii=True, pattern="turns?:[!-~]+"))
-    """RFC 7065."""
-    username: str = field(Text(1, 128, ascii=True), hidden=True)
-    credential: str = field(Text(1, 128, ascii=True), hidden=True)
-
-
-@attrs.frozen(kw_only=True)
 class Admit:
     """The guest may come in: it now sends an `Invite`, which is accepted at once.
 
@@ -400,7 +403,9 @@ class Admit:
     guest: bytes = field(Data(GUEST_ID_BYTES, GUEST_ID_BYTES), hidden=True)
     ticket: bytes = field(Data(TICKET_BYTES, TICKET_BYTES), hidden=True)
     """Lets the same guest in again, should the line break during the call."""
-    servers: tuple[TurnServer, ...] = field(Several(Nested(TurnServer), 0, MAX_SERVERS), default=())
+    servers: tuple[turn.TurnServer, ...] = field(
+        Several(Nested(turn.TurnServer), 0, turn.MAX_SERVERS), default=()
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -471,6 +476,7 @@ Message = (
     | Wait
     | Admit
     | Deny
+    | Carry
     | rooms.Roster
     | rooms.RoomInvite
     | rooms.AskRoom
@@ -480,6 +486,9 @@ Message = (
     | rooms.Here
     | rooms.RoomSay
     | rooms.React
+    | rooms.Look
+    | rooms.Pipe
+    | rooms.Lent
     | rooms.RoomLeave
     | Ping
     | Pong
@@ -500,5 +509,5 @@ CallMessage = (
     | Hangup
 )
 """The messages that belong to one call, each with its `call` id."""
-GuestMessage = Welcome | Knock | Wait | Admit | Deny
+GuestMessage = Welcome | Knock | Wait | Admit | Deny | Carry
 """The messages that only a channel through a door carries."""

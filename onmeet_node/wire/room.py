@@ -11,6 +11,7 @@ import attrs
 
 from onmeet_node.wire.fields import Choice, Data, Flag, Integer, Nested, Several, Text, field, maybe
 from onmeet_node.wire.limits import MAX_NAME_CHARS, MAX_TEXT_CHARS
+from onmeet_node.wire.turn import MAX_SERVERS, TurnServer
 
 ROOM_PROTOCOL = "/onmeet/room/1"
 """libp2p protocol of the channels of rooms: a frame with the room's id, then as on any channel."""
@@ -28,6 +29,8 @@ MAX_REMOVED = 64
 MAX_ROSTER_BYTES = 48_000
 MAX_COUNT = 2**31 - 1
 MAX_REACTION_CHARS = 16
+MAX_CARRIED_BYTES = 60_000
+"""Of one frame of a guest's channel on its way through the host, or over a data channel."""
 
 
 class Role(enum.StrEnum):
@@ -58,6 +61,15 @@ class RoomAct(enum.StrEnum):
     """Asks somebody to mute themselves. Nobody can be unmuted by others."""
     END = "end"
     """Ends the room for all."""
+
+
+class PictureSize(enum.StrEnum):
+    """How large a picture is shown where it is received."""
+
+    NONE = "none"
+    """Not at all: it is on no page of tiles, or hidden."""
+    SMALL = "small"
+    LARGE = "large"
 
 
 def _room() -> Any:
@@ -209,6 +221,34 @@ class React:
 
 
 @attrs.frozen(kw_only=True)
+class Look:
+    """How large the sender shows the receiver's picture: it need not send more."""
+
+    size: PictureSize = field(Choice(PictureSize), default=PictureSize.SMALL)
+
+
+@attrs.frozen(kw_only=True)
+class Pipe:
+    """One frame of the channel between a guest and somebody else in the room, through its host.
+
+    From a guest: `key` is whom it is for; to the other side: whom it is from. `pipe` numbers the
+    guest's attempts; a frame with a greater one begins a new channel. The host understands none of
+    it, and passes on between seats alone.
+    """
+
+    key: bytes = _key()
+    pipe: int = field(Integer(0, MAX_COUNT))
+    data: bytes = field(Data(1, MAX_CARRIED_BYTES), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class Lent:
+    """TURN credentials of a guest's own, lent by the room's host."""
+
+    servers: tuple[TurnServer, ...] = field(Several(Nested(TurnServer), 0, MAX_SERVERS), default=())
+
+
+@attrs.frozen(kw_only=True)
 class RoomLeave:
     """The sender leaves the room."""
 
@@ -223,5 +263,8 @@ RoomMessage = (
     | Here
     | RoomSay
     | React
+    | Look
+    | Pipe
+    | Lent
     | RoomLeave
 )

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from onmeet_node.room import roster as rosters
-from onmeet_node.room.effects import Over
+from onmeet_node.room.effects import RoomEnd
 from onmeet_node.room.errors import RoomError
 from onmeet_node.wire.room import Role
 from tests.room.world import World, key_of
@@ -142,7 +142,7 @@ def check(world: World) -> None:
         for b in inside:
             other = world.machines[a].other(key_of(b).public)
             assert a == b or (other is not None and other.media)
-    assert not any(room.over is Over.DENIED for room in world.machines.values())
+    assert not any(room.over is RoomEnd.DENIED for room in world.machines.values())
 
 
 @settings(

@@ -7,7 +7,7 @@ import pytest
 
 from onmeet_node.room import effects as do
 from onmeet_node.room import roster as rosters
-from onmeet_node.room.effects import Over
+from onmeet_node.room.effects import RoomEnd
 from onmeet_node.room.errors import NotAllowed, NotInRoom
 from onmeet_node.wire import room as w
 from onmeet_node.wire.room import MAX_SEATS, MAX_VIDEO_SEATS, Role
@@ -63,14 +63,14 @@ def test_who_is_denied_learns_it() -> None:
     world.run(1)
     world.do("a", lambda r: r.deny(key_of("x").public, now=world.now))
     world.run(1)
-    assert room.over is Over.DENIED
+    assert room.over is RoomEnd.DENIED
 
 
 def test_who_was_removed_must_be_admitted_again() -> None:
     world = meeting("a", "b", "c")
     world.do("a", lambda room: room.remove(key_of("c").public, now=world.now))
     world.run(2)
-    assert world.machines["c"].over is Over.REMOVED
+    assert world.machines["c"].over is RoomEnd.REMOVED
     assert names(world, "b") == ["a", "b"]
     assert len(world.calls) == 1
     world.crash("c")
@@ -153,7 +153,7 @@ def test_a_locked_room_lets_nobody_in() -> None:
     world.do("a", lambda room: room.lock(locked=True, now=world.now))
     room = world.join("x", "a")
     world.run(3)
-    assert room.over is Over.LOCKED
+    assert room.over is RoomEnd.LOCKED
 
 
 def test_a_co_host_asks_the_host_and_a_member_may_not() -> None:
@@ -167,7 +167,7 @@ def test_a_co_host_asks_the_host_and_a_member_may_not() -> None:
     world.run(3)
     assert world.machines["a"].roster is not None
     assert world.machines["a"].roster.locked
-    assert world.machines["c"].over is Over.REMOVED
+    assert world.machines["c"].over is RoomEnd.REMOVED
     with pytest.raises(NotInRoom):
         world.machines["b"].ask_mute(key_of("c").public, now=world.now)
 
@@ -266,21 +266,21 @@ def test_more_people_than_fit_are_refused() -> None:
         world.run(3)
     late = world.join("late", "a", invited=False)
     world.run(2)
-    assert late.over is Over.FULL
+    assert late.over is RoomEnd.FULL
     for n in range(MAX_SEATS - MAX_VIDEO_SEATS):
         world.join(f"s{n}", "a", video=False)
         world.run(3)
     assert len(names(world, "a")) == MAX_SEATS
     last = world.join("last", "a", invited=False, video=False)
     world.run(2)
-    assert last.over is Over.FULL
+    assert last.over is RoomEnd.FULL
 
 
 def test_the_end_for_all() -> None:
     world = meeting("a", "b", "c")
     world.do("a", lambda room: room.end(now=world.now))
     world.run(2)
-    assert {room.over for room in world.machines.values()} == {Over.ENDED}
+    assert {room.over for room in world.machines.values()} == {RoomEnd.ENDED}
     assert not world.calls
 
 
@@ -291,5 +291,5 @@ def test_the_last_one_leaves_and_nothing_is_left() -> None:
     assert world.machines["b"].is_host
     world.do("b", lambda room: room.leave(now=world.now))
     world.run(1)
-    assert {room.over for room in world.machines.values()} == {Over.LEFT}
+    assert {room.over for room in world.machines.values()} == {RoomEnd.LEFT}
     assert all(room.next_timeout is None for room in world.machines.values())

@@ -29,6 +29,18 @@ export type Field = "name" | "country" | "phone" | "email" | "picture";
 /** What may be done about a call. */
 export type CallAction = "decline" | "silence" | "hang-up" | "move-here" | "restart-media";
 
+/** What may be done about a room as a whole. */
+export type RoomAction = "lock" | "unlock" | "raise-hand" | "lower-hand" | "leave" | "end" | "move-here";
+
+/** What may be done about one participant, or somebody at the door. */
+export type SeatAction = "admit" | "deny" | "remove" | "ask-mute" | "promote" | "demote" | "hide" | "show";
+
+/** How large a picture is shown where it is received. */
+export type PictureSize = "none" | "small" | "large";
+
+/** Of a meeting in a calendar. */
+export type Repeats = "once" | "daily" | "weekly";
+
 /** How media travels: the type of our candidate in the nominated pair. */
 export type MediaPath = "host" | "srflx" | "relay";
 
@@ -41,6 +53,9 @@ export type EndReason = "hung-up" | "peer-hung-up" | "cancelled" | "missed" | "d
 /** What a person wants to be told of besides calls. */
 export type Happening = "contact-request" | "contact-accepted" | "missed-call";
 
+/** Why a room is over for us. */
+export type RoomEnd = "left" | "ended" | "removed" | "denied" | "full" | "locked" | "host-gone" | "no-answer";
+
 /** How a person stands to us. */
 export type ContactStatus = "accepted" | "requested-by-us" | "requested-by-them" | "blocked" | "ignored" | "stranger";
 
@@ -51,6 +66,12 @@ export type State = "dialing" | "ringing-out" | "ringing-in" | "connecting" | "c
  * nothing here may make a caller believe that a phone rings which does not (P14).
  */
 export type Ring = "sent" | "delivered" | "alerting" | "silenced";
+
+/** How far we are in. */
+export type RoomState = "knocking" | "in";
+
+/** What somebody may do in a room. */
+export type Role = "host" | "co-host" | "member" | "guest";
 
 /** One field of the profile and who may see it. */
 export interface FieldShown {
@@ -188,6 +209,39 @@ export interface Server {
   credential: string | null;
 }
 
+/** A room we are in, or at whose door we are. `page`: whose devices it uses; None: no page's. */
+export interface RoomShown {
+  room: string;
+  title: string;
+  state: RoomState;
+  page: number | null;
+  role: Role | null;
+  locked: boolean;
+  knock: boolean;
+  string: string | null;
+  since: number;
+  standing: boolean;
+  code: string | null;
+  link: string | null;
+  people: Participant[];
+  knocking: Knocker[];
+  warnings: string[];
+}
+
+/** Somebody asks us into a room. */
+export interface Invitation {
+  room: string;
+  title: string;
+  identity: string;
+  name: string;
+}
+
+/** A standing meeting of ours, and what leads into it. */
+export interface Meeting {
+  title: string;
+  code: string;
+}
+
 /** What a person shows us of themselves. Cleaned: no control or direction characters. */
 export interface CardShown {
   name: string | null;
@@ -218,6 +272,34 @@ export interface ReceiptShown {
   credentials: number;
   size: number;
   held: number;
+}
+
+/** Somebody in a room. `key` names them there. */
+export interface Participant {
+  key: string;
+  name: string;
+  role: Role;
+  me: boolean;
+  here: boolean;
+  media: boolean;
+  seen: boolean;
+  hand: boolean;
+  muted: boolean;
+  camera_off: boolean;
+  sharing: boolean;
+  path: MediaPath | null;
+  call: string | null;
+  session: number | null;
+  hidden: boolean;
+  identity: string | null;
+  verified: boolean;
+  card: CardShown;
+}
+
+/** Somebody at the door, whom we may let in. */
+export interface Knocker {
+  key: string;
+  name: string;
 }
 
 /** First message of a page. `token`: from ``POST /session`` (64 hex digits). */
@@ -460,6 +542,113 @@ export interface DeleteEverything {
   name: string;
 }
 
+/** Makes a room, with this page's devices. Answered with `RoomMade`; `Rooms` has it then.
+ *
+ * `standing`: the title names a standing meeting, whose room code stays from time to time.
+ */
+export interface NewRoom {
+  t: "new-room";
+  id: number;
+  title?: string;
+  standing?: boolean;
+  knock?: boolean;
+  kinds: Kind[];
+}
+
+/** Comes into a room by a room code, or by an invitation (`room`). Answered with `RoomMade` as
+ * soon as the host is being asked; `Rooms` says whether we are in.
+ */
+export interface JoinRoom {
+  t: "join-room";
+  id: number;
+  room?: string | null;
+  code?: string | null;
+  kinds: Kind[];
+}
+
+/** Puts an invitation away; who sent it is not told. */
+export interface DismissInvitation {
+  t: "dismiss-invitation";
+  id: number;
+  room: string;
+}
+
+/** Forgets a standing meeting: its room code leads nowhere from now on. */
+export interface ForgetMeeting {
+  t: "forget-meeting";
+  id: number;
+  title: string;
+}
+
+/** Asks somebody in. Answered with `Invited`. */
+export interface InviteToRoom {
+  t: "invite-to-room";
+  id: number;
+  room: string;
+  identity: string;
+}
+
+/** A link by which guests come into this room from a browser. Answered with `RoomLink`. */
+export interface LinkToRoom {
+  t: "link-to-room";
+  id: number;
+  room: string;
+}
+
+/** Answered with `Done`; `Rooms` follows. */
+export interface ChangeRoom {
+  t: "change-room";
+  id: number;
+  room: string;
+  action: RoomAction;
+}
+
+/** Answered with `Done`; `Rooms` follows. */
+export interface ChangeSeat {
+  t: "change-seat";
+  id: number;
+  room: string;
+  key: string;
+  action: SeatAction;
+}
+
+/** A line to everybody, or to one. Answered with `Done`; it comes back as `RoomLine`. */
+export interface SayInRoom {
+  t: "say-in-room";
+  id: number;
+  room: string;
+  text: string;
+  to?: string | null;
+}
+
+/** Shows everybody one emoji. Comes back as `RoomReaction`. */
+export interface ReactInRoom {
+  t: "react-in-room";
+  room: string;
+  emoji: string;
+}
+
+/** How large a participant's picture is shown here now: they send no more than that. */
+export interface LookAt {
+  t: "look-at";
+  room: string;
+  key: string;
+  size: PictureSize;
+}
+
+/** A calendar file (RFC 5545) for a standing meeting, with its room code, and a guest link if
+ * one can be made. The meeting is made if there is none of this title. Answered with `Calendar`.
+ */
+export interface PlanMeeting {
+  t: "plan-meeting";
+  id: number;
+  title: string;
+  start: number;
+  minutes: number;
+  repeats?: Repeats;
+  guests?: boolean;
+}
+
 /** The page's SDP for a session: the offer it was asked for, or its answer to one. */
 export interface Described {
   t: "described";
@@ -517,6 +706,13 @@ export interface MediaCounters {
   servers?: ServerSeen[];
 }
 
+/** A frame came over the data channel for frames of a session. */
+export interface Carried {
+  t: "carried";
+  session: number;
+  data: Uint8Array;
+}
+
 export type FromPage =
   | Hello
   | Focus
@@ -548,13 +744,26 @@ export type FromPage =
   | DeleteHistory
   | Examine
   | DeleteEverything
+  | NewRoom
+  | JoinRoom
+  | DismissInvitation
+  | ForgetMeeting
+  | InviteToRoom
+  | LinkToRoom
+  | ChangeRoom
+  | ChangeSeat
+  | SayInRoom
+  | ReactInRoom
+  | LookAt
+  | PlanMeeting
   | Described
   | Found
   | MediaConnected
   | MediaFirstFrame
   | MediaPathLost
   | MediaFailed
-  | MediaCounters;
+  | MediaCounters
+  | Carried;
 
 /** The page is let in. `page` numbers it; calls name the page that has their devices. */
 export interface Welcome {
@@ -741,6 +950,8 @@ export interface OpenMedia {
   kinds: Kind[];
   servers: Server[];
   relay_only: boolean;
+  room: string | null;
+  carry: boolean;
 }
 
 /** Answer with `Described`; candidates may follow it in `Found`. */
@@ -798,6 +1009,99 @@ export interface CloseMedia {
   session: number;
 }
 
+/** Rooms, invitations and standing meetings. */
+export interface Rooms {
+  t: "rooms";
+  rooms: RoomShown[];
+  invitations: Invitation[];
+  meetings: Meeting[];
+}
+
+/** A line of chat in a room, ours included. `to`: whom alone it went to, ourselves perhaps. */
+export interface RoomLine {
+  t: "room-line";
+  room: string;
+  key: string;
+  name: string;
+  mine: boolean;
+  text: string;
+  to: string | null;
+}
+
+/** Somebody reacts; shown for a moment. */
+export interface RoomReaction {
+  t: "room-reaction";
+  room: string;
+  key: string;
+  name: string;
+  emoji: string;
+}
+
+/** The host or a co-host asks us to mute ourselves. Nothing is muted by it. */
+export interface RoomMuteAsked {
+  t: "room-mute-asked";
+  room: string;
+  name: string;
+}
+
+/** A room is over for us. */
+export interface RoomOver {
+  t: "room-over";
+  room: string;
+  title: string;
+  reason: RoomEnd;
+  sentence: string;
+}
+
+/** The room is there, or its host is being asked. */
+export interface RoomMade {
+  t: "room-made";
+  id: number;
+  room: string;
+}
+
+/** Whether a device of theirs has the invitation. */
+export interface Invited {
+  t: "invited";
+  id: number;
+  delivered: boolean;
+}
+
+/** A guest link into a room. */
+export interface RoomLink {
+  t: "room-link";
+  id: number;
+  url: string;
+}
+
+/** A file of type text/calendar. */
+export interface Calendar {
+  t: "calendar";
+  id: number;
+  name: string;
+  text: string;
+}
+
+/** The most that this session may send as picture from now on; 0 for everything: nothing.
+ *
+ * A shared screen keeps its own height.
+ */
+export interface ShapeMedia {
+  t: "shape-media";
+  session: number;
+  bitrate: number;
+  height: number;
+  frame_rate: number;
+  share_bitrate: number;
+}
+
+/** Send this frame over the session's data channel for frames (negotiated, id 1). */
+export interface CarryMedia {
+  t: "carry-media";
+  session: number;
+  data: Uint8Array;
+}
+
 export type FromNode =
   | Welcome
   | Outdated
@@ -828,4 +1132,15 @@ export type FromNode =
   | AttachMedia
   | MuteMedia
   | SuspectMedia
-  | CloseMedia;
+  | CloseMedia
+  | Rooms
+  | RoomLine
+  | RoomReaction
+  | RoomMuteAsked
+  | RoomOver
+  | RoomMade
+  | Invited
+  | RoomLink
+  | Calendar
+  | ShapeMedia
+  | CarryMedia;
