@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from onmeet_node.app import Node, open_node
     from onmeet_node.call.effects import EndReason, State
     from onmeet_node.calls import Call, MediaWish
-    from onmeet_node.conference import Conference, Presence
     from onmeet_node.config import Config
     from onmeet_node.errors import OnMeetError
     from onmeet_node.identity.code import ContactCode, parse_code
     from onmeet_node.media.frames import AudioFrame, FrameFeed, FrameTap, VideoFrame
+    from onmeet_node.meeting.conference import Conference, Presence
     from onmeet_node.wire.messages import Kind
 
 _HOMES = {
     "AudioFrame": "media.frames",
     "Call": "calls",
-    "Conference": "conference",
+    "Conference": "meeting.conference",
     "Config": "config",
     "ContactCode": "identity.code",
     "EndReason": "call.effects",
@@ -33,7 +33,7 @@ _HOMES = {
     "MediaWish": "calls",
     "Node": "app",
     "OnMeetError": "errors",
-    "Presence": "conference",
+    "Presence": "meeting.conference",
     "State": "call.effects",
     "VideoFrame": "media.frames",
     "open_node": "app",

@@ -25,11 +25,13 @@ from onmeet_node.config import Config, load_config
 from onmeet_node.duties import run_duties
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, PresenceChanged, Reachable, Started
+from onmeet_node.folk import Acquaintances, Folk
 from onmeet_node.guests import Guests
-from onmeet_node.identity.code import ContactCode, parse_code
+from onmeet_node.identity.code import ContactCode
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.policy import Relation
 from onmeet_node.media.endpoint import MediaEndpoint
+from onmeet_node.meeting.rooms import Rooms
 from onmeet_node.net.addresses import peer_of
 from onmeet_node.net.channels import (
     ChannelEvent,
@@ -45,7 +47,6 @@ from onmeet_node.network import Change, Network, OpenDoor, finding, open_network
 from onmeet_node.people import People
 from onmeet_node.profiles import card_for
 from onmeet_node.reach import Reacher
-from onmeet_node.rooms import Rooms
 from onmeet_node.settling import Settling
 from onmeet_node.store import (
     KeyFile,
@@ -60,7 +61,7 @@ from onmeet_node.store.errors import StoreError
 from onmeet_node.store.settings import BOOTSTRAPS, REGION, RELAY_ONLY
 from onmeet_node.studio import Studio
 from onmeet_node.ways import Ways
-from onmeet_node.wire.messages import CallMessage, Kind, Message
+from onmeet_node.wire.messages import CallMessage, Kind
 
 log = logging.getLogger(__name__)
 
@@ -120,14 +121,18 @@ class Node:
         people.guests = self.guests.name_of
         self.rooms = Rooms(
             network.rooms,
-            _Folk(self._reacher, people),
+            Folk(self._reacher, people),
             self._studio,
             store,
             self.hub,
-            card=lambda: card_for(store, Relation.STRANGER),
+            self.guests.links,
+            circle=Acquaintances(people, key),
             where=network.ways_here,
             device=network.peer_id,
+            lend=network.lend_turn,
+            began=self.guests.room_began,
         )
+        self.guests.entrance = self.rooms.entrance
         self._settling = Settling(
             people.history, partial(ask_receipts, network.host, network.bootstraps)
         )
@@ -445,34 +450,6 @@ async def open_node(
                 finally:
                     node.say_goodbye()
                     nursery.cancel_scope.cancel()
-
-
-class _Folk:
-    """A `rooms.Folk`: people, and the way to them."""
-
-    def __init__(self, reacher: Reacher, people: People) -> None:
-        self._reacher = reacher
-        self._people = people
-        self.name_of = people.name_of
-
-    def send(self, peer: Identity, device: Device, message: Message) -> bool:
-        """See `rooms.Folk`."""
-        return self._reacher.send_to(peer, device, message)
-
-    async def send_any(self, peer: Identity, message: Message) -> bool:
-        """See `rooms.Folk`."""
-        return await self._reacher.channel(peer) and self._reacher.send_any(peer, message)
-
-    def meet(self, code: str) -> Identity:
-        """See `rooms.Folk`."""
-        return self._people.meet(parse_code(code))
-
-    def code(self, label: str) -> str:
-        """See `rooms.Folk`."""
-        codes = self._people.codes
-        live = next((code for code in codes.live() if code["label"] == label), None)
-        made: str = (live or codes.new(label))["uri"]
-        return made
 
 
 def _now() -> int:

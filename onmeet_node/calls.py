@@ -37,7 +37,6 @@ from onmeet_node.media.endpoint import MediaEndpoint, MediaSession, MediaStats
 from onmeet_node.media.endpoint import Path as MediaPath
 from onmeet_node.media.frames import FrameFeed, FrameTap
 from onmeet_node.media.report import IceReport
-from onmeet_node.room.shape import Shape
 from onmeet_node.wire.messages import MAX_NOTE_CHARS, CallId, Chat, Kind, MediaState
 
 FAILURES = frozenset({EndReason.MEDIA_FAILED, EndReason.CONNECTION_LOST, EndReason.PEER_ERROR})
@@ -237,10 +236,6 @@ class Call:
         """Writes a line to the peer, 1-4,000 characters. Raises `CallNotActive`."""
         await self._session().send_chat(Chat(text=text))
 
-    async def shape(self, shape: Shape) -> None:
-        """The most to send as picture from now on. Raises `CallNotActive`."""
-        await self._session().shape(shape)
-
     async def stats(self) -> MediaStats:
         """Media counters as of now. Raises `CallNotActive`."""
         return await self._session().stats()
@@ -300,6 +295,12 @@ class Call:
     def links(self) -> tuple[Link, ...]:
         """Connected media sessions: one once it is accepted, one for each device while it rings."""
         return tuple(self._links.values())
+
+    @property
+    def session(self) -> MediaSession | None:
+        """The media session that is in use."""
+        link = self._link
+        return link.session if link is not None and self.has_media else None
 
     @property
     def _link(self) -> Link | None:

@@ -27,7 +27,7 @@ from onmeet_node.net.handshake import SeenEphemerals
 from onmeet_node.net.signaling import Channel, End
 from onmeet_node.net.turn import TurnServer
 from onmeet_node.store import Store
-from onmeet_node.visitors import Guest, Visit
+from onmeet_node.visitors import Guest, Threshold, Visit
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.errors import RemoteProtocolError
 from onmeet_node.wire.messages import CallMessage, Card, Kind, Message
@@ -93,6 +93,17 @@ class House(Gate, Protocol):
         ...
 
 
+class Entrance(Protocol):
+    """A room that a link leads into now; `meeting.rooms.Entrance` is the real one."""
+
+    room: bytes
+    host: bytes
+
+    def enter(self, line: Channel, *, knock: bool) -> Threshold:
+        """Begins to serve a guest who came through the link's door."""
+        ...
+
+
 class Guests:
     """Everybody who came through a door of this node. Live in `run`."""
 
@@ -112,6 +123,8 @@ class Guests:
         self._card = card
         self._wish = wish
         self._calls: Calls | None = None
+        self.entrance: Callable[[Link], Entrance | None] = lambda _: None
+        """Where a link leads: into a room, or (None) to a call with us alone."""
         self._seen = SeenEphemerals()
         self._visits: dict[Identity, Visit] = {}
         self._admitted: dict[Identity, Guest] = {}
@@ -283,7 +296,20 @@ class Guests:
             self._left(visit)
 
     def _welcome(self, link: Link) -> m.Welcome:
-        return m.Welcome(card=self._card(), title=link.row.title, knock=link.row.knock)
+        entrance = self.entrance(link)
+        return m.Welcome(
+            card=self._card(),
+            title=link.row.title,
+            knock=link.row.knock,
+            room=entrance.room if entrance is not None else None,
+            host=entrance.host if entrance is not None else None,
+        )
+
+    def room_began(self, link_id: str) -> None:
+        """A link leads into a room from now on: whoever waits at it is told."""
+        for visit in self._visits.values():
+            if visit.link.id == link_id and visit.guest is None and visit.threshold is None:
+                visit.say(self._welcome(visit.link))
 
     async def _converse(self, visit: Visit) -> None:
         if sum(v.link is visit.link for v in self._visits.values()) > MAX_AT_ONE_LINK:
@@ -300,7 +326,11 @@ class Guests:
             self._deny(visit, m.DenyReason.LINK_CLOSED if closed else m.DenyReason.NO_ANSWER)
 
     def _take(self, visit: Visit, message: Message) -> None:
-        if isinstance(message, m.Knock):
+        if isinstance(message, m.Carry):
+            self._carried(visit, message.data)
+        elif visit.threshold is not None:
+            return  # who is on the way into a room says nothing here
+        elif isinstance(message, m.Knock):
             if not visit.name and visit.guest is None:
                 self._knocked(visit, message)
         elif isinstance(message, get_args(CallMessage)):
@@ -311,6 +341,19 @@ class Guests:
                 guest.call = message.call
             if message.call == guest.call:
                 self._caller.message(visit.identity, guest.device, message)
+
+    def _carried(self, visit: Visit, frame: bytes) -> None:
+        if visit.threshold is None:
+            entrance = self.entrance(visit.link)
+            if entrance is None or visit.guest is not None:
+                self._deny(visit, m.DenyReason.NO_ANSWER)
+                return
+            if visit.name:  # they knocked before the room began
+                visit.name = ""
+                self._hub.publish(KnockOver(guest=visit.identity, outcome="room"))
+            visit.patience.deadline = math.inf
+            visit.threshold = entrance.enter(visit.channel, knock=visit.link.row.knock)
+        visit.threshold.feed(frame)
 
     def _knocked(self, visit: Visit, knock: m.Knock) -> None:
         back = self._of_ticket(visit.link, knock.ticket)
@@ -383,7 +426,9 @@ class Guests:
             del self._visits[visit.identity]
         self._coming.discard(visit.identity)
         guest = visit.guest
-        if guest is None:
+        if visit.threshold is not None:
+            visit.threshold.end()
+        elif guest is None:
             if visit.name:
                 self._hub.publish(KnockOver(guest=visit.identity, outcome=visit.outcome))
         elif guest.visit is visit:
@@ -409,7 +454,8 @@ class Guests:
     async def _send_away(self, link: Link, expired: bool) -> None:
         reason = m.DenyReason.EXPIRED if expired else m.DenyReason.LINK_CLOSED
         for visit in list(self._visits.values()):
-            if visit.link is link and visit.guest is None and visit.identity not in self._coming:
+            inside = visit.guest is not None or visit.identity in self._coming
+            if visit.link is link and not inside and not visit.in_room:
                 self._deny(visit, reason)
         while any(v.link is link for v in self._visits.values()) or any(
             g.link is link for g in self._admitted.values()

@@ -27,7 +27,7 @@ from onmeet_node.identity.audience import Audience, find_by_proof, proof
 from onmeet_node.identity.errors import BadPicture
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.picture import clean_picture, digest_of
-from onmeet_node.identity.policy import Admission, ReachPolicy, decide
+from onmeet_node.identity.policy import Admission, ReachPolicy, Relation, decide
 from onmeet_node.identity.profile import Field, clean_card
 from onmeet_node.identity.safety import safety_number
 from onmeet_node.identity.text import clean_text
@@ -287,9 +287,12 @@ class People(AddressBook):
 
     def _tell_card(self, peer: Identity) -> None:
         self._allow_pictures(peer)
-        self._send(peer, CardUpdate(card=self._card_for(peer)))
+        self._send(peer, CardUpdate(card=self.card_for(peer)))
 
-    def _card_for(self, peer: Identity) -> Card:
+    def card_for(self, peer: Identity | None) -> Card:
+        """Ours as this person sees it; None: as somebody does of whom nothing is known."""
+        if peer is None:
+            return card_for(self._store, Relation.STRANGER)
         contact = self.get(peer)
         chosen = contact.shown if contact is not None else {}
         shown = {Field(name): value for name, value in chosen.items() if name in set(Field)}
@@ -320,7 +323,7 @@ class People(AddressBook):
         return self._hello(identity, None)
 
     def _hello(self, peer: Identity, shown: bytes | None) -> Hello:
-        return Hello(card=self._card_for(peer), caps=CAPS, proof=shown)
+        return Hello(card=self.card_for(peer), caps=CAPS, proof=shown)
 
     # ── messages ────────────────────────────────────────────────────────────────────────────────
     def channel_opened(self, peer: Identity, hello: Hello) -> None:
@@ -399,7 +402,7 @@ class People(AddressBook):
 
     def _give_picture(self, peer: Identity, digest: bytes) -> None:
         # Once for each card that was sent: asking costs a peer nothing and us 24 kB.
-        if self._card_for(peer).picture != digest or (peer, digest) in self._given:
+        if self.card_for(peer).picture != digest or (peer, digest) in self._given:
             return
         data = self.picture(digest)
         if data is not None and self._send(peer, Picture(data=data)):

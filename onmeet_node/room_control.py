@@ -10,8 +10,8 @@ import trio
 
 from onmeet_node.app import Node
 from onmeet_node.calls import MediaWish
-from onmeet_node.conference import SENTENCES, Conference, Presence
 from onmeet_node.errors import OnMeetError
+from onmeet_node.meeting.conference import SENTENCES, Conference, Presence
 from onmeet_node.requests import Request
 from onmeet_node.room.effects import RoomEnd
 from onmeet_node.wire.messages import Kind
@@ -114,8 +114,8 @@ async def room_person(node: Node, request: Request, _tell: Tell) -> Any:
             conference.act(lambda room, now: room.promote(key, co_host=True, now=now))
         case "demote":
             conference.act(lambda room, now: room.promote(key, co_host=False, now=now))
-        case "hide":
-            conference.hide_from(key)
+        case "hide" | "show":
+            conference.refuse(key, refused=request.note == "hide")
         case _:
             raise OnMeetError("That is nothing to do about a participant.")
     return _shown(conference, key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Protocol
 
 import trio
 
@@ -19,6 +20,23 @@ PATIENCE = 600.0
 """Until a guest who does not knock, or whom nobody lets in, is sent away."""
 
 
+class Threshold(Protocol):
+    """A guest on the way into a room; `meeting.guests.Threshold` is the real one."""
+
+    @property
+    def inside(self) -> bool:
+        """Whether they were let in."""
+        ...
+
+    def feed(self, frame: bytes) -> None:
+        """What the line carried."""
+        ...
+
+    def end(self) -> None:
+        """The line has ended."""
+        ...
+
+
 class Visit:
     """One sealed channel of a guest."""
 
@@ -31,8 +49,15 @@ class Visit:
         self.told: m.WaitState | None = None
         self.guest: Guest | None = None
         """Set when they were let in."""
+        self.threshold: Threshold | None = None
+        """Set when they are on the way into a room."""
         self.patience = trio.CancelScope(deadline=trio.current_time() + PATIENCE)
         self.outcome = "left"
+
+    @property
+    def in_room(self) -> bool:
+        """Whether they were let into a room."""
+        return self.threshold is not None and self.threshold.inside
 
     def say(self, message: Message) -> bool:
         """Sends; False if the channel has ended."""

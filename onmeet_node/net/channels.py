@@ -338,7 +338,19 @@ class Channels:
         return channel
 
     async def _serve(self, stream: Stream) -> None:
-        device = Device(stream.peer_id)
+        channel = await self.accept(stream, Device(stream.peer_id), self._me)
+        if channel is None:
+            stream.abort()
+            return
+        await channel.over.wait()
+
+    async def accept(
+        self, stream: trio.abc.Stream, device: Device, local: Device
+    ) -> Channel | None:
+        """A channel over a stream that `device` opened to `local`; None if it was not opened.
+
+        The two names are those of the prologue. What a network serves comes here by itself.
+        """
 
         async def handshake() -> Channel:
             return await accept_channel(
@@ -346,15 +358,14 @@ class Channels:
                 self._key,
                 self._door.admit,
                 self._seen,
-                local=self._me,
+                local=local,
                 device=device,
                 timing=self._timing,
             )
 
         channel = await self.lobby.receive(device, handshake)
         if channel is None:
-            stream.abort()
-            return
+            return None
         line = self._line(channel.identity, device)
         if line.opening is not None and line.opening.sent:
             # What rides in our own message 1 comes first.
@@ -362,7 +373,7 @@ class Channels:
         self._establish(line, channel)
         if line.opening is not None and not line.opening.sent:
             line.opening.scope.cancel()
-        await channel.over.wait()
+        return channel
 
     # ── the book ────────────────────────────────────────────────────────────────────────────────
     def _line(self, identity: Identity, device: Device) -> Line:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from onmeet_node.net.host import Host
+from onmeet_node.net.pipes import GUEST
 from onmeet_node.net.streams import Stream
 from onmeet_node.wire.frames import encode_frame
 from onmeet_node.wire.room import ROOM_ID_BYTES, ROOM_PROTOCOL
@@ -56,12 +57,16 @@ class RoomNetwork:
         self.peer_id = host.peer_id
         self.connected = host.connected
         self.connect = host.connect
-        self.suspect = host.suspect
         self.verify = host.verify
         self.on_direct = host.on_direct
         self._host = host
         self._rooms = rooms
         self._room = room
+
+    def suspect(self, peer: str) -> None:
+        """See `channels.Network`; a guest has no connection of its own to look at."""
+        if peer != GUEST:
+            self._host.suspect(peer)
 
     async def open_stream(self, peer: str, protocol: str) -> Stream:
         """See `channels.Network`."""

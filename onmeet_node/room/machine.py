@@ -21,7 +21,7 @@ from onmeet_node.room.roster import Key
 from onmeet_node.wire import messages as m
 from onmeet_node.wire import room as w
 from onmeet_node.wire.messages import Message
-from onmeet_node.wire.room import Role, Roster, RosterBody, Seat
+from onmeet_node.wire.room import PictureSize, Role, Roster, RosterBody, Seat
 
 GOVERN = frozenset({Role.HOST, Role.CO_HOST})
 
@@ -51,6 +51,10 @@ class Other:
     asked: list[float] = field(default_factory=list)
     device: str = ""
     """libp2p PeerId at the other end of the channel; empty for a guest."""
+    shown: PictureSize = PictureSize.SMALL
+    """How large they show our picture."""
+    looks: PictureSize = PictureSize.SMALL
+    """How large we show theirs."""
     stray_until: float | None = None
     """They have no seat that we know of: time for them to show a roster with one, or to knock."""
 
@@ -289,6 +293,16 @@ class Room:
             self._out.append(do.Send(key, w.React(emoji=emoji)))
         return self._flush()
 
+    def look(self, key: bytes, size: PictureSize, *, now: float) -> list[Effect]:
+        """We show somebody's picture in this size from now on. Nobody of that key: nothing."""
+        self._now = now
+        other = self._others.get(Key(key))
+        if other is not None and other.looks is not size and self.seated(key):
+            other.looks = size
+            if other.up:
+                self._out.append(do.Send(Key(key), w.Look(size=size)))
+        return self._flush()
+
     # ── what happens ────────────────────────────────────────────────────────────────────────────
     def opened(self, key: bytes, device: str, *, now: float) -> list[Effect]:
         """The first channel with this key is open, to this libp2p PeerId (empty: a guest's)."""
@@ -304,6 +318,9 @@ class Room:
         other.device = device
         other.up, other.lost_at, other.try_at, other.pause = True, None, None, timing.RETRY
         other.told = None
+        other.shown = PictureSize.SMALL
+        if other.looks is not PictureSize.SMALL and self.seated(key):
+            self._out.append(do.Send(Key(key), w.Look(size=other.looks)))
         if self.roster is not None and key == self.roster.host:
             self._host_lost_at = None
         if self._knock is not None and self._door is not None and key == self._door.key:
@@ -370,6 +387,9 @@ class Room:
                 self._out.append(do.Said(key, text, private))
             case w.React(emoji=emoji):
                 self._out.append(do.Reacted(key, emoji))
+            case w.Look(size=size):
+                self._other(key).shown = size
+                self._out.append(do.Seen(key))
             case w.RoomLeave():
                 self._left(key)
             case _:

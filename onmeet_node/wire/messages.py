@@ -487,6 +487,7 @@ Message = (
     | rooms.RoomSay
     | rooms.React
     | rooms.Look
+    | rooms.Acquaint
     | rooms.Pipe
     | rooms.Lent
     | rooms.RoomLeave

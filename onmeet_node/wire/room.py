@@ -29,6 +29,8 @@ MAX_REMOVED = 64
 MAX_ROSTER_BYTES = 48_000
 MAX_COUNT = 2**31 - 1
 MAX_REACTION_CHARS = 16
+TAG_BYTES = 16
+MAX_TAGS = 256
 MAX_CARRIED_BYTES = 60_000
 """Of one frame of a guest's channel on its way through the host, or over a data channel."""
 
@@ -228,6 +230,17 @@ class Look:
 
 
 @attrs.frozen(kw_only=True)
+class Acquaint:
+    """A tag for each contact of the sender, by which its contacts recognize it: see
+    `identity.acquaint`. Sent once on every channel between two nodes.
+    """
+
+    tags: tuple[bytes, ...] = field(
+        Several(Data(TAG_BYTES, TAG_BYTES), 0, MAX_TAGS), default=(), hidden=True
+    )
+
+
+@attrs.frozen(kw_only=True)
 class Pipe:
     """One frame of the channel between a guest and somebody else in the room, through its host.
 
@@ -264,6 +277,7 @@ RoomMessage = (
     | RoomSay
     | React
     | Look
+    | Acquaint
     | Pipe
     | Lent
     | RoomLeave

@@ -11,9 +11,9 @@ import trio
 
 from onmeet_node.app import Node
 from onmeet_node.calls import MediaWish
-from onmeet_node.conference import Conference, Presence
+from onmeet_node.meeting.conference import Conference, Presence
 from onmeet_node.events import RoomInvited, RoomOver
-from onmeet_node.rooms import BadRoomCode, NoSuchRoom
+from onmeet_node.meeting.rooms import BadRoomCode, NoSuchRoom
 from onmeet_node.wire.messages import Kind
 from tests.node.conftest import befriend
 

@@ -9,26 +9,32 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import trio
 
 from onmeet_node.call.events import Device, Identity
-from onmeet_node.conference import Conference, Presence, open_conference
+from onmeet_node.calls import Call
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, RoomInvited
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.text import clean_text
+from onmeet_node.links import Link, Links, NoSuchLink
+from onmeet_node.meeting.conference import Conference, Presence, open_conference
+from onmeet_node.meeting.faces import Circle
+from onmeet_node.meeting.guests import Line, Threshold
+from onmeet_node.meeting.standing import Standing
 from onmeet_node.net.channels import Network
+from onmeet_node.net.turn import TurnServer
 from onmeet_node.room.effects import Effect
 from onmeet_node.room.machine import Room
 from onmeet_node.store import Store
-from onmeet_node.store.settings import Setting
 from onmeet_node.studio import Studio
 from onmeet_node.wire import room as w
-from onmeet_node.wire.messages import MAX_NAME_CHARS, Card, Kind, Message
+from onmeet_node.wire.messages import MAX_NAME_CHARS, CallId, Kind, Message
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +45,6 @@ MAX_ROOMS = 4
 ASK_SECONDS = 10.0
 """For the host of a standing meeting to answer its room code."""
 SCHEME = "onmeet-room:"
-STANDING: Setting[tuple[tuple[str, str], ...]] = Setting(
-    "standing-rooms", tuple[tuple[str, str], ...], (), most=64
-)
-"""Names of standing meetings, each with the secret of its room code in hex."""
 
 
 class NoSuchRoom(OnMeetError):
@@ -84,6 +86,23 @@ class Folk(Protocol):
         """A live contact code of ours with this label, made if there is none."""
         ...
 
+    def revoke(self, label: str) -> None:
+        """Ends that code. Raises what is wrong with the label."""
+        ...
+
+
+class Entrance:
+    """A room that a guest link leads into: a `guests.Entrance`."""
+
+    def __init__(self, conference: Conference) -> None:
+        self.room = conference.id
+        self.host: bytes = conference.me
+        self._conference = conference
+
+    def enter(self, line: Line, *, knock: bool) -> Threshold:
+        """See `guests.Entrance`."""
+        return self._conference.guests.enter(line, knock=knock)
+
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
@@ -104,18 +123,26 @@ class Rooms:
         studio: Studio,
         store: Store,
         hub: Hub[NodeEvent],
+        links: Links,
         *,
-        card: Callable[[], Card],
+        circle: Circle,
         where: Callable[[], tuple[str, ...]],
         device: str,
+        lend: Callable[[], Awaitable[tuple[TurnServer, ...]]],
+        began: Callable[[str], None],
     ) -> None:
-        """`card`: as participants see it. `where`: multiaddrs at which they reach this node."""
+        """`where`: multiaddrs at which participants reach this node. `lend`: TURN for one guest.
+        `began`: told of each link that leads into a room from now on.
+        """
         self._street = street
         self._folk = folk
         self._studio = studio
-        self._settings = store.settings
+        self._standing = Standing(store)
         self._hub = hub
-        self._card = card
+        self._links = links
+        self._circle = circle
+        self._lend = lend
+        self._began = began
         self._where = where
         self._device = device
         self._rooms: dict[bytes, Conference] = {}
@@ -127,6 +154,8 @@ class Rooms:
         """Of whom we ask which room code."""
         self._answers: dict[bytes, Invitation | None] = {}
         self._stops: dict[bytes, trio.Event] = {}
+        self._leads: dict[str, bytes] = {}
+        """Id of a guest link: the room that it leads into."""
         self._nursery: trio.Nursery | None = None
 
     async def run(self) -> None:
@@ -154,8 +183,14 @@ class Rooms:
             knock=knock,
         )
         if standing:
-            self._codes[self._secret(title)] = room
-        return await self._open((machine, []), key, presence)
+            if self._codes.get(self._standing.secret(title)) in self._rooms:
+                raise NoSuchRoom(f"{title} is on already. See it with: onmeet room list")
+            self._codes[self._standing.secret(title)] = room
+        conference = await self._open((machine, []), key, presence)
+        link = self._standing.link(title) if standing else None
+        if link is not None:
+            self._lead(link, room)
+        return conference
 
     async def join(self, which: str, presence: Presence) -> Conference:
         """Takes an invitation (the start of the room's id, or its title; empty: the only one).
@@ -237,7 +272,8 @@ class Rooms:
                 street=self._street.of(room),
                 studio=self._studio,
                 hub=self._hub,
-                card=lambda _: self._card(),
+                circle=self._circle,
+                lend=self._lend,
             ) as conference:
                 self._rooms[room] = conference
                 task_status.started(conference)
@@ -247,6 +283,7 @@ class Rooms:
         finally:
             self._rooms.pop(room, None)
             self._stops.pop(room, None)
+            self._end_links(room)
             for secret in [s for s, r in self._codes.items() if r == room]:
                 del self._codes[secret]
 
@@ -321,7 +358,7 @@ class Rooms:
     # ── room codes ──────────────────────────────────────────────────────────────────────────────
     def code(self, title: str) -> str:
         """The room code of a standing meeting: whoever has it may ask this node for the room."""
-        return f"{SCHEME}{self._secret(title).hex()}@{self._folk.code(f'room {title}')}"
+        return f"{SCHEME}{self._standing.secret(title).hex()}@{self._folk.code(f'room {title}')}"
 
     def read_code(self, text: str) -> tuple[bytes, Identity]:
         """The secret in a room code, and whose meeting it is. Raises `BadRoomCode`."""
@@ -336,13 +373,111 @@ class Rooms:
         self._hosts[raw] = peer
         return raw, peer
 
-    def _secret(self, title: str) -> bytes:
-        standing: tuple[tuple[str, str], ...] = self._settings.get(STANDING)
-        kept = dict(standing)
-        if title not in kept:
-            kept[title] = secrets.token_bytes(w.TOKEN_BYTES).hex()
-            self._settings.put(STANDING, tuple(kept.items()))
-        return bytes.fromhex(kept[title])
+    def code_of(self, conference: Conference) -> str | None:
+        """The room code that leads into this room, if it is a standing meeting of ours."""
+        title = self._standing_title(conference.id)
+        return self.code(title) if title is not None else None
+
+    def _standing_title(self, room: bytes) -> str | None:
+        leading = [secret for secret, leads in self._codes.items() if leads == room]
+        return self._standing.title(leading[0]) if leading else None
+
+    def forget(self, title: str) -> None:
+        """Forgets a standing meeting: its room code and its guest link lead nowhere from now on.
+
+        A meeting of it that is on goes on. Raises `NoSuchRoom`.
+        """
+        if title not in self._standing.titles:
+            raise NoSuchRoom(f"There is no standing meeting called {title!r}.")
+        self._codes.pop(self._standing.secret(title), None)
+        link = self._standing.link(title)
+        self._standing.forget(title)
+        if link is not None:
+            self._close_link(link)
+        with suppress(OnMeetError):  # it was revoked by hand
+            self._folk.revoke(f"room {title}")
+
+    # ── guest links ─────────────────────────────────────────────────────────────────────────────
+    async def link(self, conference: Conference, *, knock: bool = True) -> str:
+        """The link by which guests come into this room, made if there is none. It ends with the
+        room, or stays if that is a standing meeting. `knock`: somebody must let each guest in.
+
+        Raises `NoSuchRoom` if another is host, and what `links.Links.new` raises.
+        """
+        if not conference.room.is_host:
+            raise NoSuchRoom("Only the room's host makes its guest link. Ask them to.")
+        known = self.link_of(conference)
+        if known is not None:
+            return known
+        title = self._standing_title(conference.id)
+        if title is not None:
+            url, link = await self._standing_link(title, knock=knock)
+        else:
+            url, link = await self._new_link(conference.describe()["title"], knock=knock)
+        self._lead(link, conference.id)
+        return url
+
+    def link_of(self, conference: Conference) -> str | None:
+        """The guest link into this room, if there is one."""
+        return next(
+            (
+                url
+                for url, link in map(_url_and_id, self._links.list())
+                if self._leads.get(link) == conference.id
+            ),
+            None,
+        )
+
+    async def plan(self, title: str, *, guests: bool) -> tuple[str, str | None]:
+        """Room code and (with `guests`, where one can be made) guest link of a standing meeting,
+        which is made if there is none of this title.
+        """
+        title = clean_text(title, MAX_NAME_CHARS)
+        if not title:
+            raise NoSuchRoom("A standing meeting needs a name.")
+        code = self.code(title)
+        url = None
+        if guests and self._links.possible():
+            url, link = await self._standing_link(title, knock=True)
+            room = self._codes.get(self._standing.secret(title))
+            if room in self._rooms:
+                self._lead(link, room)
+        return code, url
+
+    async def _standing_link(self, title: str, *, knock: bool) -> tuple[str, str]:
+        kept = self._standing.link(title)
+        for url, link in map(_url_and_id, self._links.list()):
+            if link == kept:
+                return url, link
+        url, link = await self._new_link(title, knock=knock)
+        self._standing.keep_link(title, link)
+        return url, link
+
+    async def _new_link(self, title: str, *, knock: bool) -> tuple[str, str]:
+        made = await self._links.new(title, once=False, knock=knock)
+        return _url_and_id(made)
+
+    def _lead(self, link: str, room: bytes) -> None:
+        self._leads[link] = room
+        self._began(link)
+
+    def _end_links(self, room: bytes) -> None:
+        standing = self._standing.links
+        for link in [link for link, leads in self._leads.items() if leads == room]:
+            del self._leads[link]
+            if link not in standing:
+                self._close_link(link)
+
+    def _close_link(self, link: str) -> None:
+        with suppress(NoSuchLink):  # closed by hand
+            self._links.close(link)
+
+    def entrance(self, link: Link) -> Entrance | None:
+        """Where a link leads now, if that is a room whose host we are."""
+        conference = self._rooms.get(self._leads.get(link.id, b""))
+        if conference is None or not conference.room.is_host:
+            return None
+        return Entrance(conference)
 
     # ── looking ─────────────────────────────────────────────────────────────────────────────────
     def find(self, which: str = "") -> Conference:
@@ -367,7 +502,6 @@ class Rooms:
 
     def list(self) -> dict[str, Any]:
         """The rooms we are in, the invitations, and the standing meetings."""
-        standing: tuple[tuple[str, str], ...] = self._settings.get(STANDING)
         return {
             "rooms": [c.describe() for c in self._rooms.values() if c.room.over is None],
             "invitations": [
@@ -378,14 +512,49 @@ class Rooms:
                 }
                 for room, invitation in self._invitations.items()
             ],
-            "standing": [name for name, _ in standing],
+            "standing": list(self._standing.titles),
         }
+
+    @property
+    def on(self) -> tuple[Conference, ...]:
+        """The rooms we are in, or at whose door we are."""
+        return tuple(c for c in self._rooms.values() if c.room.over is None)
+
+    @property
+    def invitations(self) -> tuple[Invitation, ...]:
+        """Those that were neither taken nor put away, the oldest first."""
+        return tuple(self._invitations.values())
+
+    @property
+    def standing(self) -> tuple[str, ...]:
+        """Names of standing meetings."""
+        return self._standing.titles
+
+    def get(self, room: bytes) -> Conference:
+        """The room with this id. Raises `NoSuchRoom`."""
+        conference = self._rooms.get(room)
+        if conference is None:
+            raise NoSuchRoom("You are not in that room any more.")
+        return conference
+
+    def dismiss(self, room: bytes) -> None:
+        """Puts an invitation away; who sent it is not told."""
+        self._invitations.pop(room, None)
+
+    def call(self, call_id: CallId) -> Call | None:
+        """A call with a participant of any room."""
+        found = (c for conference in self._rooms.values() for c in conference.calls)
+        return next((call for call in found if call.id == call_id), None)
 
     def leave(self, conference: Conference) -> None:
         """Leaves a room; others carry it on."""
         stop = self._stops.get(conference.id)
         if stop is not None:
             stop.set()
+
+
+def _url_and_id(link: dict[str, Any]) -> tuple[str, str]:
+    return link["url"], link["link"]
 
 
 async def _then_cancel(wait: Callable[[], Any], nursery: trio.Nursery) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 import trio
 import trio.lowlevel
@@ -22,12 +23,17 @@ from onmeet_node import events as tell
 from onmeet_node.call.effects import State
 from onmeet_node.call.errors import LocalProtocolError
 from onmeet_node.call.events import Device, Identity
-from onmeet_node.call.line import Busy, Line
+from onmeet_node.call.line import Line
 from onmeet_node.caller import Caller
 from onmeet_node.calls import Call, MediaWish
 from onmeet_node.events import CallEnded, Hub, Incoming, NodeEvent, StateChanged
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.text import clean_text
+from onmeet_node.media.endpoint import MediaEndpoint, MediaSession
+from onmeet_node.media.errors import MediaError
+from onmeet_node.meeting.faces import Circle, Faces
+from onmeet_node.meeting.guests import RoomGuests
+from onmeet_node.meeting.ways import Door, Ledger, Ways
 from onmeet_node.net.channels import (
     ChannelGone,
     ChannelOpened,
@@ -37,24 +43,23 @@ from onmeet_node.net.channels import (
     open_channels,
 )
 from onmeet_node.net.errors import NetError
+from onmeet_node.net.pipes import GUEST
+from onmeet_node.net.turn import TurnServer
 from onmeet_node.room import effects as do
 from onmeet_node.room.effects import Effect, RoomEnd
+from onmeet_node.room.errors import NotInRoom, RoomError
 from onmeet_node.room.machine import Room
 from onmeet_node.room.roster import Key, room_string, seat_of
+from onmeet_node.room.shape import Shape, shape
 from onmeet_node.studio import Studio
-from onmeet_node.wire.messages import MAX_NAME_CHARS, CallMessage, Card, Hello, Kind
+from onmeet_node.wire import room as w
+from onmeet_node.wire.messages import MAX_NAME_CHARS, CallMessage, CardUpdate, Kind
 from onmeet_node.wire.room import RosterBody, Seat
 
 log = logging.getLogger(__name__)
 
 OPEN_SECONDS = 12.0
 """To open a channel to one seat, as for a call (`reach.OPEN_SECONDS`)."""
-FIND_SECONDS = 20.0
-"""For a channel that a call lost to be open again."""
-MAX_STRANGERS = 48
-"""Channels of people who are not in: they knock, or are sent away."""
-GOODBYE_SECONDS = 1.0
-"""For the last words to go out."""
 
 SENTENCES = {
     RoomEnd.LEFT: "You left the room.",
@@ -79,14 +84,6 @@ class Presence:
     """Directory with a file for what each participant sends."""
 
 
-class Street(Protocol):
-    """What a room needs of the network."""
-
-    def of(self, room: bytes) -> Network:
-        """Where its channels are opened."""
-        ...
-
-
 class Conference:
     """One room, from coming in to its end. Made by `open_conference`."""
 
@@ -99,9 +96,19 @@ class Conference:
         studio: Studio,
         hub: Hub[NodeEvent],
         nursery: trio.Nursery,
+        *,
+        circle: Circle,
+        lend: Callable[[], Awaitable[tuple[TurnServer, ...]]],
     ) -> None:
         self.room = room
+        self.id = room.id
+        """16 random bytes."""
+        self.me = room.me
+        """Our key in this room."""
+        self.since = int(time.time())
         self.presence = presence
+        self.faces = Faces(room.id, room.me, circle)
+        self.guests = RoomGuests(room, channels, nursery, lend=lend)
         self.over = trio.Event()
         self.inside = trio.Event()
         """Set when we are in, or it is over."""
@@ -115,14 +122,14 @@ class Conference:
         self._wake = trio.Event()
         self._news = trio.Event()
         self._calls_hub: Hub[NodeEvent] = Hub()
-        self._hidden: set[Key] = set()
-        self._cards: dict[Key, Card] = {}
+        self._sent: dict[MediaSession, Shape] = {}
+        """How each media session was shaped last."""
         line = Line(Identity(room.me), conference=True)
         self._caller = Caller(
             line,
-            _Ways(self, channels),
+            Ways(self, channels),
             studio,
-            _Ledger(self),
+            Ledger(self),
             self._calls_hub,
             nursery,
             wish_for=self._wish,
@@ -130,11 +137,6 @@ class Conference:
 
     def __repr__(self) -> str:
         return f"<Conference {self.id.hex()[:8]}>"
-
-    @property
-    def id(self) -> bytes:
-        """16 random bytes."""
-        return self.room.id
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -161,8 +163,6 @@ class Conference:
 
         Raises `room.errors.NotInRoom` if it is not exactly one.
         """
-        from onmeet_node.room.errors import NotInRoom  # noqa: PLC0415
-
         roster = self.room.roster
         names = {Key(s.key): s.name for s in roster.seats} if roster else {}
         names |= self.room.knocks
@@ -178,11 +178,6 @@ class Conference:
             raise NotInRoom(f"No single person here is called {text!r}. See: onmeet room list")
         return found[0]
 
-    @property
-    def me(self) -> Key:
-        """Our key in this room."""
-        return self.room.me
-
     async def mute(self, kind: Kind, *, muted: bool) -> None:
         """Stops or resumes sending a kind to everybody."""
         self.muted = self.muted | {kind} if muted else self.muted - {kind}
@@ -191,16 +186,28 @@ class Conference:
                 await call.mute(kind, muted=muted)
         self._changed()
 
-    def hide_from(self, key: bytes) -> None:
-        """Refuses contact with a participant: their private lines are dropped, and media with them
-        goes through relays alone from now on. They learn nothing of it.
+    def refuse(self, key: bytes, *, refused: bool = True) -> None:
+        """Refuses contact with a participant, or no longer: their private lines are dropped, and
+        media with them goes through relays alone. They learn nothing of it (P6).
         """
-        self._hidden.add(Key(key))
+        self.faces.refuse(Key(key), refused=refused)
+        self._rewish(Key(key))
+        self._changed()
+
+    def _rewish(self, key: Key) -> None:
         for call in self.calls:
-            if call.peer == key:
-                call.wish = replace(call.wish, relay_only=True)
+            wish = self._wish(call.peer)
+            if call.peer == Identity(key) and call.wish.relay_only != wish.relay_only:
+                call.wish = wish
                 if call.has_media:
                     call.restart_media()
+
+    def move(self, endpoint: MediaEndpoint | None) -> None:
+        """Goes on with the media of another endpoint: another page's camera and microphone."""
+        self.presence = replace(self.presence, wish=replace(self.presence.wish, endpoint=endpoint))
+        for call in self.calls:
+            call.wish = self._wish(call.peer)
+            call.restart_media()
         self._changed()
 
     def describe(self) -> dict[str, Any]:
@@ -227,12 +234,14 @@ class Conference:
     def _describe(self, seat: Seat) -> dict[str, Any]:
         mine = seat.key == self.me
         other = self.room.other(seat.key)
-        call = next((call for call in self.calls if call.peer == seat.key), None)
+        call = self.call_with(seat.key)
         media = call.peer_media if call is not None else None
         muted = Kind.AUDIO in self.muted if mine else bool(media and media.muted)
+        known, card = self.faces.known(Key(seat.key)), self.faces.card(Key(seat.key))
+        identity = self.faces.identity(Key(seat.key))
         return {
             "key": seat.key.hex(),
-            "name": clean_text(seat.name, MAX_NAME_CHARS),
+            "name": self.name_of(seat.key),
             "role": seat.role.value,
             "me": mine,
             "here": mine or bool(other and other.up),
@@ -240,13 +249,30 @@ class Conference:
             "seen": mine or bool(other and self.me in other.here.sees),
             "hand": self.room.hand if mine else bool(other and other.here.hand),
             "muted": muted,
+            "camera_off": bool(media and media.camera_off),
+            "sharing": bool(media and media.sharing),
+            "contact": known.name if known is not None else None,
+            "identity": identity.hex() if identity is not None else None,
+            "verified": known is not None and known.verified,
+            "card": {
+                name: getattr(card, name)
+                for name in ("name", "country", "phone", "email")
+                if getattr(card, name)
+            },
             "path": call.path.value if call is not None and call.path else None,
             "call": call.id.hex() if call is not None else None,
-            "hidden": Key(seat.key) in self._hidden,
+            "hidden": self.faces.refuses(Key(seat.key)),
         }
 
+    def call_with(self, key: bytes) -> Call | None:
+        """The call that is on with a participant."""
+        return next((call for call in self.calls if call.peer == key), None)
+
     def name_of(self, key: bytes) -> str:
-        """How a participant is shown."""
+        """How a participant is shown: a contact as we call them, others as they call themselves."""
+        known = self.faces.known(Key(key))
+        if known is not None and known.name:
+            return known.name
         seat = seat_of(self.room.roster, key) if self.room.roster else None
         return clean_text(seat.name, MAX_NAME_CHARS) if seat and seat.name else key.hex()[:8]
 
@@ -262,11 +288,33 @@ class Conference:
             nursery.start_soon(self._follow_calls)
             nursery.start_soon(self._caller.run_timers)
             nursery.start_soon(self._tick)
+            nursery.start_soon(self._keep_shapes)
             await self.over.wait()
-            for call in self.calls:
-                call.hang_up()
-            await trio.lowlevel.checkpoint()
+            self.hang_up()
             nursery.cancel_scope.cancel()
+
+    def hang_up(self) -> None:
+        """Ends the calls with everybody."""
+        for call in self.calls:
+            call.hang_up()
+
+    async def _keep_shapes(self) -> None:
+        """Sends each as much picture as they show of us, among so many (`room.shape`)."""
+        while True:
+            news = self._news
+            roster = self.room.roster
+            people = sum(seat.video for seat in roster.seats) if roster is not None else 0
+            live: dict[MediaSession, Shape] = {}
+            for call in self.calls:
+                other, session = self.room.other(call.peer), call.session
+                if session is None or other is None:
+                    continue
+                live[session] = wanted = shape(people, other.shown)
+                if self._sent.get(session) != wanted:
+                    with suppress(MediaError):  # it has just been closed
+                        await session.shape(wanted)
+            self._sent = live
+            await news.wait()
 
     async def _tick(self) -> None:
         while True:
@@ -282,18 +330,47 @@ class Conference:
             key = Key(event.identity)
             match event:
                 case ChannelOpened(device=device, hello=hello):
-                    self._cards[key] = hello.card
-                    self._perform(self.room.opened(key, device, now=trio.current_time()))
+                    words = self.faces.came(key, hello.card)
+                    guest = device == GUEST
+                    if not guest:
+                        self._channels.send(event.identity, device, words)
+                    self._perform(
+                        self.room.opened(key, "" if guest else device, now=trio.current_time())
+                    )
+                    if guest:
+                        self._guests_changed()
                 case MessageArrived(message=message) if isinstance(message, get_args(CallMessage)):
                     if self.room.seated(key) or self.room.other(key) is not None:
                         self._caller.message(event.identity, event.device, message)
+                case MessageArrived(message=w.Pipe() as piece):
+                    self.guests.piped(key, piece)
+                case MessageArrived(message=w.Acquaint() as words, device=device):
+                    self._acquainted(event.identity, device, words)
+                case MessageArrived(message=CardUpdate(card=card)):
+                    self.faces.changed(key, card)
+                    self._changed()
                 case MessageArrived(message=message):
                     self._perform(self.room.received(key, message, now=trio.current_time()))
                 case ChannelGone(device=device):
                     self._caller.device_lost(event.identity, device)
                     if not self._channels.devices(event.identity):
-                        self._cards.pop(key, None)
+                        self.faces.gone(key)
+                        self.guests.way_lost(key)
                         self._perform(self.room.lost(key, now=trio.current_time()))
+
+    def _acquainted(self, peer: Identity, device: Device, words: w.Acquaint) -> None:
+        """Who are contacts of each other see each other's cards as contacts do (P4)."""
+        if self.guests.is_guest(peer):
+            return
+        card = self.faces.acquainted(Key(peer), words)
+        if card is not None:
+            self._channels.send(peer, device, CardUpdate(card=card))
+        self._rewish(Key(peer))
+        self._changed()
+
+    def _guests_changed(self) -> None:
+        if self.room.roster is not None:
+            self.guests.roster_changed()
 
     async def _follow_calls(self) -> None:
         with self._calls_hub.watch() as events:
@@ -326,6 +403,7 @@ class Conference:
         """Takes a call of somebody who is in; of others when they turn out to be."""
         if call.state is State.RINGING_IN and self.room.seated(call.peer):
             self._perform(self.room.called(call.peer, now=trio.current_time()))
+            self.guests.watch(call)
             # what they did not offer cannot be answered
             call.accept(self.presence.kinds & call.kinds, self._wish(call.peer))
 
@@ -361,6 +439,8 @@ class Conference:
                 self._roster_changed(roster)
             case do.Seen(key=key):
                 publish(tell.RoomSeen(room=self.id, key=key))
+            case do.Knocked(key=key) if self.guests.may_enter(key):
+                self._nursery.start_soon(self._let_in, key)
             case do.Knocked(key=key, name=name):
                 shown = clean_text(name, MAX_NAME_CHARS)
                 publish(tell.RoomKnocked(room=self.id, key=key, who=shown))
@@ -369,7 +449,7 @@ class Conference:
             case do.Asked(by=by):
                 publish(tell.MuteAsked(room=self.id, key=by, who=self.name_of(by)))
             case do.Said(by=by, text=text, private=private):
-                if not (private and by in self._hidden):
+                if not (private and self.faces.refuses(by)):
                     publish(
                         tell.RoomSaid(
                             room=self.id, key=by, who=self.name_of(by), text=text, private=private
@@ -398,6 +478,12 @@ class Conference:
                 self.inside.set()
                 self.over.set()
 
+    async def _let_in(self, key: Key) -> None:
+        """After what made the machine say that they knock: it is not re-entered in an effect."""
+        await trio.lowlevel.checkpoint()
+        with suppress(RoomError):  # they have gone, or nobody more fits
+            self.act(lambda room, now: room.admit(key, now=now))
+
     def _warn(self, about: str, sentence: str) -> None:
         self.warnings[about] = sentence
         self._hub.publish(tell.RoomWarning(room=self.id, sentence=sentence))
@@ -408,6 +494,9 @@ class Conference:
         for about in [about for about in self.warnings if about.startswith("blind ")]:
             if seat_of(roster, bytes.fromhex(about[6:])) is None:
                 del self.warnings[about]
+        for gone in self.faces.keys() - {Key(seat.key) for seat in roster.seats}:
+            self.faces.forget(gone)
+        self.guests.roster_changed()
         self._hub.publish(
             tell.RoomChanged(
                 room=self.id,
@@ -434,21 +523,25 @@ class Conference:
 
     def _ring(self, key: Key) -> None:
         try:
-            self._caller.dial(Identity(key), self.presence.kinds, self._wish(Identity(key)))
+            call = self._caller.dial(Identity(key), self.presence.kinds, self._wish(Identity(key)))
         except LocalProtocolError:
             return  # theirs is on already
+        self.guests.watch(call)
 
     def _wish(self, peer: Identity) -> MediaWish:
-        wish, directory = self.presence.wish, self.presence.record
+        directory = self.presence.record
+        wish = replace(self.presence.wish, room=self.id, carry=self.guests.is_guest(peer))
         if directory is not None:
             name = "".join(c for c in self.name_of(peer) if c.isalnum())[:24] or "somebody"
             wish = replace(wish, record=directory / f"{name}-{peer.hex()[:8]}.mp4")
-        if Key(peer) in self._hidden:
+        if self.faces.refuses(Key(peer)):
             wish = replace(wish, relay_only=True)
         return wish
 
     def call_ended(self, call: Call) -> None:
-        """For `_Ledger`: a call with a participant is over; maybe another took its place."""
+        """For `ways.Ledger`: a call with a participant is over; maybe another took its place."""
+        for link in call.links:
+            self.guests.way_lost(link.session)
         if any(c is not call and c.peer == call.peer for c in self.calls):
             return
         self._perform(self.room.call_over(call.peer, now=trio.current_time()))
@@ -457,80 +550,6 @@ class Conference:
 def _ways_to(device: str, addresses: Sequence[str]) -> tuple[str, ...]:
     """Those addresses that end at this device: a roster cannot send us anywhere else."""
     return tuple(address for address in addresses if address.endswith(f"/p2p/{device}"))
-
-
-class _Ways:
-    """A `caller.Reach` over the channels of one room."""
-
-    def __init__(self, conference: Conference, channels: Channels) -> None:
-        self._conference = conference
-        self._channels = channels
-
-    async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
-        with trio.move_on_after(FIND_SECONDS):
-            while not (devices := self._channels.devices(peer)):
-                await self._conference.changed()
-            for device in devices:
-                found(device)
-
-    def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:
-        return self._channels.send(peer, device, message)
-
-    def early_media(self, peer: Identity) -> bool:
-        """Both are let in: the offer goes with the invite."""
-        del peer
-        return True
-
-    def keep(self, peer: Identity) -> AbstractContextManager[None]:
-        return self._channels.keep(peer)
-
-    def binding(self, peer: Identity) -> bytes:
-        return self._conference.id + b"".join(sorted((self._conference.me, peer)))
-
-    def alone(self) -> bool:
-        return False
-
-
-class _Ledger:
-    """A `caller.Ledger` that writes nothing down."""
-
-    def __init__(self, conference: Conference) -> None:
-        self._conference = conference
-
-    def name_of(self, peer: Identity) -> str:
-        return self._conference.name_of(peer)
-
-    def busy(self) -> Busy:
-        return Busy.TELL
-
-    def silent_for(self, peer: Identity) -> float | None:
-        del peer
-        return None
-
-    def call_ended(self, call: Call, *, leave_note: bool) -> None:
-        del leave_note
-        self._conference.call_ended(call)
-
-
-class _Door:
-    """A `channels.Doorkeeper`: whoever has a key comes as far as the machine, which decides."""
-
-    def __init__(self, room: Room, card: Callable[[bytes], Card]) -> None:
-        self._room = room
-        self._card = card
-        self.channels: Channels | None = None
-
-    def greet(self, identity: Identity, opening_hash: bytes) -> Hello:
-        del opening_hash
-        return Hello(card=self._card(identity))
-
-    def admit(self, identity: Identity, hello: Hello, opening_hash: bytes) -> Hello | None:
-        del hello
-        known = self._room.seated(identity)
-        if self._room.over is not None or self._room.roster is None:
-            return None
-        crowded = self.channels is not None and len(self.channels) > MAX_STRANGERS
-        return self.greet(identity, opening_hash) if known or not crowded else None
 
 
 @asynccontextmanager
@@ -542,14 +561,17 @@ async def open_conference(
     street: Network,
     studio: Studio,
     hub: Hub[NodeEvent],
-    card: Callable[[bytes], Card],
+    circle: Circle,
+    lend: Callable[[], Awaitable[tuple[TurnServer, ...]]],
 ) -> AsyncIterator[Conference]:
-    """A room while the block lasts; leaving it leaves the room."""
+    """A room while the block lasts; leaving it leaves the room. `lend`: TURN for one guest."""
     room, effects = start
-    door = _Door(room, card)
+    door = Door(room, lambda: circle.card(None))
     async with open_channels(street, key, door) as channels, trio.open_nursery() as nursery:
         door.channels = channels
-        conference = Conference(room, key, presence, channels, studio, hub, nursery)
+        conference = Conference(
+            room, key, presence, channels, studio, hub, nursery, circle=circle, lend=lend
+        )
         nursery.start_soon(conference.run)
         conference._perform(effects)
         try:
@@ -557,7 +579,5 @@ async def open_conference(
         finally:
             if room.over is None:
                 conference.act(lambda r, now: r.leave(now=now))
-            with trio.move_on_after(GOODBYE_SECONDS) as last:
-                last.shield = True
-                await trio.sleep(0.05)  # the calls' last words go into the channels
+            conference.hang_up()  # what is said goes out as the channels close
             nursery.cancel_scope.cancel()

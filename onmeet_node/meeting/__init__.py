@@ -1,0 +1,1 @@
+"""Rooms on this node: channels, calls, guests, what people are told (PROTOCOL, "Rooms")."""
