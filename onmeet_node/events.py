@@ -300,13 +300,15 @@ class MuteAsked(RoomEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomSaid(RoomEvent):
-    """A participant wrote a line, to all or (`private`) to us alone."""
+    """Somebody wrote a line, we too (`mine`); `private`: to `to` alone, to us perhaps."""
 
     name: ClassVar[str] = "room-chat"
     key: bytes
     who: str
     text: str
     private: bool
+    mine: bool = False
+    to: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,7 +125,7 @@ async def room_say(node: Node, request: Request, _tell: Tell) -> Any:
     """A line to all, or to one (`who`)."""
     conference = node.rooms.find(request.label or "")
     to = conference.who(request.who) if request.who else None
-    conference.act(lambda room, now: room.say(request.title[:4000], to, now=now))
+    conference.say(request.title[:4000], to)
     return {}
 
 

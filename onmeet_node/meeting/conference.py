@@ -53,8 +53,15 @@ from onmeet_node.room.roster import Key, room_string, seat_of
 from onmeet_node.room.shape import Shape, shape
 from onmeet_node.studio import Studio
 from onmeet_node.wire import room as w
-from onmeet_node.wire.messages import MAX_NAME_CHARS, CallMessage, CardUpdate, Kind
-from onmeet_node.wire.room import RosterBody, Seat
+from onmeet_node.wire.messages import (
+    MAX_NAME_CHARS,
+    CallId,
+    CallMessage,
+    CardUpdate,
+    Kind,
+    MediaState,
+)
+from onmeet_node.wire.room import MAX_REACTION_CHARS, RosterBody, Seat
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +106,7 @@ class Conference:
         *,
         circle: Circle,
         lend: Callable[[], Awaitable[tuple[TurnServer, ...]]],
+        on_change: Callable[[], None],
     ) -> None:
         self.room = room
         self.id = room.id
@@ -118,6 +126,7 @@ class Conference:
         self._key = key
         self._channels = channels
         self._hub = hub
+        self._on_change = on_change
         self._nursery = nursery
         self._wake = trio.Event()
         self._news = trio.Event()
@@ -151,6 +160,17 @@ class Conference:
     def say(self, text: str, to: bytes | None = None) -> None:
         """Writes a line of 1-4,000 characters to everybody, or to one key. Raises `NotInRoom`."""
         self.act(lambda room, now: room.say(text, to, now=now))
+        self._hub.publish(
+            tell.RoomSaid(
+                room=self.id,
+                key=self.me,
+                who=self.name_of(self.me),
+                text=text,
+                private=to is not None,
+                mine=True,
+                to=to,
+            )
+        )
 
     async def met(self) -> None:
         """Waits until everybody who is in is reached, or the room is over."""
@@ -236,7 +256,9 @@ class Conference:
         other = self.room.other(seat.key)
         call = self.call_with(seat.key)
         media = call.peer_media if call is not None else None
-        muted = Kind.AUDIO in self.muted if mine else bool(media and media.muted)
+        if mine:
+            media = self._own_media()
+        muted = bool(media and media.muted)
         known, card = self.faces.known(Key(seat.key)), self.faces.card(Key(seat.key))
         identity = self.faces.identity(Key(seat.key))
         return {
@@ -263,6 +285,11 @@ class Conference:
             "call": call.id.hex() if call is not None else None,
             "hidden": self.faces.refuses(Key(seat.key)),
         }
+
+    def _own_media(self) -> MediaState | None:
+        if self.calls:
+            return self.calls[0].local_media
+        return MediaState(call=CallId(bytes(16)), muted=Kind.AUDIO in self.muted)
 
     def call_with(self, key: bytes) -> Call | None:
         """The call that is on with a participant."""
@@ -416,6 +443,7 @@ class Conference:
             self._changed()
 
     def _changed(self) -> None:
+        self._on_change()
         self._news.set()
         self._news = trio.Event()
 
@@ -452,11 +480,16 @@ class Conference:
                 if not (private and self.faces.refuses(by)):
                     publish(
                         tell.RoomSaid(
-                            room=self.id, key=by, who=self.name_of(by), text=text, private=private
+                            room=self.id,
+                            key=by,
+                            who=self.name_of(by),
+                            text=text,
+                            private=private,
+                            to=self.me if private else None,
                         )
                     )
             case do.Reacted(by=by, emoji=emoji):
-                publish(tell.RoomReacted(room=self.id, key=by, who=self.name_of(by), emoji=emoji))
+                self._reacted(by, emoji)
             case do.HalfBlind(b=b):
                 self._warn(
                     f"blind {b.hex()}",
@@ -477,6 +510,18 @@ class Conference:
                 )
                 self.inside.set()
                 self.over.set()
+
+    def react(self, emoji: str) -> None:
+        """Shows everybody a reaction: one emoji."""
+        self.act(lambda room, now: room.react(emoji, now=now))
+        self._reacted(self.me, emoji)
+
+    def _reacted(self, by: Key, emoji: str) -> None:
+        shown = clean_text(emoji, MAX_REACTION_CHARS)
+        if shown:
+            self._hub.publish(
+                tell.RoomReacted(room=self.id, key=by, who=self.name_of(by), emoji=shown)
+            )
 
     async def _let_in(self, key: Key) -> None:
         """After what made the machine say that they knock: it is not re-entered in an effect."""
@@ -563,14 +608,26 @@ async def open_conference(
     hub: Hub[NodeEvent],
     circle: Circle,
     lend: Callable[[], Awaitable[tuple[TurnServer, ...]]],
+    on_change: Callable[[], None],
 ) -> AsyncIterator[Conference]:
-    """A room while the block lasts; leaving it leaves the room. `lend`: TURN for one guest."""
+    """A room while the block lasts; leaving it leaves the room. `lend`: TURN for one guest.
+    `on_change`: called whenever something of `describe` may be different.
+    """
     room, effects = start
     door = Door(room, lambda: circle.card(None))
     async with open_channels(street, key, door) as channels, trio.open_nursery() as nursery:
         door.channels = channels
         conference = Conference(
-            room, key, presence, channels, studio, hub, nursery, circle=circle, lend=lend
+            room,
+            key,
+            presence,
+            channels,
+            studio,
+            hub,
+            nursery,
+            circle=circle,
+            lend=lend,
+            on_change=on_change,
         )
         nursery.start_soon(conference.run)
         conference._perform(effects)

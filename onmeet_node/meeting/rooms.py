@@ -157,6 +157,15 @@ class Rooms:
         self._leads: dict[str, bytes] = {}
         """Id of a guest link: the room that it leads into."""
         self._nursery: trio.Nursery | None = None
+        self._news = trio.Event()
+
+    async def changed(self) -> None:
+        """Waits until something of the rooms, or an invitation, may be different."""
+        await self._news.wait()
+
+    def _changed(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
 
     async def run(self) -> None:
         """Until cancelled; then every room is left."""
@@ -274,6 +283,7 @@ class Rooms:
                 hub=self._hub,
                 circle=self._circle,
                 lend=self._lend,
+                on_change=self._changed,
             ) as conference:
                 self._rooms[room] = conference
                 task_status.started(conference)
@@ -283,6 +293,7 @@ class Rooms:
         finally:
             self._rooms.pop(room, None)
             self._stops.pop(room, None)
+            self._changed()
             self._end_links(room)
             for secret in [s for s, r in self._codes.items() if r == room]:
                 del self._codes[secret]
@@ -340,6 +351,7 @@ class Rooms:
         self._invitations.move_to_end(invite.room)
         while len(self._invitations) > MAX_INVITATIONS:
             self._invitations.popitem(last=False)
+        self._changed()
         self._hub.publish(
             RoomInvited(
                 room=invite.room,
@@ -540,6 +552,7 @@ class Rooms:
     def dismiss(self, room: bytes) -> None:
         """Puts an invitation away; who sent it is not told."""
         self._invitations.pop(room, None)
+        self._changed()
 
     def call(self, call_id: CallId) -> Call | None:
         """A call with a participant of any room."""

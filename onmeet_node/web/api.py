@@ -23,6 +23,7 @@ from onmeet_node.web import messages as say
 from onmeet_node.web import shapes
 from onmeet_node.web.page_endpoint import PageEndpoint
 from onmeet_node.web.pages import Page
+from onmeet_node.web.room_api import RoomApi
 from onmeet_node.wire.messages import MAX_NAME_CHARS, CallId, Kind
 
 LOOK_SECONDS = 10.0
@@ -39,6 +40,8 @@ class Api:
         self._node = node
         self._endpoint = endpoint
         self._begin = begin
+        self._rooms = RoomApi(node, endpoint)
+        self.rooms = self._rooms.snapshot
 
     async def answer(self, page: Page, message: say.FromPage) -> Answer | None:
         """Does what is asked. Raises `OnMeetError` with what to tell the person.
@@ -150,7 +153,7 @@ class Api:
                 findings = await node.examine()
                 return say.Findings(id=n, findings=tuple(map(_finding, findings))[:64])
             case _:
-                pass  # for the shell, or about media
+                return await self._rooms.answer(page, message)
         return None
 
     async def _new_link(self, wanted: say.NewLink) -> say.LinkMade:
@@ -175,7 +178,8 @@ class Api:
         )
 
     def _call(self, call_id: str) -> Call:
-        call = self._node.calls.get(CallId(bytes.fromhex(call_id)))
+        number = CallId(bytes.fromhex(call_id))
+        call = self._node.calls.get(number) or self._node.rooms.call(number)
         if call is None:
             raise NoSuchCall("That call is over.")
         return call

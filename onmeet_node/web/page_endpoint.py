@@ -225,6 +225,11 @@ class OnePage:
         self._endpoint = endpoint
         self._page = page
 
+    @property
+    def number(self) -> int | None:
+        """The page's; None if it is gone."""
+        return None if self._page.gone.is_set() else self._page.number
+
     async def open_session(self, config: SessionConfig) -> PageSession:
         """A peer connection in this page. Waits for another page if it is gone."""
         page = None if self._page.gone.is_set() else self._page

@@ -33,10 +33,12 @@ from onmeet_node.store import (
 )
 from onmeet_node.store.errors import NotAHome, StoreError
 from onmeet_node.web import messages as say
+from onmeet_node.web import room_messages as room
 from onmeet_node.web import snapshots
 from onmeet_node.web.api import Api, refusal
 from onmeet_node.web.page_endpoint import PageEndpoint
 from onmeet_node.web.pages import Page, Pages
+from onmeet_node.web.room_api import telling
 from onmeet_node.wire.messages import Kind
 
 log = logging.getLogger(__name__)
@@ -122,6 +124,7 @@ class Shell:
             node.use_app(lambda: endpoint if self.pages.focused() is not None else None)
             nursery.start_soon(self._follow, node)
             nursery.start_soon(self._look)
+            nursery.start_soon(self._follow_rooms, node)
             nursery.start_soon(self._ring, node)
             self._enter(say.Phase.RUNNING)
             self._refresh()
@@ -154,9 +157,17 @@ class Shell:
                     self.pages.broadcast(snapshots.over(ended, event))
         else:
             self._refresh()
-        told = snapshots.news(node, event)
+        last = self._last.get(room.Rooms)
+        told = snapshots.news(node, event) or telling(
+            event, last if isinstance(last, room.Rooms) else None
+        )
         if told is not None:
             self.pages.broadcast(told)
+
+    async def _follow_rooms(self, node: Node) -> None:
+        while True:
+            await node.rooms.changed()
+            self._refresh(room.Rooms)
 
     async def _look(self) -> None:
         while True:
@@ -171,11 +182,11 @@ class Shell:
                 self.pages.broadcast(message)
 
     def _snapshots(self, only: tuple[type, ...]) -> list[say.FromNode]:
-        node, endpoint = self._node, self._endpoint
+        node, endpoint, api = self._node, self._endpoint, self._api
         made: list[say.FromNode] = []
         if not only or say.Home in only:
             made.append(self._home())
-        if node is None or endpoint is None:
+        if node is None or endpoint is None or api is None:
             return made
         try:
             if not only or say.Me in only:
@@ -184,6 +195,8 @@ class Shell:
                 made.append(snapshots.people(node))
             if not only or say.Guests in only:
                 made.append(snapshots.guests(node))
+            if not only or room.Rooms in only:
+                made.append(api.rooms())
             if not only or say.Calls in only:
                 calls = snapshots.calls(node, endpoint)
                 self._shown |= {shown.call: shown for shown in calls.calls}
