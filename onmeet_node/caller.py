@@ -24,8 +24,8 @@ from onmeet_node.call.line import Busy, Line, LineSettings
 from onmeet_node.calls import Call, CallBook, MediaWish
 from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.legs import Leg, LegKey, Legs
+from onmeet_node.media.endpoint import MediaEndpoint, SessionConfig
 from onmeet_node.sentences import Facts, sentence
-from onmeet_node.studio import Studio
 from onmeet_node.wire.messages import CALL_ID_BYTES, CallId, CallMessage, Invite, Kind
 
 
@@ -77,6 +77,22 @@ class Ledger(Protocol):
         ...
 
 
+class CallStudio(Protocol):
+    """Where calls get their media from; `studio.Studio` is a node's."""
+
+    async def endpoint(self, call: Call) -> MediaEndpoint:
+        """Where the media of this call is now."""
+        ...
+
+    async def session(self, call: Call, kinds: frozenset[Kind]) -> SessionConfig:
+        """What a media session of this call shall do."""
+        ...
+
+    def region_of(self, url: str) -> str | None:
+        """Where a TURN server is, as its operator signs: ``ca`` or ``de``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Welcomed:
     """How a call is taken that was agreed to before it came."""
@@ -92,7 +108,7 @@ class Caller:
         self,
         line: Line,
         reach: Reach,
-        studio: Studio,
+        studio: CallStudio,
         ledger: Ledger,
         hub: Hub[NodeEvent],
         nursery: trio.Nursery,

@@ -14,7 +14,9 @@ from typing import Any
 
 import trio
 
+from onmeet_node.calls import MediaWish
 from onmeet_node.errors import OnMeetError
+from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.identity.safety import fingerprint_from_sdp, sas
 from onmeet_node.media.aiortc_endpoint import open_endpoint
 from onmeet_node.media.endpoint import (
@@ -27,6 +29,8 @@ from onmeet_node.media.endpoint import (
     PathLost,
     SessionConfig,
 )
+from onmeet_node.meeting.conference import Presence
+from onmeet_node.meeting.guest_side import open_guest_conference
 from onmeet_node.net.guest_line import DoorClosed, GuestLine, open_line
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.messages import CALL_ID_BYTES, CallId, Kind
@@ -76,6 +80,8 @@ async def visit(url: str, visitor: Visitor, tell: Tell) -> str:
     """
     async with open_line(url, plain=visitor.plain) as line:
         tell("door", host=line.welcome.card.name, title=line.welcome.title)
+        if line.welcome.room is not None and line.welcome.host is not None:
+            return await _in_room(line, line.welcome.room, line.welcome.host, visitor, tell)
         await line.say(m.Knock(name=visitor.name))
         admit = await _admitted(line, tell)
         tell("admitted")
@@ -87,6 +93,70 @@ async def visit(url: str, visitor: Visitor, tell: Tell) -> str:
                 with trio.move_on_after(1) as last:
                     last.shield = True
                     await call.say_goodbye()
+
+
+async def _in_room(line: GuestLine, room: bytes, host: bytes, visitor: Visitor, tell: Tell) -> str:
+    """The link leads into a room: what its other members do, with their channels carried."""
+    if visitor.record is not None:
+        visitor.record.mkdir(parents=True, exist_ok=True)
+    presence = Presence(
+        name=visitor.name,
+        kinds=frozenset(Kind),
+        wish=MediaWish(source=visitor.source, relay_only=visitor.relay_only),
+        record=visitor.record,
+    )
+
+    async def say(frame: bytes) -> None:
+        try:
+            await line.say(m.Carry(data=frame))
+        except DoorClosed as closed:
+            raise trio.BrokenResourceError from closed
+
+    hub: Hub[NodeEvent] = Hub()
+    denied: list[m.DenyReason] = []
+    with hub.watch() as events:
+        async with (
+            open_endpoint() as endpoint,
+            open_guest_conference(
+                room, host, presence, line=say, endpoint=endpoint, hub=hub
+            ) as conference,
+            trio.open_nursery() as nursery,
+        ):
+
+            async def carry() -> None:
+                try:
+                    while True:
+                        message = await line.hear()
+                        if isinstance(message, m.Carry):
+                            conference.frames.carried(message.data)
+                        elif isinstance(message, m.Deny):
+                            denied.append(message.reason)
+                            nursery.cancel_scope.cancel()
+                        elif isinstance(message, m.Bye):
+                            break
+                except DoorClosed:
+                    pass
+                conference.frames.line_lost()
+
+            async def follow() -> None:
+                async for event in events:
+                    told = event.as_json()
+                    del told["t"]
+                    tell(told.pop("event"), **told)
+
+            nursery.start_soon(carry)
+            nursery.start_soon(follow)
+            await conference.inside.wait()
+            if visitor.seconds is not None:
+                with trio.move_on_after(visitor.seconds):
+                    await conference.over.wait()
+            else:
+                await conference.over.wait()
+            over = conference.room.over
+            nursery.cancel_scope.cancel()
+    if denied:
+        raise NotLetIn(denied[0])
+    return over.value if over is not None else "left"
 
 
 async def _admitted(line: GuestLine, tell: Tell) -> m.Admit:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 import trio
 import trio.lowlevel
@@ -24,7 +24,7 @@ from onmeet_node.call.effects import State
 from onmeet_node.call.errors import LocalProtocolError
 from onmeet_node.call.events import Device, Identity
 from onmeet_node.call.line import Line
-from onmeet_node.caller import Caller
+from onmeet_node.caller import Caller, CallStudio
 from onmeet_node.calls import Call, MediaWish
 from onmeet_node.events import CallEnded, Hub, Incoming, NodeEvent, StateChanged
 from onmeet_node.identity.keys import IdentityKey
@@ -60,6 +60,7 @@ from onmeet_node.wire.messages import (
     CardUpdate,
     Kind,
     MediaState,
+    Message,
 )
 from onmeet_node.wire.room import MAX_REACTION_CHARS, RosterBody, Seat
 
@@ -67,6 +68,9 @@ log = logging.getLogger(__name__)
 
 OPEN_SECONDS = 12.0
 """To open a channel to one seat, as for a call (`reach.OPEN_SECONDS`)."""
+
+GOODBYE_SECONDS = 1.0
+"""For the last words to reach a guest, whose channel may end with the call."""
 
 SENTENCES = {
     RoomEnd.LEFT: "You left the room.",
@@ -91,21 +95,50 @@ class Presence:
     """Directory with a file for what each participant sends."""
 
 
+class Frames(Protocol):
+    """What carries the channels between guests and everybody: `guests.RoomGuests` at a node, and
+    `guest_side.GuestFrames` at a guest.
+    """
+
+    def is_guest(self, key: bytes) -> bool:
+        """Whether frames travel beside the media of the call with this seat."""
+        ...
+
+    def may_enter(self, key: bytes) -> bool:
+        """Whether their link lets them in without a word of anybody."""
+        ...
+
+    def piped(self, sender: Key, message: w.Pipe) -> None:
+        """A frame came over the channel with `sender`."""
+        ...
+
+    def watch(self, call: Call) -> None:
+        """Takes the frames beside the media of this call."""
+        ...
+
+    def way_lost(self, way: object) -> None:
+        """A channel that carried (its key), or a media session, is gone."""
+        ...
+
+    def roster_changed(self) -> None:
+        """Somebody came or went, or another is host."""
+        ...
+
+
 class Conference:
     """One room, from coming in to its end. Made by `open_conference`."""
 
     def __init__(
         self,
         room: Room,
-        key: IdentityKey,
         presence: Presence,
         channels: Channels,
-        studio: Studio,
+        studio: CallStudio,
         hub: Hub[NodeEvent],
         nursery: trio.Nursery,
         *,
         circle: Circle,
-        lend: Callable[[], Awaitable[tuple[TurnServer, ...]]],
+        guests: Frames,
         on_change: Callable[[], None],
     ) -> None:
         self.room = room
@@ -116,14 +149,13 @@ class Conference:
         self.since = int(time.time())
         self.presence = presence
         self.faces = Faces(room.id, room.me, circle)
-        self.guests = RoomGuests(room, channels, nursery, lend=lend)
+        self.guests = guests
         self.over = trio.Event()
         self.inside = trio.Event()
         """Set when we are in, or it is over."""
         self.muted: frozenset[Kind] = frozenset()
         self.warnings: dict[str, str] = {}
         """What is wrong between whom, in sentences, by what it is about."""
-        self._key = key
         self._channels = channels
         self._hub = hub
         self._on_change = on_change
@@ -317,13 +349,33 @@ class Conference:
             nursery.start_soon(self._tick)
             nursery.start_soon(self._keep_shapes)
             await self.over.wait()
-            self.hang_up()
             nursery.cancel_scope.cancel()
 
-    def hang_up(self) -> None:
-        """Ends the calls with everybody."""
+    async def say_goodbye(self) -> None:
+        """Leaves, if it is not over, and ends the calls; what is said goes out as the channels
+        close.
+        """
+        if self.room.over is None:
+            self.act(lambda room, now: room.leave(now=now))
+        with trio.CancelScope(shield=True):
+            await self._part(*(Key(call.peer) for call in self.calls))
+
+    async def _part(self, *keys: Key) -> None:
+        """Ends the calls with these; beside whose media frames travel, after the last of them."""
+        with trio.move_on_after(GOODBYE_SECONDS):
+            async with trio.open_nursery() as nursery:
+                for key in keys:
+                    for device in self._channels.devices(Identity(key)):
+                        channel = self._channels.get(Identity(key), device)
+                        if channel is not None and self.guests.is_guest(key):
+                            nursery.start_soon(channel.flush)
+        for key in keys:
+            self._hang_up(key)
+
+    def _hang_up(self, key: Key) -> None:
         for call in self.calls:
-            call.hang_up()
+            if call.peer == Identity(key):
+                call.hang_up()
 
     async def _keep_shapes(self) -> None:
         """Sends each as much picture as they show of us, among so many (`room.shape`)."""
@@ -377,13 +429,16 @@ class Conference:
                     self.faces.changed(key, card)
                     self._changed()
                 case MessageArrived(message=message):
-                    self._perform(self.room.received(key, message, now=trio.current_time()))
+                    self._hear(key, message)
                 case ChannelGone(device=device):
                     self._caller.device_lost(event.identity, device)
                     if not self._channels.devices(event.identity):
                         self.faces.gone(key)
                         self.guests.way_lost(key)
                         self._perform(self.room.lost(key, now=trio.current_time()))
+
+    def _hear(self, key: Key, message: Message) -> None:
+        self._perform(self.room.received(key, message, now=trio.current_time()))
 
     def _acquainted(self, peer: Identity, device: Device, words: w.Acquaint) -> None:
         """Who are contacts of each other see each other's cards as contacts do (P4)."""
@@ -460,9 +515,12 @@ class Conference:
             case do.Ring(key=key):
                 self._ring(key)
             case do.HangUp(key=key):
-                for call in self.calls:
-                    if call.peer == Identity(key):
-                        call.hang_up()
+                if self.room.over is not None:
+                    return  # everybody is parted from in `say_goodbye`
+                if self.guests.is_guest(key):
+                    self._nursery.start_soon(self._part, key)
+                else:
+                    self._hang_up(key)
             case do.Changed(roster=roster):
                 self._roster_changed(roster)
             case do.Seen(key=key):
@@ -557,14 +615,16 @@ class Conference:
         opened = False
         with trio.move_on_after(OPEN_SECONDS):
             try:
-                await self._channels.open(
-                    Identity(seat.key), Device(seat.device), _ways_to(seat.device, seat.addresses)
-                )
+                await self._open_channel(seat)
                 opened = True
-            except NetError as error:
+            except (NetError, trio.BrokenResourceError) as error:
                 log.debug("a seat could not be reached: %s", type(error).__name__)
         if not opened:
             self._perform(self.room.lost(seat.key, now=trio.current_time()))
+
+    async def _open_channel(self, seat: Seat) -> None:
+        ways = _ways_to(seat.device, seat.addresses)
+        await self._channels.open(Identity(seat.key), Device(seat.device), ways)
 
     def _ring(self, key: Key) -> None:
         try:
@@ -617,16 +677,16 @@ async def open_conference(
     door = Door(room, lambda: circle.card(None))
     async with open_channels(street, key, door) as channels, trio.open_nursery() as nursery:
         door.channels = channels
+        guests = RoomGuests(room, channels, nursery, lend=lend)
         conference = Conference(
             room,
-            key,
             presence,
             channels,
             studio,
             hub,
             nursery,
             circle=circle,
-            lend=lend,
+            guests=guests,
             on_change=on_change,
         )
         nursery.start_soon(conference.run)
@@ -634,7 +694,5 @@ async def open_conference(
         try:
             yield conference
         finally:
-            if room.over is None:
-                conference.act(lambda r, now: r.leave(now=now))
-            conference.hang_up()  # what is said goes out as the channels close
+            await conference.say_goodbye()
             nursery.cancel_scope.cancel()

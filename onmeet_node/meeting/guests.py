@@ -134,14 +134,15 @@ class RoomGuests:
         key = Key(message.key)
         if not self._room.seated(sender) or not self._room.seated(key):
             return
-        if self.is_guest(sender):
-            if key != self._room.me:
+        if message.onward:
+            if key != self._room.me and (self.is_guest(sender) or self.is_guest(key)):
                 self._send(key, w.Pipe(key=sender, pipe=message.pipe, data=message.data))
-        elif self.is_guest(key):
+        elif self.is_guest(key) and not self.is_guest(sender):
             number = message.pipe
 
             async def carry(frame: bytes) -> None:
-                if not self._send(sender, w.Pipe(key=key, pipe=number, data=frame)):
+                onward = w.Pipe(key=key, onward=True, pipe=number, data=frame)
+                if not self._send(sender, onward):
                     raise trio.BrokenResourceError
                 await trio.lowlevel.checkpoint()
 

@@ -25,7 +25,7 @@ from onmeet_node.identity.text import clean_text
 from onmeet_node.links import Link, Links, NoSuchLink
 from onmeet_node.meeting.conference import Conference, Presence, open_conference
 from onmeet_node.meeting.faces import Circle
-from onmeet_node.meeting.guests import Line, Threshold
+from onmeet_node.meeting.guests import Line, RoomGuests, Threshold
 from onmeet_node.meeting.standing import Standing
 from onmeet_node.net.channels import Network
 from onmeet_node.net.turn import TurnServer
@@ -94,14 +94,14 @@ class Folk(Protocol):
 class Entrance:
     """A room that a guest link leads into: a `guests.Entrance`."""
 
-    def __init__(self, conference: Conference) -> None:
+    def __init__(self, conference: Conference, guests: RoomGuests) -> None:
         self.room = conference.id
         self.host: bytes = conference.me
-        self._conference = conference
+        self._guests = guests
 
     def enter(self, line: Line, *, knock: bool) -> Threshold:
         """See `guests.Entrance`."""
-        return self._conference.guests.enter(line, knock=knock)
+        return self._guests.enter(line, knock=knock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -489,7 +489,8 @@ class Rooms:
         conference = self._rooms.get(self._leads.get(link.id, b""))
         if conference is None or not conference.room.is_host:
             return None
-        return Entrance(conference)
+        assert isinstance(conference.guests, RoomGuests), "this is a node"
+        return Entrance(conference, conference.guests)
 
     # ── looking ─────────────────────────────────────────────────────────────────────────────────
     def find(self, which: str = "") -> Conference:

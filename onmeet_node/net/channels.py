@@ -308,6 +308,35 @@ class Channels:
         if not self._network.connected(device):
             await self._network.connect(addresses)
         stream = await self._network.open_stream(device, SIGNAL_PROTOCOL)
+        try:
+            return await self._initiate(line, stream, device, self._me, first, sent)
+        except BaseException:
+            stream.abort()
+            raise
+
+    async def open_over(
+        self, stream: trio.abc.Stream, identity: Identity, device: Device, local: Device
+    ) -> Channel:
+        """A channel over a stream that somebody else made; `local` and `device` are the names of
+        the prologue. Raises `ChannelRefused`.
+        """
+        line = self._line(identity, device)
+        try:
+            channel = await self._initiate(line, stream, device, local, (), lambda: None)
+        finally:
+            self._forget(line)
+        self._establish(self._line(identity, device), channel)
+        return channel
+
+    async def _initiate(
+        self,
+        line: Line,
+        stream: trio.abc.Stream,
+        device: Device,
+        local: Device,
+        first: tuple[Message, ...],
+        sent: Callable[[], None],
+    ) -> Channel:
         channel: Channel | None = None
         try:
             with trio.move_on_after(self.lobby.seconds):
@@ -316,7 +345,7 @@ class Channels:
                     self._key,
                     line.identity,
                     lambda opening_hash: self._door.greet(line.identity, opening_hash),
-                    local=self._me,
+                    local=local,
                     device=device,
                     first=first,
                     lost=(*self._losses.get((line.identity, device), ()), *line.lost),
@@ -330,9 +359,6 @@ class Channels:
             trio.ClosedResourceError,
         ) as error:
             raise ChannelRefused(device) from error
-        finally:
-            if channel is None:
-                stream.abort()
         if channel is None:
             raise ChannelRefused(device)
         return channel

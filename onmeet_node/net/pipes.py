@@ -78,6 +78,15 @@ class Pipes:
         self._streams: dict[bytes, dict[int, FrameStream]] = {}
         self._ways: dict[FrameStream, object] = {}
 
+    def begin(self, guest: bytes, number: int, way: object, carry: Carry) -> FrameStream:
+        """A stream for an attempt of our own."""
+        streams = self._streams.setdefault(guest, {})
+        stream = streams[number] = FrameStream(carry)
+        self._ways[stream] = way
+        while len(streams) > MAX_PIPES:
+            self._drop(guest, min(streams))
+        return stream
+
     def take(self, guest: bytes, number: int, frame: bytes, way: object, carry: Carry) -> None:
         """A frame of this guest. `way`: by which it came; `carry` goes back there."""
         streams = self._streams.setdefault(guest, {})
@@ -85,10 +94,7 @@ class Pipes:
         if stream is None:
             if streams and number < max(streams):
                 return  # late: of an attempt that was given up
-            stream = streams[number] = FrameStream(carry)
-            self._ways[stream] = way
-            while len(streams) > MAX_PIPES:
-                self._drop(guest, min(streams))
+            stream = self.begin(guest, number, way, carry)
             self._serve(stream)
         elif self._ways[stream] != way:
             return

@@ -46,6 +46,8 @@ class Other:
     here: w.Here = field(default_factory=w.Here)
     told: w.Here | None = None
     """What we told them last."""
+    door_told: tuple[w.Waiting, ...] = ()
+    """Who waits at the door, as we told them last."""
     blind_since: float | None = None
     blind_told: bool = False
     asked: list[float] = field(default_factory=list)
@@ -70,8 +72,12 @@ class Knocker:
 class Room:
     """Made by `create` or `join`. All methods take `now`: seconds that never go back."""
 
-    def __init__(self, key: IdentityKey, room: bytes, *, now: float) -> None:
+    def __init__(
+        self, key: IdentityKey, room: bytes, *, now: float, as_guest: bool = False
+    ) -> None:
         self.me = Key(key.public)
+        self._as_guest = as_guest
+        """We have no address: others carry our channels, which we open ourselves."""
         self.id = room
         self.over: RoomEnd | None = None
         self.roster: RosterBody | None = None
@@ -83,6 +89,8 @@ class Room:
         self._others: dict[Key, Other] = {}
         self._former: dict[Key, tuple[Seat, float]] = {}
         self._knocks: dict[Key, Knocker] = {}
+        self._at_door: dict[Key, str] = {}
+        """Who knocks, as the host tells its co-hosts."""
         self._tokens: dict[bytes, Key | None] = {}
         """What lets somebody in who was invited, and whom it has let in."""
         self._claims: dict[Key, Roster] = {}
@@ -122,10 +130,16 @@ class Room:
 
     @classmethod
     def join(
-        cls, key: IdentityKey, host: Seat, knock: w.RoomKnock, *, now: float
+        cls,
+        key: IdentityKey,
+        host: Seat,
+        knock: w.RoomKnock,
+        *,
+        now: float,
+        as_guest: bool = False,
     ) -> tuple[Room, list[Effect]]:
-        """Asks to be let into `knock.room` by the host at this seat."""
-        self = cls(key, knock.room, now=now)
+        """Asks to be let into `knock.room` by the host at this seat. `as_guest`: by a link."""
+        self = cls(key, knock.room, now=now, as_guest=as_guest)
         self._door, self._knock = host, knock
         self._knock_until = now + timing.KNOCK
         self._other(Key(host.key)).try_at = now
@@ -145,8 +159,10 @@ class Room:
 
     @property
     def knocks(self) -> dict[Key, str]:
-        """Who is at the door, and what they call themselves."""
-        return {key: knocker.seat.name for key, knocker in self._knocks.items()}
+        """Who is at the door, and what they call themselves; nobody unless we may decide."""
+        if self.is_host:
+            return {key: knocker.seat.name for key, knocker in self._knocks.items()}
+        return dict(self._at_door) if self.role is Role.CO_HOST else {}
 
     def other(self, key: bytes) -> Other | None:
         """What is known of somebody besides their seat."""
@@ -317,7 +333,7 @@ class Room:
         other = self._other(Key(key))
         other.device = device
         other.up, other.lost_at, other.try_at, other.pause = True, None, None, timing.RETRY
-        other.told = None
+        other.told, other.door_told = None, ()
         other.shown = PictureSize.SMALL
         if other.looks is not PictureSize.SMALL and self.seated(key):
             self._out.append(do.Send(Key(key), w.Look(size=other.looks)))
@@ -381,6 +397,9 @@ class Room:
                 pass  # who is not in has nothing to say about the room
             case w.Here():
                 self._heard(key, message)
+            case w.AtDoor(waiting=waiting):
+                if self.roster is not None and key == self.roster.host:
+                    self._door_told({Key(one.key): one.name for one in waiting})
             case w.RoomRequest(act=act, seat=seat):
                 self._requested(key, act, seat)
             case w.RoomSay(text=text, private=private):
@@ -472,6 +491,7 @@ class Room:
         if before is None:
             self._knock = self._knock_until = None
         if before is None or before.host != body.host or before.term != body.term:
+            self._at_door = {}
             self._host_lost_at = None
             if body.host != self.me and (not self._up(body.host) or self._resigned(Key(body.host))):
                 self._host_lost_at = self._now
@@ -720,10 +740,12 @@ class Room:
     def _claim_at(self) -> float | None:
         """When we carry on in the host's place, or follow who does, if nothing changes."""
         roster, lost = self.roster, self._host_lost_at
-        if roster is None or lost is None or self.is_host or self.role in {None, Role.GUEST}:
+        if roster is None or lost is None or self.is_host:
             return None
         if self._claims:
             return lost + timing.CLAIM
+        if self.role in {None, Role.GUEST}:
+            return None
         before = 0
         for key in rosters.succession(roster):
             if key == self.me:
@@ -747,6 +769,8 @@ class Room:
         self._claims.clear()
         if best is not None:
             self._follow(*best)
+            return
+        if self.role is Role.GUEST:
             return
         heir = rosters.handed_to(self.roster, self.me, self._top + 1, leaving=False, claim=True)
         self._publish(heir)
@@ -818,12 +842,36 @@ class Room:
                 roster = rosters.without(roster, before)
             self._publish(rosters.with_seat(roster, seat))
             return
-        if len(self._knocks) >= timing.MAX_KNOCKS:
+        if len(self._knocks) >= w.MAX_KNOCKS:
             self._turn_away(key, m.DenyReason.FULL)
             return
         self._knocks[key] = Knocker(seat, self._now + timing.KNOCK)
         self._out.append(do.Send(key, m.Wait(state=m.WaitState.SHOWN)))
         self._out.append(do.Knocked(key, knock.name))
+
+    def _door_told(self, waiting: dict[Key, str]) -> None:
+        before, self._at_door = self._at_door, waiting
+        if self.role is not Role.CO_HOST:
+            return
+        for key, name in waiting.items():
+            if key not in before:
+                self._out.append(do.Knocked(key, name))
+        for key in before.keys() - waiting.keys():
+            self._out.append(do.KnockOver(key))
+
+    def _tell_door(self) -> None:
+        """Co-hosts decide, too: they are told who waits."""
+        if not self.is_host or self.roster is None:
+            return
+        names = self.knocks.items()
+        waiting = tuple(w.Waiting(key=key, name=name) for key, name in names)
+        for seat in self.roster.seats:
+            other = self._others.get(Key(seat.key))
+            if seat.role is not Role.CO_HOST or other is None or not other.up:
+                continue
+            if other.door_told != waiting:
+                other.door_told = waiting
+                self._out.append(do.Send(Key(seat.key), w.AtDoor(waiting=waiting)))
 
     def _admit(self, key: Key, knocker: Knocker) -> None:
         assert self.roster is not None
@@ -1017,14 +1065,18 @@ class Room:
         if seat is None:
             former = self._former.get(key)
             seat = former[0] if former is not None else self._leads.get(key)
-            return seat if seat is not None and seat.device else None
-        return seat if seat.device else None
+        if seat is None or (not seat.device and not self._as_guest):
+            return None
+        if not seat.device and not self._is_caller(key):
+            return None  # of two guests who came later opens
+        return seat
 
     def _opens_at(self, key: Key) -> float:
         """When to open a channel first: who came later does, the other only if that did not work
         (as when both go by different rosters after a split).
         """
-        return self._now + (0.0 if self._is_caller(key) else timing.STANDBY)
+        ours = self._as_guest or self._is_caller(key)
+        return self._now + (0.0 if ours else timing.STANDBY)
 
     def _is_caller(self, key: Key) -> bool:
         """Whether the call with this seat is ours to begin: who came later offers."""
@@ -1073,6 +1125,7 @@ class Room:
         if self.over is None:
             self._watch_halves()
             self._tell_here()
+            self._tell_door()
         elif not self._told_end:
             self._told_end = True
             self._out.append(do.Ended(self.over))

@@ -19,8 +19,6 @@ KNOCK = 120.0
 """Until a knock that nobody answers is given up."""
 BLIND = 10.0
 """Until media that flows one way only is told to both."""
-MAX_KNOCKS = 32
-"""At the door at once."""
 MAX_FORMER = 32
 REQUESTS = 20
 """Of one seat in `REQUEST_WINDOW`; past it what they ask is not heard."""

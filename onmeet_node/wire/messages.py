@@ -482,6 +482,7 @@ Message = (
     | rooms.AskRoom
     | rooms.NoRoom
     | rooms.RoomKnock
+    | rooms.AtDoor
     | rooms.RoomRequest
     | rooms.Here
     | rooms.RoomSay

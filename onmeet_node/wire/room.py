@@ -29,6 +29,8 @@ MAX_REMOVED = 64
 MAX_ROSTER_BYTES = 48_000
 MAX_COUNT = 2**31 - 1
 MAX_REACTION_CHARS = 16
+MAX_KNOCKS = 32
+"""At the door at once."""
 TAG_BYTES = 16
 MAX_TAGS = 256
 MAX_CARRIED_BYTES = 60_000
@@ -181,6 +183,21 @@ class RoomKnock:
 
 
 @attrs.frozen(kw_only=True)
+class Waiting:
+    """Somebody at the door."""
+
+    key: bytes = _key()
+    name: str = field(Text(0, MAX_NAME_CHARS), default="", hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class AtDoor:
+    """From the host to each co-host: who waits to be let in, said again when it changes."""
+
+    waiting: tuple[Waiting, ...] = field(Several(Nested(Waiting), 0, MAX_KNOCKS), default=())
+
+
+@attrs.frozen(kw_only=True)
 class RoomRequest:
     """Asks the host for something that a co-host may ask for; `mute` goes to its `seat`."""
 
@@ -244,12 +261,13 @@ class Acquaint:
 class Pipe:
     """One frame of the channel between a guest and somebody else in the room, through its host.
 
-    From a guest: `key` is whom it is for; to the other side: whom it is from. `pipe` numbers the
-    guest's attempts; a frame with a greater one begins a new channel. The host understands none of
-    it, and passes on between seats alone.
+    `onward`: to be passed on to `key`; else it is from `key`, for the receiver. `pipe` numbers the
+    guest's attempts; a frame with a greater one begins a new channel. Who passes it on understands
+    none of it, and does so between seats alone.
     """
 
     key: bytes = _key()
+    onward: bool = field(Flag(), default=False)
     pipe: int = field(Integer(0, MAX_COUNT))
     data: bytes = field(Data(1, MAX_CARRIED_BYTES), hidden=True)
 
@@ -272,6 +290,7 @@ RoomMessage = (
     | AskRoom
     | NoRoom
     | RoomKnock
+    | AtDoor
     | RoomRequest
     | Here
     | RoomSay

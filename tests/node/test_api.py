@@ -22,9 +22,9 @@ from bootstrap.app import Bootstrap
 from onmeet_node import events
 from onmeet_node.call.effects import EndReason, State
 from onmeet_node.calls import MediaWish
-from onmeet_node.meeting.conference import Presence
 from onmeet_node.config import Config
 from onmeet_node.control import _HANDLERS
+from onmeet_node.meeting.conference import Presence
 from onmeet_node.requests import Request
 from onmeet_node.wire.messages import Kind
 from tests.node.conftest import (

@@ -11,8 +11,8 @@ import trio
 
 from onmeet_node.app import Node
 from onmeet_node.calls import MediaWish
-from onmeet_node.meeting.conference import Conference, Presence
 from onmeet_node.events import RoomInvited, RoomOver
+from onmeet_node.meeting.conference import Conference, Presence
 from onmeet_node.meeting.rooms import BadRoomCode, NoSuchRoom
 from onmeet_node.wire.messages import Kind
 from tests.node.conftest import befriend

@@ -293,3 +293,17 @@ def test_the_last_one_leaves_and_nothing_is_left() -> None:
     world.run(1)
     assert {room.over for room in world.machines.values()} == {RoomEnd.LEFT}
     assert all(room.next_timeout is None for room in world.machines.values())
+
+
+def test_a_co_host_sees_who_knocks_and_lets_them_in() -> None:
+    world = meeting("a", "b", "c")
+    world.do("a", lambda room: room.promote(key_of("b").public, co_host=True, now=world.now))
+    world.run(2)
+    world.join("x", "a", invited=False)
+    world.run(2)
+    assert list(world.machines["b"].knocks.values()) == ["x"]
+    assert not world.machines["c"].knocks
+    world.do("b", lambda room: room.admit(key_of("x").public, now=world.now))
+    world.run(5)
+    assert names(world, "x") == ["a", "b", "c", "x"]
+    assert not world.machines["b"].knocks

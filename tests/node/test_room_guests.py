@@ -1,0 +1,185 @@
+"""Guests in rooms of real nodes, through a real gateway; the guests are `onmeet join`'s."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+import pytest
+import trio
+
+from bootstrap.config import BootstrapConfig, ephemeral_config
+from onmeet_node.app import Node
+from onmeet_node.meeting.conference import Conference
+from onmeet_node.net.guest_line import open_line
+from onmeet_node.visit import NotLetIn, Visitor, visit
+from onmeet_node.wire import messages as m
+from onmeet_node.wire.room import Role
+from tests.node.test_rooms import SECONDS, meeting, presence, until, whole
+
+pytestmark = [pytest.mark.real, pytest.mark.slow]
+
+
+@pytest.fixture
+def bootstrap_config() -> BootstrapConfig:
+    """A bootstrap with a door for guests, who all come from one address here."""
+    config = ephemeral_config(guests=True)
+    guests = attrs.evolve(config.guests, tries_per_minute=1e6, tries_burst=100_000)
+    return attrs.evolve(config, guests=guests)
+
+
+class Visit:
+    """A guest on the way in, or in: what they are told, and how it ended."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.over = trio.Event()
+        self.ended: str | NotLetIn | None = None
+
+    def tell(self, event: str, **fields: Any) -> None:
+        self.told.append((event, fields))
+
+    def string(self) -> str | None:
+        """The room's authentication string as they see it."""
+        strings = [fields["string"] for event, fields in self.told if event == "room"]
+        return strings[-1] if strings else None
+
+
+@asynccontextmanager
+async def visiting(url: str, name: str) -> AsyncIterator[Visit]:
+    """A guest with a link, until the block ends."""
+    guest = Visit()
+
+    async def come() -> None:
+        try:
+            guest.ended = await visit(url, Visitor(name=name, source="test"), guest.tell)
+        except* NotLetIn as denied:
+            error: BaseException = denied
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            assert isinstance(error, NotLetIn)
+            guest.ended = error
+        guest.over.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(come)
+        yield guest
+        nursery.cancel_scope.cancel()
+
+
+async def link_into(node: Node, room: Conference, *, knock: bool = True) -> str:
+    with trio.fail_after(15):
+        while not node.guests.links.possible():
+            await node._network.gateways_changed()
+    return await node.rooms.link(room, knock=knock)
+
+
+async def let_in(room: Conference, name: str) -> bytes:
+    """Waits for the knock of this guest, and opens."""
+    await until(room, lambda shown: any(k["name"] == name for k in shown["knocking"]))
+    key = room.who(name, list(room.room.knocks))
+    room.act(lambda r, now: r.admit(key, now=now))
+    return key
+
+
+Start = Callable[..., Awaitable[Node]]
+
+
+async def test_two_guests_talk_with_everybody_and_outlast_the_host(start: Any) -> None:
+    people = await meeting(start, "ada", "ben")
+    (ada, hers), (ben, bens) = people.values()
+    url = await link_into(ada, hers)
+    assert url == await ada.rooms.link(hers), "one link a room"
+    async with visiting(url, "Gina") as gina, visiting(url, "Hugo") as hugo:
+        for name in ("Gina", "Hugo"):
+            await let_in(hers, name)
+        everybody = {"ada", "ben", "Gina", "Hugo"}
+        for room in (hers, bens):
+            await until(room, whole(everybody))
+        strings = {room.describe()["string"] for room in (hers, bens)}
+        with trio.fail_after(SECONDS):
+            while {gina.string(), hugo.string()} != strings:  # noqa: ASYNC110 - as it is shown
+                await trio.sleep(0.1)
+        roles = {p["name"]: p["role"] for p in bens.describe()["people"]}
+        assert roles == {"ada": "host", "ben": "member", "Gina": "guest", "Hugo": "guest"}
+
+        kept = {call.id for call in bens.calls if call.peer != hers.me}
+        ada.rooms.leave(hers)
+        await until(bens, whole(everybody - {"ada"}))
+        assert bens.room.is_host
+        await until(bens, lambda _: {call.id for call in bens.calls} == kept)
+        assert not ada.rooms.list()["rooms"]
+
+        async with visiting(await link_into(ben, bens, knock=False), "Ines") as ines:
+            await until(bens, whole(everybody - {"ada"} | {"Ines"}))
+            with trio.fail_after(SECONDS):
+                strings = {bens.describe()["string"]}
+                while {gina.string(), hugo.string(), ines.string()} != strings:  # noqa: ASYNC110
+                    await trio.sleep(0.1)
+            assert not gina.over.is_set()
+            bens.act(lambda room, now: room.end(now=now))
+            with trio.fail_after(SECONDS):
+                for guest in (gina, hugo, ines):
+                    await guest.over.wait()
+                    assert guest.ended == "ended"
+
+
+async def test_a_guest_who_is_denied_or_sent_out_learns_it(start: Any) -> None:
+    ada = await start("ada")
+    hers = await ada.rooms.create("Tuesday", presence("ada"))
+    url = await link_into(ada, hers)
+    async with visiting(url, "Mallory") as mallory:
+        await until(hers, lambda shown: bool(shown["knocking"]))
+        key = hers.who("Mallory", list(hers.room.knocks))
+        hers.act(lambda room, now: room.deny(key, now=now))
+        with trio.fail_after(10):
+            await mallory.over.wait()
+        assert mallory.ended == "denied"
+    async with visiting(url, "Gina") as gina:
+        key = await let_in(hers, "Gina")
+        await until(hers, whole({"ada", "Gina"}))
+        hers.act(lambda room, now: room.remove(key, now=now))
+        with trio.fail_after(10):
+            await gina.over.wait()
+        assert gina.ended == "removed"
+        await until(hers, whole({"ada"}))
+    ada.rooms.leave(hers)
+    with trio.fail_after(10):
+        while ada.guests.links.list():  # noqa: ASYNC110
+            await trio.sleep(0.05)
+
+
+async def test_who_waits_at_a_meetings_link_comes_in_when_it_begins(start: Any) -> None:
+    ada = await start("ada")
+    with trio.fail_after(15):
+        while not ada.guests.links.possible():
+            await ada._network.gateways_changed()
+    code, url = await ada.rooms.plan("Tuesday team", guests=True)
+    assert url is not None
+    assert (code, url) == await ada.rooms.plan("Tuesday team", guests=True)
+    async with open_line(url) as line:
+        assert line.welcome.room is None
+        await line.say(m.Knock(name="Gina"))
+        with trio.fail_after(10):
+            await line.hear_one(m.Wait)
+        hers = await ada.rooms.create("Tuesday team", presence("ada"), standing=True)
+        with trio.fail_after(10):
+            again = await line.hear_one(m.Welcome)
+    assert again.room == hers.id
+    assert again.host == hers.me
+    async with visiting(url, "Gina"):
+        await let_in(hers, "Gina")
+        await until(hers, whole({"ada", "Gina"}))
+        seat = next(s for s in hers.room.roster.seats if s.name == "Gina")  # type: ignore[union-attr]
+        assert seat.role is Role.GUEST
+        assert not seat.device
+    ada.rooms.leave(hers)
+    with trio.fail_after(10):
+        while ada.rooms.on:
+            await ada.rooms.changed()
+    assert [link["url"] for link in ada.guests.links.list()] == [url], "for the next time too"
+    ada.rooms.forget("Tuesday team")
+    assert not ada.guests.links.list()
+    assert not ada.rooms.standing
