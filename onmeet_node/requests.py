@@ -45,5 +45,9 @@ class Request:
     title: str = ""
     once: bool = True
     knock: bool = True
+    start: int = 0
+    minutes: int = 60
+    repeats: Literal["once", "daily", "weekly"] = "once"
+    guests: bool = True
     close_link: bool = False
     passphrase: str | None = attrs.field(default=None, repr=False)

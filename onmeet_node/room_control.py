@@ -15,7 +15,10 @@ from onmeet_node.meeting.conference import SENTENCES, Conference, Presence
 from onmeet_node.requests import Request
 from onmeet_node.room.effects import RoomEnd
 from onmeet_node.wire.messages import Kind
+from onmeet_node.wire.room import MAX_REACTION_CHARS
 
+PUBLISH_SECONDS = 3.0
+"""For the contact code inside a new room code to be findable before it is given away."""
 Tell = Callable[[dict[str, Any]], Awaitable[None]]
 
 
@@ -46,7 +49,7 @@ async def room_create(node: Node, request: Request, _tell: Tell) -> Any:
     )
     code = node.rooms.code(request.label) if request.label else None
     if code is not None:
-        with trio.move_on_after(3):
+        with trio.move_on_after(PUBLISH_SECONDS):
             await node.published()
     return {**conference.describe(), "code": code}
 
@@ -119,6 +122,58 @@ async def room_person(node: Node, request: Request, _tell: Tell) -> Any:
         case _:
             raise OnMeetError("That is nothing to do about a participant.")
     return _shown(conference, key)
+
+
+async def room_link(node: Node, request: Request, _tell: Tell) -> Any:
+    """The guest link into a room of which we are the host."""
+    conference = node.rooms.find(request.label or "")
+    return {"url": await node.rooms.link(conference, knock=request.knock)}
+
+
+async def room_plan(node: Node, request: Request, _tell: Tell) -> Any:
+    """A standing meeting for calendars."""
+    from onmeet_node.meeting.calendar import Meeting, calendar, file_name  # noqa: PLC0415 - heavy
+
+    title = request.label or ""
+    code, link = await node.rooms.plan(title, guests=request.guests)
+    with trio.move_on_after(PUBLISH_SECONDS):
+        await node.published()
+    meeting = Meeting(
+        title=title,
+        start=request.start,
+        minutes=request.minutes,
+        repeats=request.repeats,
+        code=code,
+        link=link,
+    )
+    return {
+        "code": code,
+        "link": link,
+        "name": file_name(title),
+        "calendar": calendar(meeting),
+    }
+
+
+async def room_forget(node: Node, request: Request, _tell: Tell) -> Any:
+    """Forgets a standing meeting."""
+    node.rooms.forget(request.label or "")
+    await trio.lowlevel.checkpoint()
+    return {}
+
+
+async def room_hand(node: Node, request: Request, _tell: Tell) -> Any:
+    """Raises or lowers our hand."""
+    conference = node.rooms.find(request.label or "")
+    conference.act(lambda room, now: room.raise_hand(up=request.muted, now=now))
+    await trio.lowlevel.checkpoint()
+    return conference.describe()
+
+
+async def room_react(node: Node, request: Request, _tell: Tell) -> Any:
+    """Shows everybody a reaction."""
+    node.rooms.find(request.label or "").react(request.title[:MAX_REACTION_CHARS])
+    await trio.lowlevel.checkpoint()
+    return {}
 
 
 async def room_say(node: Node, request: Request, _tell: Tell) -> Any:

@@ -51,10 +51,15 @@ def _describe(room: dict[str, Any]) -> None:
         click.echo(f"numbers to compare: {room['string']}{locked}")
     rows = (
         (
-            person["name"] + (" (you)" if person["me"] else ""),
+            person["name"]
+            + (" (you)" if person["me"] else "")
+            + (" (verified contact)" if person["verified"] else "")
+            + (" (contact)" if person["identity"] and not person["verified"] else ""),
             person["role"],
             "you" if person["me"] else "here" if person["here"] else "not reached just now",
-            "both ways"
+            ""
+            if person["me"]
+            else "both ways"
             if person["media"] and person["seen"]
             else "you see them, they do not see you"
             if person["media"]
@@ -165,6 +170,106 @@ def room_invite(home: Path, who: str, room: str, *, as_json: bool) -> None:
     show(result, as_json=as_json, text=text)
 
 
+@room_command.command("link")
+@click.option("--let-in", is_flag=True, help="Guests come in without anybody admitting them.")
+@_in_room
+@home_option
+@json_option
+def room_link(home: Path, room: str, *, let_in: bool, as_json: bool) -> None:
+    """The link by which guests come into your room from a browser.
+
+    It ends with the room; of a standing meeting it stays. Needs a bootstrap that lets guests in.
+    """
+    result = ask(home, "room.link", label=room, knock=not let_in)
+    show(result, as_json=as_json, text=lambda made: click.echo(made["url"]))
+
+
+@room_command.command("plan")
+@click.argument("title")
+@click.option(
+    "--start",
+    required=True,
+    type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]),
+    help='When, in your own time: "2026-12-01 14:30".',
+)
+@click.option("--minutes", type=click.IntRange(1, 7 * 24 * 60), default=60, show_default=True)
+@click.option("--repeats", type=click.Choice(["once", "daily", "weekly"]), default="once")
+@click.option("--no-guests", is_flag=True, help="Without the link for guests.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    help="File for the calendar entry; - for standard output. Else named by the title.",
+)
+@home_option
+@json_option
+def room_plan(
+    home: Path,
+    title: str,
+    start: Any,
+    minutes: int,
+    repeats: str,
+    output: Path | None,
+    *,
+    no_guests: bool,
+    as_json: bool,
+) -> None:
+    """Writes a standing meeting as a file for calendars (.ics), with what leads into it."""
+    result = ask(
+        home,
+        "room.plan",
+        label=title,
+        start=int(start.timestamp()),
+        minutes=minutes,
+        repeats=repeats,
+        guests=not no_guests,
+    )
+    path = output or Path(result["name"])
+    if not as_json and str(path) != "-":
+        path.write_text(result["calendar"], newline="")
+
+    def text(_: dict[str, Any]) -> None:
+        if str(path) == "-":
+            click.echo(result["calendar"], nl=False)
+        else:
+            click.echo(
+                f"{path} is written. Begin the meeting in time: onmeet room create --standing"
+            )
+
+    show(result, as_json=as_json, text=text)
+
+
+@room_command.command("forget")
+@click.argument("title")
+@home_option
+@json_option
+def room_forget(home: Path, title: str, *, as_json: bool) -> None:
+    """Forgets a standing meeting: its room code and its guest link lead nowhere any more."""
+    result = ask(home, "room.forget", label=title)
+    show(result, as_json=as_json, text=lambda _: click.echo(f"{title} is forgotten."))
+
+
+@room_command.command("hand")
+@click.option("--down", is_flag=True, help="Take it down.")
+@_in_room
+@home_option
+@json_option
+def room_hand(home: Path, room: str, *, down: bool, as_json: bool) -> None:
+    """Raises your hand: everybody sees that you would like to speak."""
+    result = ask(home, "room.hand", label=room, muted=not down)
+    show(result, as_json=as_json, text=_describe)
+
+
+@room_command.command("react")
+@click.argument("emoji")
+@_in_room
+@home_option
+@json_option
+def room_react(home: Path, emoji: str, room: str, *, as_json: bool) -> None:
+    """Shows everybody one emoji for a moment."""
+    result = ask(home, "room.react", title=emoji, label=room)
+    show(result, as_json=as_json, text=lambda _: None)
+
+
 @room_command.command("lock")
 @click.option("--off", is_flag=True, help="Unlock it.")
 @_in_room
@@ -240,3 +345,4 @@ _about("ask-mute", "Asks somebody to mute themselves.", "{} is asked to mute.")
 _about("promote", "Makes a member a co-host.", "{} is co-host.")
 _about("demote", "Makes a co-host a member.", "{} is a member.")
 _about("hide", "Refuses contact with somebody, who learns nothing of it.", "Hidden from {}.")
+_about("show", "Takes that back.", "No longer hidden from {}.")

@@ -136,7 +136,14 @@ ANSWERS = {
     "room.invite": "`who`, and `delivered`: whether a device of theirs heard it",
     "room.lock": "the room; `muted` false unlocks it",
     "room.end": "the room as it was; `close_link` ends it for all, else only we leave",
-    "room.person": "`key`, `name`; `note`: admit, deny, remove, ask-mute, promote, demote, hide",
+    "room.person": "`key`, `name`; `note`: admit, deny, remove, ask-mute, promote, demote, hide, "
+    "show",
+    "room.link": "`url`: the guest link into the room; `knock` false lets guests in by itself",
+    "room.plan": "`code`, `link`, `name`, `calendar`: the text of a file for calendars; `start` in "
+    "Unix seconds",
+    "room.forget": "`{}`: room code and guest link of a standing meeting lead nowhere any more",
+    "room.hand": "the room; `muted` false takes the hand down",
+    "room.react": "`{}`; `title` is one emoji",
     "room.say": "`{}`; `who` for one alone, `title` is the line",
     "room.mute": "the room",
     "history": "past calls, newest first",

@@ -153,3 +153,45 @@ async def test_recordings_of_a_room(start: Any, tmp_path: Path) -> None:
             files = [f for f in kept.iterdir() if f.stat().st_size > 10_000]
             await trio.sleep(0.1)
     assert files[0].name.startswith("ben-")
+
+
+async def test_contacts_see_each_others_cards_and_strangers_do_not(start: Any) -> None:
+    """P4 in a room: each card as far as its owner shares it with that kind of participant."""
+    nodes = {name: await start(name) for name in ("ada", "ben", "cleo")}
+    ada, ben, cleo = nodes.values()
+    for other in (ben, cleo):
+        await befriend(ada, other)
+    for node, phone in ((ada, "+1 555 0100"), (ben, "+49 30 5550")):
+        node.people.change_profile(
+            {"phone": phone, "email": "me@example.org"},
+            {"phone": "contacts", "email": "nobody", "name": "everyone"},
+        )
+    hers = await ada.rooms.create("Cards", presence("ada"))
+    rooms = {"ada": hers}
+    for name, node in (("ben", ben), ("cleo", cleo)):
+        assert await ada.rooms.invite(hers, node.identity)
+        await invited(node)
+        rooms[name] = await node.rooms.join("", presence(name))
+
+    def seen(of: str, by: str) -> dict[str, Any]:
+        people = rooms[by].describe()["people"]
+        return next((p for p in people if p["key"] == rooms[of].me.hex()), {})
+
+    await until(rooms["ben"], lambda _: seen("ada", "ben").get("card", {}).get("phone") is not None)
+    await until(hers, lambda _: seen("ben", "ada").get("card", {}).get("phone") is not None)
+    await until(rooms["cleo"], whole(set(nodes)))
+    assert seen("ada", "ben")["identity"] == ada.identity.hex()
+    assert "email" not in seen("ada", "ben")["card"]
+    assert seen("ben", "cleo")["identity"] is None, "they are no contacts"
+    assert seen("ben", "cleo")["card"] == {"name": "ben"}
+
+    with cleo.watch() as heard:
+        rooms["cleo"].refuse(rooms["ben"].me)
+        rooms["ben"].say("only for you", rooms["cleo"].me)
+        rooms["ben"].say("for all")
+        with trio.fail_after(SECONDS):
+            async for event in heard:
+                if event.name == "room-chat":
+                    break
+        assert event.as_json()["text"] == "for all", "the private line was dropped"
+    assert not seen("cleo", "ben")["hidden"], "who is refused is not told"
