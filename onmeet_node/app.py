@@ -321,20 +321,7 @@ class Node:
         """`status`, with the counters of each call's media."""
         status = self.status()
         for shown, call in zip(status["calls"], tuple(self.calls), strict=True):
-            stats = await call.stats() if call.has_media else None
-            shown["streams"] = [
-                {
-                    "kind": stream.kind.value,
-                    "frames_sent": stream.frames_sent,
-                    "frames_decoded": stream.frames_decoded,
-                    "frames_concealed": stream.frames_concealed,
-                    "packets_lost": stream.packets_lost,
-                    "bytes_sent": stream.bytes_sent,
-                    "bytes_received": stream.bytes_received,
-                    "round_trip_ms": stream.round_trip_ms,
-                }
-                for stream in (stats.streams if stats else ())
-            ]
+            shown["streams"] = await call.counters()
         return status
 
     async def examine(self) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import trio
 
@@ -239,6 +239,24 @@ class Call:
     async def stats(self) -> MediaStats:
         """Media counters as of now. Raises `CallNotActive`."""
         return await self._session().stats()
+
+    async def counters(self) -> list[dict[str, Any]]:
+        """What `stats` counts, for the command line; nothing while there is no media."""
+        if not self.has_media:
+            return []
+        return [
+            {
+                "kind": stream.kind.value,
+                "frames_sent": stream.frames_sent,
+                "frames_decoded": stream.frames_decoded,
+                "frames_concealed": stream.frames_concealed,
+                "packets_lost": stream.packets_lost,
+                "bytes_sent": stream.bytes_sent,
+                "bytes_received": stream.bytes_received,
+                "round_trip_ms": stream.round_trip_ms,
+            }
+            for stream in (await self.stats()).streams
+        ]
 
     def move(self, endpoint: MediaEndpoint) -> None:
         """Goes on with the media of another endpoint: another page's camera and microphone."""

@@ -397,6 +397,7 @@ _HANDLERS: dict[str, Handler] = {
     "room.plan": rooms.room_plan,
     "room.forget": rooms.room_forget,
     "room.hand": rooms.room_hand,
+    "room.look": rooms.room_look,
     "room.react": rooms.room_react,
     "room.say": rooms.room_say,
     "room.mute": rooms.room_mute,

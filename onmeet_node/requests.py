@@ -9,6 +9,7 @@ import attrs
 from onmeet_node.call.line import Busy
 from onmeet_node.identity.policy import ReachPolicy
 from onmeet_node.wire.messages import Kind
+from onmeet_node.wire.room import PictureSize
 
 
 @attrs.frozen(kw_only=True)
@@ -49,5 +50,6 @@ class Request:
     minutes: int = 60
     repeats: Literal["once", "daily", "weekly"] = "once"
     guests: bool = True
+    size: PictureSize = PictureSize.SMALL
     close_link: bool = False
     passphrase: str | None = attrs.field(default=None, repr=False)

@@ -69,7 +69,9 @@ async def room_join(node: Node, request: Request, _tell: Tell) -> Any:
 
 async def room_list(node: Node, _request: Request, _tell: Tell) -> Any:
     """Rooms, invitations, and standing meetings."""
-    return node.rooms.list()
+    listed = node.rooms.list()
+    listed["rooms"] = [await conference.describe_with_media() for conference in node.rooms.on]
+    return listed
 
 
 async def room_invite(node: Node, request: Request, _tell: Tell) -> Any:
@@ -165,6 +167,16 @@ async def room_hand(node: Node, request: Request, _tell: Tell) -> Any:
     """Raises or lowers our hand."""
     conference = node.rooms.find(request.label or "")
     conference.act(lambda room, now: room.raise_hand(up=request.muted, now=now))
+    await trio.lowlevel.checkpoint()
+    return conference.describe()
+
+
+async def room_look(node: Node, request: Request, _tell: Tell) -> Any:
+    """How large a participant's picture is wanted here; `who` empty: everybody's."""
+    conference = node.rooms.find(request.label or "")
+    keys = [conference.who(request.who)] if request.who else conference.others
+    for key in keys:
+        conference.act(lambda room, now, k=key: room.look(k, request.size, now=now))  # type: ignore[misc]
     await trio.lowlevel.checkpoint()
     return conference.describe()
 

@@ -89,7 +89,8 @@ class Studio:
         wish = call.wish
         if wish.endpoint is not None:
             return wish.endpoint
-        app = self.page_endpoint() if wish.source is None else None
+        of_room = wish.room is not None  # of a room that no page is in
+        app = self.page_endpoint() if wish.source is None and not of_room else None
         of_app = app is not None and call.state is State.RINGING_IN
         return app if app is not None and of_app else await self._engine()
 

@@ -259,6 +259,21 @@ def room_hand(home: Path, room: str, *, down: bool, as_json: bool) -> None:
     show(result, as_json=as_json, text=_describe)
 
 
+@room_command.command("look")
+@click.argument("size", type=click.Choice(["none", "small", "large"]))
+@click.option("--who", default="", help="One participant; else everybody.")
+@_in_room
+@home_option
+@json_option
+def room_look(home: Path, size: str, who: str, room: str, *, as_json: bool) -> None:
+    """How large a picture you want to get: what nobody wants large costs its sender less.
+
+    Small until you say so. For recorders: onmeet room look large
+    """
+    result = ask(home, "room.look", who=who, size=size, label=room)
+    show(result, as_json=as_json, text=_describe)
+
+
 @room_command.command("react")
 @click.argument("emoji")
 @_in_room

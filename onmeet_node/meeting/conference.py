@@ -180,6 +180,12 @@ class Conference:
         return f"<Conference {self.id.hex()[:8]}>"
 
     @property
+    def others(self) -> tuple[Key, ...]:
+        """Everybody who is in but us."""
+        seats = self.room.roster.seats if self.room.roster is not None else ()
+        return tuple(Key(seat.key) for seat in seats if seat.key != self.me)
+
+    @property
     def calls(self) -> tuple[Call, ...]:
         """One with each participant."""
         return tuple(self._caller.calls)
@@ -317,6 +323,14 @@ class Conference:
             "call": call.id.hex() if call is not None else None,
             "hidden": self.faces.refuses(Key(seat.key)),
         }
+
+    async def describe_with_media(self) -> dict[str, Any]:
+        """`describe`, with the counters of each participant's media."""
+        shown = self.describe()
+        for person in shown["people"]:
+            call = self.call_with(bytes.fromhex(person["key"]))
+            person["streams"] = await call.counters() if call is not None else []
+        return shown
 
     def _own_media(self) -> MediaState | None:
         if self.calls:
