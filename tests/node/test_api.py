@@ -143,8 +143,8 @@ ANSWERS = {
     "Unix seconds",
     "room.forget": "`{}`: room code and guest link of a standing meeting lead nowhere any more",
     "room.hand": "the room; `muted` false takes the hand down",
-    "room.look": "the room; how large a picture is wanted of `who`, or of everybody: `size` is none, "
-    "small or large",
+    "room.look": "the room; `size` (none, small, large): how large a picture is wanted of `who` "
+    "or of everybody",
     "room.react": "`{}`; `title` is one emoji",
     "room.say": "`{}`; `who` for one alone, `title` is the line",
     "room.mute": "the room",
