@@ -86,6 +86,7 @@ export class Sending {
     const { wanted } = this.devices.state;
     this.#muted ??= !wanted.microphone || !kinds.includes("audio");
     this.#cameraOff ??= !wanted.camera || !kinds.includes("video");
+    this.owner.changed(this); // a browser may ask for long
     await Promise.all([this.#settle("audio"), this.#settle("video")]);
     this.devices.closePreview();
     return true;
