@@ -140,6 +140,11 @@ test("only changes are told, once they stand", (context) => {
   want({ a: "small", b: "none" }); // … and came back
   context.mock.timers.tick(300);
   assert.deepEqual(told.slice(2), [["a", "small"]]);
+  for (let n = 0; n < 5; n++) {
+    want({ a: "none", b: "none" }); // a screen that is drawn all the time
+    context.mock.timers.tick(100);
+  }
+  assert.deepEqual(told.slice(3), [["a", "none"]]);
 });
 
 // ── changes ──────────────────────────────────────────────────────────────────────────────────────

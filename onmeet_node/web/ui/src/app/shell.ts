@@ -237,9 +237,10 @@ export class OmApp extends OmElement {
   #running() {
     const { home, news } = this.app;
     const stage = this.#stage();
-    const knocks = html`<om-knocks></om-knocks><om-invitations></om-invitations>`;
     const room = this.#room;
     const between = this.#between();
+    const seen = this.section === "rooms" && stage === null && room === null; // they stand there
+    const knocks = html`<om-knocks></om-knocks><om-invitations ?hidden=${seen}></om-invitations>`;
     // A call that only rings stands over the room, which goes on; one that was taken, in its place.
     if (room !== null && (between === null || this.#ringing !== undefined))
       return html`${this.#banner()}${knocks}

@@ -30,6 +30,7 @@ export class OmRoomBar extends OmElement {
         z-index: 3;
         background: var(--stage);
         color: var(--on-stage);
+        --focus: #7cc0ff;
         padding: 0.5rem max(0.5rem, env(safe-area-inset-left)) max(0.5rem, env(safe-area-inset-bottom));
       }
       .bar {
@@ -49,6 +50,11 @@ export class OmRoomBar extends OmElement {
         line-height: 1.2;
         white-space: nowrap;
         position: relative;
+      }
+      .bar .words {
+        max-inline-size: 6rem;
+        overflow: hidden;
+        text-overflow: ellipsis;
       }
       button {
         background: transparent;
@@ -74,7 +80,11 @@ export class OmRoomBar extends OmElement {
         border-color: transparent;
         color: #fff;
       }
-      .gap {
+      .bar > span {
+        position: relative;
+        display: flex;
+      }
+      .bar > .gap {
         inline-size: 1.25rem;
       }
       .badge {
@@ -92,11 +102,8 @@ export class OmRoomBar extends OmElement {
       }
       .popup {
         position: absolute;
-        inset-block-end: calc(100% + 0.25rem);
-        inset-inline: 0;
-        margin-inline: auto;
-        inline-size: fit-content;
-        max-inline-size: calc(100% - 1rem);
+        inset-block-end: calc(100% + 0.6rem);
+        inset-inline-end: 0;
         background: var(--stage-control);
         border: 1px solid #4a5868;
         border-radius: var(--radius);
@@ -124,10 +131,19 @@ export class OmRoomBar extends OmElement {
       .narrow {
         display: none;
       }
-      @media (max-width: 52rem) {
-        .wide,
-        .gap {
+      @media (max-width: 66rem) {
+        .bar > .wide,
+        .bar > .gap {
           display: none;
+        }
+        .bar > span {
+          position: static;
+        }
+        .popup {
+          inset-inline: 0;
+          margin-inline: auto;
+          inline-size: fit-content;
+          max-inline-size: calc(100% - 1rem);
         }
         .narrow {
           display: inline-flex;
@@ -143,6 +159,10 @@ export class OmRoomBar extends OmElement {
         .bar {
           gap: 0.25rem;
           justify-content: space-between;
+        }
+        .bar > span {
+          flex: 1 1 0;
+          max-inline-size: 3.75rem;
         }
         .bar > button,
         .bar > span > button {
@@ -212,12 +232,7 @@ export class OmRoomBar extends OmElement {
   override render() {
     const { room, mine, panel } = this;
     const knocks = room.knocking.length;
-    return html`${this.popup === "react"
-        ? html`<div class="popup">${this.#emoji("")}</div>`
-        : this.popup === "more"
-          ? this.#menu()
-          : nothing}
-      <div class="bar" role="toolbar" aria-label=${t("room.toolbar")}>
+    return html`<div class="bar" role="toolbar" aria-label=${t("room.toolbar")}>
         ${this.#button("mute", mine.muted ? "mic-off" : "mic", mine.muted ? "room.mic.unmute" : "room.mic.mute", mine.muted, "main-act")}
         ${this.#button(
           "camera",
@@ -229,14 +244,12 @@ export class OmRoomBar extends OmElement {
         ${this.#button("share", "share", mine.sharing ? "room.share.stop" : "room.share", mine.sharing, "main-act wide")}
         <span class="gap"></span>
         ${this.#button("hand", "hand", this.hand ? "room.hand.lower" : "room.hand.raise", this.hand, "wide")}
-        <button
-          name="react"
-          class="wide"
-          aria-expanded=${this.popup === "react"}
-          @click=${() => this.#toggle("react")}
-        >
-          ${icon("react")}<span class="words">${t("room.react")}</span>
-        </button>
+        <span class="wide">
+          <button name="react" aria-expanded=${this.popup === "react"} @click=${() => this.#toggle("react")}>
+            ${icon("react")}<span class="words">${t("room.react")}</span>
+          </button>
+          ${this.popup === "react" ? html`<div class="popup">${this.#emoji("")}</div>` : nothing}
+        </span>
         ${this.#button(
           "chat",
           "chat",
@@ -261,9 +274,12 @@ export class OmRoomBar extends OmElement {
           "wide",
         )}
         ${this.#button("devices", "devices", "call.devices", panel === "devices", "wide")}
-        <button name="more" aria-expanded=${this.popup === "more"} @click=${() => this.#toggle("more")}>
-          ${icon("more")}<span class="words">${t("room.more")}</span>
-        </button>
+        <span>
+          <button name="more" aria-expanded=${this.popup === "more"} @click=${() => this.#toggle("more")}>
+            ${icon("more")}<span class="words">${t("room.more")}</span>
+          </button>
+          ${this.popup === "more" ? this.#menu() : nothing}
+        </span>
         <span class="gap"></span>
         <button name="leave" class="danger" title=${t("room.leave")} @click=${() => this.#act("leave")}>
           ${icon("leave")}<span class="words">${t("room.leave")}</span>

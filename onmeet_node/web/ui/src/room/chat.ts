@@ -54,6 +54,13 @@ export class OmRoomChat extends OmElement {
         align-items: center;
         gap: 0.6rem;
       }
+      form {
+        display: grid;
+        gap: 0.5rem;
+      }
+      form .row {
+        flex-wrap: nowrap;
+      }
       textarea {
         resize: none;
         field-sizing: content;
@@ -118,7 +125,7 @@ export class OmRoomChat extends OmElement {
               ${this.#lines.map((line) => this.#line(line))}
             </ol>`}
       </div>
-      <form class="tight" @submit=${this.#send}>
+      <form @submit=${this.#send}>
         <label class="to"
           >${t("room.chat.to")}
           <select @change=${(event: Event) => (this.to = (event.target as HTMLSelectElement).value)}>

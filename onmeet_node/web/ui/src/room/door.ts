@@ -24,6 +24,12 @@ export class OmRoomDoor extends OmElement {
       textarea {
         resize: none;
       }
+      li {
+        flex-wrap: nowrap;
+      }
+      li .grow {
+        flex-basis: 0;
+      }
     `,
   ];
   @property({ attribute: false }) room!: RoomShown;

@@ -53,6 +53,7 @@ export class OmRoomPeople extends OmElement {
         color: var(--bad);
       }
       .more {
+        gap: 0.6rem;
         padding-block: 0.5rem;
         padding-inline-start: 3.35rem;
       }
@@ -64,6 +65,12 @@ export class OmRoomPeople extends OmElement {
       }
       .knock {
         border-color: var(--accent);
+      }
+      .knock .row {
+        flex-wrap: nowrap;
+      }
+      .knock .grow {
+        flex-basis: 0;
       }
     `,
   ];

@@ -13,7 +13,8 @@ export const roomStyles = css`
     color: var(--on-stage);
     position: relative;
   }
-  header {
+  .head {
+    grid-row: 1;
     grid-column: 1 / -1;
     display: flex;
     gap: 0.2rem 0.9rem;
@@ -21,36 +22,38 @@ export const roomStyles = css`
     padding: 0.5rem 1rem;
     min-block-size: 2.75rem;
   }
-  header h1 {
+  .head h1 {
     font-size: 1rem;
     min-inline-size: 0;
   }
-  header .quiet {
+  .head .quiet {
     color: var(--stage-quiet);
     white-space: nowrap;
   }
-  header .glyph {
+  .head .glyph {
     inline-size: 1.1rem;
     block-size: 1.1rem;
     vertical-align: -0.2rem;
   }
   om-room-stage {
+    grid-row: 2;
+    grid-column: 1;
     margin: 0 0.5rem;
   }
   om-room-bar {
+    grid-row: 3;
     grid-column: 1 / -1;
   }
   .toasts {
-    position: absolute;
-    inset-block-start: 3.25rem;
-    inset-inline: 0.5rem;
-    margin-inline: auto;
-    inline-size: fit-content;
-    max-inline-size: min(34rem, calc(100% - 1rem));
+    grid-row: 2;
+    grid-column: 1;
+    place-self: start center;
+    margin: 0.5rem 1rem;
+    max-inline-size: min(38rem, calc(100% - 2rem));
     display: grid;
     gap: 0.5rem;
     justify-items: center;
-    z-index: 2;
+    z-index: 3;
     pointer-events: none;
   }
   .toast {
@@ -115,9 +118,11 @@ export const roomStyles = css`
     text-align: center;
     padding: 1.5rem;
     inline-size: min(34rem, 100%);
+    max-block-size: 100dvh;
+    overflow: auto;
   }
   .apart om-preview {
-    inline-size: 100%;
+    inline-size: min(26rem, 100%);
     text-align: start;
     background: var(--surface);
     color: var(--text);
@@ -134,7 +139,7 @@ export const roomStyles = css`
     margin: 0;
   }
   @media (max-width: 52rem) {
-    header {
+    .head {
       padding-inline: 0.75rem;
     }
     .panel {

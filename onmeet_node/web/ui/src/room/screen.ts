@@ -98,11 +98,12 @@ export class OmRoom extends OmElement {
     const before = changed.get("room") as RoomShown | undefined;
     if (before !== undefined && before.room === this.room.room) this.#happened(changes(before, this.room));
     const line = this.#lines.at(-1);
+    const reaction = this.app.reactions.findLast((one) => one.room === this.room.room);
+    if (!this.hasUpdated) [this.#read, this.#line, this.#reaction] = [line, line, reaction]; // no news
     if (this.panel === "chat") this.#read = line;
     else if (line !== undefined && line !== this.#line && !line.mine)
       this.#say(t(line.to === null ? "room.chat.new" : "room.chat.new.private", { name: line.name, text: line.text }));
     this.#line = line;
-    const reaction = this.app.reactions.findLast((one) => one.room === this.room.room);
     const mine = this.room.people.find((one) => one.me)?.key;
     if (reaction !== undefined && reaction !== this.#reaction && reaction.key !== mine)
       this.#say(t("room.said.reaction", { name: reaction.name, emoji: reaction.emoji }));
@@ -123,6 +124,8 @@ export class OmRoom extends OmElement {
       return one.what === "knock" ? t("room.knock", { name: one.name }) : t(`room.said.${one.what}`, { name: one.name });
     };
     this.#say(found.map(text).join(" "));
+    // Who knocks is on the screen already, with what may be done about it.
+    if (found.every((one) => one.what === "knock")) this.#saidUntil = 0;
     const sound = (["knock", "joined", "left", "hand"] as const).find((what) => found.some((one) => one.what === what));
     if (sound !== undefined) chime(sound);
   }
@@ -144,7 +147,6 @@ export class OmRoom extends OmElement {
     if (this.#unnoticed >= UNNOTICED_TICKS) this.#hintUntil = Date.now() + UNNOTICED_MS;
     if (!muted) this.#hintUntil = 0;
     this.speaking = loud && !muted;
-    if (this.said !== "" && Date.now() > this.#saidUntil) this.said = "";
     this.requestUpdate(); // the clock
   }
 
@@ -272,12 +274,12 @@ export class OmRoom extends OmElement {
     if (room.state === "knocking") return this.#waiting();
     const mine = this.#mine;
     if (mine === null) return html`<p class="apart" role="status">${t("room.state.connecting")}</p>`;
-    return html`<header>
+    return html`<div class="head">
         <h1 class="clip"><bdi>${this.#title}</bdi></h1>
         <span class="quiet">${clock(Math.max(0, Date.now() / 1_000 - room.since))}</span>
         <span class="quiet wide">${plural("room.count", room.people.length)}</span>
         ${room.locked ? html`<span class="quiet">${icon("lock")} ${t("room.islocked")}</span>` : nothing}
-      </header>
+      </div>
       <om-room-stage
         .room=${room}
         .view=${this.view}
@@ -307,7 +309,7 @@ export class OmRoom extends OmElement {
     const knock = this.panel !== "people" && leads(room.role) ? room.knocking[0] : undefined;
     const hint = Date.now() < this.#hintUntil ? t("room.muted.speaking") : this.held ? t("room.onhold") : "";
     return html`<span class="live" role="status">${this.said}</span>
-      <span class="said" aria-hidden="true" ?hidden=${this.said === ""}>${this.said}</span>
+      <span class="said" aria-hidden="true" ?hidden=${Date.now() > this.#saidUntil}>${this.said}</span>
       ${knock === undefined
         ? nothing
         : html`<div class="toast" role="group" aria-label=${t("room.knocks")}>

@@ -28,6 +28,8 @@ export class OmRoomStage extends OmElement {
         position: relative;
         min-block-size: 0;
         overflow: hidden;
+        color: var(--on-stage);
+        --focus: #7cc0ff;
         touch-action: pan-y;
       }
       nav {
