@@ -132,3 +132,57 @@ test("chat is read as the node writes it, and nothing else is", () => {
   ])
     assert.equal(unpackChat(bad), null);
 });
+
+// ── rooms ────────────────────────────────────────────────────────────────────────────────────────
+const ROOM = "cd".repeat(16);
+const rooms = (...ids: string[]) =>
+  ({ t: "rooms", rooms: ids.map((room) => ({ room, people: [] })), invitations: [], meetings: [] }) as unknown as FromNode;
+const line = (text: string) =>
+  ({ t: "room-line", room: ROOM, key: "ab".repeat(32), name: "Anna", mine: false, text, to: null }) as FromNode;
+
+async function inRoom(): Promise<{ client: Client; hear: (message: FromNode) => void; drop: (code: number) => void }> {
+  const { around, sockets } = surroundings();
+  const client = new Client(around);
+  await client.start();
+  sockets[0]!.hear(WELCOME);
+  sockets[0]!.hear(rooms(ROOM));
+  return { client, hear: (message) => sockets[0]!.hear(message), drop: (code) => sockets[0]!.drop(code) };
+}
+
+test("a room's chat is kept while we are in it, bounded, and forgotten with it", async () => {
+  const { client, hear } = await inRoom();
+  for (let n = 0; n < 1_005; n++) hear(line(`${n}`));
+  const lines = client.state.roomLines.get(ROOM)!;
+  assert.equal(lines.length, 1_000);
+  assert.equal(lines.at(-1)!.text, "1004");
+  hear(rooms(ROOM));
+  assert.equal(client.state.roomLines.get(ROOM)!.length, 1_000);
+  hear(rooms());
+  assert.equal(client.state.roomLines.size, 0);
+});
+
+test("a broken line forgets no chat of a room that goes on", async () => {
+  const { client, hear, drop } = await inRoom();
+  hear(line("hello"));
+  drop(1006);
+  assert.deepEqual(client.state.rooms.rooms, []);
+  assert.equal(client.state.roomLines.get(ROOM)!.length, 1);
+});
+
+test("the end of a room is shown until it was read; a request to mute goes with the room", async () => {
+  const { client, hear } = await inRoom();
+  hear({ t: "room-mute-asked", room: ROOM, name: "Anna" });
+  assert.equal(client.state.muteAsked!.name, "Anna");
+  hear({ t: "room-over", room: ROOM, title: "Tea", reason: "ended", sentence: "The host ended it." });
+  hear(rooms());
+  assert.equal(client.state.muteAsked, null);
+  assert.equal(client.state.roomOver!.reason, "ended");
+  client.dismissRoomOver();
+  assert.equal(client.state.roomOver, null);
+});
+
+test("only the last reactions are kept", async () => {
+  const { client, hear } = await inRoom();
+  for (let n = 0; n < 40; n++) hear({ t: "room-reaction", room: ROOM, key: "ab".repeat(32), name: "Anna", emoji: "👍" });
+  assert.equal(client.state.reactions.length, 24);
+});

@@ -3,17 +3,27 @@ import { afterEach, beforeEach, test } from "node:test";
 import type { AppState, Client } from "../src/core/client.js";
 import { Devices } from "../src/core/devices.js";
 import { Media } from "../src/core/media.js";
-import type { CallShown, FromNode, FromPage, Kind } from "../src/core/messages.js";
+import type { CallShown, FromNode, FromPage, Kind, Participant, RoomShown } from "../src/core/messages.js";
 
 const ME = 1;
 const CALL = "ab".repeat(16);
+const ROOM = "cd".repeat(16);
+const [ANNA, BEN] = ["a1".repeat(16), "be".repeat(16)] as const;
 
 class FakeTrack extends EventTarget {
   enabled = true;
   readyState: "live" | "ended" = "live";
   contentHint = "";
+  height = 720;
+  clones: FakeTrack[] = [];
   constructor(readonly kind: Kind) {
     super();
+  }
+  getSettings = () => ({ height: this.height });
+  clone(): FakeTrack {
+    const copy = new FakeTrack(this.kind);
+    this.clones.push(copy);
+    return copy;
   }
   stop(): void {
     this.readyState = "ended";
@@ -30,21 +40,40 @@ class FakeStream {
 }
 Object.assign(globalThis, { MediaStream: FakeStream });
 
+class FakeChannel {
+  readyState = "open";
+  bufferedAmount = 0;
+  sent: Uint8Array[] = [];
+  onmessage: ((event: { data: unknown }) => void) | null = null;
+  send = (data: Uint8Array) => void this.sent.push(data);
+}
+
 class FakePeer {
   connectionState = "new";
   localDescription: unknown = null;
   sent = new Map<Kind, FakeTrack | null>();
-  createDataChannel = () => ({ readyState: "connecting" });
+  channels = new Map<number, FakeChannel>();
+  encodings = new Map<Kind, Record<string, unknown>>([
+    ["audio", {}],
+    ["video", {}],
+  ]);
+  createDataChannel = (_: string, { id }: { id: number }) => {
+    const channel = new FakeChannel();
+    this.channels.set(id, channel);
+    return channel;
+  };
   addTransceiver = (kind: Kind) => ({
     currentDirection: null,
     sender: {
       track: null,
       replaceTrack: async (track: FakeTrack | null) => void this.sent.set(kind, track),
-      getParameters: () => ({ encodings: [] }),
+      getParameters: () => ({ encodings: [this.encodings.get(kind)] }),
+      setParameters: async () => undefined,
     },
   });
   createOffer = async () => ({ type: "offer", sdp: "v=0" });
   setLocalDescription = async (description: unknown) => void (this.localDescription = description);
+  setRemoteDescription = async (): Promise<void> => undefined;
   close = () => undefined;
 }
 
@@ -79,12 +108,14 @@ class Page {
     } as unknown as MediaDevices,
     { getItem: () => null, setItem: () => undefined },
   );
+  client = {
+    state: {} as AppState,
+    hear: (take: (message: FromNode) => void) => (this.hear = take),
+    subscribe: (take: (state: AppState) => void) => (this.change = take),
+    tell: (message: FromPage) => this.told.push(message),
+  };
   media = new Media(
-    {
-      hear: (take: (message: FromNode) => void) => (this.hear = take),
-      subscribe: (take: (state: AppState) => void) => (this.change = take),
-      tell: (message: FromPage) => this.told.push(message),
-    } as unknown as Client,
+    this.client as unknown as Client,
     this.devices,
     {
       peer: () => {
@@ -104,10 +135,29 @@ class Page {
 
   shown(page: number | null = ME, link = "open"): void {
     const calls = page === null ? [] : [{ call: CALL, page } as CallShown];
-    this.change({ link, calls, welcome: { page: ME } } as unknown as AppState);
+    this.#said({ link, calls, rooms: { rooms: [] } });
+    if (link === "open") this.hear({ t: "calls", calls });
+  }
+  /** What the room's list says: who is in, by the calls with them. */
+  inRoom(calls: readonly string[], page: number = ME, state: "in" | "knocking" = "in"): void {
+    const people = calls.map((call) => ({ call }) as Participant);
+    const rooms = { t: "rooms", rooms: [{ room: ROOM, state, page, people } as unknown as RoomShown], invitations: [], meetings: [] } as const;
+    this.#said({ link: "open", calls: [], rooms });
+    this.hear(rooms as unknown as FromNode);
+  }
+  #said(state: object): void {
+    this.client.state = { ...state, welcome: { page: ME } } as unknown as AppState;
+    this.change(this.client.state);
+  }
+  /** A session of a call with somebody in the room, ready to send. */
+  async meet(session: number, call: string): Promise<void> {
+    this.hear({ t: "open-media", session, call, kinds: ["audio", "video"], servers: [], relay_only: false, room: ROOM, carry: true });
+    this.hear({ t: "make-offer", session });
+    this.hear({ t: "attach-media", session, kinds: ["audio", "video"] });
+    await settled();
   }
   async begin(kinds: Kind[] = ["audio", "video"]): Promise<void> {
-    this.hear({ t: "open-media", session: 1, call: CALL, kinds, servers: [], relay_only: false });
+    this.hear({ t: "open-media", session: 1, call: CALL, kinds, servers: [], relay_only: false, room: null, carry: false });
     this.shown();
     this.hear({ t: "make-offer", session: 1 });
     await settled();
@@ -249,7 +299,7 @@ test("a call that moves to another page leaves no device open here", async () =>
 
 test("a call that comes from another page is not ended by what was shown before", async () => {
   page.shown(ME + 1);
-  page.hear({ t: "open-media", session: 1, call: CALL, kinds: ["audio"], servers: [], relay_only: false });
+  page.hear({ t: "open-media", session: 1, call: CALL, kinds: ["audio"], servers: [], relay_only: false, room: null, carry: false });
   page.shown(ME + 1);
   assert.notEqual(page.media.view(CALL), null);
 });
@@ -302,4 +352,154 @@ test("a refused microphone is named, and the call goes on muted", async () => {
   assert.equal(page.media.view(CALL)!.muted, true);
   assert.equal(page.media.view(CALL)!.trouble.microphone, "denied");
   assert.ok(page.told.some((one) => one.t === "tell-media" && one.muted));
+});
+
+test("a node that comes back finds a muted call still muted", async () => {
+  await page.begin(["audio"]);
+  await page.accept(["audio"]);
+  await page.allow();
+  await page.media.setMuted(CALL, true);
+  page.shown(ME, "lost");
+  page.change({ ...page.client.state, link: "open", calls: [] } as AppState); // welcome; the list follows
+  page.shown();
+  assert.equal(page.media.view(CALL)!.muted, true);
+  assert.equal(page.opened[0]!.enabled, false);
+});
+
+// ── rooms ────────────────────────────────────────────────────────────────────────────────────────
+test("a room opens one camera and one microphone for all of its calls", async () => {
+  page.inRoom([]);
+  await page.allow();
+  assert.deepEqual(page.live, ["audio", "video"]);
+  await page.meet(1, ANNA);
+  await page.meet(2, BEN);
+  await page.allow();
+  assert.equal(page.opened.length, 2);
+  for (const peer of page.peers) assert.deepEqual([...peer.sent.values()].sort(), page.opened.slice().sort());
+  page.shown(null);
+  page.hear({ t: "rooms", rooms: [], invitations: [], meetings: [] });
+  assert.deepEqual(page.live, []);
+  assert.equal(page.media.roomView(ROOM), null);
+});
+
+test("nothing is opened at the door of a room", async () => {
+  page.inRoom([], ME, "knocking");
+  await settled();
+  assert.equal(page.asked.length, 0);
+});
+
+test("one switch mutes a room, and whoever joins later is told", async () => {
+  page.inRoom([ANNA]);
+  await page.allow();
+  await page.meet(1, ANNA);
+  await page.media.setMuted(ROOM, true);
+  assert.equal(page.opened.find((one) => one.kind === "audio")!.enabled, false);
+  assert.equal(page.media.roomView(ROOM)!.muted, true);
+  assert.ok(page.told.some((one) => one.t === "tell-media" && one.call === ANNA && one.muted));
+  await page.meet(2, BEN);
+  const told = page.told.filter((one) => one.t === "tell-media" && one.call === BEN);
+  assert.equal(told.length, 1);
+  assert.ok(told.every((one) => one.t === "tell-media" && one.muted));
+});
+
+test("the copy that hears a muted person is sent to nobody, and ends with the microphone", async () => {
+  page.inRoom([ANNA]);
+  await page.allow();
+  await page.meet(1, ANNA);
+  const microphone = page.opened.find((one) => one.kind === "audio")!;
+  const ear = microphone.clones[0]!;
+  assert.equal(page.media.ear(ROOM), ear as unknown as MediaStreamTrack);
+  await page.media.setMuted(ROOM, true);
+  assert.equal(microphone.enabled, false);
+  assert.ok(page.peers.every((peer) => [...peer.sent.values()].every((track) => track !== ear)));
+  const changing = page.media.changeDevice(ROOM, "microphone", "other");
+  await page.allow();
+  await changing;
+  assert.equal(ear.readyState, "ended");
+  const next = page.opened.filter((one) => one.kind === "audio").at(-1)!;
+  assert.equal(next.enabled, false);
+  page.hear({ t: "rooms", rooms: [], invitations: [], meetings: [] });
+  page.shown(null);
+  assert.equal(next.clones[0]!.readyState, "ended");
+});
+
+test("a call alone listens to nobody who is muted", async () => {
+  await page.begin(["audio"]);
+  await page.accept(["audio"]);
+  await page.allow();
+  assert.deepEqual(page.opened[0]!.clones, []);
+});
+
+test("who leaves a room takes their call along and leaves the devices open", async () => {
+  page.inRoom([ANNA, BEN]);
+  await page.allow();
+  await page.meet(1, ANNA);
+  await page.meet(2, BEN);
+  page.inRoom([ANNA, BEN]);
+  page.inRoom([BEN]);
+  assert.equal(page.media.view(ANNA), null);
+  assert.notEqual(page.media.view(BEN), null);
+  assert.deepEqual(page.live, ["audio", "video"]);
+});
+
+test("a call whose room is not shown yet waits for it", async () => {
+  page.inRoom([]);
+  await page.allow();
+  page.hear({ t: "open-media", session: 1, call: ANNA, kinds: ["audio"], servers: [], relay_only: false, room: ROOM, carry: false });
+  page.inRoom([]);
+  assert.notEqual(page.media.view(ANNA), null);
+  page.hear({ t: "close-media", session: 1 });
+  assert.equal(page.media.view(ANNA), null);
+});
+
+test("a room that moves to another page leaves no device open here", async () => {
+  page.inRoom([ANNA]);
+  await page.allow();
+  await page.meet(1, ANNA);
+  page.inRoom([ANNA], ME + 1);
+  assert.deepEqual(page.live, []);
+  assert.equal(page.media.view(ANNA), null);
+});
+
+test("a session sends no more picture than it is told, and none when told so", async () => {
+  page.inRoom([ANNA]);
+  await page.allow();
+  await page.meet(1, ANNA);
+  const encoding = page.peers[0]!.encodings.get("video")!;
+  page.hear({ t: "shape-media", session: 1, bitrate: 150_000, height: 180, frame_rate: 15, share_bitrate: 0 });
+  await settled();
+  assert.deepEqual(encoding, { active: true, maxBitrate: 150_000, scaleResolutionDownBy: 4, maxFramerate: 15 });
+  page.hear({ t: "shape-media", session: 1, bitrate: 0, height: 0, frame_rate: 0, share_bitrate: 0 });
+  await settled();
+  assert.equal(encoding["active"], false);
+});
+
+test("sound goes before picture", async () => {
+  page.inRoom([ANNA]);
+  await page.allow();
+  await page.meet(1, ANNA);
+  page.hear({ t: "take-answer", session: 1, sdp: "v=0" });
+  await settled();
+  assert.deepEqual(page.peers[0]!.encodings.get("audio"), { priority: "high", networkPriority: "high" });
+});
+
+test("frames are carried both ways, and dropped when too much waits", async () => {
+  page.inRoom([ANNA]);
+  await page.meet(1, ANNA);
+  const channel = page.peers[0]!.channels.get(1)!;
+  page.hear({ t: "carry-media", session: 1, data: new Uint8Array([1, 2]) });
+  channel.bufferedAmount = 1_048_576;
+  page.hear({ t: "carry-media", session: 1, data: new Uint8Array([3]) });
+  assert.deepEqual(channel.sent, [new Uint8Array([1, 2])]);
+  channel.onmessage!({ data: new Uint8Array([9]).buffer });
+  for (const bad of ["text", new ArrayBuffer(0), new ArrayBuffer(60_001)]) channel.onmessage!({ data: bad });
+  assert.deepEqual(
+    page.told.filter((one) => one.t === "carried"),
+    [{ t: "carried", session: 1, data: new Uint8Array([9]) }],
+  );
+});
+
+test("a call outside of rooms has no channel for frames", async () => {
+  await page.begin();
+  assert.deepEqual([...page.peers[0]!.channels.keys()], [0]);
 });

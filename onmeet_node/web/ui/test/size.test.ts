@@ -39,3 +39,16 @@ test("every text of the call module and the guest page is in the guest page's la
     for (const [, key] of readFileSync(file, "utf8").matchAll(/\bt\("([\w.-]+)"/g))
       assert.ok(keys.has(key!), `${file} says ${key}`);
 });
+
+test("every text of the room screen is in its own languages or those of a call", () => {
+  const keys = new Set(
+    ["call", "room"].flatMap((part) =>
+      [...readFileSync(`src/i18n/${part}/en.ts`, "utf8").matchAll(/^  "([\w.-]+)":/gm)].map((one) => one[1]!),
+    ),
+  );
+  const used = new Set<string>();
+  for (const file of [...readdirSync("src/room").map((name) => `src/room/${name}`), "src/app/dialogs.ts", "src/app/qr.ts"])
+    for (const [, key] of readFileSync(file, "utf8").matchAll(/"((?:room|call|chat|keys)\.[\w.-]+|cancel|copy|copied|close)"/g))
+      used.add(key!);
+  for (const key of used) assert.ok(keys.has(key), key);
+});

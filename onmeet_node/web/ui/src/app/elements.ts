@@ -7,6 +7,8 @@ import "./history.js";
 import "./people.js";
 import "./qr.js";
 import "./profile.js";
+import "./rooms.js";
 import "./settings.js";
 import "./shell.js";
 import "../call/index.js";
+import "../room/index.js";

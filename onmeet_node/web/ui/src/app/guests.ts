@@ -219,8 +219,9 @@ export class OmKnocks extends OmElement {
 
   override render() {
     const knocking = this.app.guests.guests.filter((one) => !one.inside);
-    // In a call nobody can be let in, and who is talked to is to be seen.
-    return this.app.calls.length > 0
+    // In a call nobody can be let in, and who is talked to is to be seen. Who comes by a link into
+    // the room itself knocks there.
+    return this.app.calls.length > 0 || this.app.rooms.rooms.length > 0
       ? knocking.slice(0, 2).map((one) => this.#waits(one))
       : knocking.map((one) => this.#knock(one));
   }

@@ -3,6 +3,7 @@ import { Client } from "../core/client.js";
 import { provide } from "../core/context.js";
 import { texts as appTexts } from "../i18n/app/index.js";
 import { texts as callTexts } from "../i18n/call/index.js";
+import { texts as roomTexts } from "../i18n/room/index.js";
 import "./elements.js";
 import { beginLanguage, provide as provideTexts } from "../i18n/index.js";
 
@@ -13,7 +14,7 @@ function takeCode(): string | null {
   return found?.[1] ?? null;
 }
 
-provideTexts(callTexts, appTexts);
+provideTexts(callTexts, appTexts, roomTexts);
 const { client, devices } = provide(
   new Client({
     connect: () => new WebSocket(`ws://${location.host}/ws`),

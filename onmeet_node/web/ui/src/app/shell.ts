@@ -2,13 +2,14 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { app } from "../core/context.js";
-import type { CallShown, Kind, News } from "../core/messages.js";
+import type { CallShown, Kind, News, RoomShown } from "../core/messages.js";
 import { t } from "../i18n/index.js";
 import { OmElement } from "./element.js";
 import type { CallWish } from "./people.js";
+import type { RoomWish } from "./room-prejoin.js";
 
-type Section = "people" | "history" | "settings";
-const SECTIONS: readonly Section[] = ["people", "history", "settings"];
+type Section = "people" | "rooms" | "history" | "settings";
+const SECTIONS: readonly Section[] = ["people", "rooms", "history", "settings"];
 
 @customElement("om-app")
 export class OmApp extends OmElement {
@@ -63,6 +64,25 @@ export class OmApp extends OmElement {
         inline-size: min(46rem, 100%);
         margin-inline: auto;
       }
+      .over {
+        position: fixed;
+        inset-block-start: 3.5rem;
+        inset-inline: 0.5rem;
+        margin-inline: auto;
+        inline-size: min(32rem, calc(100% - 1rem));
+        max-block-size: calc(100dvh - 8rem);
+        overflow: auto;
+        z-index: 10;
+        border-radius: var(--radius);
+        box-shadow: 0 8px 40px rgb(0 0 0 / 60%);
+      }
+      .over om-ring {
+        min-block-size: 0;
+      }
+      .over main {
+        background: var(--surface);
+        inline-size: auto;
+      }
       @media (min-width: 52rem) {
         :host {
           grid-template: auto 1fr / 14rem 1fr;
@@ -111,6 +131,9 @@ export class OmApp extends OmElement {
   @state() private welcoming = false;
   @state() private wish: CallWish | null = null;
   @state() private answering: string | null = null;
+  @state() private roomWish: RoomWish | null = null;
+  /** The room in which we were muted for a call. */
+  @state() private held: string | null = null;
   #called = false;
 
   override connectedCallback(): void {
@@ -127,10 +150,15 @@ export class OmApp extends OmElement {
       app.client.dismissOver();
       this.wish = wish;
     });
+    listen("om-room-wish", (wish: RoomWish) => {
+      app.client.dismissRoomOver();
+      this.roomWish = wish;
+    });
     listen("om-prepare", (call: string) => (this.answering = call));
     listen("om-prejoin-end", () => {
       this.wish = null;
       this.answering = null;
+      this.roomWish = null;
     });
     const focus = () => app.client.tell({ t: "focus" });
     window.addEventListener("focus", focus);
@@ -144,6 +172,26 @@ export class OmApp extends OmElement {
     if (!calls.some((call) => call.call === this.answering)) this.answering = null;
     if (this.#called && calls.length === 0) app.devices.closePreview();
     this.#called = calls.length > 0;
+    const room = this.#room;
+    if (room !== null) this.roomWish = null;
+    if (room?.room !== this.held && calls.length === 0) this.held = null;
+    if (room !== null && this.held === null && calls.some((call) => call.state !== "ringing-in")) this.#hold(room.room);
+  }
+
+  /** The room that covers everything: one that this page carries, else any. */
+  get #room(): RoomShown | null {
+    const { rooms } = this.app.rooms;
+    return rooms.find((one) => one.page === this.app.welcome?.page) ?? rooms[0] ?? null;
+  }
+
+  /** Nobody in the room shall hear or see the call that comes between. */
+  #hold(room: string): void {
+    const mine = app.media.roomView(room);
+    if (mine === null) return;
+    this.held = room;
+    void app.media.stopShare(room);
+    void app.media.setMuted(room, true);
+    void app.media.setCameraOff(room, true);
   }
 
   #go(section: Section): void {
@@ -189,7 +237,15 @@ export class OmApp extends OmElement {
   #running() {
     const { home, news } = this.app;
     const stage = this.#stage();
-    const knocks = html`<om-knocks></om-knocks>`;
+    const room = this.#room;
+    const between = this.#between();
+    const seen = this.section === "rooms" && stage === null && room === null; // they stand there
+    const knocks = html`<om-knocks></om-knocks><om-invitations ?hidden=${seen}></om-invitations>`;
+    // A call that only rings stands over the room, which goes on; one that was taken, in its place.
+    if (room !== null && (between === null || this.#ringing !== undefined))
+      return html`${this.#banner()}${knocks}
+        <om-room role="main" .room=${room} .held=${this.held === room.room}></om-room>
+        ${between === null ? nothing : html`<div class="over">${between}</div>`}`;
     if (stage !== null) return html`${this.#banner()}${knocks}${stage}`;
     const state = !home?.reachable
       ? t("status.waiting")
@@ -205,9 +261,11 @@ export class OmApp extends OmElement {
           ? html`<om-person .identity=${this.person}></om-person>`
           : this.section === "people"
             ? html`<om-people></om-people>`
-            : this.section === "history"
-              ? html`<om-history></om-history>`
-              : html`<om-settings></om-settings>`}
+            : this.section === "rooms"
+              ? html`<om-rooms></om-rooms>`
+              : this.section === "history"
+                ? html`<om-history></om-history>`
+                : html`<om-settings></om-settings>`}
       </main>
       <nav aria-label=${t("nav.label")}>
         <span class="brand">${t("app.name")}</span>
@@ -223,10 +281,14 @@ export class OmApp extends OmElement {
       </nav>`;
   }
 
-  /** What covers everything: a ringing call, the preparation of one, a call, its end. */
-  #stage(): TemplateResult | null {
-    const { calls, over } = this.app;
-    const ringing = calls.find((call) => call.state === "ringing-in");
+  get #ringing(): CallShown | undefined {
+    return this.app.calls.find((call) => call.state === "ringing-in");
+  }
+
+  /** A call with one person, from ringing to its end. */
+  #between(): TemplateResult | null {
+    const { calls } = this.app;
+    const ringing = this.#ringing;
     if (ringing !== undefined) {
       const answer = this.answering === ringing.call;
       return answer ? this.#prejoin(ringing.identity, ringing.name, ringing.kinds, ringing.call) : this.#ring(ringing);
@@ -234,13 +296,23 @@ export class OmApp extends OmElement {
     const dialing = calls.find((call) => call.state === "dialing" || call.state === "ringing-out");
     if (dialing !== undefined) return this.#ring(dialing);
     const going = calls[0];
-    if (going !== undefined) return html`<om-call-screen role="main" .call=${going}></om-call-screen>`;
+    return going === undefined ? null : html`<om-call-screen role="main" .call=${going}></om-call-screen>`;
+  }
+
+  /** What covers everything: a call, the preparation of one or of a room, and what is over. */
+  #stage(): TemplateResult | null {
+    const { over, roomOver } = this.app;
+    const between = this.#between();
+    if (between !== null) return between;
     if (this.wish !== null) {
       const { identity, kinds } = this.wish;
       const name = this.app.people.find((one) => one.identity === identity)?.name ?? identity.slice(0, 12);
       return this.#prejoin(identity, name, kinds, null);
     }
+    if (this.roomWish !== null)
+      return html`<main class="alone"><om-room-prejoin .wish=${this.roomWish}></om-room-prejoin></main>`;
     if (over !== null) return html`<main class="alone"><om-after .over=${over}></om-after></main>`;
+    if (roomOver !== null) return html`<main class="alone"><om-room-over .over=${roomOver}></om-room-over></main>`;
     return null;
   }
 

@@ -3,15 +3,16 @@ const OFF = "onmeet-no-shortcuts";
 
 export type Action = "mute" | "camera" | "share" | "chat" | "details" | "talk" | "help";
 
-const ACTIONS: Record<string, Action> = {
+/** The same keys do the same in a call and in a room. */
+export const COMMON = {
   m: "mute",
   v: "camera",
   d: "share",
   c: "chat",
-  r: "details",
   " ": "talk",
   "?": "help",
-};
+} as const;
+const ACTIONS: Record<string, Action> = { ...COMMON, r: "details" };
 
 export const shortcutsOn = (): boolean => sessionStorage.getItem(OFF) === null;
 
@@ -32,10 +33,12 @@ interface Press {
 const TYPING = new Set(["input", "textarea", "select"]);
 
 /** What a key means here; null for what is none of ours. */
-export function actionOf(press: Press): Action | null {
+export function actionOf(press: Press): Action | null;
+export function actionOf<A extends string>(press: Press, actions: Record<string, A>): A | null;
+export function actionOf(press: Press, actions: Record<string, string> = ACTIONS): string | null {
   if (press.ctrlKey || press.altKey || press.metaKey) return null;
   if (press.within.some((name) => TYPING.has(name))) return null;
-  const action = ACTIONS[press.key.toLowerCase()] ?? null;
+  const action = actions[press.key.toLowerCase()] ?? null;
   // Space works a button that has the focus.
   if (action === "talk" && press.within.some((name) => name === "button" || name === "summary")) return null;
   return action;

@@ -35,3 +35,29 @@ export function play(tone: Tone): () => void {
     void context.close();
   };
 }
+
+const CHIMES = {
+  joined: [523, 784],
+  left: [784, 523],
+  hand: [659],
+  knock: [330, 330],
+} as const;
+const NOTE = 0.14;
+
+/** A short sound for what happened in a room. */
+export function chime(name: keyof typeof CHIMES): void {
+  const context = new AudioContext();
+  const notes = CHIMES[name];
+  notes.forEach((hertz, n) => {
+    const [gain, oscillator] = [context.createGain(), context.createOscillator()];
+    const start = context.currentTime + n * NOTE;
+    gain.gain.setValueAtTime(0, start);
+    gain.gain.linearRampToValueAtTime(0.08, start + 0.02);
+    gain.gain.linearRampToValueAtTime(0, start + NOTE * 1.8);
+    oscillator.frequency.value = hertz;
+    oscillator.connect(gain).connect(context.destination);
+    oscillator.start(start);
+    oscillator.stop(start + NOTE * 2);
+  });
+  setTimeout(() => void context.close(), notes.length * NOTE * 1_000 + 400);
+}

@@ -13,10 +13,19 @@ import {
   type News,
   type Over,
   type Person,
+  type RoomLine,
+  type RoomMuteAsked,
+  type RoomOver,
+  type RoomReaction,
+  type Rooms,
   type Welcome,
 } from "./messages.js";
 
 export type Link = "connecting" | "open" | "lost" | "unauthorized" | "outdated";
+
+/** A line of a room's chat, and when it came: Unix milliseconds. */
+export type RoomChatLine = RoomLine & { readonly at: number };
+export type Reaction = RoomReaction & { readonly at: number };
 
 /** Everything the node told, and how the line to it is. A new object at every change. */
 export interface AppState {
@@ -30,6 +39,13 @@ export interface AppState {
   readonly guests: Guests;
   readonly over: Over | null;
   readonly news: readonly News[];
+  readonly rooms: Rooms;
+  /** Chat of each room, as long as we are in it. */
+  readonly roomLines: ReadonlyMap<string, readonly RoomChatLine[]>;
+  /** The last ones; whoever shows them lets them go after a moment. */
+  readonly reactions: readonly Reaction[];
+  readonly muteAsked: RoomMuteAsked | null;
+  readonly roomOver: RoomOver | null;
 }
 
 /** The node refused a request; `kind` names why, `sentence` says what to do. */
@@ -71,6 +87,9 @@ const LONGEST_WAIT = 5_000;
 /** Close code of a token that this run of the node does not know (server.py). */
 const NO_TOKEN = 4401;
 const MAX_NEWS = 20;
+const MAX_ROOM_LINES = 1_000;
+const MAX_REACTIONS = 24;
+const NO_ROOMS: Rooms = { t: "rooms", rooms: [], invitations: [], meetings: [] };
 
 export class Client {
   state: AppState = {
@@ -84,6 +103,11 @@ export class Client {
     guests: { t: "guests", possible: false, links: [], guests: [] },
     over: null,
     news: [],
+    rooms: NO_ROOMS,
+    roomLines: new Map(),
+    reactions: [],
+    muteAsked: null,
+    roomOver: null,
   };
   #listeners = new Set<(state: AppState) => void>();
   #hearers = new Set<(message: FromNode) => void>();
@@ -154,6 +178,14 @@ export class Client {
     this.#change({ over: null });
   }
 
+  dismissRoomOver(): void {
+    this.#change({ roomOver: null });
+  }
+
+  dismissMuteAsked(): void {
+    this.#change({ muteAsked: null });
+  }
+
   dismissNews(news: News): void {
     this.#change({ news: this.state.news.filter((one) => one !== news) });
   }
@@ -218,10 +250,10 @@ export class Client {
     if (this.state.link === "outdated" || this.#stopped) return;
     if (code === NO_TOKEN) {
       this.around.storage.removeItem(TOKEN);
-      this.#change({ link: "unauthorized", calls: [] });
+      this.#change({ link: "unauthorized", calls: [], rooms: NO_ROOMS });
       return;
     }
-    this.#change({ link: "lost", calls: [] });
+    this.#change({ link: "lost", calls: [], rooms: NO_ROOMS });
     this.around.later(() => this.#open(), this.#wait);
     this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
   }
@@ -257,10 +289,44 @@ export class Client {
       case "news":
         this.#change({ news: [...this.state.news, message].slice(-MAX_NEWS) });
         break;
+      case "rooms":
+        this.#roomsChanged(message);
+        break;
+      case "room-line":
+        this.#roomLine({ ...message, at: Date.now() });
+        break;
+      case "room-reaction": {
+        const reactions = [...this.state.reactions, { ...message, at: Date.now() }];
+        this.#change({ reactions: reactions.slice(-MAX_REACTIONS) });
+        break;
+      }
+      case "room-mute-asked":
+        this.#change({ muteAsked: message });
+        break;
+      case "room-over":
+        this.#change({ roomOver: message });
+        break;
       default:
         if ("id" in message) this.#answered(message);
     }
     for (const hearer of this.#hearers) hearer(message);
+  }
+
+  /** What is said in a room is gone with it. */
+  #roomsChanged(rooms: Rooms): void {
+    const there = (room: string) => rooms.rooms.some((one) => one.room === room);
+    const { muteAsked, roomLines, reactions } = this.state;
+    this.#change({
+      rooms,
+      roomLines: new Map([...roomLines].filter(([room]) => there(room))),
+      reactions: reactions.filter((one) => there(one.room)),
+      muteAsked: muteAsked !== null && there(muteAsked.room) ? muteAsked : null,
+    });
+  }
+
+  #roomLine(line: RoomChatLine): void {
+    const lines = [...(this.state.roomLines.get(line.room) ?? []), line].slice(-MAX_ROOM_LINES);
+    this.#change({ roomLines: new Map(this.state.roomLines).set(line.room, lines) });
   }
 
   #answered(message: Extract<FromNode, { id: number }>): void {

@@ -1,7 +1,8 @@
 // The page as a media endpoint: obeys the node, opens the devices, and shows each call's media.
-import type { Client } from "./client.js";
-import { classify, type Devices, type Trouble } from "./devices.js";
+import type { AppState, Client } from "./client.js";
+import type { Devices } from "./devices.js";
 import type { FromNode, FromPage, Kind } from "./messages.js";
+import { Sending, type SendingBrowser, type SendingView } from "./sending.js";
 import { Session, type SessionOwner } from "./session.js";
 import { quality, UNKNOWN, type Look, type Quality } from "./stats.js";
 
@@ -9,12 +10,8 @@ const LOOK_EVERY = 2_000;
 const MAX_CHAT_LINES = 1_000;
 /** How long a call outlives a node that does not answer: as long as the node keeps it (DESIGN 4.4). */
 const KEPT_WITHOUT_NODE = 45_000;
-
-/** Several tracks of sound in one. */
-export interface Mix {
-  readonly track: MediaStreamTrack;
-  close(): void;
-}
+/** A preview that waits for a room which has no name yet. */
+export const NEW_ROOM = "new-room";
 
 export interface ChatLine {
   readonly mine: boolean;
@@ -24,51 +21,30 @@ export interface ChatLine {
 }
 
 /** What a screen shows of a call's media. A new object at every change. */
-export interface CallMediaView {
+export interface CallMediaView extends SendingView {
   readonly call: string;
   readonly remote: MediaStream;
-  readonly local: MediaStream | null;
-  readonly muted: boolean;
-  readonly cameraOff: boolean;
-  readonly sharing: boolean;
-  readonly shareStream: MediaStream | null;
   readonly connected: boolean;
   /** Whether the other side can take a picture of us in this call. */
   readonly takesPicture: boolean;
   readonly chat: readonly ChatLine[];
   readonly quality: Quality;
-  readonly trouble: Readonly<Record<"camera" | "microphone" | "share", Trouble | null>>;
 }
-
-const NAME = { audio: "microphone", video: "camera" } as const;
 
 class CallMedia {
   sessions: Session[] = [];
-  tracks = new Map<Kind, MediaStreamTrack>();
-  share: MediaStream | null = null;
-  local: MediaStream | null = null;
-  /** Devices are opened from here on: the call is accepted. */
+  /** What this call was accepted with has been told. */
   attached = false;
-  /** Null: not decided yet, as the person wanted calls to begin. */
-  muted: boolean | null = null;
-  cameraOff: boolean | null = null;
-  /** Nothing is opened for it any more. */
-  over = false;
-  /** The node has said that this page carries the call. */
-  here = false;
-  picking = false;
-  mix: Mix | null = null;
-  /** Work on one device is done in the order it was asked for. */
-  order = new Map<Kind, Promise<void>>();
+  /** The room's list of people has named it. */
+  listed = false;
   chat: ChatLine[] = [];
   quality: Quality = UNKNOWN;
-  shareTrouble: Trouble | null = null;
   last: Look | null = null;
   timer: ReturnType<typeof setInterval> | null = null;
 
   constructor(
     readonly id: string,
-    public kinds: readonly Kind[],
+    readonly sending: Sending,
   ) {}
 
   /** The session that plays: the newest connected one, or the newest. */
@@ -77,50 +53,48 @@ class CallMedia {
   }
 }
 
+/**
+ * Calls of one room share camera, microphone and screen: what is done about these is asked for by
+ * the room's id, and for any other call by its own.
+ */
 export class Media implements SessionOwner {
   #calls = new Map<string, CallMedia>();
+  #sendings = new Map<string, Sending>();
   #sessions = new Map<number, Session>();
-  #listeners = new Set<(call: string) => void>();
+  #listeners = new Set<(id: string) => void>();
   #views = new Map<string, CallMediaView>();
+  #roomViews = new Map<string, SendingView>();
   /** Work on one session is done in the order it was asked for. */
   #order = new Map<number, Promise<void>>();
   #alone: ReturnType<typeof setTimeout> | null = null;
+  /** Lists that the node gave since it is there: before, a call that is missing is not over. */
+  #heard = new Set<FromNode["t"]>();
 
   constructor(
     private readonly client: Client,
     private readonly devices: Devices,
-    private readonly browser: {
-      peer(configuration: RTCConfiguration): RTCPeerConnection;
-      media: MediaDevices | undefined;
-      mix(tracks: readonly MediaStreamTrack[]): Mix;
-    },
+    private readonly browser: SendingBrowser & { peer(configuration: RTCConfiguration): RTCPeerConnection },
   ) {
     client.hear((message) => this.#take(message));
     client.subscribe((state) => {
       if (state.link !== "open") {
         // A node that is gone knows these sessions no more; the call comes back in new ones.
         for (const id of [...this.#sessions.keys()]) this.#close(id);
+        this.#heard.clear();
         this.#alone ??= setTimeout(() => this.#endAll(), KEPT_WITHOUT_NODE);
         return;
       }
       if (this.#alone !== null) clearTimeout(this.#alone);
       this.#alone = null;
-      const { previewFor } = devices;
-      if (previewFor !== null && !state.calls.some((one) => one.call === previewFor)) devices.closePreview();
-      for (const one of [...this.#calls.values()]) {
-        const shown = state.calls.find((other) => other.call === one.id);
-        one.here ||= shown?.page != null && shown.page === state.welcome?.page;
-        // Over, or moved to another page: the devices of this one are closed.
-        const elsewhere = one.here && shown?.page != null && shown.page !== state.welcome?.page;
-        if (shown === undefined || elsewhere) this.#end(one.id);
-      }
+      this.#closePreview(state);
+      this.#compare(state);
     });
     devices.subscribe(() => {
-      for (const call of this.#calls.keys()) this.#show(call);
+      for (const one of this.#sendings.values()) this.changedSending(one);
     });
   }
 
-  subscribe(listener: (call: string) => void): () => void {
+  subscribe(listener: (id: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -130,70 +104,41 @@ export class Media implements SessionOwner {
     return this.#views.get(call) ?? null;
   }
 
-  async setMuted(call: string, muted: boolean): Promise<void> {
-    const one = this.#calls.get(call);
-    if (one === undefined) return;
-    one.muted = muted;
-    const track = one.tracks.get("audio");
-    if (track !== undefined) track.enabled = !muted; // at once, whatever is being opened
-    await this.#settle(one, "audio");
+  /** What to show of oneself in this room; null while this page does not carry it. */
+  roomView(room: string): SendingView | null {
+    return this.#roomViews.get(room) ?? null;
   }
 
-  /** A camera that is off is closed: its light goes out. */
-  async setCameraOff(call: string, off: boolean): Promise<void> {
-    const one = this.#calls.get(call);
-    if (one === undefined) return;
-    one.cameraOff = off;
-    if (off) this.#stopTrack(one, "video");
-    await this.#settle(one, "video");
+  /** How loud the other side is now: 0 … 1. */
+  level(call: string): number {
+    return this.#calls.get(call)?.playing?.level ?? 0;
   }
 
-  /** Shares a screen, with its sound where the browser can. Never rejects: see `trouble.share`. */
-  async startShare(call: string): Promise<void> {
-    const one = this.#calls.get(call);
-    if (one === undefined || one.share !== null || one.picking) return;
-    const media = this.browser.media;
-    if (media?.getDisplayMedia === undefined) {
-      one.shareTrouble = "unsupported";
-      this.#show(call);
-      return;
-    }
-    one.picking = true;
-    try {
-      const share = await media.getDisplayMedia({ video: { frameRate: { ideal: 15 } }, audio: true });
-      if (one.over) {
-        for (const track of share.getTracks()) track.stop(); // the call ended while the person chose
-        return;
-      }
-      one.share = share;
-      one.shareTrouble = null;
-    } catch (error) {
-      one.shareTrouble = classify(error);
-      this.#show(call);
-      return;
-    } finally {
-      one.picking = false;
-    }
-    one.share.getVideoTracks()[0]?.addEventListener("ended", () => void this.stopShare(call));
-    await this.#shareChanged(one);
+  /** The microphone as it is even while muted; see `Sending`. */
+  ear(room: string): MediaStreamTrack | null {
+    return this.#sendings.get(room)?.ear ?? null;
   }
 
-  async stopShare(call: string): Promise<void> {
-    const one = this.#calls.get(call);
-    if (one?.share == null) return;
-    for (const track of one.share.getTracks()) track.stop();
-    one.share = null;
-    await this.#shareChanged(one);
+  async setMuted(id: string, muted: boolean): Promise<void> {
+    await this.#sendings.get(id)?.setMuted(muted);
+  }
+
+  async setCameraOff(id: string, off: boolean): Promise<void> {
+    await this.#sendings.get(id)?.setCameraOff(off);
+  }
+
+  async startShare(id: string): Promise<void> {
+    await this.#sendings.get(id)?.startShare();
+  }
+
+  async stopShare(id: string): Promise<void> {
+    await this.#sendings.get(id)?.stopShare();
   }
 
   /** Another camera or microphone in mid-call, without a pause of the other. */
-  async changeDevice(call: string, kind: "camera" | "microphone", id: string): Promise<void> {
-    await this.devices.choose(kind, id);
-    const one = this.#calls.get(call);
-    const media: Kind = kind === "camera" ? "video" : "audio";
-    if (one?.tracks.has(media) !== true) return;
-    this.#stopTrack(one, media);
-    await this.#settle(one, media);
+  async changeDevice(id: string, kind: "camera" | "microphone", device: string): Promise<void> {
+    await this.devices.choose(kind, device);
+    await this.#sendings.get(id)?.changeDevice(kind === "camera" ? "video" : "audio");
   }
 
   /** Writes a line; false if the other side cannot get it now. */
@@ -209,7 +154,7 @@ export class Media implements SessionOwner {
     this.#calls.get(call)?.playing?.firstPicture();
   }
 
-  // ── SessionOwner ──────────────────────────────────────────────────────────────────────────────
+  // ── SessionOwner, and the owner of what is sent ──────────────────────────────────────────────────
   tell(message: FromPage): void {
     this.client.tell(message);
   }
@@ -223,13 +168,23 @@ export class Media implements SessionOwner {
     if (one !== undefined) this.#line(one, { mine: false, text, at: Date.now() });
   }
 
+  changedSending(sending: Sending): void {
+    for (const { id } of sending.to) this.#show(id);
+    if (!sending.ofRoom || sending.over) return;
+    this.#roomViews.set(sending.id, sending.view);
+    for (const listener of this.#listeners) listener(sending.id);
+  }
+
   // ── what the node asks ────────────────────────────────────────────────────────────────────────
   #take(message: FromNode): void {
     switch (message.t) {
+      case "calls":
+      case "rooms":
+        this.#heard.add(message.t);
+        this.#compare(this.client.state);
+        break;
       case "open-media": {
-        const one = this.#calls.get(message.call) ?? new CallMedia(message.call, message.kinds);
-        one.kinds = message.kinds;
-        this.#calls.set(message.call, one);
+        const one = this.#call(message.call, message.room);
         const session = new Session(message, this, (configuration) => this.browser.peer(configuration));
         one.sessions.push(session);
         this.#sessions.set(message.session, session);
@@ -252,11 +207,17 @@ export class Media implements SessionOwner {
       case "attach-media":
         this.#do(message.session, (session) => this.#attach(session, message.kinds), false);
         break;
+      case "shape-media":
+        this.#do(message.session, (session) => session.shape(message), false);
+        break;
+      case "carry-media":
+        this.#sessions.get(message.session)?.carry(message.data);
+        break;
       case "mute-media": {
         const call = this.#sessions.get(message.session)?.open.call;
-        if (call === undefined) break;
-        if (message.kind === "audio") void this.setMuted(call, message.muted);
-        else void this.setCameraOff(call, message.muted);
+        const sending = call === undefined ? undefined : this.#calls.get(call)?.sending;
+        if (message.kind === "audio") void sending?.setMuted(message.muted);
+        else void sending?.setCameraOff(message.muted);
         break;
       }
       case "suspect-media":
@@ -266,6 +227,28 @@ export class Media implements SessionOwner {
         this.#close(message.session);
         break;
     }
+  }
+
+  #call(id: string, room: string | null): CallMedia {
+    const known = this.#calls.get(id);
+    if (known !== undefined) return known;
+    const one = new CallMedia(id, this.#sending(room ?? id, room !== null));
+    one.sending.to.add(one);
+    this.#calls.set(id, one);
+    return one;
+  }
+
+  #sending(id: string, ofRoom: boolean): Sending {
+    let one = this.#sendings.get(id);
+    if (one !== undefined) return one;
+    one = new Sending(id, ofRoom, this.devices, this.browser, {
+      changed: (sending) => this.changedSending(sending),
+      told: (sending) => {
+        for (const call of sending.to) this.#tellMedia(call.id, sending.view);
+      },
+    });
+    this.#sendings.set(id, one);
+    return one;
   }
 
   /** `fatal`: the session cannot go on when this fails. */
@@ -286,114 +269,15 @@ export class Media implements SessionOwner {
     const one = this.#calls.get(session.open.call);
     if (one === undefined) return;
     session.attached = true;
-    if (!one.attached) {
-      one.attached = true;
-      const { wanted } = this.devices.state;
-      one.muted ??= !wanted.microphone || !kinds.includes("audio");
-      one.cameraOff ??= !wanted.camera || !kinds.includes("video");
-      await Promise.all([this.#settle(one, "audio"), this.#settle(one, "video")]);
-      this.devices.closePreview();
-    }
-    await this.#sendAudio(one);
-    await this.#sendVideo(one);
+    const first = !one.attached;
+    one.attached = true;
+    // Whoever joins later hears how things stand in the room.
+    if (!(await one.sending.begin(kinds)) && first) this.#tellMedia(one.id, one.sending.view);
+    await one.sending.send();
   }
 
-  /** Opens or closes the device as the person wants it now, and sends what there is. */
-  #settle(one: CallMedia, kind: Kind): Promise<void> {
-    const next = (one.order.get(kind) ?? Promise.resolve()).then(() => this.#settleNow(one, kind));
-    one.order.set(kind, next);
-    return next;
-  }
-
-  async #settleNow(one: CallMedia, kind: Kind): Promise<void> {
-    const off = () => (kind === "audio" ? one.muted : one.cameraOff) === true;
-    if (one.over) return;
-    if (!one.attached) {
-      this.#show(one.id); // remembered; nothing is opened before the call is accepted
-      return;
-    }
-    if (!one.tracks.has(kind) && !off()) {
-      const name = NAME[kind];
-      const track = this.devices.takeFromPreview(name) ?? (await this.devices.open(name));
-      // NOTE: opening may take as long as a person takes to answer the browser's question. What
-      // they wished for meanwhile counts, not what they wished for when it was asked.
-      if (track === null) this.#switchedOff(one, kind);
-      else if (one.over || (kind === "video" && off())) track.stop();
-      else this.#opened(one, kind, track);
-    }
-    if (one.over) return;
-    const microphone = one.tracks.get("audio");
-    if (microphone !== undefined) microphone.enabled = one.muted !== true;
-    await (kind === "audio" ? this.#sendAudio(one) : this.#sendVideo(one));
-    this.#tellMedia(one);
-  }
-
-  #opened(one: CallMedia, kind: Kind, track: MediaStreamTrack): void {
-    track.addEventListener("ended", () => {
-      if (one.tracks.get(kind) !== track) return;
-      one.tracks.delete(kind);
-      this.#localChanged(one);
-      this.devices.unplugged(NAME[kind]);
-      this.#switchedOff(one, kind);
-      void this.#settle(one, kind);
-    });
-    one.tracks.set(kind, track);
-    this.#localChanged(one);
-  }
-
-  #switchedOff(one: CallMedia, kind: Kind): void {
-    if (kind === "audio") one.muted = true;
-    else one.cameraOff = true;
-  }
-
-  #stopTrack(one: CallMedia, kind: Kind): void {
-    one.tracks.get(kind)?.stop();
-    one.tracks.delete(kind);
-    this.#localChanged(one);
-  }
-
-  #localChanged(one: CallMedia): void {
-    one.local = one.tracks.size > 0 ? new MediaStream([...one.tracks.values()]) : null;
-  }
-
-  async #shareChanged(one: CallMedia): Promise<void> {
-    await this.#sendVideo(one);
-    await this.#sendAudio(one);
-    this.#tellMedia(one);
-  }
-
-  /** The microphone, and the shared screen's sound with it. */
-  async #sendAudio(one: CallMedia): Promise<void> {
-    one.mix?.close();
-    const microphone = one.tracks.get("audio");
-    const shared = one.share?.getAudioTracks()[0];
-    const both = [microphone, shared].filter((track) => track !== undefined);
-    one.mix = shared === undefined ? null : this.browser.mix(both);
-    for (const session of one.sessions)
-      if (session.attached)
-        await session.send("audio", one.mix?.track ?? one.tracks.get("audio") ?? null);
-    this.#show(one.id);
-  }
-
-  async #sendVideo(one: CallMedia): Promise<void> {
-    // What is to be sent is looked up for each session anew: it may change between two of them.
-    for (const session of one.sessions) {
-      const shared = one.share?.getVideoTracks()[0];
-      const track = shared ?? one.tracks.get("video") ?? null;
-      if (session.attached) await session.send("video", track, shared !== undefined);
-    }
-    this.#show(one.id);
-  }
-
-  #tellMedia(one: CallMedia): void {
-    this.tell({
-      t: "tell-media",
-      call: one.id,
-      muted: one.muted === true,
-      camera_off: one.cameraOff === true,
-      sharing: one.share !== null,
-    });
-    this.#show(one.id);
+  #tellMedia(call: string, { muted, cameraOff, sharing }: SendingView): void {
+    this.tell({ t: "tell-media", call, muted, camera_off: cameraOff, sharing });
   }
 
   async #look(one: CallMedia): Promise<void> {
@@ -410,6 +294,41 @@ export class Media implements SessionOwner {
     this.#show(one.id);
   }
 
+  // ── what there is, and what is over ─────────────────────────────────────────────────────────────
+  #closePreview(state: AppState): void {
+    const { previewFor } = this.devices;
+    if (previewFor === null || previewFor === NEW_ROOM) return;
+    const waited =
+      state.calls.some((one) => one.call === previewFor) || state.rooms.rooms.some((one) => one.room === previewFor);
+    if (!waited) this.devices.closePreview();
+  }
+
+  /** Ends what is over, or moved to another page; goes into the rooms that this page carries. */
+  #compare(state: AppState): void {
+    const page = state.welcome?.page;
+    const { rooms } = state.rooms;
+    for (const room of rooms)
+      if (room.state === "in" && room.page === page) void this.#sending(room.room, true).begin(["audio", "video"]);
+    for (const one of [...this.#sendings.values()]) {
+      const shown = one.ofRoom
+        ? rooms.find((other) => other.room === one.id)
+        : state.calls.find((other) => other.call === one.id);
+      one.here ||= shown?.page != null && shown.page === page;
+      const elsewhere = one.here && shown?.page != null && shown.page !== page;
+      // NOTE: media of a room's call may be asked for before the room is shown.
+      const over = shown === undefined && (one.ofRoom ? one.here && this.#heard.has("rooms") : this.#heard.has("calls"));
+      if (elsewhere || over) this.#end(one);
+    }
+    if (!this.#heard.has("rooms")) return;
+    for (const one of [...this.#calls.values()]) {
+      if (!one.sending.ofRoom) continue;
+      const people = rooms.find((other) => other.room === one.sending.id)?.people ?? [];
+      const listed = people.some((other) => other.call === one.id);
+      if (one.listed && !listed) this.#endCall(one);
+      one.listed = listed;
+    }
+  }
+
   #close(id: number): void {
     const session = this.#sessions.get(id);
     if (session === undefined) return;
@@ -420,25 +339,30 @@ export class Media implements SessionOwner {
     if (one === undefined) return;
     one.sessions = one.sessions.filter((other) => other !== session);
     one.last = null;
-    this.#show(one.id);
+    if (one.sending.ofRoom && !one.listed && one.sessions.length === 0) this.#endCall(one);
+    else this.#show(one.id);
   }
 
-  #end(call: string): void {
-    const one = this.#calls.get(call);
-    if (one === undefined) return;
+  #endCall(one: CallMedia): void {
+    one.listed = true;
     for (const session of [...one.sessions]) this.#close(session.id);
-    one.over = true;
     if (one.timer !== null) clearInterval(one.timer);
-    one.mix?.close();
-    for (const track of one.tracks.values()) track.stop();
-    for (const track of one.share?.getTracks() ?? []) track.stop();
-    this.#calls.delete(call);
-    this.#views.delete(call);
-    for (const listener of this.#listeners) listener(call);
+    one.sending.to.delete(one);
+    this.#calls.delete(one.id);
+    this.#views.delete(one.id);
+    for (const listener of this.#listeners) listener(one.id);
+  }
+
+  #end(sending: Sending): void {
+    sending.end();
+    this.#sendings.delete(sending.id);
+    this.#roomViews.delete(sending.id);
+    for (const { id } of [...sending.to]) this.#endCall(this.#calls.get(id)!);
+    for (const listener of this.#listeners) listener(sending.id);
   }
 
   #endAll(): void {
-    for (const call of [...this.#calls.keys()]) this.#end(call);
+    for (const one of [...this.#sendings.values()]) this.#end(one);
     this.devices.closePreview();
   }
 
@@ -446,20 +370,14 @@ export class Media implements SessionOwner {
     const one = this.#calls.get(call);
     if (one === undefined) return;
     const playing = one.playing;
-    const { trouble, wanted } = this.devices.state;
     this.#views.set(call, {
+      ...one.sending.view,
       call,
       remote: playing?.remote ?? new MediaStream(),
-      local: one.local,
-      muted: one.muted ?? !wanted.microphone,
-      cameraOff: one.cameraOff ?? !wanted.camera,
-      sharing: one.share !== null,
-      shareStream: one.share,
       connected: playing?.connected === true && !playing.lost,
       takesPicture: playing?.takesPicture !== false,
       chat: one.chat,
       quality: one.quality,
-      trouble: { camera: trouble.camera, microphone: trouble.microphone, share: one.shareTrouble },
     });
     for (const listener of this.#listeners) listener(call);
   }

@@ -1,18 +1,20 @@
 // One peer connection: one generation of a call's media, as the node's page_endpoint.py asks for it.
 import { packChat, unpackChat } from "./codec.js";
 import type { Candidate, FromPage, Kind, OpenMedia, ServerSeen } from "./messages.js";
+import { encodingOf, FIRST_BITRATE, LEAST_BITRATE, MOST_BITRATE, SHARE_BITRATE, type Shape } from "./shape.js";
 import { look, type Look } from "./stats.js";
 
 const KINDS: readonly Kind[] = ["audio", "video"];
 const LABEL = "onmeet";
+const FRAMES_LABEL = "onmeet-frames";
+const MAX_FRAME_BYTES = 60_000;
+/** Of frames that wait in the browser: what comes on top is dropped, its sender sends it anew. */
+const MAX_FRAMES_WAITING = 1_048_576;
+/** A level older than this is of somebody who says nothing any more. */
+const LEVEL_MS = 1_000;
 /** Of silence from a path that was connected, before the node is told to make a new one. */
 const LOST_AFTER = 4_000;
 const SUSPECT_MS = 500;
-/** What video begins with, and may reach as the path allows: bits per second. */
-const FIRST_BITRATE = 300_000;
-const MOST_BITRATE = 2_500_000;
-const LEAST_BITRATE = 100_000;
-const SHARE_BITRATE = 4_000_000;
 
 export interface SessionOwner {
   tell(message: FromPage): void;
@@ -29,6 +31,7 @@ export class Session {
   attached = false;
   #senders = new Map<Kind, RTCRtpTransceiver>();
   #chat: RTCDataChannel;
+  #frames: RTCDataChannel | null = null;
   #tracks = new Map<Kind, MediaStreamTrack | null>();
   #servers = new Map<string, ServerSeen>();
   #early: RTCIceCandidateInit[] = [];
@@ -39,6 +42,10 @@ export class Session {
   #closed = false;
   #share = false;
   #bitrate = FIRST_BITRATE;
+  #shape: Shape | null = null;
+  /** The encoder was not told yet what the last change of these was. */
+  #unlimited = false;
+  #level = 0;
   #path: string | null = null;
 
   constructor(
@@ -62,6 +69,7 @@ export class Session {
       const text = unpackChat(event.data);
       if (text !== null) owner.chat(this, text);
     };
+    if (open.carry) this.#openFrames();
     this.pc.onicecandidate = (event) => this.#candidate(event.candidate);
     this.pc.onicecandidateerror = (event) => this.#serverFailed(event);
     this.pc.onconnectionstatechange = () => this.#state();
@@ -79,6 +87,15 @@ export class Session {
   get takesPicture(): boolean {
     const agreed = this.#senders.get("video")?.currentDirection;
     return agreed == null || agreed === "sendrecv" || agreed === "sendonly";
+  }
+
+  /** How loud they are now: 0 silent … 1 as loud as can be. */
+  get level(): number {
+    const source = this.#senders.get("audio")?.receiver?.getSynchronizationSources()[0];
+    if (source === undefined) return 0;
+    const age = performance.timeOrigin + performance.now() - source.timestamp;
+    // Senders whose packets do not say how loud they are (RFC 6464) are looked up with the rest.
+    return age > LEVEL_MS ? 0 : (source.audioLevel ?? this.#level);
   }
 
   async makeOffer(): Promise<void> {
@@ -139,6 +156,19 @@ export class Session {
     return true;
   }
 
+  /** Sends a frame, or drops it: there is no channel, or too much waits in it. */
+  carry(data: Uint8Array): void {
+    const channel = this.#frames;
+    if (channel?.readyState === "open" && channel.bufferedAmount + data.length <= MAX_FRAMES_WAITING)
+      channel.send(data.slice());
+  }
+
+  /** The most that may go out as picture from now on, whatever the path carries. */
+  async shape(shape: Shape): Promise<void> {
+    this.#shape = shape;
+    await this.#limit();
+  }
+
   /** Looks now, tells the node what was counted, and lets the bit rate follow the path. */
   async look(): Promise<Look> {
     const seen = look(
@@ -146,6 +176,7 @@ export class Session {
       performance.now(),
       [...this.#servers.values()].slice(0, 8),
     );
+    this.#level = seen.audioLevel;
     if (!this.#closed) {
       this.owner.tell({
         t: "media-counters",
@@ -181,6 +212,17 @@ export class Session {
   }
 
   // ── inside ──────────────────────────────────────────────────────────────────────────────────────
+  #openFrames(): void {
+    const channel = (this.#frames = this.pc.createDataChannel(FRAMES_LABEL, { negotiated: true, id: 1, ordered: true }));
+    channel.binaryType = "arraybuffer";
+    channel.onmessage = (event: MessageEvent<unknown>) => {
+      if (!(event.data instanceof ArrayBuffer)) return;
+      const size = event.data.byteLength;
+      if (size > 0 && size <= MAX_FRAME_BYTES)
+        this.owner.tell({ t: "carried", session: this.id, data: new Uint8Array(event.data) });
+    };
+  }
+
   async #describe(description: RTCSessionDescriptionInit): Promise<void> {
     await this.pc.setLocalDescription(description);
     const sdp = this.pc.localDescription?.sdp ?? description.sdp ?? "";
@@ -190,6 +232,7 @@ export class Session {
 
   async #ready(): Promise<void> {
     this.#described = true;
+    await this.#soundFirst();
     await this.#add(this.#early.splice(0));
   }
 
@@ -298,24 +341,45 @@ export class Session {
     if (seen.availableBps === null) return;
     const most = this.#share ? SHARE_BITRATE : MOST_BITRATE;
     const next = Math.max(LEAST_BITRATE, Math.min(most, Math.round(seen.availableBps * 0.85)));
-    if (Math.abs(next - this.#bitrate) < this.#bitrate * 0.1) return;
-    this.#bitrate = next;
+    if (Math.abs(next - this.#bitrate) >= this.#bitrate * 0.1) this.#bitrate = next;
+    else if (!this.#unlimited) return;
     await this.#limit();
   }
 
   async #limit(): Promise<void> {
-    const sender = this.#senders.get("video")?.sender;
-    if (sender === undefined || sender.track === null || this.#closed) return;
+    this.#unlimited = false;
+    const track = this.#tracks.get("video") ?? null;
+    if (track === null && this.#shape === null) return;
+    const height = track?.getSettings().height ?? null;
+    await this.#encode("video", (encoding, parameters) => {
+      const { maxFramerate, ...rest } = encodingOf(this.#bitrate, this.#share, this.#shape, height);
+      Object.assign(encoding, rest);
+      if (maxFramerate === null) delete encoding.maxFramerate;
+      else encoding.maxFramerate = maxFramerate;
+      parameters.degradationPreference = this.#share ? "maintain-resolution" : "balanced";
+    });
+  }
+
+  /** Where the path carries too little, the picture gives way. */
+  async #soundFirst(): Promise<void> {
+    await this.#encode("audio", (encoding) => (encoding.priority = encoding.networkPriority = "high"));
+  }
+
+  async #encode(
+    kind: Kind,
+    change: (encoding: RTCRtpEncodingParameters, parameters: RTCRtpSendParameters) => void,
+  ): Promise<void> {
+    const sender = this.#senders.get(kind)?.sender;
+    if (sender === undefined || this.#closed) return;
     const parameters = sender.getParameters();
     const encoding = parameters.encodings[0];
     if (encoding === undefined) return;
-    encoding.maxBitrate = this.#bitrate;
-    encoding.scaleResolutionDownBy = this.#share ? 1 : this.#bitrate < 250_000 ? 4 : this.#bitrate < 700_000 ? 2 : 1;
-    parameters.degradationPreference = this.#share ? "maintain-resolution" : "balanced";
+    change(encoding, parameters);
     try {
       await sender.setParameters(parameters);
     } catch {
-      // Parameters changed meanwhile: the next look sets them.
+      // Parameters changed meanwhile, or this browser knows less of them: the next look tries again.
+      this.#unlimited = kind === "video";
     }
   }
 }

@@ -45,6 +45,8 @@ export interface Look {
   readonly availableBps: number | null;
   readonly packetsIn: number;
   readonly audioSamples: number;
+  /** Of what came, 0 … 1. */
+  readonly audioLevel: number;
   readonly videoIn: Quality["videoIn"];
   readonly videoOut: Quality["videoOut"];
   readonly codec: Quality["codec"];
@@ -132,6 +134,7 @@ export function look(report: Iterable<[string, unknown]>, at: number, servers: S
     availableBps: whole(chosen?.["availableOutgoingBitrate"]) || null,
     packetsIn: whole(chosen?.["packetsReceived"]) || whole(chosen?.["bytesReceived"]),
     audioSamples: whole(rtp("inbound-rtp", "audio")?.["totalSamplesReceived"]),
+    audioLevel: Number(rtp("inbound-rtp", "audio")?.["audioLevel"]) || 0,
     videoIn: size(rtp("inbound-rtp", "video")),
     videoOut: size(rtp("outbound-rtp", "video")),
     codec: { audio: codecOf("audio"), video: codecOf("video") },
