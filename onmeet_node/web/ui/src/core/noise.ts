@@ -1,29 +1,13 @@
 // Noise_NKpsk0_25519_ChaChaPoly_BLAKE2b (revision 34), the guest's side. onmeet_node/wire/noise.py
 // is the host's; both are held to tests/vectors/noise.json. Rooms speak IK besides: core/ik.ts.
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
-import { pow } from "@noble/curves/abstract/modular.js";
-import { montgomery } from "@noble/curves/abstract/montgomery.js";
 import { blake2b } from "@noble/hashes/blake2.js";
 import { hmac } from "@noble/hashes/hmac.js";
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
-// NOTE: the library's own x25519 brings all of Ed25519 with it, nine kilobytes of a page that may
-// have sixty. This is the same ladder with the curve's two constants (RFC 7748, section 5).
-const P = 2n ** 255n - 19n;
-const x25519 = montgomery({
-  P,
-  type: "x25519",
-  powPminus2: (x) => pow(x, P - 2n, P),
-  adjustScalarBytes(bytes: Uint8Array) {
-    bytes[0]! &= 248;
-    bytes[31]! &= 127;
-    bytes[31]! |= 64;
-    return bytes;
-  },
-});
-
 const NAME = "Noise_NKpsk0_25519_ChaChaPoly_BLAKE2b";
+/** Bytes of a key, and of a seal. */
 export const KEY = 32;
 export const TAG = 16;
 const HASH = 64;
@@ -58,7 +42,9 @@ export async function freshKey(): Promise<KeyPair> {
     const pair = (await crypto.subtle.generateKey("X25519", false, ["deriveBits"])) as CryptoKeyPair;
     return webKey(pair.privateKey, new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey)));
   } catch {
-    return keyOf(new Uint8Array(x25519.utils.randomSecretKey()));
+    // NOTE: curves are a fifth of what this page may weigh, and old browsers alone need them here.
+    const { keyOf } = await import("./x25519.js");
+    return keyOf(crypto.getRandomValues(new Uint8Array(KEY)));
   }
 }
 
@@ -72,21 +58,8 @@ export const webKey = (privateKey: CryptoKey, publicKey: Bytes): KeyPair => ({
   },
 });
 
-/** The pair of a given private key: for browsers without X25519, and for test vectors. */
-export function keyOf(privateKey: Bytes): KeyPair {
-  return {
-    publicKey: new Uint8Array(x25519.getPublicKey(privateKey)),
-    shared: async (remote) => {
-      try {
-        return nonZero(new Uint8Array(x25519.getSharedSecret(privateKey, remote)));
-      } catch {
-        throw new SealError("no secret can be had with that key");
-      }
-    },
-  };
-}
-
-function nonZero(secret: Bytes): Bytes {
+/** Throws `SealError` for a result of zeros. */
+export function nonZero(secret: Bytes): Bytes {
   if (secret.every((byte) => byte === 0)) throw new SealError("no secret can be had with that key");
   return secret;
 }

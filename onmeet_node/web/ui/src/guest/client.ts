@@ -66,6 +66,14 @@ export interface Visitor {
 
 export type VisitRoom = (page: RoomPage, visitor: Visitor) => Promise<RoomVisit>;
 
+/** Parts of the page that are loaded once it is known which of them is needed. */
+export interface Parts {
+  /** The screen of a call. */
+  call(): Promise<unknown>;
+  /** What a room needs, its screen included. */
+  room(): Promise<VisitRoom>;
+}
+
 /** A page without a node behind it. */
 export class NoNode extends Client {
   constructor() {
@@ -104,13 +112,14 @@ export class GuestClient extends NoNode {
   #broken: number | null = null;
   #wait = FIRST_WAIT;
   #door: Pick<Visitor, "room" | "host"> | null = null;
-  #loaded: Promise<VisitRoom> | null = null;
+  #loaded: Partial<Record<keyof Parts, Promise<unknown>>> = {};
   #visit: RoomVisit | null = null;
   /** Numbers what a person began; what was begun before is not gone on with. */
   #visits = 0;
   /** Told when a call is about to begin, with its id, before any device is opened for it. */
   onCall: (call: string) => void = () => undefined;
   onStage: (stage: Stage) => void = () => undefined;
+  /** Told when what is shown of a room is different. */
   onRoom: () => void = () => undefined;
 
   constructor(
@@ -118,8 +127,7 @@ export class GuestClient extends NoNode {
     private readonly browser: LineBrowser,
     private readonly later: (run: () => void, ms: number) => unknown,
     private readonly random: (bytes: number) => Bytes,
-    /** Loads what a room needs. */
-    private readonly load: () => Promise<VisitRoom> = () => Promise.reject(new Error("no rooms here")),
+    private readonly parts: Parts,
     private readonly after = (ms: number, run: () => void): (() => void) => {
       const timer = setTimeout(run, ms);
       return () => clearTimeout(timer);
@@ -209,7 +217,7 @@ export class GuestClient extends NoNode {
         this.knockNeeded = message.knock;
         this.#door = message.room === null || message.host === null ? null : { room: message.room, host: message.host };
         this.toRoom = this.#door !== null;
-        if (this.toRoom) this.#load();
+        void this.#load(this.toRoom ? "room" : "call");
         if (this.stage.at === "opening") this.#stage({ at: "door" });
         else if (this.stage.at === "knocking" || this.stage.at === "in") this.#ask();
         break;
@@ -246,23 +254,26 @@ export class GuestClient extends NoNode {
     this.#ticket = ticket;
     this.#guest = guest;
     this.#servers = servers;
-    if (this.#call === null) this.#begin();
+    if (this.#call === null) void this.#begin(++this.#visits);
     else this.#call.sayAgain();
   }
 
-  // ── a room ────────────────────────────────────────────────────────────────────────────────────
-  #load(): Promise<VisitRoom> {
-    return (this.#loaded ??= this.load().catch((error: unknown) => {
-      this.#loaded = null; // another try may find it
-      throw error;
-    }));
+  /** Loads a part of the page, once. What fails to load ends in `lost`, and is tried again. */
+  #load<P extends keyof Parts>(part: P): ReturnType<Parts[P]> {
+    const loaded = (this.#loaded[part] ??= this.parts[part]());
+    loaded.then(
+      () => this.onRoom(),
+      () => delete this.#loaded[part],
+    );
+    return loaded as ReturnType<Parts[P]>;
   }
 
+  // ── a room ────────────────────────────────────────────────────────────────────────────────────
   async #enter(visit: number): Promise<void> {
     const visitor = { ...this.#door!, name: this.name, kinds: this.#kinds };
     let made: RoomVisit;
     try {
-      made = await (await this.#load())(this.#roomPage(), visitor);
+      made = await (await this.#load("room"))(this.#roomPage(), visitor);
     } catch {
       if (visit === this.#visits) this.#finish({ at: "failed", why: "lost" });
       return;
@@ -302,7 +313,13 @@ export class GuestClient extends NoNode {
   }
 
   // ── the call ──────────────────────────────────────────────────────────────────────────────────
-  #begin(): void {
+  async #begin(visit: number): Promise<void> {
+    try {
+      await this.#load("call");
+    } catch {
+      if (visit === this.#visits) this.#finish({ at: "failed", why: "lost" });
+    }
+    if (visit !== this.#visits) return;
     const id = this.random(16);
     this.onCall(hex(id));
     const call: Call = new Call(id, true, true, this.#kinds, {
