@@ -271,20 +271,22 @@ export class GuestClient extends NoNode {
   // ── a room ────────────────────────────────────────────────────────────────────────────────────
   async #enter(visit: number): Promise<void> {
     const visitor = { ...this.#door!, name: this.name, kinds: this.#kinds };
-    let made: RoomVisit;
+    const wanted = () => visit === this.#visits && this.stage.at === "knocking";
     try {
-      made = await (await this.#load("room"))(this.#roomPage(), visitor);
+      const enter = await this.#load("room");
+      if (!wanted()) return;
+      const made = await enter(this.#roomPage(visit), visitor);
+      if (!wanted()) return made.leave();
+      this.#visit = made;
     } catch {
-      if (visit === this.#visits) this.#finish({ at: "failed", why: "lost" });
+      if (wanted()) this.#finish({ at: "failed", why: "lost" });
       return;
     }
-    if (visit !== this.#visits || this.stage.at !== "knocking") return;
-    this.#visit = made;
-    if (this.#line?.open === true) made.lineOpen(visitor.room, visitor.host);
-    else made.lineEnded("lost");
+    if (this.#line?.open === true) this.#visit.lineOpen(visitor.room, visitor.host);
+    else this.#visit.lineEnded("lost");
   }
 
-  #roomPage(): RoomPage {
+  #roomPage(visit: number): RoomPage {
     return {
       browser: this.browser,
       openLine: () => {
@@ -305,7 +307,9 @@ export class GuestClient extends NoNode {
         if (stage.at === "in") this.onCall(hex(this.#door!.room));
         this.#stage(stage);
       },
-      finish: (stage) => this.#finish(stage),
+      finish: (stage) => {
+        if (visit === this.#visits) this.#finish(stage);
+      },
       number: () => ++this.#sessions,
       after: this.after,
       random: this.random,

@@ -5,7 +5,7 @@ import { Answerer, Opener } from "../../core/ik.js";
 import { join, SealError, utf8, type Bytes, type Cipher, type Finished, type KeyPair } from "../../core/noise.js";
 import { hex, MAX_CARRIED, pack, WireError } from "../wire.js";
 import * as timing from "./timing.js";
-import { unhex, unpack, type Card, type FromSeat, type Key, type ToSeat } from "./wire.js";
+import { unhex, type Card, type FromSeat, type Key, type ToSeat } from "./wire.js";
 
 const PROTOCOL = "/onmeet/signal/1";
 const KEY = 32;
@@ -34,6 +34,8 @@ export interface Ends {
   readonly room: string;
   now(): number;
   ephemeral(): Promise<KeyPair>;
+  /** Reads a message. Throws `WireError`. */
+  read(data: Bytes): FromSeat;
   /** Remembers an ephemeral key; false if it was seen before. */
   fresh(ephemeral: string): boolean;
 }
@@ -147,10 +149,10 @@ export class Channel {
     this.#heard = this.ends.now();
     if (this.#receive !== null) {
       this.#count();
-      this.#message(unpack(this.#receive.open(frame)));
+      this.#message(this.ends.read(this.#receive.open(frame)));
     } else if (this.#opener !== null) {
       const done = await this.#opener.finish(frame);
-      const messages = unframed(done.payload, 1);
+      const messages = this.#unframed(done.payload, 1);
       this.#established(done, messages[0]!);
     } else await this.#answer(frame);
   }
@@ -165,7 +167,7 @@ export class Channel {
     // The key that was proven must be that of whom the frames are said to be from.
     const same = hex(payload.slice(0, KEY)) === this.remote && hex(x25519Of(unhex(this.remote))) === hex(noise.remoteStatic);
     if (!same || !this.ends.fresh(hex(frame.slice(0, KEY)))) throw new WireError("somebody else");
-    const [hello, ...first] = unframed(payload.slice(head), 1 + MAX_FIRST);
+    const [hello, ...first] = this.#unframed(payload.slice(head), 1 + MAX_FIRST);
     const [message, done] = await noise.answer(framed({ t: "hello", card: { name } }));
     if (this.#over) return;
     this.owner.send(message);
@@ -189,6 +191,20 @@ export class Channel {
     if (this.#allowance >= 0) return;
     this.say({ t: "bye", reason: "flood" });
     this.#end("flood");
+  }
+
+  /** The messages in frames, one to `most` of them. */
+  #unframed(data: Bytes, most: number): FromSeat[] {
+    const messages: FromSeat[] = [];
+    const view = new DataView(data.buffer, data.byteOffset, data.length);
+    for (let at = 0; at < data.length; ) {
+      const end = data.length - at < 4 ? Infinity : at + 4 + view.getUint32(at);
+      if (end > data.length || messages.length === most) throw new WireError("no whole messages inside");
+      messages.push(this.ends.read(data.slice(at + 4, end)));
+      at = end;
+    }
+    if (messages.length === 0) throw new WireError("no message inside");
+    return messages;
   }
 
   #message(message: FromSeat): void {
@@ -220,18 +236,4 @@ function framed(message: ToSeat): Bytes {
   const size = new Uint8Array(4);
   new DataView(size.buffer).setUint32(0, body.length);
   return join(size, body);
-}
-
-/** The messages in frames, one to `most` of them. */
-function unframed(data: Bytes, most: number): FromSeat[] {
-  const messages: FromSeat[] = [];
-  const view = new DataView(data.buffer, data.byteOffset, data.length);
-  for (let at = 0; at < data.length; ) {
-    const end = data.length - at < 4 ? Infinity : at + 4 + view.getUint32(at);
-    if (end > data.length || messages.length === most) throw new WireError("no whole messages inside");
-    messages.push(unpack(data.slice(at + 4, end)));
-    at = end;
-  }
-  if (messages.length === 0) throw new WireError("no message inside");
-  return messages;
 }

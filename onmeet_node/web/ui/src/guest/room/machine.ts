@@ -250,16 +250,11 @@ export class Machine {
       this.#finish("no-answer");
       return this.#flush();
     }
-    for (const [key, other] of [...this.#others]) {
+    for (const [key, other] of this.#others)
       if (other.strayUntil !== null && now >= other.strayUntil) {
         other.strayUntil = null;
         this.#out.push({ do: "close", key });
       }
-      if (other.tryAt !== null && now >= other.tryAt) {
-        other.tryAt = null;
-        if (this.opens(key) && !other.up) this.#out.push({ do: "open", key });
-      }
-    }
     const follow = this.#followAt();
     if (follow !== null && now >= follow) this.#followBest();
     return this.#flush();
@@ -554,6 +549,14 @@ export class Machine {
     return mine !== null && seat !== null && mine.order > seat.order;
   }
 
+  #openDue(): void {
+    for (const [key, other] of this.#others)
+      if (other.tryAt !== null && this.#now >= other.tryAt) {
+        other.tryAt = null;
+        if (this.opens(key) && !other.up) this.#out.push({ do: "open", key });
+      }
+  }
+
   /** Rings those who were there before us, once each; all at the same time. */
   #planCalls(): void {
     if (this.#dialAt === null || this.#now < this.#dialAt) return;
@@ -579,6 +582,7 @@ export class Machine {
 
   #flush(): Effect[] {
     if (this.over === null) {
+      this.#openDue();
       this.#planCalls();
       this.#watchHalves();
       this.#tellHere();

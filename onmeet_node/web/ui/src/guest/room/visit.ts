@@ -14,7 +14,7 @@ import { roomString, seatOf, type Roster } from "./roster.js";
 import { clean, cleanLines } from "./text.js";
 import * as timing from "./timing.js";
 import { Ways } from "./ways.js";
-import type { Card, FromSeat, Key } from "./wire.js";
+import { unpack, type Card, type FromSeat, type Key } from "./wire.js";
 
 const LONGEST_LINE_WAIT = 8_000;
 /** Channels are looked after so often. */
@@ -77,6 +77,7 @@ export class Visit implements RoomVisit {
         room,
         now: () => browser.now(),
         ephemeral: () => browser.key(),
+        read: unpack,
         fresh: (ephemeral) => this.#fresh(ephemeral),
       },
       {
