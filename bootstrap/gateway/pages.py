@@ -12,9 +12,11 @@ import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from onmeet_node import guest_page
+
 _PAGES = {"j": "j.html", "e": "e.html"}
 _CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "default-src 'none'; {scripts}; style-src 'self'; img-src 'self' blob: data:; "
     "media-src 'self' blob:; connect-src 'self'; worker-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors {ancestors}; require-trusted-types-for 'script'; "
     "trusted-types lit-html"
@@ -46,6 +48,11 @@ class Pages:
         self._files = files
         # Once, and with nothing of anybody's in them: no length tells a secret (BREACH).
         self._packed = {name: gzip.compress(data, mtime=0) for name, data in files.items()}
+        self._scripts = {
+            name: guest_page.script_sources(files[name])
+            for name in _PAGES.values()
+            if name in files
+        }
         self._facts = json.dumps(facts, ensure_ascii=False).encode()
         self._embed_allow = embed_allow
         self._secure = secure
@@ -63,7 +70,9 @@ class Pages:
             headers["strict-transport-security"] = "max-age=31536000"
         if asked in _PAGES:
             allowed = " ".join(self._embed_allow) if asked == "e" else ""
-            headers["content-security-policy"] = _CSP.format(ancestors=allowed or "'none'")
+            headers["content-security-policy"] = _CSP.format(
+                scripts=self._scripts[name], ancestors=allowed or "'none'"
+            )
             headers["cache-control"] = "no-cache"
             headers["cross-origin-opener-policy"] = "same-origin"
         elif name.startswith("assets/"):

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FromNode } from "../src/core/messages.js";
-import { keyOf } from "../src/core/noise.js";
+import { keyOf } from "../src/core/x25519.js";
 import { GuestClient } from "../src/guest/client.js";
 import { FakeSocket, LINK, settled } from "./host.js";
 
@@ -15,6 +15,7 @@ class Scene {
   told: FromNode[] = [];
   delayed: (() => void)[] = [];
   now = 0;
+  part = Promise.resolve();
   client: GuestClient;
 
   constructor() {
@@ -31,6 +32,7 @@ class Scene {
       },
       (run) => this.delayed.push(run),
       (bytes) => new Uint8Array(bytes).fill(7),
+      { call: () => this.part, room: () => Promise.reject(new Error("no rooms here")) },
     );
     this.client.hear((message) => this.told.push(message));
   }

@@ -4,7 +4,8 @@ import { blake2b } from "@noble/hashes/blake2.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { decode, encode } from "@msgpack/msgpack";
 import { guestPrologue, type GuestLink } from "../src/core/link.js";
-import { Cipher, join, keyOf, utf8, type Bytes, type KeyPair } from "../src/core/noise.js";
+import { Cipher, join, utf8, type Bytes, type KeyPair } from "../src/core/noise.js";
+import { keyOf } from "../src/core/x25519.js";
 
 const HOST = keyOf(new Uint8Array(32).fill(9));
 export const LINK: GuestLink = {

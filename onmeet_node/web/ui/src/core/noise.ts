@@ -1,31 +1,15 @@
 // Noise_NKpsk0_25519_ChaChaPoly_BLAKE2b (revision 34), the guest's side. onmeet_node/wire/noise.py
-// is the host's; both are held to tests/vectors/noise.json.
+// is the host's; both are held to tests/vectors/noise.json. Rooms speak IK besides: core/ik.ts.
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
-import { pow } from "@noble/curves/abstract/modular.js";
-import { montgomery } from "@noble/curves/abstract/montgomery.js";
 import { blake2b } from "@noble/hashes/blake2.js";
 import { hmac } from "@noble/hashes/hmac.js";
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
-// NOTE: the library's own x25519 brings all of Ed25519 with it, nine kilobytes of a page that may
-// have sixty. This is the same ladder with the curve's two constants (RFC 7748, section 5).
-const P = 2n ** 255n - 19n;
-const x25519 = montgomery({
-  P,
-  type: "x25519",
-  powPminus2: (x) => pow(x, P - 2n, P),
-  adjustScalarBytes(bytes: Uint8Array) {
-    bytes[0]! &= 248;
-    bytes[31]! &= 127;
-    bytes[31]! |= 64;
-    return bytes;
-  },
-});
-
 const NAME = "Noise_NKpsk0_25519_ChaChaPoly_BLAKE2b";
-const KEY = 32;
-const TAG = 16;
+/** Bytes of a key, and of a seal. */
+export const KEY = 32;
+export const TAG = 16;
 const HASH = 64;
 /** Any Noise message (section 3). */
 export const MAX_NOISE_BYTES = 65_535;
@@ -56,37 +40,26 @@ export interface KeyPair {
 export async function freshKey(): Promise<KeyPair> {
   try {
     const pair = (await crypto.subtle.generateKey("X25519", false, ["deriveBits"])) as CryptoKeyPair;
-    const publicKey = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey));
-    return {
-      publicKey,
-      async shared(remote) {
-        const key = await crypto.subtle.importKey("raw", remote, "X25519", false, []);
-        const bits = await crypto.subtle
-          .deriveBits({ name: "X25519", public: key }, pair.privateKey, 256)
-          .catch(() => null);
-        return nonZero(bits === null ? new Uint8Array(KEY) : new Uint8Array(bits));
-      },
-    };
+    return webKey(pair.privateKey, new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey)));
   } catch {
-    return keyOf(new Uint8Array(x25519.utils.randomSecretKey()));
+    // NOTE: curves are a fifth of what this page may weigh, and old browsers alone need them here.
+    const { keyOf } = await import("./x25519.js");
+    return keyOf(crypto.getRandomValues(new Uint8Array(KEY)));
   }
 }
 
-/** The pair of a given private key: for browsers without X25519, and for test vectors. */
-export function keyOf(privateKey: Bytes): KeyPair {
-  return {
-    publicKey: new Uint8Array(x25519.getPublicKey(privateKey)),
-    shared: async (remote) => {
-      try {
-        return nonZero(new Uint8Array(x25519.getSharedSecret(privateKey, remote)));
-      } catch {
-        throw new SealError("no secret can be had with that key");
-      }
-    },
-  };
-}
+/** A pair whose private half is WebCrypto's. */
+export const webKey = (privateKey: CryptoKey, publicKey: Bytes): KeyPair => ({
+  publicKey,
+  async shared(remote) {
+    const key = await crypto.subtle.importKey("raw", remote, "X25519", false, []);
+    const bits = await crypto.subtle.deriveBits({ name: "X25519", public: key }, privateKey, 256).catch(() => null);
+    return nonZero(bits === null ? new Uint8Array(KEY) : new Uint8Array(bits));
+  },
+});
 
-function nonZero(secret: Bytes): Bytes {
+/** Throws `SealError` for a result of zeros. */
+export function nonZero(secret: Bytes): Bytes {
   if (secret.every((byte) => byte === 0)) throw new SealError("no secret can be had with that key");
   return secret;
 }
@@ -140,26 +113,20 @@ export interface Finished {
 
 /** A handshake of a guest: `message` goes out, `finish` takes the host's answer. */
 export class Initiator {
-  #h: Bytes;
-  #ck: Bytes;
-  #cipher: Cipher | null = null;
+  #state: Symmetric;
 
   private constructor(private readonly start: Start) {
-    const name = new Uint8Array(HASH);
-    name.set(utf8(NAME));
-    this.#h = name;
-    this.#ck = name;
-    this.#mixHash(start.prologue);
-    this.#mixHash(start.remoteStatic);
+    this.#state = new Symmetric(NAME, start.prologue, start.remoteStatic);
   }
 
   /** Message 1: psk, e, es. */
   static async begin(start: Start, payload: Uint8Array = new Uint8Array()): Promise<[Initiator, Bytes]> {
     const noise = new Initiator(start);
-    noise.#mixKeyAndHash(start.psk);
+    const state = noise.#state;
+    state.mixKeyAndHash(start.psk);
     noise.#mixEphemeral(start.ephemeral.publicKey);
-    noise.#mixKey(await start.ephemeral.shared(start.remoteStatic));
-    return [noise, join(start.ephemeral.publicKey, noise.#encrypt(payload))];
+    state.mixKey(await start.ephemeral.shared(start.remoteStatic));
+    return [noise, join(start.ephemeral.publicKey, state.encrypt(payload))];
   }
 
   /** Message 2: e, ee. Rejects with `SealError` if it is not the host's. */
@@ -167,50 +134,65 @@ export class Initiator {
     if (message.length < KEY + TAG || message.length > MAX_NOISE_BYTES) throw new SealError("of no length of ours");
     const remote = message.slice(0, KEY);
     this.#mixEphemeral(remote);
-    this.#mixKey(await this.start.ephemeral.shared(remote));
-    const payload = this.#decrypt(message.slice(KEY));
-    const [first, second] = hkdf(this.#ck, new Uint8Array(), 2);
-    return {
-      payload,
-      send: new Cipher(first!.slice(0, KEY)),
-      receive: new Cipher(second!.slice(0, KEY)),
-      hash: this.#h,
-    };
+    this.#state.mixKey(await this.start.ephemeral.shared(remote));
+    const payload = this.#state.decrypt(message.slice(KEY));
+    const [send, receive] = this.#state.split();
+    return { payload, send, receive, hash: this.#state.hash };
   }
 
-  // ── SymmetricState (section 5.2) ──────────────────────────────────────────────────────────────
-  #mixHash(data: Uint8Array): void {
-    this.#h = new Uint8Array(blake2b(join(this.#h, data), { dkLen: HASH }));
+  #mixEphemeral(key: Bytes): void {
+    this.#state.mixHash(key);
+    this.#state.mixKey(key); // section 9.2: with a psk the ephemeral keys are mixed in too
+  }
+}
+
+/** SymmetricState (section 5.2). */
+export class Symmetric {
+  #ck: Bytes;
+  #cipher: Cipher | null = null;
+  hash: Bytes;
+
+  /** `pattern` names what is spoken; what both sides know before the first message follows. */
+  constructor(pattern: string, ...known: readonly Bytes[]) {
+    const name = new Uint8Array(HASH);
+    name.set(utf8(pattern));
+    this.hash = this.#ck = name;
+    for (const one of known) this.mixHash(one);
   }
 
-  #mixKey(material: Uint8Array): void {
+  mixHash(data: Uint8Array): void {
+    this.hash = hash(join(this.hash, data), HASH);
+  }
+
+  mixKey(material: Uint8Array): void {
     const [chaining, key] = hkdf(this.#ck, material, 2);
     this.#ck = chaining!;
     this.#cipher = new Cipher(key!.slice(0, KEY));
   }
 
-  #mixKeyAndHash(material: Uint8Array): void {
+  mixKeyAndHash(material: Uint8Array): void {
     const [chaining, hashed, key] = hkdf(this.#ck, material, 3);
     this.#ck = chaining!;
-    this.#mixHash(hashed!);
+    this.mixHash(hashed!);
     this.#cipher = new Cipher(key!.slice(0, KEY));
   }
 
-  #mixEphemeral(key: Bytes): void {
-    this.#mixHash(key);
-    this.#mixKey(key); // section 9.2: with a psk the ephemeral keys are mixed in too
-  }
-
-  #encrypt(plaintext: Uint8Array): Bytes {
-    const sealed = this.#cipher!.seal(plaintext, this.#h);
-    this.#mixHash(sealed);
+  encrypt(plaintext: Uint8Array): Bytes {
+    const sealed = this.#cipher!.seal(plaintext, this.hash);
+    this.mixHash(sealed);
     return sealed;
   }
 
-  #decrypt(sealed: Bytes): Bytes {
-    const plaintext = this.#cipher!.open(sealed, this.#h);
-    this.#mixHash(sealed);
+  decrypt(sealed: Bytes): Bytes {
+    const plaintext = this.#cipher!.open(sealed, this.hash);
+    this.mixHash(sealed);
     return plaintext;
+  }
+
+  /** What the initiator sends with, and what the responder does. */
+  split(): [Cipher, Cipher] {
+    const [first, second] = hkdf(this.#ck, new Uint8Array(), 2);
+    return [new Cipher(first!.slice(0, KEY)), new Cipher(second!.slice(0, KEY))];
   }
 }
 

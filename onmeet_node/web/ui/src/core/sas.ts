@@ -5,9 +5,12 @@ const ROUNDS = 4_096;
 const DOMAIN = "onmeet call string 1";
 
 /** Twelve digits, “0123 4567 8901”: of what binds the call, and both DTLS fingerprints. */
-export async function sas(binding: Bytes, fingerprintA: Bytes, fingerprintB: Bytes): Promise<string> {
-  const seed = join(binding, ...sorted(fingerprintA, fingerprintB));
-  let digest = join(utf8(DOMAIN), seed);
+export const sas = (binding: Bytes, fingerprintA: Bytes, fingerprintB: Bytes): Promise<string> =>
+  digits(DOMAIN, join(binding, ...sorted(fingerprintA, fingerprintB)));
+
+/** Twelve digits that whoever has the same seed has too, and that are dear to search a seed for. */
+export async function digits(domain: string, seed: Bytes): Promise<string> {
+  let digest = join(utf8(domain), seed);
   for (let round = 0; round < ROUNDS; round++)
     digest = new Uint8Array(await crypto.subtle.digest("SHA-512", join(digest, seed)));
   return [0, 1, 2]

@@ -2,10 +2,11 @@
 // It plays the node's part of core/client.ts, so that app and guest page share the call module.
 import { Client, RefusedError, type Question } from "../core/client.js";
 import type { GuestLink } from "../core/link.js";
-import type { CallShown, FromNode, FromPage, Kind, MediaPath } from "../core/messages.js";
+import type { CallShown, FromNode, FromPage, Kind, RoomShown } from "../core/messages.js";
 import type { Bytes } from "../core/noise.js";
 import { join } from "../core/noise.js";
 import { fingerprint, sas, sorted } from "../core/sas.js";
+import { Call } from "./call.js";
 import { Line, type LineBrowser, type LineEnd } from "./line.js";
 import { hex, type FromHost, type TurnServer } from "./wire.js";
 
@@ -20,25 +21,58 @@ export type Stage =
   | { at: "over"; reason: string; seconds: number };
 
 /** How long a call, or a knock, outlives its line. */
-const PATIENCE = 45_000;
+export const PATIENCE = 45_000;
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 5_000;
-/** For media to come up again, or at all. */
-const MEDIA_PATIENCE = 30_000;
-const PAGE = 1;
+export const PAGE = 1;
 /** Ends of a line that another try does not mend. */
-const FINAL: ReadonlySet<LineEnd> = new Set(["no-door", "tampered", "malformed"]);
+export const FINAL: ReadonlySet<LineEnd> = new Set(["no-door", "tampered", "malformed"]);
 
-interface MediaLeg {
-  readonly session: number;
-  readonly generation: number;
-  readonly ours: boolean;
-  local: string | null;
-  remote: string | null;
-  connected: boolean;
-  candidates: FoundCandidates[];
+/** A visit to a room: what the part of the page that rooms need does (room/visit.ts). */
+export interface RoomVisit {
+  /** The line is open, to somebody who has this key in that room. */
+  lineOpen(room: Bytes, host: Bytes): void;
+  lineEnded(why: LineEnd): void;
+  carried(data: Bytes): void;
+  denied(reason: string): void;
+  ask(question: Question): Promise<FromNode>;
+  tell(message: FromPage): void;
+  leave(): void;
 }
-type FoundCandidates = Extract<FromPage, { t: "found" }>;
+
+/** What a visit needs of the page. */
+export interface RoomPage {
+  readonly browser: Pick<LineBrowser, "now" | "key">;
+  openLine(): void;
+  closeLine(): void;
+  carry(data: Bytes): void;
+  take(message: FromNode): void;
+  /** Shows this of the room. */
+  show(room: RoomShown): void;
+  stage(stage: Stage): void;
+  /** The visit is over. */
+  finish(stage: Stage): void;
+  number(): number;
+  after(ms: number, run: () => void): () => void;
+  random(bytes: number): Bytes;
+}
+
+export interface Visitor {
+  readonly room: Bytes;
+  readonly host: Bytes;
+  readonly name: string;
+  readonly kinds: readonly Kind[];
+}
+
+export type VisitRoom = (page: RoomPage, visitor: Visitor) => Promise<RoomVisit>;
+
+/** Parts of the page that are loaded once it is known which of them is needed. */
+export interface Parts {
+  /** The screen of a call. */
+  call(): Promise<unknown>;
+  /** What a room needs, its screen included. */
+  room(): Promise<VisitRoom>;
+}
 
 /** A page without a node behind it. */
 export class NoNode extends Client {
@@ -63,29 +97,41 @@ export class GuestClient extends NoNode {
   title = "";
   knockNeeded = true;
   name = "";
+  /** The link leads into a room. */
+  toRoom = false;
+  room: RoomShown | null = null;
   #line: Line | null = null;
   #ticket: Bytes | undefined;
   #guest: Bytes | null = null;
   #servers: readonly TurnServer[] = [];
-  #call: Bytes | null = null;
-  #shown: CallShown | null = null;
+  #call: Call | null = null;
+  #began = 0;
+  #sas: string | null = null;
   #kinds: readonly Kind[] = ["audio", "video"];
-  #legs: MediaLeg[] = [];
   #sessions = 0;
-  #top = -1;
-  #accepted = false;
   #broken: number | null = null;
   #wait = FIRST_WAIT;
-  #mediaTimer: ReturnType<typeof setTimeout> | null = null;
+  #door: Pick<Visitor, "room" | "host"> | null = null;
+  #loaded: Partial<Record<keyof Parts, Promise<unknown>>> = {};
+  #visit: RoomVisit | null = null;
+  /** Numbers what a person began; what was begun before is not gone on with. */
+  #visits = 0;
   /** Told when a call is about to begin, with its id, before any device is opened for it. */
   onCall: (call: string) => void = () => undefined;
   onStage: (stage: Stage) => void = () => undefined;
+  /** Told when what is shown of a room is different. */
+  onRoom: () => void = () => undefined;
 
   constructor(
     readonly link: GuestLink,
     private readonly browser: LineBrowser,
     private readonly later: (run: () => void, ms: number) => unknown,
     private readonly random: (bytes: number) => Bytes,
+    private readonly parts: Parts,
+    private readonly after = (ms: number, run: () => void): (() => void) => {
+      const timer = setTimeout(run, ms);
+      return () => clearTimeout(timer);
+    },
   ) {
     super();
     this.take({ t: "welcome", version: 0, page: PAGE, release: "", keyring: false } as unknown as FromNode);
@@ -100,14 +146,16 @@ export class GuestClient extends NoNode {
     this.name = name;
     this.#kinds = kinds;
     this.#stage({ at: "knocking", state: "sent" });
-    if (this.#line?.open === true) this.#line.say({ t: "knock", name });
-    else if (this.#line === null) this.#open();
+    if (this.#line === null) this.#open();
+    else if (this.#line.open) this.#ask();
   }
 
   /** Takes the knock back, or leaves the call; nothing of it is kept. */
   leave(reason: "hung-up" | "cancelled" = "hung-up"): void {
-    if (this.#call !== null) this.#line?.say({ t: "hangup", call: this.#call, reason: "normal" });
-    this.#finish({ at: "over", reason: this.#call === null ? "cancelled" : reason, seconds: this.#seconds() });
+    if (this.#visit !== null) return this.#visit.leave();
+    const call = this.#call;
+    call?.hangUp();
+    this.#finish({ at: "over", reason: call === null ? "cancelled" : reason, seconds: call?.seconds ?? 0 });
   }
 
   /** After an end: at the door once more, with fresh keys. */
@@ -118,6 +166,7 @@ export class GuestClient extends NoNode {
   }
 
   override ask(question: Question): Promise<never> {
+    if (this.#visit !== null) return this.#visit.ask(question) as Promise<never>;
     if (question.t === "change-call" && question.action === "hang-up") {
       this.leave();
       return Promise.resolve({ t: "done", id: 0 } as never);
@@ -142,6 +191,7 @@ export class GuestClient extends NoNode {
 
   #lineEnded(why: LineEnd): void {
     this.#line = null;
+    if (this.#visit !== null) return this.#visit.lineEnded(why);
     if (this.#call !== null && why === "tampered") return this.#over("tampered");
     if (this.#call !== null && why === "bye") return this.#over("peer-hung-up");
     const waiting = this.stage.at === "knocking" || this.stage.at === "in";
@@ -152,7 +202,7 @@ export class GuestClient extends NoNode {
       if (this.stage.at === "denied" || this.stage.at === "over") return;
       return this.#finish({ at: "failed", why });
     }
-    if (this.#call !== null) this.#show({ state: "reconnecting" });
+    this.#call?.suspend();
     this.later(() => {
       if (this.#line === null && (this.stage.at === "knocking" || this.stage.at === "in")) this.#open();
     }, this.#wait);
@@ -165,9 +215,11 @@ export class GuestClient extends NoNode {
         this.host = message.name;
         this.title = message.title;
         this.knockNeeded = message.knock;
+        this.#door = message.room === null || message.host === null ? null : { room: message.room, host: message.host };
+        this.toRoom = this.#door !== null;
+        void this.#load(this.toRoom ? "room" : "call");
         if (this.stage.at === "opening") this.#stage({ at: "door" });
-        else if (this.stage.at === "knocking" || this.stage.at === "in")
-          this.#line?.say({ t: "knock", name: this.name, ticket: this.#ticket });
+        else if (this.stage.at === "knocking" || this.stage.at === "in") this.#ask();
         break;
       case "wait":
         if (this.stage.at === "knocking") this.#stage({ at: "knocking", state: message.state });
@@ -175,13 +227,25 @@ export class GuestClient extends NoNode {
       case "admit":
         this.#admitted(message.guest, message.ticket, message.servers);
         break;
+      case "carry":
+        this.#visit?.carried(message.data);
+        break;
       case "deny":
-        if (this.#call !== null && message.reason === "removed") this.#over("removed");
+        if (this.#visit !== null) this.#visit.denied(message.reason);
+        else if (this.#call !== null && message.reason === "removed") this.#over("removed");
         else this.#finish({ at: "denied", reason: message.reason });
         break;
       default:
-        if ("call" in message && this.#call !== null && message.call === hex(this.#call)) this.#about(message);
+        if ("call" in message && this.#call !== null && message.call === hex(this.#call.id)) this.#call.heard(message);
     }
+  }
+
+  /** Asks whoever is behind the door to be let in, or says who we were. */
+  #ask(): void {
+    const door = this.#door;
+    if (door === null) this.#line?.say({ t: "knock", name: this.name, ticket: this.#ticket });
+    else if (this.#visit !== null) this.#visit.lineOpen(door.room, door.host);
+    else void this.#enter(++this.#visits);
   }
 
   #admitted(guest: Bytes, ticket: Bytes, servers: readonly TurnServer[]): void {
@@ -190,229 +254,119 @@ export class GuestClient extends NoNode {
     this.#ticket = ticket;
     this.#guest = guest;
     this.#servers = servers;
-    if (this.#call === null) this.#begin();
-    else this.#sayAgain();
+    if (this.#call === null) void this.#begin(++this.#visits);
+    else this.#call.sayAgain();
+  }
+
+  /** Loads a part of the page, once. What fails to load ends in `lost`, and is tried again. */
+  #load<P extends keyof Parts>(part: P): ReturnType<Parts[P]> {
+    const loaded = (this.#loaded[part] ??= this.parts[part]());
+    loaded.then(
+      () => this.onRoom(),
+      () => delete this.#loaded[part],
+    );
+    return loaded as ReturnType<Parts[P]>;
+  }
+
+  // ── a room ────────────────────────────────────────────────────────────────────────────────────
+  async #enter(visit: number): Promise<void> {
+    const visitor = { ...this.#door!, name: this.name, kinds: this.#kinds };
+    const wanted = () => visit === this.#visits && this.stage.at === "knocking";
+    try {
+      const enter = await this.#load("room");
+      if (!wanted()) return;
+      const made = await enter(this.#roomPage(visit), visitor);
+      if (!wanted()) return made.leave();
+      this.#visit = made;
+    } catch {
+      if (wanted()) this.#finish({ at: "failed", why: "lost" });
+      return;
+    }
+    if (this.#line?.open === true) this.#visit.lineOpen(visitor.room, visitor.host);
+    else this.#visit.lineEnded("lost");
+  }
+
+  #roomPage(visit: number): RoomPage {
+    return {
+      browser: this.browser,
+      openLine: () => {
+        if (this.#line === null) this.#open();
+      },
+      closeLine: () => {
+        this.#line?.close();
+        this.#line = null;
+      },
+      carry: (data) => this.#line?.say({ t: "carry", data }),
+      take: (message) => this.take(message),
+      show: (room) => {
+        this.room = room;
+        this.take({ t: "rooms", rooms: [room], invitations: [], meetings: [] });
+        this.onRoom();
+      },
+      stage: (stage) => {
+        if (stage.at === "in") this.onCall(hex(this.#door!.room));
+        this.#stage(stage);
+      },
+      finish: (stage) => {
+        if (visit === this.#visits) this.#finish(stage);
+      },
+      number: () => ++this.#sessions,
+      after: this.after,
+      random: this.random,
+    };
   }
 
   // ── the call ──────────────────────────────────────────────────────────────────────────────────
-  #begin(): void {
-    const call = (this.#call = this.random(16));
-    this.onCall(hex(call));
-    this.#shown = {
-      call: hex(call),
-      identity: "",
-      name: this.host ?? "",
-      outgoing: true,
-      state: "connecting",
-      ring: null,
-      kinds: [...this.#kinds],
-      began: Math.floor(Date.now() / 1_000),
-      answered: null,
-      path: null,
-      region: null,
-      sas: null,
-      page: PAGE,
-      session: null,
-      peer_media: null,
-    };
-    this.#stage({ at: "in" });
-    this.#show({});
-    this.#offer(0);
-    this.#expectMedia();
-  }
-
-  #offer(generation: number): void {
-    const leg = this.#leg(generation, true);
-    this.take({ t: "make-offer", session: leg.session });
-  }
-
-  #leg(generation: number, ours: boolean): MediaLeg {
-    const pending = this.#legs.find((leg) => !leg.connected);
-    if (pending !== undefined) this.#closeLeg(pending);
-    const leg: MediaLeg = {
-      session: ++this.#sessions,
-      generation,
-      ours,
-      local: null,
-      remote: null,
-      connected: false,
-      candidates: [],
-    };
-    this.#top = generation;
-    this.#legs.push(leg);
-    this.take({
-      t: "open-media",
-      session: leg.session,
-      call: hex(this.#call!),
-      kinds: this.#kinds,
-      servers: this.#servers,
-      relay_only: false,
-    } as FromNode);
-    this.#show({ session: leg.session });
-    return leg;
-  }
-
-  #closeLeg(leg: MediaLeg): void {
-    this.#legs = this.#legs.filter((one) => one !== leg);
-    this.take({ t: "close-media", session: leg.session });
-  }
-
-  /** A new peer connection after a path that was lost, ours to offer: odd generations. */
-  #reoffer(): void {
-    if (this.#call === null || this.#top >= 65_000) return;
-    this.#show({ state: "reconnecting" });
-    this.#offer(2 * (Math.floor(Math.max(this.#top, 0) / 2) + 1) + 1);
-    this.#expectMedia();
-  }
-
-  #expectMedia(): void {
-    if (this.#mediaTimer !== null) clearTimeout(this.#mediaTimer);
-    this.#mediaTimer = setTimeout(() => {
-      if (this.#call === null || this.#legs.some((leg) => leg.connected)) return;
-      this.#line?.say({ t: "hangup", call: this.#call, reason: "media-failed" });
-      this.#over(this.#shown?.answered === null ? "media-failed" : "connection-lost");
-    }, MEDIA_PATIENCE);
-  }
-
-  /** The line is back: what the host may have missed, once more. */
-  #sayAgain(): void {
-    const leg = this.#legs.find((one) => one.generation === this.#top);
-    if (leg !== undefined && leg.local !== null && !leg.connected && (!leg.ours || leg.remote === null)) this.#sayLocal(leg);
-    if (this.#legs.some((one) => one.connected)) this.#show({ state: "connected" });
-  }
-
-  #sayLocal(leg: MediaLeg): void {
-    const call = this.#call!;
-    const sdp = leg.local!;
-    const { generation } = leg;
-    if (!leg.ours) this.#line?.say({ t: "answer", call, generation, sdp });
-    else if (generation === 0) this.#line?.say({ t: "invite", call, kinds: this.#kinds, sdp });
-    else this.#line?.say({ t: "renegotiate", call, generation, sdp });
-    for (const found of leg.candidates) this.#sayFound(leg, found);
-  }
-
-  #sayFound(leg: MediaLeg, found: FoundCandidates): void {
-    const { candidates, end } = found;
-    this.#line?.say({
-      t: "candidates",
-      call: this.#call!,
-      generation: leg.generation,
-      candidates: candidates ?? [],
-      end: end ?? false,
+  async #begin(visit: number): Promise<void> {
+    try {
+      await this.#load("call");
+    } catch {
+      if (visit === this.#visits) this.#finish({ at: "failed", why: "lost" });
+    }
+    if (visit !== this.#visits) return;
+    const id = this.random(16);
+    this.onCall(hex(id));
+    const call: Call = new Call(id, true, true, this.#kinds, {
+      say: (message) => this.#line?.say(message),
+      take: (message) => this.take(message),
+      number: () => ++this.#sessions,
+      opening: () => ({
+        servers: [...this.#servers],
+        relay_only: false,
+        room: null,
+        carry: false,
+      }),
+      changed: () => this.#show(),
+      agreed: (local, remote) => void this.#authenticate(local, remote),
+      over: (reason) => this.#over(reason),
+      after: this.after,
     });
+    this.#call = call;
+    this.#began = Math.floor(Date.now() / 1_000);
+    this.#stage({ at: "in" });
+    this.#show();
+    call.begin();
   }
 
-  #about(message: FromHost): void {
-    switch (message.t) {
-      case "accept": {
-        const first = !this.#accepted;
-        this.#accepted = true;
-        if (first) this.#show({ answered: Math.floor(Date.now() / 1_000) });
-        for (const leg of this.#legs) if (leg.local !== null) this.#attach(leg);
-        break;
-      }
-      case "answer": {
-        const leg = this.#legs.find((one) => one.generation === message.generation && one.ours);
-        if (leg === undefined || leg.remote !== null) break;
-        leg.remote = message.sdp;
-        this.take({ t: "take-answer", session: leg.session, sdp: message.sdp });
-        void this.#authenticate(leg);
-        break;
-      }
-      case "renegotiate": {
-        const known = this.#legs.find((one) => one.generation === message.generation);
-        if (known?.local != null) this.#sayLocal(known);
-        // Of all offers the greatest generation counts (call/leg.py).
-        if (known !== undefined || message.generation <= this.#top || message.generation % 2 !== 0) break;
-        const leg = this.#leg(message.generation, false);
-        leg.remote = message.sdp;
-        this.take({ t: "take-offer", session: leg.session, sdp: message.sdp });
-        if (!this.#legs.some((one) => one.connected)) this.#expectMedia();
-        break;
-      }
-      case "candidates": {
-        const leg = this.#legs.find((one) => one.generation === message.generation);
-        if (leg !== undefined)
-          this.take({ t: "take-candidates", session: leg.session, candidates: [...message.candidates], end: false });
-        break;
-      }
-      case "media-state":
-        this.#show({
-          peer_media: { muted: message.muted, camera_off: message.camera_off, sharing: message.sharing },
-        });
-        break;
-      case "decline":
-        this.#over(message.reason === "busy" ? "peer-busy" : "peer-declined");
-        break;
-      case "hangup":
-        this.#over(
-          message.reason === "media-failed" || message.reason === "connection-lost" || message.reason === "shutdown"
-            ? message.reason
-            : "peer-hung-up",
-        );
-        break;
-      default:
-        break;
-    }
-  }
-
-  #attach(leg: MediaLeg): void {
-    this.take({ t: "attach-media", session: leg.session, kinds: [...this.#kinds] });
-  }
-
-  async #authenticate(leg: MediaLeg): Promise<void> {
-    const [mine, theirs] = [fingerprint(leg.local ?? ""), fingerprint(leg.remote ?? "")];
+  async #authenticate(local: string, remote: string): Promise<void> {
+    const [mine, theirs] = [fingerprint(local), fingerprint(remote)];
     if (mine === null || theirs === null || this.#guest === null) return this.#over("media-failed");
-    const binding = join(...sorted(this.link.key, this.#guest));
-    this.#show({ sas: await sas(binding, mine, theirs) });
+    this.#sas = await sas(join(...sorted(this.link.key, this.#guest)), mine, theirs);
+    this.#show();
   }
 
-  /** What the page's media says: the node's page_endpoint.py takes the same messages. */
   override tell(message: FromPage): void {
-    if ("session" in message) {
-      const leg = this.#legs.find((one) => one.session === message.session);
-      if (leg !== undefined && this.#call !== null) this.#media(leg, message);
-    } else if (message.t === "tell-media" && this.#call !== null) {
+    if (this.#visit !== null) this.#visit.tell(message);
+    else if ("session" in message) this.#call?.media(message);
+    else if (message.t === "tell-media") {
       const { muted, camera_off, sharing } = message;
-      this.#line?.say({ t: "media-state", call: this.#call, muted, camera_off, sharing });
-    }
-  }
-
-  #media(leg: MediaLeg, message: FromPage): void {
-    switch (message.t) {
-      case "described":
-        leg.local = message.sdp;
-        this.#sayLocal(leg);
-        if (this.#accepted) this.#attach(leg);
-        if (!leg.ours) void this.#authenticate(leg);
-        break;
-      case "found":
-        leg.candidates.push(message);
-        if (leg.local !== null) this.#sayFound(leg, message);
-        break;
-      case "media-connected":
-        leg.connected = true;
-        for (const older of this.#legs.filter((one) => one.generation < leg.generation)) this.#closeLeg(older);
-        this.#show({ state: "connected", path: message.path as MediaPath });
-        break;
-      case "media-path-lost":
-      case "media-failed":
-        leg.connected = false;
-        this.#reoffer();
-        break;
-      default:
-        break;
+      this.#call?.tellMedia({ muted, camera_off, sharing });
     }
   }
 
   // ── ends ──────────────────────────────────────────────────────────────────────────────────────
-  #seconds(): number {
-    const answered = this.#shown?.answered ?? null;
-    return answered === null ? 0 : Math.max(0, Math.round(Date.now() / 1_000 - answered));
-  }
-
   #over(reason: string): void {
-    this.#finish({ at: "over", reason, seconds: this.#seconds() });
+    this.#finish({ at: "over", reason, seconds: this.#call?.seconds ?? 0 });
   }
 
   /** The call is over: nothing of it stays in this page. */
@@ -420,23 +374,39 @@ export class GuestClient extends NoNode {
     const line = this.#line;
     this.#line = null;
     line?.close();
-    if (this.#mediaTimer !== null) clearTimeout(this.#mediaTimer);
-    for (const leg of [...this.#legs]) this.#closeLeg(leg);
-    this.#call = this.#shown = this.#guest = this.#mediaTimer = this.#broken = null;
+    this.#call?.close();
+    this.#visits += 1;
+    this.#call = this.#visit = this.#guest = this.#sas = this.#broken = this.room = null;
     this.#ticket = undefined;
     this.#servers = [];
-    this.#top = -1;
-    this.#accepted = false;
     this.#wait = FIRST_WAIT;
     if (stage.at === "over") this.name = "";
     this.take({ t: "calls", calls: [] });
+    if (this.toRoom) this.take({ t: "rooms", rooms: [], invitations: [], meetings: [] });
     this.#stage(stage);
   }
 
-  #show(change: Partial<CallShown>): void {
-    if (this.#shown === null) return;
-    this.#shown = { ...this.#shown, ...change };
-    this.take({ t: "calls", calls: [this.#shown] });
+  #show(): void {
+    const call = this.#call;
+    if (call === null) return;
+    const shown: CallShown = {
+      call: hex(call.id),
+      identity: "",
+      name: this.host ?? "",
+      outgoing: true,
+      state: call.state,
+      ring: null,
+      kinds: [...this.#kinds],
+      began: this.#began,
+      answered: call.answered,
+      path: call.path,
+      region: null,
+      sas: this.#sas,
+      page: PAGE,
+      session: call.session,
+      peer_media: call.peerMedia,
+    };
+    this.take({ t: "calls", calls: [shown] });
   }
 
   #stage(stage: Stage): void {
@@ -444,4 +414,3 @@ export class GuestClient extends NoNode {
     this.onStage(stage);
   }
 }
-

@@ -45,7 +45,7 @@ function serve(port: MessagePort, app: App, guest: GuestClient, page: OmGuest): 
 }
 
 async function obey(command: EmbedCommand, app: App, guest: GuestClient, page: OmGuest): Promise<void> {
-  const call = app.client.state.calls[0]?.call;
+  const call = app.client.state.calls[0]?.call ?? guest.room?.room;
   switch (command.command) {
     case "mute":
       if (call === undefined) await app.devices.setWanted("microphone", !command.on);

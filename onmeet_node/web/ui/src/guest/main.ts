@@ -1,8 +1,5 @@
 // Where the guest page begins, by itself or in a frame of another site.
-import "../call/chat.js";
-import "../call/devices-panel.js";
 import "../call/preview.js";
-import "../call/screen.js";
 import { provide } from "../core/context.js";
 import { parseLink } from "../core/link.js";
 import { texts as callTexts } from "../i18n/call/index.js";
@@ -27,6 +24,7 @@ const guest =
         lineBrowser(`${location.origin.replace(/^http/, "ws")}/door`),
         (run, ms) => setTimeout(run, ms),
         (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+        { call: () => import("./call-part.js"), room: async () => (await import("./room/index.js")).visit },
       );
 // What a guest chooses is forgotten with the page: nothing is stored but a language they chose.
 const kept = new Map<string, string>();

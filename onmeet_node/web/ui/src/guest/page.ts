@@ -41,6 +41,7 @@ export class OmGuest extends OmElement {
   @state() private stage: Stage = { at: "opening" };
   @state() private operator: Operator | null = null;
   #host = "";
+  #soundAlone = false;
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -54,6 +55,7 @@ export class OmGuest extends OmElement {
       this.dispatchEvent(new CustomEvent("om-stage", { detail: stage, bubbles: true, composed: true }));
       if (stage.at === "denied" || stage.at === "failed" || stage.at === "over") app.devices.closePreview();
     };
+    guest.onRoom = () => this.requestUpdate();
     guest.onCall = (call) => app.devices.keepPreviewFor(call);
     const gone = () => guest.leave();
     window.addEventListener("pagehide", gone);
@@ -82,12 +84,20 @@ export class OmGuest extends OmElement {
     event.preventDefault();
     const name = this.field("name").value.trim();
     if (typeof this.guest === "string" || name === "") return;
-    this.guest.knock(name, ["audio", "video"]);
+    this.guest.knock(name, this.#soundAlone ? ["audio"] : ["audio", "video"]);
+  }
+
+  /** The text for a room in place of one for a call, once those are loaded. */
+  #key(key: string, call: Key): Key {
+    const room = `guest.room.${key}`;
+    return typeof this.guest !== "string" && this.guest.toRoom && has(room) ? room : call;
   }
 
   override render() {
     const call = this.app?.calls[0];
     if (call !== undefined) return html`<om-call-screen role="main" .call=${call}></om-call-screen>`;
+    const room = typeof this.guest === "string" ? null : this.guest.room;
+    if (room !== null) return html`<om-room role="main" .room=${room}></om-room>`;
     return html`<main class="stack">${this.#content()}</main>`;
   }
 
@@ -112,18 +122,24 @@ export class OmGuest extends OmElement {
       case "in":
         return html`<p role="status">${t("call.connecting")}</p>`;
       case "denied":
-        return this.#told(t(this.#known(`guest.denied.${stage.reason}`, "guest.denied.denied"), { host: this.#hostName }));
+        return this.#told(
+          t(this.#key(`denied.${stage.reason}`, this.#known(`guest.denied.${stage.reason}`, "guest.denied.denied")), {
+            host: this.#hostName,
+          }),
+          guest.toRoom,
+          guest.toRoom && stage.reason === "full",
+        );
       case "failed":
         if (stage.why === "no-door" && expires !== null && expires * 1_000 < Date.now())
           return this.#told(t("guest.link.expired", { when: when(expires) }));
         return this.#told(t(`guest.failed.${stage.why}`), RETRY.has(stage.why));
       case "over": {
-        const key = `guest.reason.${stage.reason}`;
+        const key = this.#key(`reason.${stage.reason}`, `guest.reason.${stage.reason}` as Key);
         const name = this.#hostName;
-        return html`<h1>${t("guest.over")}</h1>
+        return html`<h1>${t(this.#key("over", "guest.over"))}</h1>
           <p role="status">${has(key) ? t(key, { name }) : reasonText(stage.reason, name)}</p>
           ${stage.seconds > 0 ? html`<p class="quiet">${clock(stage.seconds)}</p>` : nothing}
-          <p class="card">${t("guest.gone")}</p>
+          <p class="card">${t(this.#key("gone", "guest.gone"))}</p>
           ${this.#again()}`;
       }
     }
@@ -133,23 +149,31 @@ export class OmGuest extends OmElement {
     return has(key) ? key : otherwise;
   }
 
-  #told(sentence: string, retry = false): TemplateResult {
+  #told(sentence: string, retry = false, sound = false): TemplateResult {
     return html`<h1>${t("guest.title")}</h1>
       <p role="alert">${sentence}</p>
-      ${retry ? this.#again() : nothing} ${this.#languages()}`;
+      ${retry ? this.#again(sound) : nothing} ${this.#languages()}`;
   }
 
-  #again() {
+  /** `sound`: there is room for somebody without a picture. */
+  #again(sound = false) {
     const { guest } = this;
-    return typeof guest === "string"
-      ? nothing
-      : html`<div class="row"><button class="main" @click=${() => guest.again()}>${t("guest.again")}</button></div>`;
+    if (typeof guest === "string") return nothing;
+    const again = (soundAlone: boolean) => () => {
+      this.#soundAlone = soundAlone;
+      guest.again();
+    };
+    return html`<div class="row">
+      <button class="main" @click=${again(false)}>${t("guest.again")}</button>
+      ${sound ? html`<button @click=${again(true)}>${t("guest.room.sound")}</button>` : nothing}
+    </div>`;
   }
 
   #head() {
     const { guest } = this;
     const named = typeof guest !== "string" && guest.host !== null && guest.host !== "";
-    return html`<h1>${named ? t("guest.invites", { name: this.#hostName }) : t("guest.invited")}</h1>
+    const key = named ? this.#key("invites", "guest.invites") : this.#key("invited", "guest.invited");
+    return html`<h1>${t(key, { name: this.#hostName })}</h1>
       ${typeof guest !== "string" && guest.title !== "" ? html`<p><bdi>${guest.title}</bdi></p>` : nothing}`;
   }
 
@@ -159,7 +183,7 @@ export class OmGuest extends OmElement {
         <label
           >${t("guest.name")}
           <input id="name" required maxlength="40" autocomplete="off" autofocus .value=${guest.name} aria-describedby="hint" />
-          <span id="hint" class="quiet small">${t("guest.name.hint")}</span></label
+          <span id="hint" class="quiet small">${t(this.#key("name.hint", "guest.name.hint"))}</span></label
         >
         <om-preview></om-preview>
         <div class="row">
@@ -177,7 +201,7 @@ export class OmGuest extends OmElement {
                   ? t("guest.who.place", { place: t(`region.${this.operator.region}` as Key) })
                   : nothing}
               </p>`}
-          <p>${t("guest.who.encrypted")}</p>
+          <p>${t(this.#key("encrypted", "guest.who.encrypted"))}</p>
           <p>${t("guest.who.kept")}</p>
           <p>${t("guest.who.seen")}</p>
           <p>${t("guest.who.trust")}</p>

@@ -11,7 +11,7 @@ export interface TurnServer {
 }
 
 export type FromHost =
-  | { t: "welcome"; name: string | null; title: string; knock: boolean }
+  | { t: "welcome"; name: string | null; title: string; knock: boolean; room: Bytes | null; host: Bytes | null }
   | { t: "wait"; state: "delivered" | "shown" | "busy" }
   | { t: "admit"; guest: Bytes; ticket: Bytes; servers: readonly TurnServer[] }
   | { t: "deny"; reason: string }
@@ -22,6 +22,7 @@ export type FromHost =
   | { t: "media-state"; call: string; muted: boolean; camera_off: boolean; sharing: boolean }
   | { t: "decline"; call: string; reason: string }
   | { t: "hangup"; call: string; reason: string }
+  | { t: "carry"; data: Bytes }
   | { t: "ping"; n: number }
   | { t: "pong"; n: number }
   | { t: "bye"; reason: string }
@@ -30,10 +31,12 @@ export type FromHost =
 export type FromGuest =
   | { t: "knock"; name: string; ticket?: Bytes | undefined }
   | { t: "invite"; call: Bytes; kinds: readonly Kind[]; sdp: string }
+  | { t: "accept"; call: Bytes; kinds: readonly Kind[] }
   | { t: "answer" | "renegotiate"; call: Bytes; generation: number; sdp: string }
   | { t: "candidates"; call: Bytes; generation: number; candidates: readonly Candidate[]; end: boolean }
   | { t: "media-state"; call: Bytes; muted: boolean; camera_off: boolean; sharing: boolean }
   | { t: "hangup"; call: Bytes; reason: "normal" | "media-failed" | "connection-lost" }
+  | { t: "carry"; data: Bytes }
   | { t: "ping" | "pong"; n: number }
   | { t: "bye"; reason: string }
   | { t: "unsupported"; type: string };
@@ -44,19 +47,27 @@ export class WireError extends Error {}
 const MAX_SDP = 24_000;
 const MAX_CANDIDATES = 64;
 
-export function pack(message: FromGuest): Bytes {
+/** One frame of a channel inside another. */
+export const MAX_CARRIED = 60_000;
+
+export function pack(message: { readonly t: string }): Bytes {
   return new Uint8Array(encode(message, { ignoreUndefined: true }));
 }
 
 /** Throws `WireError`, whatever the bytes are. */
-export function unpack(data: Bytes): FromHost {
+export const unpack = (data: Bytes): FromHost => read(unpackMap(data));
+
+export function unpackMap(data: Bytes): Fields {
   let raw: unknown;
   try {
     raw = decode(data, { maxStrLength: MAX_SDP * 2, maxBinLength: 65_535, maxArrayLength: 256, maxMapLength: 64 });
   } catch {
     throw new WireError("no msgpack");
   }
-  const map = asMap(raw);
+  return asMap(raw);
+}
+
+export function read(map: Fields): FromHost {
   const t = text(map, "t", 32);
   switch (t) {
     case "welcome": {
@@ -66,8 +77,12 @@ export function unpack(data: Bytes): FromHost {
         name: card["name"] == null ? null : text(card, "name", 80),
         title: text(map, "title", 80, ""),
         knock: flag(map, "knock", true),
+        room: map["room"] == null ? null : binary(map, "room", 16),
+        host: map["host"] == null ? null : binary(map, "host", 32),
       };
     }
+    case "carry":
+      return { t, data: binary(map, "data", 1, MAX_CARRIED) };
     case "wait":
       return { t, state: choice(map, "state", ["delivered", "shown", "busy"] as const, "delivered") };
     case "admit":
@@ -75,12 +90,7 @@ export function unpack(data: Bytes): FromHost {
         t,
         guest: binary(map, "guest", 32),
         ticket: binary(map, "ticket", 16),
-        servers: list(map, "servers", 8).map((one) => {
-          const server = asMap(one);
-          const url = text(server, "url", 256);
-          if (!/^turns?:[!-~]+$/.test(url)) throw new WireError("no TURN server");
-          return { url, username: text(server, "username", 128), credential: text(server, "credential", 128) };
-        }),
+        servers: servers(map),
       };
     case "deny":
       return { t, reason: text(map, "reason", 32, "denied") };
@@ -125,53 +135,62 @@ export function unpack(data: Bytes): FromHost {
   }
 }
 
-type Fields = Record<string, unknown>;
+export const servers = (map: Fields): TurnServer[] =>
+  list(map, "servers", 8).map((one) => {
+    const server = asMap(one);
+    const url = text(server, "url", 256);
+    if (!/^turns?:[!-~]+$/.test(url)) throw new WireError("no TURN server");
+    return { url, username: text(server, "username", 128), credential: text(server, "credential", 128) };
+  });
 
-function asMap(value: unknown): Fields {
+export type Fields = Record<string, unknown>;
+
+export function asMap(value: unknown): Fields {
   if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof Uint8Array)
     throw new WireError("no map");
   return value as Fields;
 }
 
-function text(map: Fields, key: string, most: number, absent?: string): string {
+export function text(map: Fields, key: string, most: number, absent?: string): string {
   const value = map[key] ?? absent;
-  if (typeof value !== "string" || value.length > most) throw new WireError(`bad ${key}`);
+  // NOTE: characters are counted as Python does, where one outside the BMP is one.
+  if (typeof value !== "string" || (value.length > most && [...value].length > most)) throw new WireError(`bad ${key}`);
   return value;
 }
 
-function flag(map: Fields, key: string, absent: boolean): boolean {
+export function flag(map: Fields, key: string, absent: boolean): boolean {
   const value = map[key] ?? absent;
   if (typeof value !== "boolean") throw new WireError(`bad ${key}`);
   return value;
 }
 
-function integer(map: Fields, key: string, most: number, absent?: number): number {
+export function integer(map: Fields, key: string, most: number, absent?: number): number {
   const value = map[key] ?? absent;
   if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > most)
     throw new WireError(`bad ${key}`);
   return value;
 }
 
-function choice<C extends string>(map: Fields, key: string, among: readonly C[], absent: C): C {
+export function choice<C extends string>(map: Fields, key: string, among: readonly C[], absent: C): C {
   const value = (map[key] ?? absent) as C;
   if (!among.includes(value)) throw new WireError(`bad ${key}`);
   return value;
 }
 
-function list(map: Fields, key: string, most: number, absent: readonly unknown[] = []): readonly unknown[] {
+export function list(map: Fields, key: string, most: number, absent: readonly unknown[] = []): readonly unknown[] {
   const value = map[key] ?? absent;
   if (!Array.isArray(value) || value.length > most) throw new WireError(`bad ${key}`);
   return value;
 }
 
 /** NOTE: a view into the frame that was decoded, so it is copied. */
-function binary(map: Fields, key: string, length: number): Bytes {
+export function binary(map: Fields, key: string, least: number, most = least): Bytes {
   const value = map[key];
-  if (!(value instanceof Uint8Array) || value.length !== length) throw new WireError(`bad ${key}`);
+  if (!(value instanceof Uint8Array) || value.length < least || value.length > most) throw new WireError(`bad ${key}`);
   return new Uint8Array(value);
 }
 
-const call = (map: Fields): string => hex(binary(map, "call", 16));
+export const call = (map: Fields): string => hex(binary(map, "call", 16));
 
 export const hex = (data: Uint8Array): string =>
   [...data].map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -3,9 +3,15 @@
 import type { en as app } from "./app/en.js";
 import type { en as call } from "./call/en.js";
 import type { en as guest } from "./guest/en.js";
+import type { en as guestRoom } from "./guest/room/en.js";
 import type { en as room } from "./room/en.js";
 
-export type Key = keyof typeof app | keyof typeof call | keyof typeof guest | keyof typeof room;
+export type Key =
+  | keyof typeof app
+  | keyof typeof call
+  | keyof typeof guest
+  | keyof typeof guestRoom
+  | keyof typeof room;
 type Texts = Record<string, string>;
 export type Language = "en" | "fr" | "de" | "ar";
 

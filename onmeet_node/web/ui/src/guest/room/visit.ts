@@ -1,0 +1,500 @@
+// A guest's visit to a room: carries out what the machine asks for, and plays the node's part for the
+// page (web/room_messages.py).
+import { RefusedError, type Question } from "../../core/client.js";
+import { visitKey, type VisitKey } from "../../core/ed25519.js";
+import type { FromNode, FromPage, Participant, PeerMedia, PictureSize, RoomEnd, RoomShown } from "../../core/messages.js";
+import type { Bytes } from "../../core/noise.js";
+import { t } from "../../i18n/index.js";
+import { FINAL, PAGE, PATIENCE, type RoomPage, type RoomVisit, type Visitor } from "../client.js";
+import type { LineEnd } from "../line.js";
+import { hex, type TurnServer } from "../wire.js";
+import { Machine, type Effect } from "./machine.js";
+import { Pairs } from "./pairs.js";
+import { roomString, seatOf, type Roster } from "./roster.js";
+import { clean, cleanLines } from "./text.js";
+import * as timing from "./timing.js";
+import { Ways } from "./ways.js";
+import { unpack, type Card, type FromSeat, type Key } from "./wire.js";
+
+const LONGEST_LINE_WAIT = 8_000;
+/** Channels are looked after so often. */
+const LOOK = 1_000;
+const MAX_SEEN = 4_096;
+const NO_CARD = { name: null, country: null, phone: null, email: null };
+
+export class Visit implements RoomVisit {
+  #machine: Machine;
+  #ways: Ways;
+  #pairs: Pairs;
+  readonly #me: Key;
+  readonly #room: string;
+  #servers: readonly TurnServer[] = [];
+  #cards = new Map<Key, Card>();
+  #hidden = new Set<Key>();
+  /** How large we show them. */
+  #looks = new Map<Key, PictureSize>();
+  #media: PeerMedia | null = null;
+  /** Who does not see us, or whom we do not. */
+  #blind = new Set<Key>();
+  #liars = new Set<Key>();
+  #tampered = false;
+  #string: { keys: string; digits: string | null } = { keys: "", digits: null };
+  #since = 0;
+  /** Who is at the other end of the line; null: it is not open. */
+  #lineTo: Key | null = null;
+  #lineWait = timing.RETRY;
+  #lineClosed = false;
+  #broken: number | null = null;
+  #seen = new Set<string>();
+  #cancel: (() => void)[] = [];
+  #wake: (() => void) | null = null;
+  #publishing = false;
+  #over = false;
+
+  static async enter(page: RoomPage, visitor: Visitor): Promise<Visit> {
+    return new Visit(page, visitor, await visitKey(page.random(32)));
+  }
+
+  private constructor(
+    private readonly page: RoomPage,
+    private readonly visitor: Visitor,
+    key: VisitKey,
+  ) {
+    const { browser } = page;
+    const me = (this.#me = hex(key.publicKey));
+    const room = (this.#room = hex(visitor.room));
+    const knock = {
+      room: visitor.room,
+      host: hex(visitor.host),
+      name: visitor.name,
+      video: visitor.kinds.includes("video"),
+    };
+    this.#machine = new Machine(me, knock, browser.now());
+    this.#ways = new Ways(
+      {
+        me: key,
+        name: visitor.name,
+        room,
+        now: () => browser.now(),
+        ephemeral: () => browser.key(),
+        read: unpack,
+        fresh: (ephemeral) => this.#fresh(ephemeral),
+      },
+      {
+        opened: (one, card) => this.#opened(one, card),
+        heard: (one, message) => this.#heard(one, message),
+        lost: (one) => this.#lost(one),
+        host: () => this.#machine.roster?.host ?? null,
+        welcome: (one) => this.#machine.roster !== null && this.#machine.welcome(one) && this.#mayOpen(one),
+        session: (one) => this.#pairs.of(one)?.connectedSession ?? null,
+        line: (one) => this.#lineTo === one,
+        lineBroke: () => {
+          if (this.#lineTo === null) return;
+          this.page.closeLine();
+          this.lineEnded("lost");
+        },
+        carry: (data) => page.carry(data),
+        carryMedia: (session, data) => page.take({ t: "carry-media", session, data }),
+      },
+    );
+    this.#pairs = new Pairs({
+      me,
+      room,
+      kinds: visitor.kinds,
+      say: (one, message) => this.#ways.say(one, message),
+      take: (message) => page.take(message),
+      number: () => page.number(),
+      random: (bytes) => page.random(bytes),
+      after: (ms, run) => page.after(ms, run),
+      seated: (one) => this.#machine.seated(one),
+      servers: () => this.#servers,
+      hidden: (one) => this.#hidden.has(one),
+      people: () => this.#machine.roster?.seats.filter((seat) => seat.video).length ?? 0,
+      begins: (one) => {
+        this.#perform(this.#machine.called(one, this.#now));
+        this.#publish();
+      },
+      changed: (one) => this.#callChanged(one),
+      closed: (session) => this.#ways.sessionLost(session),
+      over: (one) => this.#perform(this.#machine.callOver(one, this.#now)),
+    });
+    this.#repeat();
+  }
+
+  // ── RoomVisit ─────────────────────────────────────────────────────────────────────────────────
+  lineOpen(room: Bytes, host: Bytes): void {
+    const key = hex(host);
+    this.#lineWait = timing.RETRY;
+    this.#broken = null;
+    // Another room, or somebody of whom we know nothing: the link leads elsewhere by now.
+    const ours = hex(room) === this.#room && this.#machine.welcome(key) && this.#machine.opens(key);
+    if (!ours && this.#machine.roster === null) return this.#end({ at: "failed", why: "host-gone" });
+    if (!ours) return;
+    this.#lineTo = key;
+    this.#ways.openOnLine(key);
+  }
+
+  lineEnded(why: LineEnd): void {
+    this.#lineTo = null;
+    this.#ways.lineLost();
+    if (this.#over) return;
+    const now = this.#now;
+    if (this.#machine.roster === null) {
+      this.#broken ??= now;
+      if (FINAL.has(why) || now - this.#broken >= PATIENCE) return this.#end({ at: "failed", why });
+    } else if (why === "tampered") {
+      this.#tampered = true;
+      this.#changed();
+    }
+    this.#later(this.#lineWait, () => {
+      const { roster } = this.#machine;
+      if (!this.#lineClosed && (roster === null || this.#machine.opens(hex(this.visitor.host)))) this.page.openLine();
+    });
+    this.#lineWait = Math.min(this.#lineWait * 2, LONGEST_LINE_WAIT);
+  }
+
+  carried(data: Bytes): void {
+    if (this.#lineTo !== null) this.#ways.fromLine(data);
+  }
+
+  /** On the line itself: it leads into the room no more. Who is in stays in. */
+  denied(reason: string): void {
+    if (this.#machine.roster === null) return this.#end({ at: "denied", reason });
+    this.#lineClosed = true;
+  }
+
+  leave(): void {
+    if (this.#machine.roster === null) this.#end({ at: "over", reason: "cancelled", seconds: 0 });
+    else this.#perform(this.#machine.leave(this.#now));
+  }
+
+  async ask(question: Question): Promise<FromNode> {
+    if (!("room" in question) || question.room !== this.#room) throw new RefusedError("NotAGuests", "");
+    switch (question.t) {
+      case "change-room":
+        if (question.action === "leave") this.leave();
+        else if (question.action === "raise-hand" || question.action === "lower-hand")
+          this.#perform(this.#machine.raiseHand(question.action === "raise-hand", this.#now));
+        else throw new RefusedError("NotAGuests", "");
+        break;
+      case "change-seat":
+        if (question.action !== "hide" && question.action !== "show") throw new RefusedError("NotAGuests", "");
+        this.#hide(question.key, question.action === "hide");
+        break;
+      case "say-in-room": {
+        const said = this.#machine.say(question.text, question.to ?? null, this.#now);
+        if (said === null) throw new RefusedError("NotInRoom", "");
+        this.#perform(said);
+        this.#line(this.#me, question.text, question.to ?? null);
+        break;
+      }
+      default:
+        throw new RefusedError("NotAGuests", "");
+    }
+    return { t: "done", id: 0 };
+  }
+
+  tell(message: FromPage): void {
+    switch (message.t) {
+      case "carried": {
+        const key = this.#pairs.with(message.session);
+        if (key !== null) this.#ways.fromMedia(key, message.session, new Uint8Array(message.data));
+        break;
+      }
+      case "tell-media": {
+        const { muted, camera_off, sharing } = message;
+        this.#media = { muted, camera_off, sharing };
+        this.#pairs.tellMedia(this.#media, message.call === this.#room ? null : message.call);
+        break;
+      }
+      case "react-in-room":
+        this.#perform(this.#machine.react(message.emoji, this.#now));
+        this.#reaction(this.#me, message.emoji);
+        break;
+      case "look-at":
+        this.#looks.set(message.key, message.size);
+        this.#ways.say(message.key, { t: "look", size: message.size });
+        break;
+      default:
+        if ("session" in message) this.#pairs.tell(message);
+    }
+    this.#changed();
+  }
+
+  // ── channels ──────────────────────────────────────────────────────────────────────────────────
+  #opened(key: Key, card: Card): void {
+    this.#cards.set(key, card);
+    this.#perform(this.#machine.opened(key, this.#now));
+    const size = this.#looks.get(key);
+    if (size !== undefined) this.#ways.say(key, { t: "look", size });
+    this.#pairs.of(key)?.sayAgain();
+  }
+
+  #lost(key: Key): void {
+    this.#perform(this.#machine.lost(key, this.#now));
+    // Whoever is gone for good is noticed by their media at once.
+    this.#pairs.of(key)?.suspect();
+  }
+
+  #heard(key: Key, message: FromSeat): void {
+    switch (message.t) {
+      case "pipe":
+        if (key === this.#machine.roster?.host) this.#ways.fromPipe(key, message.key, message.pipe, message.data);
+        break;
+      case "look":
+        if (this.#machine.seated(key)) this.#pairs.look(key, message.size);
+        break;
+      default:
+        if ("call" in message) {
+          if (this.#machine.welcome(key)) this.#pairs.heard(key, message);
+        } else this.#perform(this.#machine.received(key, message, this.#now));
+    }
+  }
+
+  /** Of those in the room only guests who came later open channels to us. */
+  #mayOpen(key: Key): boolean {
+    const seat = seatOf(this.#machine.roster, key);
+    return seat === null || seat.role === "guest";
+  }
+
+  #fresh(ephemeral: string): boolean {
+    if (this.#seen.has(ephemeral)) return false;
+    this.#seen.add(ephemeral);
+    if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.values().next().value!);
+    return true;
+  }
+
+  // ── effects ───────────────────────────────────────────────────────────────────────────────────
+  #perform(effects: readonly Effect[]): void {
+    for (const effect of effects) this.#do(effect);
+    this.#sleep();
+    if (effects.length > 0) this.#changed();
+  }
+
+  #do(effect: Effect): void {
+    switch (effect.do) {
+      case "send":
+        this.#ways.say(effect.to, effect.message);
+        break;
+      case "open":
+        this.#ways.open(effect.key);
+        break;
+      case "close":
+        this.#ways.close(effect.key);
+        break;
+      case "ring":
+        this.#pairs.ring(effect.key);
+        break;
+      case "hang-up":
+        this.#pairs.hangUp(effect.key);
+        break;
+      case "changed":
+        this.#rosterChanged(effect.roster, effect.before);
+        break;
+      case "wait":
+        this.page.stage({ at: "knocking", state: effect.state });
+        break;
+      case "lent":
+        this.#servers = effect.servers;
+        break;
+      case "asked":
+        this.page.take({ t: "room-mute-asked", room: this.#room, name: this.#nameOf(effect.by) });
+        break;
+      case "said":
+        if (!(effect.private && this.#hidden.has(effect.by)))
+          this.#line(effect.by, effect.text, effect.private ? this.#me : null);
+        break;
+      case "reacted":
+        this.#reaction(effect.by, effect.emoji);
+        break;
+      case "half-blind":
+        if (effect.blind) this.#blind.add(effect.key);
+        else this.#blind.delete(effect.key);
+        break;
+      case "lied":
+        this.#liars.add(effect.other);
+        break;
+      case "ended":
+        this.#ended(effect.reason);
+        break;
+    }
+  }
+
+  #rosterChanged(roster: Roster, before: Roster | null): void {
+    if (before === null) {
+      this.#since = Math.floor(Date.now() / 1_000);
+      this.#publish();
+      this.page.stage({ at: "in" });
+    } else if (before.host !== roster.host) this.#ways.carrierLost(before.host);
+    for (const key of [...this.#blind, ...this.#cards.keys()])
+      if (!this.#machine.seated(key)) {
+        this.#blind.delete(key);
+        if (!this.#ways.up(key)) this.#cards.delete(key);
+      }
+    this.#ways.forget((key) => this.#machine.seated(key) || this.#machine.other(key) !== null);
+    this.#pairs.settle();
+    const keys = roster.seats.map((seat) => seat.key).sort();
+    const seated = keys.join();
+    if (seated === this.#string.keys) return;
+    this.#string = { keys: seated, digits: null };
+    void roomString(this.#room, keys).then((digits) => {
+      if (this.#string.keys !== seated) return;
+      this.#string = { keys: seated, digits };
+      this.#changed();
+    });
+  }
+
+  #ended(reason: RoomEnd): void {
+    const inside = this.#machine.roster !== null;
+    const seconds = inside ? Math.max(0, Math.round(Date.now() / 1_000 - this.#since)) : 0;
+    this.#end(inside ? { at: "over", reason, seconds } : { at: "denied", reason });
+  }
+
+  #end(stage: Parameters<RoomPage["finish"]>[0]): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#wake?.();
+    for (const cancel of this.#cancel) cancel();
+    this.#pairs.hangUpAll();
+    this.#ways.closeAll();
+    this.page.finish(stage);
+  }
+
+  // ── calls ─────────────────────────────────────────────────────────────────────────────────────
+  #callChanged(key: Key): void {
+    const up = this.#pairs.of(key)?.state === "connected";
+    if (up !== (this.#machine.other(key)?.media ?? false)) this.#perform(this.#machine.media(key, up, this.#now));
+    this.#changed();
+  }
+
+  /** No private lines of theirs, and media with them by relays alone from now on. They learn nothing. */
+  #hide(key: Key, hidden: boolean): void {
+    if (!this.#machine.seated(key) || key === this.#me) throw new RefusedError("NotInRoom", "");
+    if (hidden === this.#hidden.has(key)) return;
+    if (hidden) {
+      this.#hidden.add(key);
+      this.#pairs.of(key)?.reoffer();
+    } else this.#hidden.delete(key);
+    this.#changed();
+  }
+
+  // ── what is shown ─────────────────────────────────────────────────────────────────────────────
+  #nameOf(key: Key): string {
+    return clean(seatOf(this.#machine.roster, key)?.name ?? "") || key.slice(0, 8);
+  }
+
+  #line(key: Key, text: string, to: Key | null): void {
+    const shown = cleanLines(text);
+    const mine = key === this.#me;
+    if (shown !== "")
+      this.page.take({ t: "room-line", room: this.#room, key, name: this.#nameOf(key), mine, text: shown, to });
+  }
+
+  #reaction(key: Key, emoji: string): void {
+    const shown = clean(emoji, 16);
+    if (shown !== "")
+      this.page.take({ t: "room-reaction", room: this.#room, key, name: this.#nameOf(key), emoji: shown });
+  }
+
+  #changed(): void {
+    if (this.#publishing) return;
+    this.#publishing = true;
+    queueMicrotask(() => {
+      this.#publishing = false;
+      this.#publish();
+    });
+  }
+
+  #publish(): void {
+    const { roster } = this.#machine;
+    if (roster === null || this.#over) return;
+    const shown: RoomShown = {
+      room: this.#room,
+      title: clean(roster.title),
+      state: "in",
+      page: PAGE,
+      role: seatOf(roster, this.#me)?.role ?? null,
+      locked: roster.locked,
+      knock: roster.knock,
+      string: this.#string.digits,
+      since: this.#since,
+      standing: false,
+      code: null,
+      link: null,
+      people: [...roster.seats].sort((a, b) => a.order - b.order).map((seat) => this.#participant(seat.key)),
+      knocking: [],
+      warnings: this.#warnings(),
+    };
+    this.page.show(shown);
+  }
+
+  #participant(key: Key): Participant {
+    const me = key === this.#me;
+    const other = this.#machine.other(key);
+    const call = this.#pairs.of(key);
+    const media = me ? this.#media : (call?.peerMedia ?? null);
+    const card = this.#cards.get(key);
+    const shown = (text: string | null) => (text === null ? null : clean(text, 120) || null);
+    return {
+      key,
+      name: this.#nameOf(key),
+      role: seatOf(this.#machine.roster, key)!.role,
+      me,
+      here: me || other?.up === true,
+      media: me || other?.media === true,
+      seen: me || other?.here.sees.includes(this.#me) === true,
+      hand: me ? this.#machine.hand : other?.here.hand === true,
+      muted: media?.muted ?? false,
+      camera_off: media?.camera_off ?? false,
+      sharing: media?.sharing ?? false,
+      path: call?.path ?? null,
+      call: call === null ? null : hex(call.id),
+      session: call?.session ?? null,
+      hidden: this.#hidden.has(key),
+      identity: null,
+      verified: false,
+      card:
+        card === undefined
+          ? NO_CARD
+          : { name: shown(card.name), country: shown(card.country), phone: shown(card.phone), email: shown(card.email) },
+    };
+  }
+
+  #warnings(): string[] {
+    const warnings = [...this.#blind].map((key) => t("guest.room.blind", { name: this.#nameOf(key) }));
+    for (const key of this.#liars) warnings.unshift(t("guest.room.lied", { name: this.#nameOf(key) }));
+    if (this.#tampered) warnings.unshift(t("guest.room.tampered"));
+    return warnings.slice(0, 32);
+  }
+
+  // ── time ──────────────────────────────────────────────────────────────────────────────────────
+  get #now(): number {
+    return this.page.browser.now();
+  }
+
+  #later(ms: number, run: () => void): void {
+    const cancel = this.page.after(ms, () => {
+      this.#cancel = this.#cancel.filter((one) => one !== cancel);
+      if (!this.#over) run();
+    });
+    this.#cancel.push(cancel);
+  }
+
+  #repeat(): void {
+    this.#later(LOOK, () => {
+      this.#ways.look();
+      if (!this.#over) this.#repeat();
+    });
+  }
+
+  #sleep(): void {
+    this.#wake?.();
+    this.#wake = null;
+    const due = this.#machine.nextTimeout;
+    if (due === null || this.#over) return;
+    this.#wake = this.page.after(Math.max(0, due - this.#now), () => {
+      this.#wake = null;
+      this.#perform(this.#machine.tick(this.#now));
+    });
+  }
+}

@@ -1,0 +1,22 @@
+// The texts of the guest page that only a guest of a room is shown; loaded with the room.
+export const en = {
+  "guest.room.invites": "{name} invites you to a meeting",
+  "guest.room.invited": "You are invited to a meeting",
+  "guest.room.over": "The meeting is over for you.",
+  "guest.room.gone": "Your name and this visit are gone.",
+  "guest.room.name.hint": "Everybody in the meeting sees it. It is forgotten when you leave.",
+  "guest.room.encrypted": "Sound and picture are encrypted between your browser and each participant. This server passes on what it cannot read.",
+  "guest.room.sound": "Come with sound alone",
+  "guest.room.reason.left": "You left the meeting.",
+  "guest.room.reason.cancelled": "You took your knock back.",
+  "guest.room.reason.ended": "The host ended the meeting for everybody.",
+  "guest.room.reason.removed": "The host sent you out of the meeting.",
+  "guest.room.denied.denied": "The host did not let you in.",
+  "guest.room.denied.full": "The meeting is full. Come with sound alone, or wait until somebody leaves.",
+  "guest.room.denied.locked": "The meeting is locked. Ask somebody who is in to unlock it.",
+  "guest.room.denied.no-answer": "Nobody let you in. Ask your host, or try again later.",
+  "guest.room.denied.host-gone": "The host has gone before letting you in. Ask for a new link.",
+  "guest.room.blind": "You and {name} do not see each other, or only one of you does. One of you should leave and come back.",
+  "guest.room.lied": "The host told you and {name} different things about who is in this meeting. Compare the numbers of the meeting aloud, and leave if they differ.",
+  "guest.room.tampered": "Something on the way altered the line to your host. It was opened anew; nobody could read what you say. Compare the numbers of the meeting aloud, and tell your host.",
+};
