@@ -395,6 +395,7 @@ _HANDLERS: dict[str, Handler] = {
     "room.person": rooms.room_person,
     "room.link": rooms.room_link,
     "room.plan": rooms.room_plan,
+    "room.code": rooms.room_code,
     "room.forget": rooms.room_forget,
     "room.hand": rooms.room_hand,
     "room.look": rooms.room_look,

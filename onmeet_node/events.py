@@ -334,6 +334,7 @@ class RoomOver(RoomEvent):
     """The room is over for us; `reason` is one of `room.effects.RoomEnd`."""
 
     name: ClassVar[str] = "room-over"
+    title: str
     reason: str
     sentence: str
 

@@ -156,6 +156,14 @@ async def room_plan(node: Node, request: Request, _tell: Tell) -> Any:
     }
 
 
+async def room_code(node: Node, request: Request, _tell: Tell) -> Any:
+    """The room code of a standing meeting."""
+    code, _ = await node.rooms.plan(request.label or "", guests=False)
+    with trio.move_on_after(PUBLISH_SECONDS):
+        await node.published()
+    return {"code": code}
+
+
 async def room_forget(node: Node, request: Request, _tell: Tell) -> Any:
     """Forgets a standing meeting."""
     node.rooms.forget(request.label or "")

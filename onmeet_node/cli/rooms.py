@@ -238,6 +238,16 @@ def room_plan(
     show(result, as_json=as_json, text=text)
 
 
+@room_command.command("code")
+@click.argument("title")
+@home_option
+@json_option
+def room_code(home: Path, title: str, *, as_json: bool) -> None:
+    """The room code of a standing meeting of yours, made if there is none of this title."""
+    result = ask(home, "room.code", label=title)
+    show(result, as_json=as_json, text=lambda made: click.echo(made["code"]))
+
+
 @room_command.command("forget")
 @click.argument("title")
 @home_option

@@ -268,12 +268,18 @@ class Conference:
             call.restart_media()
         self._changed()
 
+    @property
+    def title(self) -> str:
+        """What its host named it; empty until we are in."""
+        roster = self.room.roster
+        return clean_text(roster.title, MAX_NAME_CHARS) if roster is not None else ""
+
     def describe(self) -> dict[str, Any]:
         """For the command line and the app."""
         roster = self.room.roster
         return {
             "room": self.id.hex(),
-            "title": clean_text(roster.title, MAX_NAME_CHARS) if roster else "",
+            "title": self.title,
             "state": "over" if self.room.over else "in" if roster else "knocking",
             "role": self.room.role.value if self.room.role else None,
             "locked": roster.locked if roster else False,
@@ -578,7 +584,12 @@ class Conference:
                 )
             case do.Ended(reason=reason):
                 publish(
-                    tell.RoomOver(room=self.id, reason=reason.value, sentence=SENTENCES[reason])
+                    tell.RoomOver(
+                        room=self.id,
+                        title=self.title,
+                        reason=reason.value,
+                        sentence=SENTENCES[reason],
+                    )
                 )
                 self.inside.set()
                 self.over.set()
@@ -617,7 +628,7 @@ class Conference:
         self._hub.publish(
             tell.RoomChanged(
                 room=self.id,
-                title=clean_text(roster.title, MAX_NAME_CHARS),
+                title=self.title,
                 people=tuple(self.name_of(seat.key) for seat in roster.seats),
                 string=room_string(roster),
             )

@@ -171,6 +171,7 @@ class Rooms:
         """Until cancelled; then every room is left."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self._changed()
             try:
                 await trio.sleep_forever()
             finally:
@@ -258,7 +259,9 @@ class Rooms:
     async def _open(
         self, start: tuple[Room, list[Effect]], key: IdentityKey, presence: Presence
     ) -> Conference:
-        if len(self._rooms) >= MAX_ROOMS or self._nursery is None:
+        while self._nursery is None:
+            await self.changed()  # the node is just starting
+        if len(self._rooms) >= MAX_ROOMS:
             raise NoSuchRoom(f"This node is in {MAX_ROOMS} rooms already. Leave one first.")
         conference: Conference = await self._nursery.start(self._hold, start, key, presence)
         return conference
@@ -425,7 +428,7 @@ class Rooms:
         if title is not None:
             url, link = await self._standing_link(title, knock=knock)
         else:
-            url, link = await self._new_link(conference.describe()["title"], knock=knock)
+            url, link = await self._new_link(conference.title, knock=knock)
         self._lead(link, conference.id)
         return url
 
@@ -503,7 +506,7 @@ class Rooms:
             for room, conference in self._rooms.items()
             if not which
             or (len(which) >= 4 and room.hex().startswith(which))
-            or conference.describe()["title"] == which
+            or conference.title == which
         ]
         if len(found) != 1:
             raise NoSuchRoom(

@@ -20,6 +20,7 @@ from onmeet_node.web.page_endpoint import OnePage, PageEndpoint
 from onmeet_node.web.pages import Page
 from onmeet_node.web.shapes import CardShown, MediaPath
 from onmeet_node.wire.messages import MAX_NAME_CHARS, MAX_TEXT_CHARS, Kind
+from onmeet_node.wire.room import Role
 
 PUBLISH_SECONDS = 3.0
 """For the contact code inside a new room code to be findable before it is shown."""
@@ -174,7 +175,7 @@ class RoomApi:
         return room.Participant(
             key=person["key"],
             name=person["name"],
-            role=person["role"],
+            role=Role(person["role"]),
             me=person["me"],
             here=person["here"],
             media=person["media"],
@@ -221,8 +222,8 @@ def _change_seat(conference: Conference, key: bytes, action: room.SeatAction) ->
             conference.refuse(key, refused=action is do.HIDE)
 
 
-def telling(event: NodeEvent, last: room.Rooms | None) -> say.FromNode | None:
-    """What pages are told of an event of a room at once; None for most. `last`: as last shown."""
+def telling(event: NodeEvent) -> say.FromNode | None:
+    """What pages are told of an event of a room at once; None for most."""
     match event:
         case told.RoomSaid():
             return room.RoomLine(
@@ -240,10 +241,9 @@ def telling(event: NodeEvent, last: room.Rooms | None) -> say.FromNode | None:
         case told.MuteAsked():
             return room.RoomMuteAsked(room=event.room.hex(), name=event.who)
         case told.RoomOver():
-            known = last.rooms if last is not None else ()
             return room.RoomOver(
                 room=event.room.hex(),
-                title=next((one.title for one in known if one.room == event.room.hex()), ""),
+                title=event.title,
                 reason=RoomEnd(event.reason),
                 sentence=event.sentence,
             )

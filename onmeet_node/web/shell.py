@@ -157,10 +157,7 @@ class Shell:
                     self.pages.broadcast(snapshots.over(ended, event))
         else:
             self._refresh()
-        last = self._last.get(room.Rooms)
-        told = snapshots.news(node, event) or telling(
-            event, last if isinstance(last, room.Rooms) else None
-        )
+        told = snapshots.news(node, event) or telling(event)
         if told is not None:
             self.pages.broadcast(told)
 

@@ -405,7 +405,7 @@ async def test_the_page_that_is_served_is_compared_with_the_release(tmp_path):
         compared = await trio.to_thread.run_sync(guest_page.verify, gateway.guest_origin, tmp_path)
         differing = {one.path for one in compared if one.result == "differs"}
         assert differing == {one.path for one in compared if one.path.endswith(".js")}
-        (tmp_path / "j.html").write_bytes(b"<script type=\"importmap\">{}</script>")
+        (tmp_path / "j.html").write_bytes(b'<script type="importmap">{}</script>')
         compared = await trio.to_thread.run_sync(guest_page.verify, gateway.guest_origin, tmp_path)
         assert compared[-1].result == "differs", "another map than ours is allowed"
     with pytest.raises(guest_page.CannotCompare, match="could not be asked"):

@@ -141,6 +141,7 @@ ANSWERS = {
     "room.link": "`url`: the guest link into the room; `knock` false lets guests in by itself",
     "room.plan": "`code`, `link`, `name`, `calendar`: the text of a file for calendars; `start` in "
     "Unix seconds",
+    "room.code": "`code`: the room code of the standing meeting `label`",
     "room.forget": "`{}`: room code and guest link of a standing meeting lead nowhere any more",
     "room.hand": "the room; `muted` false takes the hand down",
     "room.look": "the room; `size` (none, small, large): how large a picture is wanted of `who` "

@@ -86,7 +86,9 @@ def _opening():
     host = Handshake.respond_ik(HOST.x25519, bound, ephemerals[1])
     tags = (b"tag one!", b"tag two!")
     head = GUEST.public + bytes([len(tags)]) + b"".join(tags)
-    hellos = [encode_frame(codec.encode(Hello(card=Card(name=name)))) for name in ("Gerda", "Hedda")]
+    hellos = [
+        encode_frame(codec.encode(Hello(card=Card(name=name)))) for name in ("Gerda", "Hedda")
+    ]
     first = guest.write_message(head + hellos[0])
     host.read_message(first)
     second = host.write_message(hellos[1])

@@ -86,6 +86,9 @@ class Window:
         assert isinstance(told, answer), told
         return told
 
+    async def say(self, message):
+        await self._socket.say(message)
+
     async def sees(self, cls, wanted=lambda _: True):
         with trio.fail_after(30):
             while (newest := self._newest.get(cls)) is None or not wanted(newest):

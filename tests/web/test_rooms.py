@@ -1,0 +1,76 @@
+"""Rooms as pages ask for them, without a browser: each request once, at a node in a process."""
+
+import re
+
+import pytest
+import trio
+
+from onmeet_node.web import messages as say
+from onmeet_node.web import room_messages as room
+from onmeet_node.wire.messages import Kind
+from onmeet_node.wire.room import PictureSize, Role
+from tests.web.test_app import app, first_run, window
+
+pytestmark = pytest.mark.real
+KINDS = tuple(Kind)
+
+
+async def test_a_page_makes_a_room_and_does_what_one_does_in_it(tmp_path):
+    async with app(tmp_path / "home") as it, window(it) as page:
+        await first_run(page)
+        made = await page.ask(
+            room.NewRoom, room.RoomMade, title="Team", standing=True, knock=True, kinds=KINDS
+        )
+        shown = await page.sees(room.Rooms, lambda rooms: bool(rooms.rooms))
+        (mine,) = shown.rooms
+        assert mine.room == made.room
+        assert (mine.title, mine.state, mine.role) == ("Team", room.RoomState.IN, Role.HOST)
+        assert mine.page is not None
+        assert mine.knock
+        assert mine.standing
+        assert mine.code is not None
+        assert mine.code.startswith("onmeet-room:")
+        (me,) = mine.people
+        assert (me.name, me.me, me.here) == ("Ann", True, True)
+
+        await page.ask(room.ChangeRoom, room=mine.room, action=room.RoomAction.LOCK)
+        await page.sees(room.Rooms, lambda rooms: rooms.rooms[0].locked)
+        await page.ask(room.ChangeRoom, room=mine.room, action=room.RoomAction.RAISE_HAND)
+        await page.sees(room.Rooms, lambda rooms: rooms.rooms[0].people[0].hand)
+        await page.ask(room.SayInRoom, room=mine.room, text="to nobody yet")
+        line = await page.sees(room.RoomLine)
+        assert (line.text, line.mine, line.to) == ("to nobody yet", True, None)
+        await page.say(room.ReactInRoom(room=mine.room, emoji="👏"))
+        assert (await page.sees(room.RoomReaction)).emoji == "👏"
+        await page.say(room.LookAt(room=mine.room, key=me.key, size=PictureSize.LARGE))
+
+        file = await page.ask(
+            room.PlanMeeting, room.Calendar, title="Team", start=1_800_000_000, minutes=45
+        )
+        assert file.name == "Team.ics"
+        assert mine.code[:40] in re.sub(r"\r\n ", "", file.text)
+        refused = await page.ask(room.LinkToRoom, say.Refused, room=mine.room)
+        assert refused.kind == "NoGateway"
+        refused = await page.ask(
+            room.ChangeSeat,
+            say.Refused,
+            room=mine.room,
+            key="00" * 32,
+            action=room.SeatAction.ADMIT,
+        )
+        assert refused.kind == "NotInRoom"
+
+        await page.ask(room.ChangeRoom, room=mine.room, action=room.RoomAction.END)
+        over = await page.sees(room.RoomOver)
+        assert (over.reason, over.title) == ("ended", "Team")
+        left = await page.sees(room.Rooms, lambda rooms: not rooms.rooms)
+        assert [meeting.title for meeting in left.meetings] == ["Team"]
+        await page.ask(room.ForgetMeeting, title="Team")
+        await page.sees(room.Rooms, lambda rooms: not rooms.meetings)
+        refused = await page.ask(
+            room.ChangeRoom, say.Refused, room=mine.room, action=room.RoomAction.LEAVE
+        )
+        assert refused.kind == "NoSuchRoom"
+        with trio.fail_after(5):
+            refused = await page.ask(room.JoinRoom, say.Refused, code="nonsense", kinds=KINDS)
+        assert refused.kind == "BadRoomCode"
