@@ -145,6 +145,10 @@ test("only changes are told, once they stand", (context) => {
     context.mock.timers.tick(100);
   }
   assert.deepEqual(told.slice(3), [["a", "none"]]);
+  want({ a: "large", b: "none" });
+  context.mock.timers.tick(300);
+  looks.stop(true);
+  assert.deepEqual(told.slice(4), [["a", "large"], ["a", "none"]]);
 });
 
 // ── changes ──────────────────────────────────────────────────────────────────────────────────────

@@ -36,7 +36,8 @@ export class OmApp extends OmElement {
         padding: 0.25rem;
       }
       nav button {
-        flex: 1;
+        flex: 1 1 auto;
+        font-size: 0.9rem;
         border-color: transparent;
         background: transparent;
         border-radius: var(--radius);
@@ -109,6 +110,7 @@ export class OmApp extends OmElement {
         }
         nav button {
           flex: none;
+          font-size: inherit;
           justify-content: start;
           padding-inline: 1rem;
         }

@@ -320,8 +320,8 @@ export class OmRoomBar extends OmElement {
 
   #menu() {
     const { room, mine } = this;
-    const one = (deed: RoomDeed, glyph: Icon | null, text: Key, look = "") =>
-      html`<button class=${look} @click=${() => this.#act(deed)}>${glyph === null ? nothing : icon(glyph)} ${t(text)}</button>`;
+    const one = (deed: RoomDeed, glyph: Icon, text: Key, look = "") =>
+      html`<button class=${look} @click=${() => this.#act(deed)}>${icon(glyph)} ${t(text)}</button>`;
     return html`<div class="popup">
       ${this.#emoji("narrow")}
       <div class="menu">
@@ -331,8 +331,8 @@ export class OmRoomBar extends OmElement {
           ? one("view", "speaker", "room.view.speaker", "narrow")
           : one("view", "grid", "room.view.grid", "narrow")}
         ${one("devices", "devices", "call.devices", "narrow")}
-        ${document.fullscreenEnabled ? one("fullscreen", "grid", "call.fullscreen") : nothing}
-        ${one("help", "more", "room.keys")}
+        ${document.fullscreenEnabled ? one("fullscreen", "full", "call.fullscreen") : nothing}
+        ${one("help", "keys", "room.keys")}
         ${leads(room.role) ? one("lock", "lock", room.locked ? "room.unlock" : "room.lock") : nothing}
         ${leads(room.role) ? one("end", "close", "room.end") : nothing}
       </div>

@@ -24,6 +24,8 @@ const PATHS = {
   lock: "M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3",
   next: "M9 5l7 7-7 7",
   back: "M15 5l-7 7 7 7",
+  full: "M4 9V5h4M16 5h4v4M20 15v4h-4M8 19H4v-4",
+  keys: "M3 7h18v10H3zM8 14h8M7 10.5v.01M10.5 10.5v.01M14 10.5v.01M17 10.5v.01",
   close: "M6 6l12 12M18 6 6 18",
   verified: "M5 12.5l4.5 4.5L19 7.5",
   alone: "M12 5.5a3.5 3.5 0 1 1 0 7 3.5 3.5 0 0 1 0-7zM5 20a7 7 0 0 1 14 0",

@@ -39,9 +39,11 @@ export class Looks {
     this.#timer ??= setTimeout(() => this.#compare(), PAUSE);
   }
 
-  stop(): void {
+  /** Nothing is shown any more: told at once, as far as `there` still has these people. */
+  stop(there: boolean): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#wanted = new Map([...this.#told.keys()].map((key) => [key, "none"]));
+    if (there) this.#compare();
   }
 
   #compare(): void {

@@ -146,6 +146,7 @@ export class OmRoom extends OmElement {
     this.#unnoticed = loud && muted && !this.#talking ? this.#unnoticed + 1 : 0;
     if (this.#unnoticed >= UNNOTICED_TICKS) this.#hintUntil = Date.now() + UNNOTICED_MS;
     if (!muted) this.#hintUntil = 0;
+    else if (this.app.muteAsked?.room === this.room.room) app.client.dismissMuteAsked(); // it is done
     this.speaking = loud && !muted;
     this.requestUpdate(); // the clock
   }
@@ -357,7 +358,7 @@ export class OmRoom extends OmElement {
       ${this.#troubles(mine).map(
         (text) =>
           html`<div class="toast" role="alert">
-            <span>${text}</span>
+            <bdi>${text}</bdi>
             <button @click=${() => (this.dismissed = new Set([...this.dismissed, text]))}>${t("close")}</button>
           </div>`,
       )}`;
@@ -369,6 +370,8 @@ export class OmRoom extends OmElement {
       if (has(key)) return [t(key)];
       return trouble !== null && kind === "share" ? [t("trouble.share.other")] : [];
     });
+    // That somebody may be lying must not wait for a panel to be opened.
+    found.push(...this.room.warnings);
     if (this.trouble !== "") found.push(this.trouble);
     return found.filter((text) => !this.dismissed.has(text));
   }

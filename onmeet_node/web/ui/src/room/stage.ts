@@ -89,7 +89,8 @@ export class OmRoomStage extends OmElement {
       size.disconnect();
       document.removeEventListener("visibilitychange", seen);
       clearInterval(timer);
-      this.#looks.stop();
+      // A call came between: the room goes on, unseen.
+      this.#looks.stop(this.app.rooms.rooms.some((one) => one.room === this.room.room));
     });
   }
 
