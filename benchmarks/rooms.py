@@ -21,6 +21,9 @@ from typing import Any
 
 import psutil
 
+from bootstrap.config import ephemeral_config
+from bootstrap.config_file import create
+
 SAMPLE_SECONDS = 5.0
 WARM_SECONDS = 60.0
 """Before memory is looked at first: codecs, buffers and the allocator's own have come to rest."""
@@ -35,15 +38,32 @@ def onmeet(home: Path, *arguments: str) -> Any:
 
 
 @contextmanager
-def running(home: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """A node in a process of its own, and where it listens."""
+def bootstrap(home: Path) -> Iterator[str]:
+    """A bootstrap in a process of its own: its address."""
+    create(home, ephemeral_config(guests=True))
+    command = [sys.executable, "-m", "bootstrap", "run", "--home", str(home), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield json.loads(process.stdout.readline())["addresses"][0]
+    finally:
+        process.terminate()
+        process.wait(30)
+        process.stdout.close()
+
+
+@contextmanager
+def running(home: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A node in a process of its own, reachable."""
     onmeet(home, "init", "--key-file", "--name", home.name)
     command = [sys.executable, "-m", "onmeet_node.cli", "up", "--home", str(home), "--json"]
     command += ["--no-lan", "--listen", "/ip4/127.0.0.1/tcp/0", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
-        yield process, json.loads(process.stdout.readline())["addresses"]
+        while json.loads(process.stdout.readline())["event"] != "reachable":
+            pass
+        yield process
     finally:
         process.terminate()
         process.wait(30)
@@ -75,12 +95,9 @@ def headless(people: int, minutes: float, directory: Path) -> dict[str, Any]:
     """`people` nodes that send the test tone to each other."""
     homes = [directory / f"n{number}" for number in range(people)]
     with ExitStack() as stack:
-        _, hub = stack.enter_context(running(directory / "hub"))
-        nodes = [
-            stack.enter_context(running(home, "--bootstrap", hub[0], "--source", "test"))[0]
-            for home in homes
-        ]
-        until(lambda: all(onmeet(home, "status")["reachable"] for home in homes))
+        way = stack.enter_context(bootstrap(directory / "bootstrap"))
+        options = ("--no-app", "--bootstrap", way, "--source", "test")
+        nodes = [stack.enter_context(running(home, *options)) for home in homes]
         create = ("room", "create", "Choir", "--standing", "--audio-only")
         code = onmeet(homes[0], *create)["code"]
         for home in homes[1:]:

@@ -55,7 +55,9 @@ class TurnConfig:
     relay_port_min: int = setting(_PORT, 49_152, "UDP ports for media: open them in the firewall.")
     relay_port_max: int = setting(_PORT, 65_535, "The last of them.")
     max_allocations: int = setting(_COUNT, 1_000, "Allocations in all; a relayed call takes 2.")
-    allocations_per_node: int = setting(_COUNT, 12, "Of which so many with one credential.")
+    allocations_per_node: int = setting(
+        _COUNT, 48, "Of which so many with one credential: 11 others in a room, by UDP and TCP."
+    )
     bytes_per_second: int = setting(
         Number(10_000, 1 << 31), 400_000, "Of one allocation, both ways; video needs 200,000."
     )

@@ -1,0 +1,84 @@
+"""A camera and a microphone that are files: each picture carries its number (media/picture.py)."""
+
+import array
+import math
+import wave
+
+from onmeet_node.media.picture import COLUMNS, COUNTER_BITS, MIDDLE, ROWS, TestPicture, read_counter
+
+WIDTH, HEIGHT, RATE = 320, 180, 15
+FRAMES = 600
+"""Forty seconds; then it begins again."""
+HERTZ = 440
+
+READ = f"""(names) => {{
+  const tiles = [];
+  const find = (root) => {{
+    for (const one of root.querySelectorAll("*")) {{
+      if (one.localName === "om-room-tile") tiles.push(one);
+      if (one.shadowRoot) find(one.shadowRoot);
+    }}
+  }};
+  find(document);
+  const counters = {{}};
+  for (const tile of tiles) {{
+    const video = tile.shadowRoot.querySelector("video");
+    const name = tile.shadowRoot.querySelector("bdi")?.textContent ?? "";
+    if (!video?.videoWidth) continue;
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+    const context = canvas.getContext("2d", {{ willReadFrequently: true }});
+    context.drawImage(video, 0, 0);
+    const bits = (row) =>
+      Array.from({{ length: {COLUMNS} }}, (_, column) => {{
+        const x = Math.floor(((column + 0.5) * canvas.width) / {COLUMNS});
+        const y = Math.floor(((row + 0.5) * canvas.height) / {ROWS});
+        return context.getImageData(x, y, 1, 1).data[1] > {MIDDLE};
+      }});
+    const [upright, inverse] = [bits(0), bits(1)];
+    if (!upright[0] || upright[1] || upright.some((bit, at) => bit === inverse[at])) continue;
+    counters[name] = upright.slice(2).reduce((sum, bit) => sum * 2 + Number(bit), 0);
+  }}
+  return counters;
+}}"""
+"""The numbers in the pictures of a room's tiles, by name."""
+
+__all__ = ["COUNTER_BITS", "READ", "devices", "read_counter"]
+
+
+def devices(directory):
+    """Chromium's flags for such a camera and such a microphone."""
+    camera, microphone = directory / "camera.y4m", directory / "microphone.wav"
+    if not camera.exists():
+        _film(camera)
+        _tone(microphone)
+    return [
+        f"--use-file-for-fake-video-capture={camera}",
+        f"--use-file-for-fake-audio-capture={microphone}",
+    ]
+
+
+def _film(path):
+    picture = TestPicture(WIDTH, HEIGHT)
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{RATE}:1 Ip A1:1 C420jpeg\n".encode())
+        for number in range(FRAMES):
+            frame = picture.draw(number)
+            file.write(b"FRAME\n")
+            for plane, width in zip(frame.planes, (WIDTH, WIDTH // 2, WIDTH // 2), strict=True):
+                rows = memoryview(plane)
+                for row in range(plane.height):
+                    file.write(rows[row * plane.line_size : row * plane.line_size + width])
+
+
+def _tone(path):
+    rate = 48_000
+    samples = array.array(
+        "h", (round(8_000 * math.sin(2 * math.pi * HERTZ * n / rate)) for n in range(rate))
+    )
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        for _ in range(10):
+            file.writeframes(samples.tobytes())
