@@ -8,15 +8,18 @@ Functions that run in this thread are named ``aio_…``.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Generic, TypeVar, TypeVarTuple
+from typing import Any, Generic, TypeVar, TypeVarTuple
 
 import trio
 
 from onmeet_node.media.errors import SessionClosed
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -29,6 +32,15 @@ GRACE_SECONDS = 0.2
 """How long tasks may go on when the thread is to stop, before they are cancelled."""
 STOP_SECONDS = 2.0
 """How long cancelled tasks may clean up before the thread ends without them."""
+
+
+def _note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody waits for any more.
+
+    aiortc connects in a task of its own, which fails when the connection is closed meanwhile: in a
+    room, every time that somebody goes while others are still coming.
+    """
+    log.debug("%s: %r", context["message"], context.get("exception"))
 
 
 class AsyncioThread:
@@ -51,6 +63,7 @@ class AsyncioThread:
             self._running.set()
 
     async def _aio_main(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(_note)
         self._stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._running.set()
