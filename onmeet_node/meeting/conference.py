@@ -80,6 +80,7 @@ SENTENCES = {
     RoomEnd.FULL: "The room is full. Come with sound alone, or wait until somebody leaves.",
     RoomEnd.LOCKED: "The room is locked. Ask somebody who is in to unlock it.",
     RoomEnd.HOST_GONE: "The host has gone before letting you in. Ask for a new invitation.",
+    RoomEnd.LOST: "Nobody who could keep the room is reached any more. Come in by the link again.",
     RoomEnd.NO_ANSWER: "Nobody let you in. Ask your host, or try again later.",
 }
 

@@ -23,6 +23,8 @@ class RoomEnd(enum.StrEnum):
     HOST_GONE = "host-gone"
     """The host went before it let us in."""
     NO_ANSWER = "no-answer"
+    LOST = "lost"
+    """A guest reached nobody any more who could carry the room on."""
 
 
 @dataclass(frozen=True, slots=True)

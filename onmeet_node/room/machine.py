@@ -76,7 +76,9 @@ class Room(Door):
         """When `tick` wants to be called."""
         if self.over is not None:
             return None
+        alone = self._alone_since
         times = [self._knock_until, self._claim_at()]
+        times.append(alone + timing.AWAY if alone is not None else None)
         for other in self._others.values():
             times += [other.try_at, other.ring_at, other.stray_until]
         for key in self._here():
@@ -98,9 +100,11 @@ class Room(Door):
             heirs = [key for key in rosters.succession(self.roster) if self._up(key)]
             if heirs:
                 body = rosters.handed_to(self.roster, heirs[0], self._top + 1, leaving=True)
-                signed = rosters.sign(body, self.me, self._key.sign)
-                for key in self._here():
-                    self._out.append(do.Send(key, signed))
+            else:  # guests alone would be left, who carry nothing on
+                body = rosters.changed(self.roster, ended=True)
+            signed = rosters.sign(body, self.me, self._key.sign)
+            for key in self._here():
+                self._out.append(do.Send(key, signed))
         for key in self._here():
             self._out.append(do.Send(key, w.RoomLeave()))
         self._finish(RoomEnd.LEFT)

@@ -87,6 +87,8 @@ class Seats:
         self._door: Seat | None = None
         self._knock_until: float | None = None
         self._host_lost_at: float | None = None
+        self._alone_since: float | None = None
+        """Since when a guest reaches nobody who could carry on; a node does so itself."""
         self._told_end = False
         self._heritage: tuple[RosterBody, Roster] | None = None
         """The last word of the host before the one who claimed its place."""

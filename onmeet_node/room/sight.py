@@ -5,7 +5,7 @@ from __future__ import annotations
 from onmeet_node.room import effects as do
 from onmeet_node.room import roster as rosters
 from onmeet_node.room import timing
-from onmeet_node.room.effects import Effect
+from onmeet_node.room.effects import Effect, RoomEnd
 from onmeet_node.room.keeping import Keeping
 from onmeet_node.room.roster import Key
 from onmeet_node.wire import room as w
@@ -90,7 +90,20 @@ class Sight(Keeping):
                 other.door_told = waiting
                 self._out.append(do.Send(Key(seat.key), w.AtDoor(waiting=waiting)))
 
+    def _watch_alone(self) -> None:
+        """Guests carry no room on: without anybody who could, it is over for them."""
+        if not self._as_guest or self.roster is None:
+            return
+        if any(self._up(key) for key in rosters.succession(self.roster)):
+            self._alone_since = None
+        elif self._alone_since is None:
+            self._alone_since = self._now
+        elif self._now >= self._alone_since + timing.AWAY:
+            self._finish(RoomEnd.LOST)
+
     def _flush(self) -> list[Effect]:
+        if self.over is None:
+            self._watch_alone()
         if self.over is None:
             self._watch_halves()
             self._tell_here()

@@ -155,15 +155,18 @@ def check(world: World) -> None:
     st.integers(3, len(PEOPLE)),
     st.integers(0, 2**32),
     st.booleans(),
+    st.integers(0, 2),
     st.lists(ACTIONS, max_size=10),
 )
 def test_everybody_who_is_connected_agrees(
-    people: int, seed: int, at_once: bool, actions: list[object]
+    people: int, seed: int, at_once: bool, guests: int, actions: list[object]
 ) -> None:
+    """The last of them are guests, whom others carry."""
     world = World(seed)
     world.create("a")
     for name in PEOPLE[1:people]:
-        world.join(name, "a")
+        guest = name in PEOPLE[max(1, people - guests) : people]
+        world.join(name, "a", invited=not guest, guest=guest)
         if not at_once:
             world.run(2)
     world.run(5 if not at_once else 0.5)

@@ -36,6 +36,8 @@ class World:
     def __init__(self, seed: int = 0) -> None:
         self.now = 0.0
         self.machines: dict[str, Room] = {}
+        self.doors: dict[str, str] = {}
+        """Guests, and at whose door each is."""
         self.groups: dict[str, int] = {}
         self.effects: dict[str, list[Effect]] = {}
         self.calls: dict[frozenset[str], bool] = {}
@@ -65,6 +67,7 @@ class World:
         invited: bool = True,
         as_before: str | None = None,
         video: bool = True,
+        guest: bool = False,
     ) -> Room:
         """Somebody knocks at a host's door, with an invitation of their own or (`as_before`) with
         the one that somebody had."""
@@ -74,15 +77,20 @@ class World:
         elif invited:
             token = name.encode().ljust(16, b"!")
             self.machines[host].invite(token)
+        if guest:
+            self.doors[name] = host
         knock = RoomKnock(room=ROOM, name=name, token=token, video=video)
-        room, effects = Room.join(key_of(name), self.seat(host), knock, now=self.now)
+        room, effects = Room.join(
+            key_of(name), self.seat(host), knock, now=self.now, as_guest=guest
+        )
         self._add(name, room)
         self._perform(name, effects)
         return room
 
     def seat(self, name: str) -> Seat:
         """How somebody is found."""
-        return Seat(key=key_of(name).public, order=0, name=name, device=name)
+        device = "" if name in self.doors else name
+        return Seat(key=key_of(name).public, order=0, name=name, device=device)
 
     def _add(self, name: str, room: Room) -> None:
         self.machines[name] = room
@@ -168,7 +176,9 @@ class World:
                 case do.Send(to=to, message=message):
                     self._send(name, self._names.get(to, ""), message)
                 case do.Open(seat=seat):
-                    self._open(name, seat.device)
+                    self._open(name, self._names[seat.key])
+                case do.Knocked(key=key) if self._names[key] in self.doors:
+                    self._later(1.0, lambda n=name, k=key: self._let_in(n, k))  # type: ignore[misc]
                 case do.Close(key=key):
                     self._close(name, self._names.get(key, ""))
                 case do.Ring(key=key):
@@ -187,6 +197,21 @@ class World:
                 case _:
                     pass
 
+    def _let_in(self, name: str, key: bytes) -> None:
+        if name in self.machines and key in self.machines[name].knocks:
+            self._perform(name, self.machines[name].admit(key, now=self.now))
+
+    def _carried(self, name: str, to: str) -> bool:
+        """Whether there is a way from a guest, or to one: its door, its call, or through a host."""
+        if name not in self.doors:
+            return to not in self.doors  # nodes cannot open to guests
+        if self.doors[name] == to or self.calls.get(frozenset((name, to))):
+            return True
+        roster = self.machines[name].roster
+        host = self._names[roster.host] if roster is not None else self.doors[name]
+        through = frozenset((name, host)) in self._channels
+        return through and host in self.machines and self._reach(host, to)
+
     def _reach(self, a: str, b: str) -> bool:
         there = all(n in self.machines and self.machines[n].over is None for n in (a, b))
         return there and self.groups[a] == self.groups[b]
@@ -200,14 +225,14 @@ class World:
             pair = frozenset((name, to))
             if pair in self._channels:
                 return
-            if not self._reach(name, to):
+            if not self._reach(name, to) or not self._carried(name, to):
                 key = key_of(to).public
                 self._feed(name, lambda room: room.lost(key, now=self.now))
                 return
             self._channels[pair] = Channel((name, to))
             for here, there in ((name, to), (to, name)):
-                key = self.machines[there].me
-                self._feed(here, lambda room, k=key, d=there: room.opened(k, d, now=self.now))
+                key, device = self.machines[there].me, "" if there in self.doors else there
+                self._feed(here, lambda room, k=key, d=device: room.opened(k, d, now=self.now))
 
         self._later(self._delay(), arrive)
 
