@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks import room_pages
 from bootstrap.config import ephemeral_config
 from bootstrap.config_file import create
 
@@ -63,11 +65,23 @@ def running(home: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     try:
         while json.loads(process.stdout.readline())["event"] != "reachable":
             pass
+        _read_on(process)
         yield process
     finally:
         process.terminate()
         process.wait(30)
-        process.stdout.close()
+
+
+def _read_on(process: subprocess.Popen[str]) -> None:
+    """A pipe that nobody reads stops who writes into it."""
+
+    def read() -> None:
+        assert process.stdout is not None
+        with process.stdout:
+            for _ in process.stdout:
+                pass
+
+    threading.Thread(target=read).start()
 
 
 def until(holds: Any, seconds: float = MEET_SECONDS) -> None:
@@ -137,6 +151,195 @@ def headless(people: int, minutes: float, directory: Path) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def app(browser: Any, home: Path, way: str) -> Iterator[tuple[subprocess.Popen[str], Any]]:
+    """A node and its page, past the first run."""
+    onmeet(home, "init", "--key-file", "--name", home.name)
+    command = [sys.executable, "-m", "onmeet_node.cli", "up", "--home", str(home), "--json"]
+    command += ["--no-lan", "--app", "--no-browser", "--bootstrap", way]
+    command += ["--listen", "/ip4/127.0.0.1/tcp/0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-GB")
+    try:
+        told: dict[str, Any] = {}
+        while not {"app", "reachable"} <= told.keys():
+            event = json.loads(process.stdout.readline())
+            told[event["event"]] = event
+        _read_on(process)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(told["app"]["url"])
+        page.get_by_role("button", name="Rooms", exact=True).wait_for()
+        yield process, page
+    finally:
+        context.close()
+        process.terminate()
+        process.wait(30)
+
+
+def _prepare(page: Any, code: str) -> None:
+    page.get_by_role("button", name="Rooms", exact=True).click()
+    page.get_by_role("textbox", name="Room code").fill(code)
+    page.get_by_role("button", name="Continue").last.click()
+    page.get_by_role("heading", name="Before you go in").wait_for()
+    page.wait_for_timeout(1_500)  # the preview's camera is open, as while somebody looks at it
+
+
+def _leave(page: Any) -> None:
+    page.get_by_role("button", name="Leave").click()
+    page.get_by_role("heading", name="The room is over for you").wait_for()
+    page.reload()
+    page.get_by_role("button", name="Rooms", exact=True).wait_for()
+
+
+def join(sizes: list[int], rounds: int, directory: Path) -> dict[str, Any]:
+    """The last of n comes in, in turns with the last of a bare mesh of n in the same browser."""
+    from playwright.sync_api import sync_playwright
+
+    result: dict[str, Any] = {}
+    with ExitStack() as stack:
+        way = stack.enter_context(bootstrap(directory / "bootstrap"))
+        address = stack.enter_context(room_pages.bare_server())
+        playwright = stack.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(
+            executable_path=room_pages.CHROMIUM, args=list(room_pages.FLAGS)
+        )
+        apps = [
+            stack.enter_context(app(browser, directory / f"n{number}", way))
+            for number in range(max(sizes))
+        ]
+        home = directory / "n0"
+        for people in sizes:
+            ours, inside, bare = [], [], []
+            code = onmeet(home, "room", "code", "Team")["code"]
+            first = apps[0][1]
+            first.get_by_role("button", name="Rooms", exact=True).click()
+            first.get_by_role("button", name="Start Team").click()
+            first.get_by_role("button", name="Come in").click()
+            first.get_by_text("Nobody else is here yet.").wait_for()
+            for _, page in apps[1 : people - 1]:
+                _prepare(page, code)
+                page.get_by_role("button", name="Come in").click()
+                page.locator("om-room-tile").first.wait_for()
+            last = apps[people - 1][1]
+            for turn in range(rounds + 1):
+                _prepare(last, code)
+                last.evaluate(room_pages.WATCH)
+                times = room_pages.when_all(last, room_pages.SEEN, people - 1)
+                if turn:
+                    ours.append(max(times))
+                    inside.append(last.evaluate(room_pages.INSIDE))
+                _leave(last)
+                last.wait_for_timeout(1_000)
+                times = _bare(browser, address, people)
+                if turn:
+                    bare.append(max(times))
+            for _, page in apps[: people - 1]:
+                _leave(page)
+            total, knock, plain = map(statistics.median, (ours, inside, bare))
+            result[str(people)] = {
+                "pressed_to_all_pictures_ms": round(total),
+                "of_which_to_be_in_ms": round(knock),
+                "bare_mesh_ms": round(plain),
+                "ratio_without_the_knock": round((total - knock) / plain, 2),
+            }
+            print(people, result[str(people)], file=sys.stderr)
+        browser.close()
+    return {"rounds": rounds, "people": result}
+
+
+def _bare(browser: Any, address: str, people: int) -> list[float]:
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    try:
+        pages = [context.new_page() for _ in range(people)]
+        for page in pages:
+            page.goto(address)
+            page.wait_for_function("() => window.ready")
+        for number, page in enumerate(pages):
+            page.evaluate("() => go()")
+            times = room_pages.when_all(page, room_pages.BARE_SEEN, number)
+        return times
+    finally:
+        context.close()
+
+
+def cost(sizes: list[int], seconds: float, directory: Path) -> dict[str, Any]:
+    """So many apps in one room: shaped by what is shown, and with everybody large to everybody."""
+    from playwright.sync_api import sync_playwright
+
+    result: dict[str, Any] = {}
+    with ExitStack() as stack:
+        way = stack.enter_context(bootstrap(directory / "bootstrap"))
+        playwright = stack.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(
+            executable_path=room_pages.CHROMIUM, args=list(room_pages.FLAGS)
+        )
+        homes: list[Path] = []
+        nodes: list[subprocess.Popen[str]] = []
+        code = ""
+        for people in range(1, max(sizes) + 1):
+            home = directory / f"n{people}"
+            node, page = stack.enter_context(app(browser, home, way))
+            homes.append(home)
+            nodes.append(node)
+            if people == 1:
+                code = onmeet(home, "room", "code", "Team")["code"]
+                page.get_by_role("button", name="Rooms", exact=True).click()
+                page.get_by_role("button", name="Start Team").click()
+            else:
+                _prepare(page, code)
+            page.get_by_role("button", name="Come in").click()
+            page.locator("om-room-tile").first.wait_for()
+            if people not in sizes:
+                continue
+            until(lambda n=people: all(whole(home, n) for home in homes))
+            page.wait_for_timeout(10_000)  # rates ramp up
+            row = {"shaped": _cost(homes, nodes, seconds)}
+            for each in homes:
+                onmeet(each, "room", "look", "large")
+            page.wait_for_timeout(10_000)
+            row["everybody_large"] = _cost(homes, nodes, seconds)
+            result[str(people)] = row
+            print(people, row, file=sys.stderr)
+            # what is shown again: the page says it when it changes
+            page.get_by_role("button", name="Speaker").first.click()
+            page.get_by_role("button", name="Everybody").first.click()
+        browser.close()
+    return {"seconds": seconds, "people": result}
+
+
+def _cost(
+    homes: list[Path], nodes: list[subprocess.Popen[str]], seconds: float
+) -> dict[str, float]:
+    def sent() -> list[int]:
+        return [
+            sum(s["bytes_sent"] for person in the_room(home) for s in person["streams"])
+            for home in homes
+        ]
+
+    def busy() -> tuple[float, float]:
+        browsers = [p for p in psutil.process_iter(["name"]) if p.info["name"] == "chromium"]
+        times = [[p.cpu_times() for p in some] for some in (browsers, map(_process, nodes))]
+        return tuple(sum(t.user + t.system for t in some) for some in times)  # type: ignore[return-value]
+
+    before, (browser, node), began = sent(), busy(), time.monotonic()
+    time.sleep(seconds)
+    (browser_after, node_after), after = busy(), sent()
+    elapsed = time.monotonic() - began
+    people = len(homes)
+    upload = [(b - a) * 8 / elapsed / 1_000 for a, b in zip(before, after, strict=True)]
+    return {
+        "browser_cpu_percent_each": round((browser_after - browser) / elapsed * 100 / people, 1),
+        "node_cpu_percent_each": round((node_after - node) / elapsed * 100 / people, 1),
+        "upload_kbps_each": round(statistics.median(upload)),
+    }
+
+
+def _process(node: subprocess.Popen[str]) -> psutil.Process:
+    return psutil.Process(node.pid)
+
+
 def _look(process: psutil.Process) -> dict[str, float]:
     with process.oneshot():
         times = process.cpu_times()
@@ -167,12 +370,22 @@ def main() -> None:
     one = commands.add_parser("headless")
     one.add_argument("--people", type=int, default=8)
     one.add_argument("--minutes", type=float, default=10)
+    two = commands.add_parser("join")
+    two.add_argument("--people", type=int, nargs="+", default=[2, 3, 4])
+    two.add_argument("--rounds", type=int, default=5)
+    three = commands.add_parser("cost")
+    three.add_argument("--people", type=int, nargs="+", default=[2, 3, 4, 5, 6])
+    three.add_argument("--seconds", type=float, default=15)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="onmeet-rooms-") as name:
         directory = Path(name)
         match options.what:
             case "headless":
                 print(json.dumps(headless(options.people, options.minutes, directory)))
+            case "join":
+                print(json.dumps(join(options.people, options.rounds, directory)))
+            case "cost":
+                print(json.dumps(cost(options.people, options.seconds, directory)))
 
 
 if __name__ == "__main__":

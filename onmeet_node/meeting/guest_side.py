@@ -30,7 +30,7 @@ from onmeet_node.net.errors import PeerUnreachable, StreamRefused
 from onmeet_node.net.pipes import GUEST, FrameStream, Pipes
 from onmeet_node.net.streams import Stream
 from onmeet_node.room.machine import Room
-from onmeet_node.room.roster import Key
+from onmeet_node.room.roster import Key, succession
 from onmeet_node.wire import room as w
 from onmeet_node.wire.messages import Card, Kind, Message
 from onmeet_node.wire.room import Seat
@@ -199,13 +199,19 @@ class GuestFrames:
             stream = FrameStream(self._line)
             self._doors.append(stream)
         else:
-            host = self._room.roster.host if self._room.roster is not None else self._door
-            stream = self._outgoing(key, Key(host), partial(self._carry_through, Key(host), key))
+            via = self._carrier()
+            stream = self._outgoing(key, via, partial(self._carry_through, via, key))
         try:
             await self._channels.open_over(stream, Identity(key), self._here, Device(GUEST))
         except BaseException:
             await stream.aclose()
             raise
+
+    def _carrier(self) -> Key:
+        """Who passes frames on: the host, or else the first in the order with whom we speak."""
+        roster = self._room.roster
+        order = succession(roster) if roster is not None else [self._door]
+        return next((key for key in order if self._channels.devices(Identity(key))), order[0])
 
     def _outgoing(
         self, key: Key, way: object, carry: Callable[[int, bytes], Awaitable[None]]

@@ -202,15 +202,16 @@ class World:
             self._perform(name, self.machines[name].admit(key, now=self.now))
 
     def _carried(self, name: str, to: str) -> bool:
-        """Whether there is a way from a guest, or to one: its door, its call, or through a host."""
+        """Whether there is a way from a guest: its door, its call, or through a member."""
         if name not in self.doors:
             return to not in self.doors  # nodes cannot open to guests
         if self.doors[name] == to or self.calls.get(frozenset((name, to))):
             return True
-        roster = self.machines[name].roster
-        host = self._names[roster.host] if roster is not None else self.doors[name]
-        through = frozenset((name, host)) in self._channels
-        return through and host in self.machines and self._reach(host, to)
+        return any(
+            frozenset((name, via)) in self._channels and self._reach(via, to)
+            for via in self.machines
+            if via not in self.doors
+        )
 
     def _reach(self, a: str, b: str) -> bool:
         there = all(n in self.machines and self.machines[n].over is None for n in (a, b))

@@ -1,0 +1,133 @@
+"""Rooms in Chromium, for `benchmarks.rooms`: ours, and a bare mesh of pages beside it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+)
+BARE = """<!doctype html><meta charset="utf-8"><div></div><script type="module">
+// The newcomer offers to everybody who is there; signaling by BroadcastChannel costs nothing.
+const me = Math.random().toString(36).slice(2);
+const line = new BroadcastChannel("mesh");
+const peers = new Map();
+const video = {width: 640, height: 360};
+const stream = await navigator.mediaDevices.getUserMedia({audio: true, video});
+window.shown = new Map();
+const say = (to, message) => line.postMessage({from: me, to, ...message});
+function peer(other) {
+  const pc = new RTCPeerConnection({bundlePolicy: "max-bundle"});
+  peers.set(other, pc);
+  for (const track of stream.getTracks()) pc.addTrack(track, stream);
+  pc.onicecandidate = ({candidate}) => candidate && say(other, {candidate: candidate.toJSON()});
+  pc.ontrack = ({track, streams}) => {
+    if (track.kind !== "video") return;
+    const video = document.createElement("video");
+    Object.assign(video, {autoplay: true, playsInline: true, srcObject: streams[0]});
+    video.requestVideoFrameCallback(() => window.shown.set(other, performance.now()));
+    document.querySelector("div").append(video);
+  };
+  return pc;
+}
+line.onmessage = async ({data: {from, to, hello, here, offer, answer, candidate}}) => {
+  if (to !== undefined && to !== me) return;
+  if (hello) return say(from, {here: true});
+  if (here) {
+    const pc = peer(from);
+    await pc.setLocalDescription();
+    return say(from, {offer: pc.localDescription.toJSON()});
+  }
+  if (offer) {
+    const pc = peer(from);
+    await pc.setRemoteDescription(offer);
+    await pc.setLocalDescription();
+    return say(from, {answer: pc.localDescription.toJSON()});
+  }
+  if (answer) return peers.get(from)?.setRemoteDescription(answer);
+  if (candidate) return peers.get(from)?.addIceCandidate(candidate).catch(() => undefined);
+};
+window.go = () => {
+  window.clicked = performance.now();
+  line.postMessage({from: me, hello: true});
+};
+window.ready = true;
+</script>"""
+WATCH = """() => {
+  const all = (root, name, found = []) => {
+    for (const one of root.querySelectorAll("*")) {
+      if (one.localName === name) found.push(one);
+      if (one.shadowRoot) all(one.shadowRoot, name, found);
+    }
+    return found;
+  };
+  const seen = (window.seen = { first: new Map(), inside: null });
+  const look = () => {
+    const tiles = all(document, "om-room-tile");
+    if (tiles.length > 0) seen.inside ??= performance.now();
+    for (const tile of tiles) {
+      const video = tile.shadowRoot?.querySelector("video");
+      if (!video || video.watched || tile.person?.me !== false) continue;
+      video.watched = true;
+      video.requestVideoFrameCallback(() => seen.first.set(tile.person.key, performance.now()));
+    }
+    requestAnimationFrame(look);
+  };
+  look();
+  const press = all(document, "button").find((one) => one.textContent.trim() === "Come in");
+  window.clicked = performance.now();
+  press.click();
+}"""
+"""Presses "Come in", and notes when the room is shown and when each remote picture is."""
+SEEN = "() => [...window.seen.first.values()].map((at) => at - window.clicked)"
+INSIDE = "() => window.seen.inside - window.clicked"
+BARE_SEEN = "() => [...window.shown.values()].map((at) => at - window.clicked)"
+
+
+@contextmanager
+def bare_server() -> Iterator[str]:
+    """Serves the bare mesh's page; its address."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = BARE.encode()
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Nobody reads it."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def when_all(page: Any, script: str, count: int, seconds: float = 60) -> list[float]:
+    """What the script gives, once there is so much of it. Milliseconds from the press."""
+    for _ in range(int(seconds * 50)):
+        found: list[float] = page.evaluate(script)
+        if len(found) >= count:
+            return found
+        page.wait_for_timeout(20)
+    raise TimeoutError(f"{len(found)} of {count} pictures came")
