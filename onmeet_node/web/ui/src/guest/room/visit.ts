@@ -49,6 +49,7 @@ export class Visit implements RoomVisit {
   #cancel: (() => void)[] = [];
   #wake: (() => void) | null = null;
   #publishing = false;
+  #published = "";
   #over = false;
 
   static async enter(page: RoomPage, visitor: Visitor): Promise<Visit> {
@@ -205,6 +206,7 @@ export class Visit implements RoomVisit {
         const { muted, camera_off, sharing } = message;
         this.#media = { muted, camera_off, sharing };
         this.#pairs.tellMedia(this.#media, message.call === this.#room ? null : message.call);
+        this.#changed();
         break;
       }
       case "react-in-room":
@@ -218,7 +220,6 @@ export class Visit implements RoomVisit {
       default:
         if ("session" in message) this.#pairs.tell(message);
     }
-    this.#changed();
   }
 
   // ── channels ──────────────────────────────────────────────────────────────────────────────────
@@ -231,6 +232,10 @@ export class Visit implements RoomVisit {
   }
 
   #lost(key: Key): void {
+    if (!this.#machine.seated(key) && this.#pairs.of(key) !== null) {
+      this.#pairs.hangUp(key);
+      this.#perform(this.#machine.callOver(key, this.#now));
+    }
     this.#perform(this.#machine.lost(key, this.#now));
     // Whoever is gone for good is noticed by their media at once.
     this.#pairs.of(key)?.suspect();
@@ -425,6 +430,9 @@ export class Visit implements RoomVisit {
       knocking: [],
       warnings: this.#warnings(),
     };
+    const said = JSON.stringify(shown);
+    if (said === this.#published) return;
+    this.#published = said;
     this.page.show(shown);
   }
 
