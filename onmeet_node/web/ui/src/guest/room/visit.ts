@@ -19,6 +19,8 @@ import { unpack, type Card, type FromSeat, type Key } from "./wire.js";
 const LONGEST_LINE_WAIT = 8_000;
 /** Channels are looked after so often. */
 const LOOK = 1_000;
+/** Without a channel to anybody: our seat is given up by then, and nobody tells us anything. */
+const ALONE = 90_000;
 const MAX_SEEN = 4_096;
 const NO_CARD = { name: null, country: null, phone: null, email: null };
 
@@ -45,6 +47,8 @@ export class Visit implements RoomVisit {
   #lineWait = timing.RETRY;
   #lineClosed = false;
   #broken: number | null = null;
+  /** Since when nobody is reached. */
+  #aloneSince: number | null = null;
   #seen = new Set<string>();
   #cancel: (() => void)[] = [];
   #wake: (() => void) | null = null;
@@ -350,9 +354,12 @@ export class Visit implements RoomVisit {
   }
 
   #ended(reason: RoomEnd): void {
-    const inside = this.#machine.roster !== null;
-    const seconds = inside ? Math.max(0, Math.round(Date.now() / 1_000 - this.#since)) : 0;
-    this.#end(inside ? { at: "over", reason, seconds } : { at: "denied", reason });
+    if (this.#machine.roster !== null) this.#leaveFor(reason);
+    else this.#end({ at: "denied", reason });
+  }
+
+  #leaveFor(reason: string): void {
+    this.#end({ at: "over", reason, seconds: Math.max(0, Math.round(Date.now() / 1_000 - this.#since)) });
   }
 
   #end(stage: Parameters<RoomPage["finish"]>[0]): void {
@@ -491,8 +498,15 @@ export class Visit implements RoomVisit {
   #repeat(): void {
     this.#later(LOOK, () => {
       this.#ways.look();
+      this.#lookForOthers();
       if (!this.#over) this.#repeat();
     });
+  }
+
+  #lookForOthers(): void {
+    const others = this.#machine.roster?.seats.filter((seat) => seat.key !== this.#me) ?? [];
+    if (others.length === 0 || others.some((seat) => this.#ways.up(seat.key))) this.#aloneSince = null;
+    else if (this.#now - (this.#aloneSince ??= this.#now) >= ALONE) this.#leaveFor("connection-lost");
   }
 
   #sleep(): void {
