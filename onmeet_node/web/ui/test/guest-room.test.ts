@@ -95,6 +95,18 @@ test("who is sent out is out, and who ends the room ends it for all", async () =
   }
 });
 
+test("who was sent out and has not heard it is told by whoever knows", async () => {
+  const world = await (await World.make(["Hedda", "Alice", "guest two"])).talk();
+  const [host, alice, gone] = world.members as [Member, Member, Member];
+  const body = world.body({ removed: [gone.key.publicKey] });
+  const seats = (body["seats"] as { name: string }[]).filter((seat) => seat.name !== "guest two");
+  host.say(host.sign({ ...body, seats }));
+  await until(() => gone.of("roster").length === 1 && gone.ended !== null);
+  assert.equal(gone.of("hangup").length, 1);
+  assert.deepEqual([alice.of("roster").length, world.shown!.people.length], [0, 3]);
+  world.visit.leave();
+});
+
 test("when the host dies, media goes on, channels go beside it, and whoever claims its place is followed", async () => {
   const world = await (await World.make(["Hedda", "Alice", "Bob"])).talk();
   const [host, alice, bob] = world.members as [Member, Member, Member];
@@ -131,6 +143,16 @@ test("a host that goes and names another is followed at once", async () => {
   await until(() => world.person(alice)?.role === "host");
   assert.equal(world.person(host), undefined);
   world.visit.leave();
+});
+
+test("whoever reaches nobody any more has lost the meeting", async () => {
+  const world = await (await World.make(["Hedda"])).talk();
+  world.host.alive = false;
+  world.dropLine();
+  await world.pass(60_000);
+  assert.deepEqual(world.ends, []);
+  await world.pass(60_000);
+  assert.deepEqual(world.ends, ["connection-lost"]);
 });
 
 test("when the host passes nothing on any more, channels go beside the media", async () => {

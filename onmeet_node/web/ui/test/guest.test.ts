@@ -113,7 +113,7 @@ test("an admitted guest offers at once, and the call goes as every call", async 
   assert.equal(scene.asked("attach-media").length, 1);
   assert.deepEqual(scene.asked("take-answer"), [{ t: "take-answer", session: 1, sdp: SDP("BB") }]);
   assert.equal(scene.client.state.calls[0]?.state, "connected");
-  await new Promise((done) => setTimeout(done, 500));
+  for (let turn = 0; scene.client.state.calls[0]?.sas === null && turn < 100; turn++) await settled();
   assert.match(scene.client.state.calls[0]?.sas ?? "", /^\d{4} \d{4} \d{4}$/);
   scene.client.tell({ t: "tell-media", call: "07".repeat(16), muted: true, camera_off: false, sharing: false });
   assert.equal(scene.socket.heard()[0]!["muted"], true);

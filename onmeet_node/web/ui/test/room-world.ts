@@ -318,6 +318,11 @@ export class World {
     return this.shown?.people.find((person) => person.key === key);
   }
 
+  /** Why the visit is over, if it is. */
+  get ends(): string[] {
+    return this.finished?.at === "over" ? [this.finished.reason] : [];
+  }
+
   asked(t: string): FromNode[] {
     return this.told.filter((one) => one.t === t);
   }

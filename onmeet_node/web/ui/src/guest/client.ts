@@ -116,7 +116,7 @@ export class GuestClient extends NoNode {
   #visit: RoomVisit | null = null;
   /** Numbers what a person began; what was begun before is not gone on with. */
   #visits = 0;
-  /** Told when a call is about to begin, with its id, before any device is opened for it. */
+  /** Told when a call is about to begin, or a room, with its id, before any device is opened for it. */
   onCall: (call: string) => void = () => undefined;
   onStage: (stage: Stage) => void = () => undefined;
   /** Told when what is shown of a room is different. */
@@ -299,14 +299,12 @@ export class GuestClient extends NoNode {
       carry: (data) => this.#line?.say({ t: "carry", data }),
       take: (message) => this.take(message),
       show: (room) => {
+        if (this.room === null) this.onCall(room.room);
         this.room = room;
         this.take({ t: "rooms", rooms: [room], invitations: [], meetings: [] });
         this.onRoom();
       },
-      stage: (stage) => {
-        if (stage.at === "in") this.onCall(hex(this.#door!.room));
-        this.#stage(stage);
-      },
+      stage: (stage) => this.#stage(stage),
       finish: (stage) => {
         if (visit === this.#visits) this.#finish(stage);
       },

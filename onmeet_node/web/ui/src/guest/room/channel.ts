@@ -52,6 +52,8 @@ export class Channel {
   #receive: Cipher | null = null;
   #over = false;
   #heard: number;
+  /** Whether they said anything since the handshake. */
+  #spoken = false;
   #allowance = BURST;
   #counted: number;
   /** What came is dealt with in the order it came. */
@@ -97,9 +99,14 @@ export class Channel {
   /** Looks whether the other side is still there. */
   look(): void {
     const silent = this.ends.now() - this.#heard;
-    if (this.#send === null ? silent >= timing.OPEN : silent >= timing.DEAD)
-      this.#end(this.#send === null ? "unanswered" : "silent");
-    else if (silent >= timing.PING) this.say({ t: "ping", n: 0 });
+    if (this.#send === null) {
+      if (silent >= timing.OPEN) this.#end("unanswered");
+      return;
+    }
+    // NOTE: a side that has two channels with us, of which it knows one as lost only by the other, may
+    // give both up without a word; whoever keeps one speaks as soon as it is open.
+    if (silent >= (this.#spoken ? timing.DEAD : timing.MUTE)) this.#end("silent");
+    else if (silent >= (this.#spoken ? timing.PING : 0)) this.say({ t: "ping", n: 0 });
   }
 
   /** Says good-bye, if there is somebody to say it to. `ended` is not called. */
@@ -148,6 +155,7 @@ export class Channel {
   async #take(frame: Bytes): Promise<void> {
     this.#heard = this.ends.now();
     if (this.#receive !== null) {
+      this.#spoken = true;
       this.#count();
       this.#message(this.ends.read(this.#receive.open(frame)));
     } else if (this.#opener !== null) {

@@ -75,9 +75,10 @@ export class Machine {
   #now: number;
   #others = new Map<Key, Other>();
   #knockUntil: number | null;
+  #signed: SignedRoster | null = null;
   #hostLostAt: number | null = null;
   /** Rosters of others who would be host; of use when the host is lost. */
-  #claims = new Map<Key, Roster>();
+  #claims = new Map<Key, readonly [Roster, SignedRoster]>();
   /** The last word of the host before the one who claimed its place. */
   #heritage: Roster | null = null;
   /** From when on we dial: TURN credentials are lent until then. */
@@ -169,6 +170,7 @@ export class Machine {
   opened(key: Key, now: number): Effect[] {
     this.#now = now;
     if (!this.welcome(key)) {
+      this.#tellRemoved(key);
       this.#out.push({ do: "close", key });
       return this.#flush();
     }
@@ -315,24 +317,24 @@ export class Machine {
     const mine = this.roster;
     if (mine === null) {
       const theirs = sender === this.knock.host && sender === body.host && signed.signer === sender;
-      if (theirs && seatOf(body, this.me) !== null) this.#adopt(body);
+      if (theirs && seatOf(body, this.me) !== null) this.#adopt(body, signed);
       return;
     }
     const heritage = this.#heritage;
-    if (heritage !== null && this.#isLateHandover(body, signed)) return this.#follow(body);
+    if (heritage !== null && this.#isLateHandover(body, signed)) return this.#follow(body, signed);
     if (heritage !== null && signed.signer === heritage.host && heritage.host === body.host && sender !== body.host) {
       // What a claimant shows of the host before it.
       if (newer(body, heritage)) this.#heritage = body;
       if (!sameOffice(body, mine)) return;
     }
     if ((signed.signer !== body.host && signed.signer !== mine.host) || mine.ended) return;
-    if (newer(body, mine) && signed.signer === mine.host) this.#follow(body);
+    if (newer(body, mine) && signed.signer === mine.host) this.#follow(body, signed);
     else if (sameOffice(body, mine)) {
       if (body.version === mine.version && body.digest !== mine.digest) this.#lied(sender);
     } else if (signed.signer === mine.host && body.term > mine.term && body.host !== mine.host) {
-      this.#follow(body); // the host names who carries on
+      this.#follow(body, signed); // the host names who carries on
     } else if (sender === mine.host && signed.signer === body.host) {
-      this.#follow(body); // our host yields to another, and we with it
+      this.#follow(body, signed); // our host yields to another, and we with it
     } else this.#rival(sender, body, signed);
   }
 
@@ -355,24 +357,25 @@ export class Machine {
     }
     const first = prevails(body, mine);
     const alive = this.#up(mine.host) && this.#hostLostAt === null;
-    if (!first && alive) this.#claims.set(host, body);
+    if (!first && alive) this.#claims.set(host, [body, signed]);
     else if (body.removed.includes(this.me)) this.#finish("removed");
     else if (seatOf(body, this.me) === null) return; // it has given us up, and may take us in again
-    else if (first || this.#lostForGood()) this.#follow(body);
-    else this.#claims.set(host, body);
+    else if (first || this.#lostForGood()) this.#follow(body, signed);
+    else this.#claims.set(host, [body, signed]);
   }
 
-  #follow(body: Roster): void {
-    if (seatOf(body, this.me) !== null || body.ended) this.#adopt(body);
+  #follow(body: Roster, signed: SignedRoster): void {
+    if (seatOf(body, this.me) !== null || body.ended) this.#adopt(body, signed);
     else if (body.removed.includes(this.me)) this.#finish("removed");
     // Else we were given up while we were away: we stay as we are until we are taken in again.
   }
 
-  #adopt(body: Roster): void {
+  #adopt(body: Roster, signed: SignedRoster): void {
     const before = this.roster;
     if (before !== null && body.claims > before.claims) this.#heritage = before;
     else if (this.#heritage !== null && body.claims <= this.#heritage.claims) this.#heritage = null;
     this.roster = body;
+    this.#signed = signed;
     if (before === null) {
       this.#knockUntil = null;
       this.#dialAt ??= this.#now + timing.LENT;
@@ -397,15 +400,24 @@ export class Machine {
 
   /** Somebody is no longer in: their call ends. */
   #unseat(seat: Seat): void {
-    this.#hangUp(seat.key);
     const other = this.#others.get(seat.key);
     if (other === undefined) return;
+    const removed = this.roster!.removed.includes(seat.key);
+    if (removed) this.#tellRemoved(seat.key);
+    this.#hangUp(seat.key);
     other.ringAt = other.blindSince = null;
-    if (this.roster!.removed.includes(seat.key)) {
+    if (removed) {
       this.#others.delete(seat.key);
       this.#out.push({ do: "close", key: seat.key });
     } else if (other.up) other.strayUntil = this.#now + timing.STRAY;
     else if (!this.opens(seat.key)) this.#others.delete(seat.key);
+  }
+
+  /** Whoever was sent out may not have heard it: the host's last word may go with its channel. */
+  #tellRemoved(key: Key): void {
+    if (this.#signed === null) return;
+    const { body, signer, signature } = this.#signed;
+    this.#out.push({ do: "send", to: key, message: { t: "roster", body, signer: unhex(signer), signature } });
   }
 
   #hangUp(key: Key): void {
@@ -438,11 +450,13 @@ export class Machine {
   }
 
   #followBest(): void {
-    let best: Roster | null = null;
-    for (const body of this.#claims.values())
-      if (this.#up(body.host) && seatOf(body, this.me) !== null && (best === null || prevails(body, best))) best = body;
+    let best: readonly [Roster, SignedRoster] | null = null;
+    for (const one of this.#claims.values()) {
+      const [body] = one;
+      if (this.#up(body.host) && seatOf(body, this.me) !== null && (best === null || prevails(body, best[0]))) best = one;
+    }
     this.#claims.clear();
-    if (best !== null) this.#follow(best);
+    if (best !== null) this.#follow(...best);
   }
 
   // ── who sees whom ─────────────────────────────────────────────────────────────────────────────

@@ -20,3 +20,5 @@ export const HERE = 200;
 /** Heartbeat of a channel: asked after so much silence, given up after so much. */
 export const PING = 5_000;
 export const DEAD = 15_000;
+/** For a first word on a channel that is open. */
+export const MUTE = 4_000;

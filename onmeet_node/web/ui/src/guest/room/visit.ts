@@ -19,6 +19,8 @@ import { unpack, type Card, type FromSeat, type Key } from "./wire.js";
 const LONGEST_LINE_WAIT = 8_000;
 /** Channels are looked after so often. */
 const LOOK = 1_000;
+/** Without a channel to anybody: our seat is given up by then, and nobody tells us anything. */
+const ALONE = 90_000;
 const MAX_SEEN = 4_096;
 const NO_CARD = { name: null, country: null, phone: null, email: null };
 
@@ -45,10 +47,13 @@ export class Visit implements RoomVisit {
   #lineWait = timing.RETRY;
   #lineClosed = false;
   #broken: number | null = null;
+  /** Since when nobody is reached. */
+  #aloneSince: number | null = null;
   #seen = new Set<string>();
   #cancel: (() => void)[] = [];
   #wake: (() => void) | null = null;
   #publishing = false;
+  #published = "";
   #over = false;
 
   static async enter(page: RoomPage, visitor: Visitor): Promise<Visit> {
@@ -205,6 +210,7 @@ export class Visit implements RoomVisit {
         const { muted, camera_off, sharing } = message;
         this.#media = { muted, camera_off, sharing };
         this.#pairs.tellMedia(this.#media, message.call === this.#room ? null : message.call);
+        this.#changed();
         break;
       }
       case "react-in-room":
@@ -218,7 +224,6 @@ export class Visit implements RoomVisit {
       default:
         if ("session" in message) this.#pairs.tell(message);
     }
-    this.#changed();
   }
 
   // ── channels ──────────────────────────────────────────────────────────────────────────────────
@@ -231,6 +236,10 @@ export class Visit implements RoomVisit {
   }
 
   #lost(key: Key): void {
+    if (!this.#machine.seated(key) && this.#pairs.of(key) !== null) {
+      this.#pairs.hangUp(key);
+      this.#perform(this.#machine.callOver(key, this.#now));
+    }
     this.#perform(this.#machine.lost(key, this.#now));
     // Whoever is gone for good is noticed by their media at once.
     this.#pairs.of(key)?.suspect();
@@ -345,9 +354,12 @@ export class Visit implements RoomVisit {
   }
 
   #ended(reason: RoomEnd): void {
-    const inside = this.#machine.roster !== null;
-    const seconds = inside ? Math.max(0, Math.round(Date.now() / 1_000 - this.#since)) : 0;
-    this.#end(inside ? { at: "over", reason, seconds } : { at: "denied", reason });
+    if (this.#machine.roster !== null) this.#leaveFor(reason);
+    else this.#end({ at: "denied", reason });
+  }
+
+  #leaveFor(reason: string): void {
+    this.#end({ at: "over", reason, seconds: Math.max(0, Math.round(Date.now() / 1_000 - this.#since)) });
   }
 
   #end(stage: Parameters<RoomPage["finish"]>[0]): void {
@@ -425,6 +437,9 @@ export class Visit implements RoomVisit {
       knocking: [],
       warnings: this.#warnings(),
     };
+    const said = JSON.stringify(shown);
+    if (said === this.#published) return;
+    this.#published = said;
     this.page.show(shown);
   }
 
@@ -483,8 +498,15 @@ export class Visit implements RoomVisit {
   #repeat(): void {
     this.#later(LOOK, () => {
       this.#ways.look();
+      this.#lookForOthers();
       if (!this.#over) this.#repeat();
     });
+  }
+
+  #lookForOthers(): void {
+    const others = this.#machine.roster?.seats.filter((seat) => seat.key !== this.#me) ?? [];
+    if (others.length === 0 || others.some((seat) => this.#ways.up(seat.key))) this.#aloneSince = null;
+    else if (this.#now - (this.#aloneSince ??= this.#now) >= ALONE) this.#leaveFor("connection-lost");
   }
 
   #sleep(): void {

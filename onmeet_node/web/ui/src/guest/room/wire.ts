@@ -84,6 +84,7 @@ export type ToSeat =
       term: number;
       keeper: Bytes;
     }
+  | { t: "roster"; body: Bytes; signer: Bytes; signature: Bytes }
   | { t: "room-say"; text: string; private: boolean }
   | { t: "react"; emoji: string }
   | { t: "look"; size: PictureSize }
@@ -103,6 +104,8 @@ const IGNORED: ReadonlySet<string> = new Set([
   "ask-picture",
   "received",
   "room-knock",
+  "at-door",
+  "acquaint",
 ]);
 
 /** Throws `WireError`, whatever the bytes are. */
