@@ -130,6 +130,10 @@ test("when the host dies, media goes on, channels go beside it, and whoever clai
   assert.deepEqual(world.asked("close-media"), []);
   assert.ok(world.person(bob)!.media && world.person(bob)!.here);
   world.visit.leave();
+  await until(() => bob.of("room-leave").length === 1 && bob.of("hangup").length === 1);
+  assert.deepEqual([world.ends, world.asked("close-media")], [[], []], "last words beside the media are waited for");
+  await world.pass(300);
+  assert.deepEqual([world.ends, world.asked("close-media").length], [["left"], 3]);
 });
 
 test("a host that goes and names another is followed at once", async () => {

@@ -31,6 +31,7 @@ export type Effect =
 /** What is known of somebody else, beside their seat. */
 interface Other {
   up: boolean;
+  upAt: number;
   tryAt: number | null;
   pause: number;
   /** The call with them was begun, by either side. */
@@ -175,7 +176,7 @@ export class Machine {
       return this.#flush();
     }
     const other = this.#other(key);
-    Object.assign(other, { up: true, tryAt: null, pause: timing.RETRY, told: "", strayUntil: null });
+    Object.assign(other, { up: true, upAt: now, tryAt: null, pause: timing.RETRY, told: "", strayUntil: null });
     const { room, name, video } = this.knock;
     if (this.roster === null) this.#out.push({ do: "send", to: key, message: { t: "room-knock", room, name, video } });
     else if (!this.seated(key)) other.strayUntil = now + timing.STRAY;
@@ -193,10 +194,12 @@ export class Machine {
     this.#now = now;
     const other = this.#others.get(key);
     if (this.over !== null || other === undefined) return [];
+    // One that was good is looked for at once: another way may be there.
+    const soon = other.up && now - other.upAt >= timing.GOOD;
     Object.assign(other, { up: false, here: NOT_HERE, blindSince: null, ringAt: null, strayUntil: null });
     if (this.opens(key)) {
-      other.tryAt = now + other.pause;
-      other.pause = Math.min(other.pause * 2, timing.MAX_RETRY);
+      other.tryAt = soon ? now : now + other.pause;
+      if (!soon) other.pause = Math.min(other.pause * 2, timing.MAX_RETRY);
     } else if (!this.seated(key) && !other.calling) this.#others.delete(key);
     if (key === this.roster?.host) this.#hostLostAt ??= now;
     return this.#flush();
@@ -533,6 +536,7 @@ export class Machine {
     if (other === undefined) {
       other = {
         up: false,
+        upAt: 0,
         tryAt: null,
         pause: timing.RETRY,
         calling: false,

@@ -5,6 +5,8 @@ export const CLAIM = 1_500;
 /** Between tries to open a channel, growing from the first to the last. */
 export const RETRY = 500;
 export const MAX_RETRY = 8_000;
+/** From when on a channel was open for good. */
+export const GOOD = 1_000;
 /** Until a try that nobody answers is given up. */
 export const OPEN = 8_000;
 /** Until a knock that nobody answers is given up. */

@@ -21,6 +21,8 @@ const LONGEST_LINE_WAIT = 8_000;
 const LOOK = 1_000;
 /** Without a channel to anybody: our seat is given up by then, and nobody tells us anything. */
 const ALONE = 90_000;
+/** For last words that go beside media. */
+const GOODBYE = 250;
 const MAX_SEEN = 4_096;
 const NO_CARD = { name: null, country: null, phone: null, email: null };
 
@@ -295,7 +297,8 @@ export class Visit implements RoomVisit {
         this.#pairs.ring(effect.key);
         break;
       case "hang-up":
-        this.#pairs.hangUp(effect.key);
+        // When all is over, last words go first: `#end`.
+        if (this.#machine.over === null) this.#pairs.hangUp(effect.key);
         break;
       case "changed":
         this.#rosterChanged(effect.roster, effect.before);
@@ -367,9 +370,16 @@ export class Visit implements RoomVisit {
     this.#over = true;
     this.#wake?.();
     for (const cancel of this.#cancel) cancel();
-    this.#pairs.hangUpAll();
+    this.#pairs.sayGoodbye();
+    const beside = this.#ways.beside;
     this.#ways.closeAll();
-    this.page.finish(stage);
+    const finish = () => {
+      this.#pairs.closeAll();
+      this.page.finish(stage);
+    };
+    // NOTE: what was just said beside the media would be lost with it.
+    if (beside) this.page.after(GOODBYE, finish);
+    else finish();
   }
 
   // ── calls ─────────────────────────────────────────────────────────────────────────────────────

@@ -60,6 +60,11 @@ export class Ways {
     return this.#peers.get(key)?.channel?.open === true;
   }
 
+  /** Whether anybody is spoken to beside media. */
+  get beside(): boolean {
+    return [...this.#peers.values()].some((peer) => peer.told && peer.way?.by === "media");
+  }
+
   say(key: Key, message: ToSeat): void {
     const peer = this.#peers.get(key);
     if (peer?.told === true) peer.channel?.say(message);
