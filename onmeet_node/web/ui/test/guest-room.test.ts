@@ -153,10 +153,10 @@ test("whoever reaches nobody any more has lost the meeting", async () => {
   const world = await (await World.make(["Hedda"])).talk();
   world.host.alive = false;
   world.dropLine();
-  await world.pass(60_000);
+  await world.pass(30_000);
   assert.deepEqual(world.ends, []);
-  await world.pass(60_000);
-  assert.deepEqual(world.ends, ["connection-lost"]);
+  await world.pass(40_000);
+  assert.deepEqual(world.ends, ["lost"]);
 });
 
 test("when the host passes nothing on any more, channels go beside the media", async () => {
@@ -169,6 +169,21 @@ test("when the host passes nothing on any more, channels go beside the media", a
   }
   await until(() => alice.by === "media" && world.person(alice)!.here);
   assert.deepEqual(world.asked("close-media"), []);
+  world.visit.leave();
+});
+
+test("without a channel with the host, a member passes frames on", async () => {
+  const world = await (await World.make(["Hedda", "Alice", "Bob"])).talk();
+  const [host, alice, bob] = world.members as [Member, Member, Member];
+  host.alive = false;
+  world.dropLine();
+  await world.pass(700);
+  await until(() => alice.by === "media" && bob.by === "media");
+  world.carrier = alice;
+  world.connects = false;
+  world.visit.tell({ t: "media-path-lost", session: world.person(bob)!.session! });
+  await world.pass(600);
+  await until(() => bob.by === "pipe" && world.person(bob)!.here, "frames by Alice");
   world.visit.leave();
 });
 

@@ -3,7 +3,7 @@
 import type { RoomEnd } from "../../core/messages.js";
 import type { Bytes } from "../../core/noise.js";
 import { hex, type TurnServer } from "../wire.js";
-import { newer, prevails, readRoster, sameOffice, seatOf, type Roster, type Seat } from "./roster.js";
+import { newer, prevails, readRoster, sameOffice, seatOf, succession, type Roster, type Seat } from "./roster.js";
 import * as timing from "./timing.js";
 import { unhex, type FromSeat, type Here, type Key, type SignedRoster, type ToSeat } from "./wire.js";
 
@@ -85,6 +85,8 @@ export class Machine {
   /** From when on we dial: TURN credentials are lent until then. */
   #dialAt: number | null = null;
   #hereAt: number | null = null;
+  /** Since when nobody is reached who could carry on. */
+  #aloneSince: number | null = null;
   #liars = new Set<Key>();
   #out: Effect[] = [];
 
@@ -127,7 +129,8 @@ export class Machine {
   get nextTimeout(): number | null {
     if (this.over !== null) return null;
     const dial = this.#dialAt !== null && this.#dialAt > this.#now ? this.#dialAt : null;
-    const times = [this.#knockUntil, this.#hereAt, this.#followAt(), dial];
+    const alone = this.#aloneSince === null ? null : this.#aloneSince + timing.AWAY;
+    const times = [this.#knockUntil, this.#hereAt, this.#followAt(), dial, alone];
     for (const other of this.#others.values()) {
       times.push(other.tryAt, other.ringAt, other.strayUntil);
       if (other.blindSince !== null && !other.blindTold) times.push(other.blindSince + timing.BLIND);
@@ -475,6 +478,13 @@ export class Machine {
     if (same && here.digest !== mine.digest) this.#lied(key);
   }
 
+  /** Guests carry no room on: without anybody who could, it is over for them. */
+  #watchAlone(): void {
+    if (this.roster === null) return;
+    if (succession(this.roster).some((key) => this.#up(key))) this.#aloneSince = null;
+    else if (this.#now >= (this.#aloneSince ??= this.#now) + timing.AWAY) this.#finish("lost");
+  }
+
   #watchHalves(): void {
     for (const key of this.#here()) {
       const other = this.#others.get(key)!;
@@ -599,6 +609,7 @@ export class Machine {
   }
 
   #flush(): Effect[] {
+    if (this.over === null) this.#watchAlone();
     if (this.over === null) {
       this.#openDue();
       this.#planCalls();

@@ -11,6 +11,8 @@ export const GOOD = 1_000;
 export const OPEN = 8_000;
 /** Until a knock that nobody answers is given up. */
 export const KNOCK = 120_000;
+/** Until a guest who reaches nobody that could carry on has lost the room. */
+export const AWAY = 45_000;
 /** Until media that flows one way only is told. */
 export const BLIND = 10_000;
 /** For a roster with the seat of somebody who opened a channel to us. */
