@@ -130,6 +130,10 @@ test("when the host dies, media goes on, channels go beside it, and whoever clai
   assert.deepEqual(world.asked("close-media"), []);
   assert.ok(world.person(bob)!.media && world.person(bob)!.here);
   world.visit.leave();
+  await until(() => bob.of("room-leave").length === 1 && bob.of("hangup").length === 1);
+  assert.deepEqual([world.ends, world.asked("close-media")], [[], []], "last words beside the media are waited for");
+  await world.pass(300);
+  assert.deepEqual([world.ends, world.asked("close-media").length], [["left"], 3]);
 });
 
 test("a host that goes and names another is followed at once", async () => {
@@ -149,10 +153,10 @@ test("whoever reaches nobody any more has lost the meeting", async () => {
   const world = await (await World.make(["Hedda"])).talk();
   world.host.alive = false;
   world.dropLine();
-  await world.pass(60_000);
+  await world.pass(30_000);
   assert.deepEqual(world.ends, []);
-  await world.pass(60_000);
-  assert.deepEqual(world.ends, ["connection-lost"]);
+  await world.pass(40_000);
+  assert.deepEqual(world.ends, ["lost"]);
 });
 
 test("when the host passes nothing on any more, channels go beside the media", async () => {
@@ -165,6 +169,21 @@ test("when the host passes nothing on any more, channels go beside the media", a
   }
   await until(() => alice.by === "media" && world.person(alice)!.here);
   assert.deepEqual(world.asked("close-media"), []);
+  world.visit.leave();
+});
+
+test("without a channel with the host, a member passes frames on", async () => {
+  const world = await (await World.make(["Hedda", "Alice", "Bob"])).talk();
+  const [host, alice, bob] = world.members as [Member, Member, Member];
+  host.alive = false;
+  world.dropLine();
+  await world.pass(700);
+  await until(() => alice.by === "media" && bob.by === "media");
+  world.carrier = alice;
+  world.connects = false;
+  world.visit.tell({ t: "media-path-lost", session: world.person(bob)!.session! });
+  await world.pass(600);
+  await until(() => bob.by === "pipe" && world.person(bob)!.here, "frames by Alice");
   world.visit.leave();
 });
 

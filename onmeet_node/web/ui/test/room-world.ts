@@ -147,6 +147,8 @@ export class World {
   guestId = "";
   visit!: Visit;
   host!: Member;
+  /** Who passes frames on in the host's place. */
+  carrier: Member | null = null;
   /** Whether the host passes frames on. */
   passes = true;
   /** Changes a frame on its way through the host. */
@@ -220,8 +222,8 @@ export class World {
       const head = new Uint8Array(4);
       new DataView(head.buffer).setUint32(0, number);
       if (session != null) this.visit.tell({ t: "carried", session, data: join(head, frame) });
-    } else if (this.passes && this.host.alive)
-      this.host.say({ t: "pipe", key: from.key.publicKey, pipe: number, data: this.tamper?.(frame) ?? frame });
+    } else if (this.passes && (this.carrier ?? this.host).alive)
+      (this.carrier ?? this.host).say({ t: "pipe", key: from.key.publicKey, pipe: number, data: this.tamper?.(frame) ?? frame });
   }
 
   atMember(member: Member, message: FromSeat): void {

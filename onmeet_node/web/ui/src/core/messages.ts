@@ -54,7 +54,7 @@ export type EndReason = "hung-up" | "peer-hung-up" | "cancelled" | "missed" | "d
 export type Happening = "contact-request" | "contact-accepted" | "missed-call";
 
 /** Why a room is over for us. */
-export type RoomEnd = "left" | "ended" | "removed" | "denied" | "full" | "locked" | "host-gone" | "no-answer";
+export type RoomEnd = "left" | "ended" | "removed" | "denied" | "full" | "locked" | "host-gone" | "no-answer" | "lost";
 
 /** How a person stands to us. */
 export type ContactStatus = "accepted" | "requested-by-us" | "requested-by-them" | "blocked" | "ignored" | "stranger";

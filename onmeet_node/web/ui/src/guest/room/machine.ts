@@ -3,7 +3,7 @@
 import type { RoomEnd } from "../../core/messages.js";
 import type { Bytes } from "../../core/noise.js";
 import { hex, type TurnServer } from "../wire.js";
-import { newer, prevails, readRoster, sameOffice, seatOf, type Roster, type Seat } from "./roster.js";
+import { newer, prevails, readRoster, sameOffice, seatOf, succession, type Roster, type Seat } from "./roster.js";
 import * as timing from "./timing.js";
 import { unhex, type FromSeat, type Here, type Key, type SignedRoster, type ToSeat } from "./wire.js";
 
@@ -31,6 +31,7 @@ export type Effect =
 /** What is known of somebody else, beside their seat. */
 interface Other {
   up: boolean;
+  upAt: number;
   tryAt: number | null;
   pause: number;
   /** The call with them was begun, by either side. */
@@ -84,6 +85,8 @@ export class Machine {
   /** From when on we dial: TURN credentials are lent until then. */
   #dialAt: number | null = null;
   #hereAt: number | null = null;
+  /** Since when nobody is reached who could carry on. */
+  #aloneSince: number | null = null;
   #liars = new Set<Key>();
   #out: Effect[] = [];
 
@@ -126,7 +129,8 @@ export class Machine {
   get nextTimeout(): number | null {
     if (this.over !== null) return null;
     const dial = this.#dialAt !== null && this.#dialAt > this.#now ? this.#dialAt : null;
-    const times = [this.#knockUntil, this.#hereAt, this.#followAt(), dial];
+    const alone = this.#aloneSince === null ? null : this.#aloneSince + timing.AWAY;
+    const times = [this.#knockUntil, this.#hereAt, this.#followAt(), dial, alone];
     for (const other of this.#others.values()) {
       times.push(other.tryAt, other.ringAt, other.strayUntil);
       if (other.blindSince !== null && !other.blindTold) times.push(other.blindSince + timing.BLIND);
@@ -175,7 +179,7 @@ export class Machine {
       return this.#flush();
     }
     const other = this.#other(key);
-    Object.assign(other, { up: true, tryAt: null, pause: timing.RETRY, told: "", strayUntil: null });
+    Object.assign(other, { up: true, upAt: now, tryAt: null, pause: timing.RETRY, told: "", strayUntil: null });
     const { room, name, video } = this.knock;
     if (this.roster === null) this.#out.push({ do: "send", to: key, message: { t: "room-knock", room, name, video } });
     else if (!this.seated(key)) other.strayUntil = now + timing.STRAY;
@@ -193,10 +197,12 @@ export class Machine {
     this.#now = now;
     const other = this.#others.get(key);
     if (this.over !== null || other === undefined) return [];
+    // One that was good is looked for at once: another way may be there.
+    const soon = other.up && now - other.upAt >= timing.GOOD;
     Object.assign(other, { up: false, here: NOT_HERE, blindSince: null, ringAt: null, strayUntil: null });
     if (this.opens(key)) {
-      other.tryAt = now + other.pause;
-      other.pause = Math.min(other.pause * 2, timing.MAX_RETRY);
+      other.tryAt = soon ? now : now + other.pause;
+      if (!soon) other.pause = Math.min(other.pause * 2, timing.MAX_RETRY);
     } else if (!this.seated(key) && !other.calling) this.#others.delete(key);
     if (key === this.roster?.host) this.#hostLostAt ??= now;
     return this.#flush();
@@ -472,6 +478,13 @@ export class Machine {
     if (same && here.digest !== mine.digest) this.#lied(key);
   }
 
+  /** Guests carry no room on: without anybody who could, it is over for them. */
+  #watchAlone(): void {
+    if (this.roster === null) return;
+    if (succession(this.roster).some((key) => this.#up(key))) this.#aloneSince = null;
+    else if (this.#now >= (this.#aloneSince ??= this.#now) + timing.AWAY) this.#finish("lost");
+  }
+
   #watchHalves(): void {
     for (const key of this.#here()) {
       const other = this.#others.get(key)!;
@@ -533,6 +546,7 @@ export class Machine {
     if (other === undefined) {
       other = {
         up: false,
+        upAt: 0,
         tryAt: null,
         pause: timing.RETRY,
         calling: false,
@@ -595,6 +609,7 @@ export class Machine {
   }
 
   #flush(): Effect[] {
+    if (this.over === null) this.#watchAlone();
     if (this.over === null) {
       this.#openDue();
       this.#planCalls();

@@ -75,8 +75,15 @@ export class Pairs {
     this.owner.changed(key);
   }
 
-  hangUpAll(): void {
-    for (const key of [...this.#pairs.keys()]) this.hangUp(key);
+  /** Says to everybody that we go; media goes on until `closeAll`. */
+  sayGoodbye(): void {
+    for (const [key, { call }] of this.#pairs) this.owner.say(key, { t: "hangup", call: call.id, reason: "normal" });
+  }
+
+  closeAll(): void {
+    const calls = [...this.#pairs.values()].map((pair) => pair.call);
+    this.#pairs.clear();
+    for (const call of calls) call.close();
   }
 
   /** Takes the calls of those who have a seat by now. */

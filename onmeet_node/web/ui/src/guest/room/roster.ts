@@ -109,6 +109,13 @@ export function prevails(one: Roster, other: Roster): boolean {
   return a !== b ? a < b : one.host < other.host;
 }
 
+/** Who carries the room on, in this order: the host, co-hosts, members; never guests. */
+export const succession = (roster: Roster): Key[] =>
+  roster.seats
+    .filter((seat) => seat.role !== "guest")
+    .sort((a, b) => ROLES.indexOf(a.role) - ROLES.indexOf(b.role) || a.order - b.order)
+    .map((seat) => seat.key);
+
 /** Twelve digits, the same for everybody who has the same keys in the room. */
 export function roomString(room: string, seated: readonly Key[]): Promise<string> {
   return digits(STRING, join(unhex(room), ...[...seated].sort().map(unhex)));

@@ -5,10 +5,14 @@ export const CLAIM = 1_500;
 /** Between tries to open a channel, growing from the first to the last. */
 export const RETRY = 500;
 export const MAX_RETRY = 8_000;
+/** From when on a channel was open for good. */
+export const GOOD = 1_000;
 /** Until a try that nobody answers is given up. */
 export const OPEN = 8_000;
 /** Until a knock that nobody answers is given up. */
 export const KNOCK = 120_000;
+/** Until a guest who reaches nobody that could carry on has lost the room. */
+export const AWAY = 45_000;
 /** Until media that flows one way only is told. */
 export const BLIND = 10_000;
 /** For a roster with the seat of somebody who opened a channel to us. */

@@ -10,7 +10,7 @@ import type { LineEnd } from "../line.js";
 import { hex, type TurnServer } from "../wire.js";
 import { Machine, type Effect } from "./machine.js";
 import { Pairs } from "./pairs.js";
-import { roomString, seatOf, type Roster } from "./roster.js";
+import { roomString, seatOf, succession, type Roster } from "./roster.js";
 import { clean, cleanLines } from "./text.js";
 import * as timing from "./timing.js";
 import { Ways } from "./ways.js";
@@ -19,8 +19,8 @@ import { unpack, type Card, type FromSeat, type Key } from "./wire.js";
 const LONGEST_LINE_WAIT = 8_000;
 /** Channels are looked after so often. */
 const LOOK = 1_000;
-/** Without a channel to anybody: our seat is given up by then, and nobody tells us anything. */
-const ALONE = 90_000;
+/** For last words that go beside media. */
+const GOODBYE = 250;
 const MAX_SEEN = 4_096;
 const NO_CARD = { name: null, country: null, phone: null, email: null };
 
@@ -47,8 +47,6 @@ export class Visit implements RoomVisit {
   #lineWait = timing.RETRY;
   #lineClosed = false;
   #broken: number | null = null;
-  /** Since when nobody is reached. */
-  #aloneSince: number | null = null;
   #seen = new Set<string>();
   #cancel: (() => void)[] = [];
   #wake: (() => void) | null = null;
@@ -89,7 +87,7 @@ export class Visit implements RoomVisit {
         opened: (one, card) => this.#opened(one, card),
         heard: (one, message) => this.#heard(one, message),
         lost: (one) => this.#lost(one),
-        host: () => this.#machine.roster?.host ?? null,
+        carriers: () => (this.#machine.roster === null ? [] : succession(this.#machine.roster)),
         welcome: (one) => this.#machine.roster !== null && this.#machine.welcome(one) && this.#mayOpen(one),
         session: (one) => this.#pairs.of(one)?.connectedSession ?? null,
         line: (one) => this.#lineTo === one,
@@ -248,7 +246,7 @@ export class Visit implements RoomVisit {
   #heard(key: Key, message: FromSeat): void {
     switch (message.t) {
       case "pipe":
-        if (key === this.#machine.roster?.host) this.#ways.fromPipe(key, message.key, message.pipe, message.data);
+        if (seatOf(this.#machine.roster, key)?.role !== "guest") this.#ways.fromPipe(key, message.key, message.pipe, message.data);
         break;
       case "look":
         if (this.#machine.seated(key)) this.#pairs.look(key, message.size);
@@ -295,7 +293,8 @@ export class Visit implements RoomVisit {
         this.#pairs.ring(effect.key);
         break;
       case "hang-up":
-        this.#pairs.hangUp(effect.key);
+        // When all is over, last words go first: `#end`.
+        if (this.#machine.over === null) this.#pairs.hangUp(effect.key);
         break;
       case "changed":
         this.#rosterChanged(effect.roster, effect.before);
@@ -334,7 +333,7 @@ export class Visit implements RoomVisit {
       this.#since = Math.floor(Date.now() / 1_000);
       this.#publish();
       this.page.stage({ at: "in" });
-    } else if (before.host !== roster.host) this.#ways.carrierLost(before.host);
+    }
     for (const key of [...this.#blind, ...this.#cards.keys()])
       if (!this.#machine.seated(key)) {
         this.#blind.delete(key);
@@ -354,12 +353,9 @@ export class Visit implements RoomVisit {
   }
 
   #ended(reason: RoomEnd): void {
-    if (this.#machine.roster !== null) this.#leaveFor(reason);
-    else this.#end({ at: "denied", reason });
-  }
-
-  #leaveFor(reason: string): void {
-    this.#end({ at: "over", reason, seconds: Math.max(0, Math.round(Date.now() / 1_000 - this.#since)) });
+    const inside = this.#machine.roster !== null;
+    const seconds = inside ? Math.max(0, Math.round(Date.now() / 1_000 - this.#since)) : 0;
+    this.#end(inside ? { at: "over", reason, seconds } : { at: "denied", reason });
   }
 
   #end(stage: Parameters<RoomPage["finish"]>[0]): void {
@@ -367,9 +363,16 @@ export class Visit implements RoomVisit {
     this.#over = true;
     this.#wake?.();
     for (const cancel of this.#cancel) cancel();
-    this.#pairs.hangUpAll();
+    this.#pairs.sayGoodbye();
+    const beside = this.#ways.beside;
     this.#ways.closeAll();
-    this.page.finish(stage);
+    const finish = () => {
+      this.#pairs.closeAll();
+      this.page.finish(stage);
+    };
+    // NOTE: what was just said beside the media would be lost with it.
+    if (beside) this.page.after(GOODBYE, finish);
+    else finish();
   }
 
   // ── calls ─────────────────────────────────────────────────────────────────────────────────────
@@ -498,15 +501,8 @@ export class Visit implements RoomVisit {
   #repeat(): void {
     this.#later(LOOK, () => {
       this.#ways.look();
-      this.#lookForOthers();
       if (!this.#over) this.#repeat();
     });
-  }
-
-  #lookForOthers(): void {
-    const others = this.#machine.roster?.seats.filter((seat) => seat.key !== this.#me) ?? [];
-    if (others.length === 0 || others.some((seat) => this.#ways.up(seat.key))) this.#aloneSince = null;
-    else if (this.#now - (this.#aloneSince ??= this.#now) >= ALONE) this.#leaveFor("connection-lost");
   }
 
   #sleep(): void {

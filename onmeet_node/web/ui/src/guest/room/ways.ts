@@ -1,12 +1,13 @@
 // All channels of a visit, and the three ways in which their frames travel (docs/PROTOCOL, Guests in
-// rooms): on the line to the door, through the room's host, and beside the media of a pair.
+// rooms): on the line to the door, through the room's host (or who would follow it), and beside the
+// media of a pair.
 import { join, type Bytes } from "../../core/noise.js";
 import { Channel, type ChannelEnd, type Ends } from "./channel.js";
 import { MAX_COUNT, unhex, type Card, type FromSeat, type Key, type ToSeat } from "./wire.js";
 
 type Way =
   | { by: "line" }
-  /** `via`: who was host then. */
+  /** `via`: who passes frames on. */
   | { by: "pipe"; via: Key }
   | { by: "media"; session: number };
 
@@ -15,8 +16,8 @@ export interface WaysOwner {
   heard(key: Key, message: FromSeat): void;
   /** No channel with this key any more, or none could be opened. */
   lost(key: Key): void;
-  /** Who is host now; null while we are not in. */
-  host(): Key | null;
+  /** Who passes frames on: the host, then who would follow it. */
+  carriers(): readonly Key[];
   /** Whether somebody may open a channel to us. */
   welcome(key: Key): boolean;
   /** The session of the pair whose media is up; null: it is not. */
@@ -60,6 +61,11 @@ export class Ways {
     return this.#peers.get(key)?.channel?.open === true;
   }
 
+  /** Whether anybody is spoken to beside media. */
+  get beside(): boolean {
+    return [...this.#peers.values()].some((peer) => peer.told && peer.way?.by === "media");
+  }
+
   say(key: Key, message: ToSeat): void {
     const peer = this.#peers.get(key);
     if (peer?.told === true) peer.channel?.say(message);
@@ -101,7 +107,7 @@ export class Ways {
   }
 
   closeAll(): void {
-    // NOTE: what goes through the host goes out before our word to the host itself.
+    // NOTE: what goes through somebody goes out before our last word to them.
     const piped = (peer: Peer) => Number(peer.way?.by !== "pipe");
     for (const peer of [...this.#peers.values()].sort((a, b) => piped(a) - piped(b))) peer.channel?.close("closed");
     this.#peers.clear();
@@ -146,11 +152,6 @@ export class Ways {
     this.#lostIf((way) => way.by === "line");
   }
 
-  /** The channel with whoever carried pipes is gone, or another is host. */
-  carrierLost(via: Key): void {
-    this.#lostIf((way) => way.by === "pipe" && way.via === via);
-  }
-
   sessionLost(session: number): void {
     this.#lostIf((way) => way.by === "media" && way.session === session);
   }
@@ -175,10 +176,10 @@ export class Ways {
   #waysTo(key: Key): Way[] {
     const ways: Way[] = [];
     const session = this.owner.session(key);
-    const host = this.owner.host();
+    const via = this.owner.carriers().find((one) => one !== key && this.up(one));
     if (this.owner.line(key)) ways.push({ by: "line" });
     if (session !== null) ways.push({ by: "media", session });
-    if (host !== null && host !== key && this.up(host)) ways.push({ by: "pipe", via: host });
+    if (via !== undefined) ways.push({ by: "pipe", via });
     return ways;
   }
 
@@ -261,7 +262,7 @@ export class Ways {
     peer.told = false;
     if (way?.by === "line") this.owner.lineBroke();
     this.owner.lost(key);
-    this.carrierLost(key);
+    this.#lostIf((one) => one.by === "pipe" && one.via === key);
   }
 }
 

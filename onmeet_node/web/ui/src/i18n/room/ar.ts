@@ -134,6 +134,7 @@ export const ar: Record<keyof typeof en, string> = {
   "room.over.denied": "لم يُسمح لك بالدخول.",
   "room.over.full": "الغرفة ممتلئة.",
   "room.over.locked": "الغرفة مقفلة.",
+  "room.over.lost": "لم يعد بالإمكان الوصول إلى من يستطيع إبقاء الغرفة قائمة.",
   "room.over.host-gone": "ذهب المضيف قبل أن يُسمح لك بالدخول.",
   "room.over.no-answer": "لم يفتح أحد الباب.",
   "room.again": "يمكنك العودة بالطريقة نفسها: رمز الغرفة أو الرابط أو دعوة جديدة.",

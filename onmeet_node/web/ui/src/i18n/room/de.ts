@@ -134,6 +134,7 @@ export const de: Record<keyof typeof en, string> = {
   "room.over.denied": "Sie wurden nicht eingelassen.",
   "room.over.full": "Der Raum ist voll.",
   "room.over.locked": "Der Raum ist abgeschlossen.",
+  "room.over.lost": "Niemand ist mehr erreichbar, der den Raum halten könnte.",
   "room.over.host-gone": "Der Gastgeber ging, bevor Sie eingelassen wurden.",
   "room.over.no-answer": "Niemand hat die Tür geöffnet.",
   "room.again": "Zurück geht es auf demselben Weg: Raumcode, Link oder neue Einladung.",

@@ -133,6 +133,7 @@ export const en = {
   "room.over.denied": "You were not let in.",
   "room.over.full": "The room is full.",
   "room.over.locked": "The room is locked.",
+  "room.over.lost": "Nobody who could keep the room is reached any more.",
   "room.over.host-gone": "The host went before you were let in.",
   "room.over.no-answer": "Nobody answered the door.",
   "room.again": "You can come in again in the way you came: the room code, the link or a new invitation.",

@@ -134,6 +134,7 @@ export const fr: Record<keyof typeof en, string> = {
   "room.over.denied": "On ne vous a pas laissé entrer.",
   "room.over.full": "La salle est pleine.",
   "room.over.locked": "La salle est verrouillée.",
+  "room.over.lost": "Plus personne qui puisse tenir le salon n’est joignable.",
   "room.over.host-gone": "L’hôte est parti avant de vous faire entrer.",
   "room.over.no-answer": "Personne n’a répondu à la porte.",
   "room.again": "Vous pouvez revenir par le même chemin : code de la salle, lien ou nouvelle invitation.",

@@ -12,6 +12,7 @@ export const ar: Record<keyof typeof en, string> = {
   "guest.room.reason.cancelled": "تراجعت عن طلب الدخول.",
   "guest.room.reason.ended": "أنهى المضيف الاجتماع للجميع.",
   "guest.room.reason.removed": "أخرجك المضيف من الاجتماع.",
+  "guest.room.reason.lost": "لم يعد بالإمكان الوصول إلى من يستطيع إبقاء الاجتماع قائمًا. عد عبر الرابط.",
   "guest.room.denied.denied": "لم يسمح لك المضيف بالدخول.",
   "guest.room.denied.full": "الاجتماع ممتلئ. ادخل بالصوت فقط، أو انتظر حتى يغادر أحدهم.",
   "guest.room.denied.locked": "الاجتماع مقفل. اطلب من أحد الحاضرين أن يفتحه.",

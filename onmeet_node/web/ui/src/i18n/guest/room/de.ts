@@ -12,6 +12,7 @@ export const de: Record<keyof typeof en, string> = {
   "guest.room.reason.cancelled": "Sie haben Ihr Anklopfen zurückgenommen.",
   "guest.room.reason.ended": "Die Besprechung wurde für alle beendet.",
   "guest.room.reason.removed": "Sie wurden aus der Besprechung hinausgeschickt.",
+  "guest.room.reason.lost": "Niemand ist mehr erreichbar, der die Besprechung halten könnte. Kommen Sie über den Link wieder.",
   "guest.room.denied.denied": "Sie wurden nicht eingelassen.",
   "guest.room.denied.full": "Die Besprechung ist voll. Kommen Sie nur mit Ton, oder warten Sie, bis jemand geht.",
   "guest.room.denied.locked": "Die Besprechung ist abgeschlossen. Bitten Sie jemanden, der drin ist, sie aufzuschließen.",

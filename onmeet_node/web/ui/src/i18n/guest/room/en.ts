@@ -11,6 +11,7 @@ export const en = {
   "guest.room.reason.cancelled": "You took your knock back.",
   "guest.room.reason.ended": "The host ended the meeting for everybody.",
   "guest.room.reason.removed": "The host sent you out of the meeting.",
+  "guest.room.reason.lost": "Nobody who could keep the meeting is reached any more. Come in by the link again.",
   "guest.room.denied.denied": "The host did not let you in.",
   "guest.room.denied.full": "The meeting is full. Come with sound alone, or wait until somebody leaves.",
   "guest.room.denied.locked": "The meeting is locked. Ask somebody who is in to unlock it.",

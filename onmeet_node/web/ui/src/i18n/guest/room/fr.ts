@@ -12,6 +12,7 @@ export const fr: Record<keyof typeof en, string> = {
   "guest.room.reason.cancelled": "Vous avez renoncé à entrer.",
   "guest.room.reason.ended": "L’hôte a terminé la réunion pour tous.",
   "guest.room.reason.removed": "L’hôte vous a fait sortir de la réunion.",
+  "guest.room.reason.lost": "Plus personne qui puisse tenir la réunion n’est joignable. Revenez par le lien.",
   "guest.room.denied.denied": "L’hôte ne vous a pas fait entrer.",
   "guest.room.denied.full": "La réunion est pleine. Venez avec le son seul, ou attendez que quelqu’un parte.",
   "guest.room.denied.locked": "La réunion est verrouillée. Demandez à quelqu’un qui y est de la déverrouiller.",
