@@ -6,6 +6,7 @@ here patches a module: each reach is into an object that this package created.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import aioice
@@ -115,6 +116,27 @@ def set_packet_sink(receiver: aiortc.RTCRtpReceiver, sink: Any) -> None:
     `sink` stands in for aiortc's jitter buffer; what it returns decides about a PLI.
     """
     setattr(receiver, JITTER_BUFFER, sink)
+
+
+def begin_only_while(alive: Callable[[], bool], transceiver: aiortc.RTCRtpTransceiver) -> None:
+    """Lets a transceiver begin to send and to receive only while `alive`.
+
+    NOTE: aiortc connects in a task of its own. Closed meanwhile, it stops what has not begun, and
+    then begins: a decoder's thread and an RTCP task that nothing ends any more.
+    """
+    send, receive = transceiver.sender.send, transceiver.receiver.receive
+
+    async def aio_send(parameters: Any) -> None:
+        if alive():
+            await send(parameters)
+
+    async def aio_receive(parameters: Any) -> None:
+        if alive():
+            await receive(parameters)
+
+    # These are attributes of two objects of ours; the classes stay as they are.
+    transceiver.sender.send = aio_send
+    transceiver.receiver.receive = aio_receive
 
 
 class PeerConnection(aiortc.RTCPeerConnection):

@@ -142,6 +142,7 @@ class Peer:
         codecs = aiortc.RTCRtpSender.getCapabilities(kind.value).codecs
         transceiver.setCodecPreferences([c for c in codecs if c.mimeType in CODECS[kind]])
         self._outlets[kind] = outlet
+        internals.begin_only_while(lambda: self._closing is None, transceiver)
         watch_feedback(transceiver.sender, outlet, self._rate)
         self._watch_receiver(kind, transceiver.receiver)
 

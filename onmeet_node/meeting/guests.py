@@ -28,6 +28,8 @@ from onmeet_node.wire.turn import TurnServer as LentServer
 
 LEND_SECONDS = 3.0
 """For the bootstrap to lend TURN credentials of the guest's own."""
+LAST_WORDS_SECONDS = 2.0
+"""For a guest who is sent out to be told."""
 NUMBER_BYTES = 4
 """Before each frame beside the media: of the guest's attempt, big-endian."""
 
@@ -85,6 +87,7 @@ class RoomGuests:
         self._pipes = Pipes(lambda stream: nursery.start_soon(self._accept, stream))
         self._lent: set[Key] = set()
         self._free: set[Key] = set()
+        self._going: set[Key] = set()
         self._here = Device(f"room:{room.id.hex()}")
 
     def is_guest(self, key: bytes) -> bool:
@@ -113,7 +116,7 @@ class RoomGuests:
         threshold = Threshold(self._room, stream)
 
         async def speak() -> None:
-            channel = await self._channels.accept(stream, Device(GUEST), self._here)
+            channel = await self._channels.accept(stream, Device(GUEST), self._here, replaces=True)
             if channel is not None:
                 threshold.key = Key(channel.identity)
                 if not knock:
@@ -125,7 +128,8 @@ class RoomGuests:
         return threshold
 
     async def _accept(self, stream: FrameStream) -> None:
-        if await self._channels.accept(stream, Device(GUEST), self._here) is None:
+        opened = await self._channels.accept(stream, Device(GUEST), self._here, replaces=True)
+        if opened is None:
             await stream.aclose()
 
     # ── frames that others carry ────────────────────────────────────────────────────────────────
@@ -180,8 +184,9 @@ class RoomGuests:
         assert roster is not None
         guests = {Key(seat.key) for seat in roster.seats if seat.role is w.Role.GUEST}
         self._lent &= guests
-        for key in self._pipes.known() - guests:
-            self._pipes.forget(key)
+        for key in map(Key, self._pipes.known() - guests - self._going):
+            self._going.add(key)
+            self._nursery.start_soon(self._let_go, key)
         if not self._room.is_host:
             self._lent.clear()
             return
@@ -189,6 +194,13 @@ class RoomGuests:
             if self._channels.devices(Identity(key)):
                 self._lent.add(key)
                 self._nursery.start_soon(self._lend_to, key)
+
+    async def _let_go(self, key: Key) -> None:
+        """Of somebody who is not in any more: they hear so before their streams end."""
+        await trio.sleep(LAST_WORDS_SECONDS)
+        if not self.is_guest(key):
+            self._pipes.forget(key)
+        self._going.discard(key)
 
     async def _lend_to(self, key: Key) -> None:
         servers: tuple[TurnServer, ...] = ()

@@ -95,7 +95,7 @@ class Seat:
     """Somebody in a room. `order`: of coming in, which is never given twice."""
 
     key: bytes = _key()
-    """Ed25519 public key, of this visit alone; of a guest an X25519 one (RFC 7748)."""
+    """Ed25519 public key, of this visit alone."""
     role: Role = field(Choice(Role), default=Role.MEMBER)
     order: int = field(Integer(0, MAX_COUNT))
     name: str = field(Text(0, MAX_NAME_CHARS), default="", hidden=True)

@@ -66,3 +66,18 @@ async def test_an_endpoint_leaves_no_thread_or_descriptor() -> None:
     for _ in range(3):
         await cycle()
     assert (threads(), descriptors()) == before
+
+
+async def test_sessions_that_are_closed_while_they_connect_leave_no_thread(
+    endpoint: AiortcEndpoint,
+) -> None:
+    """As in a room, when somebody goes while others are still coming: at every moment of it."""
+    await one_call(endpoint)
+    before = threads()
+    for moment in range(40):
+        async with open_pair(endpoint, SessionConfig(BOTH)) as pair:
+            await trio.sleep(moment * 0.004)  # time itself is what is tried
+            await pair.a.session.aclose()
+    with trio.fail_after(10):
+        while threads() != before:  # noqa: ASYNC110
+            await trio.sleep(0.05)
