@@ -135,8 +135,8 @@ def begin_only_while(alive: Callable[[], bool], transceiver: aiortc.RTCRtpTransc
             await receive(parameters)
 
     # These are attributes of two objects of ours; the classes stay as they are.
-    transceiver.sender.send = aio_send
-    transceiver.receiver.receive = aio_receive
+    transceiver.sender.send = aio_send  # type: ignore[method-assign]
+    transceiver.receiver.receive = aio_receive  # type: ignore[method-assign]
 
 
 class PeerConnection(aiortc.RTCPeerConnection):

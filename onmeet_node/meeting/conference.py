@@ -576,6 +576,8 @@ class Conference:
                     "One of you should leave and come back, or turn a relay on: "
                     "onmeet settings --relay-only on",
                 )
+            case do.SeeAgain(b=b):
+                self.warnings.pop(f"blind {b.hex()}", None)
             case do.HostLied(other=other):
                 self._warn(
                     "lie",

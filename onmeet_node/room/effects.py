@@ -125,6 +125,14 @@ class HalfBlind:
 
 
 @dataclass(frozen=True, slots=True)
+class SeeAgain:
+    """These two, of whom `HalfBlind` was told, see each other."""
+
+    a: Key
+    b: Key
+
+
+@dataclass(frozen=True, slots=True)
 class HostLied:
     """The host told us something else than somebody else: do not trust this room."""
 
@@ -154,6 +162,7 @@ Effect = (
     | Said
     | Reacted
     | HalfBlind
+    | SeeAgain
     | HostLied
     | Ended
 )

@@ -51,6 +51,8 @@ class Sight(Keeping):
             other = self._others[key]
             whole = other.media and self.me in other.here.sees
             if whole:
+                if other.blind_told:
+                    self._out.append(do.SeeAgain(self.me, key))
                 other.blind_since, other.blind_told = None, False
             elif other.blind_since is None:
                 other.blind_since = self._now

@@ -471,6 +471,19 @@ async def handshake(url, trust):
             raise error.__cause__ from None
 
 
+async def test_browsers_are_spoken_to_in_http_1_1_alone(tmp_path):
+    """Over HTTP/2 a frame that crossed the end of a guest's WebSocket ended the bootstrap."""
+    trust = a_certificate(tmp_path, 1)
+    trust.set_alpn_protocols(["h2", "http/1.1"])
+    files = {"certificate": str(tmp_path / "cert.pem"), "key": str(tmp_path / "key.pem")}
+    async with a_gateway(**files) as gateway, a_door(gateway) as (_, url, _):
+        host, _, port = url.partition("//")[2].partition("/")[0].partition(":")
+        tcp = await trio.open_tcp_stream(host, int(port))
+        async with trio.SSLStream(tcp, trust, server_hostname=host, https_compatible=True) as tls:
+            await tls.do_handshake()
+            assert tls.selected_alpn_protocol() == "http/1.1"
+
+
 async def test_a_certificate_that_cannot_be_used_is_refused_with_what_to_name(tmp_path):
     (tmp_path / "bad.pem").write_text("no certificate")
     bad = str(tmp_path / "bad.pem")

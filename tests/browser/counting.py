@@ -2,14 +2,21 @@
 
 import array
 import math
+import os
 import wave
+from fractions import Fraction
 
-from onmeet_node.media.picture import COLUMNS, COUNTER_BITS, MIDDLE, ROWS, TestPicture, read_counter
+import av
 
-WIDTH, HEIGHT, RATE = 320, 180, 15
-FRAMES = 600
-"""Forty seconds; then it begins again."""
-HERTZ = 440
+from onmeet_node.media.picture import COLUMNS, MIDDLE, ROWS, TestPicture, read_counter
+from onmeet_node.media.sources import audio_frame
+
+WIDTH, HEIGHT, RATE = 160, 120, 6
+"""Small and slow: in a room of five each of twenty pictures is encoded and decoded here."""
+FRAMES = 1_800
+"""Five minutes."""
+HERTZ = 480
+"""A whole number of periods in a picture's time, so that pieces join without a click."""
 
 READ = f"""(names) => {{
   const tiles = [];
@@ -43,7 +50,7 @@ READ = f"""(names) => {{
 }}"""
 """The numbers in the pictures of a room's tiles, by name."""
 
-__all__ = ["COUNTER_BITS", "READ", "devices", "read_counter"]
+__all__ = ["READ", "devices", "film", "read_counter"]
 
 
 def devices(directory):
@@ -56,6 +63,33 @@ def devices(directory):
         f"--use-file-for-fake-video-capture={camera}",
         f"--use-file-for-fake-audio-capture={microphone}",
     ]
+
+
+def film(directory):
+    """The same as a media file, for `--source`."""
+    path = directory / "film.mkv"
+    picture = TestPicture(WIDTH, HEIGHT)
+    with av.open(os.fspath(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=RATE)
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        video.bit_rate = 1_000_000
+        audio = container.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        for number in range(FRAMES):
+            frame = picture.draw(number)
+            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            container.mux(video.encode(frame))
+            sound = audio_frame(_samples(48_000 // RATE).tobytes())
+            sound.pts, sound.time_base = number * (48_000 // RATE), Fraction(1, 48_000)
+            container.mux(audio.encode(sound))
+        for stream in (video, audio):
+            container.mux(stream.encode())
+    return os.fspath(path)
+
+
+def _samples(count):
+    return array.array(
+        "h", (round(8_000 * math.sin(2 * math.pi * HERTZ * n / 48_000)) for n in range(count))
+    )
 
 
 def _film(path):
@@ -72,13 +106,9 @@ def _film(path):
 
 
 def _tone(path):
-    rate = 48_000
-    samples = array.array(
-        "h", (round(8_000 * math.sin(2 * math.pi * HERTZ * n / rate)) for n in range(rate))
-    )
-    with wave.open(str(path), "wb") as file:
+    with wave.open(os.fspath(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(rate)
+        file.setframerate(48_000)
         for _ in range(10):
-            file.writeframes(samples.tobytes())
+            file.writeframes(_samples(48_000).tobytes())

@@ -256,6 +256,10 @@ def test_media_that_flows_one_way_is_told_to_both() -> None:
         told = [e for e in world.effects[name] if isinstance(e, do.HalfBlind)]
         assert [effect.b for effect in told] == [key_of(other).public]
     assert not any(isinstance(e, do.HalfBlind) for e in world.effects["a"])
+    world.do("b", lambda room: room.media(key, up=True, now=world.now))
+    world.run(1)
+    for name in "bc":
+        assert any(isinstance(e, do.SeeAgain) for e in world.effects[name])
 
 
 def test_more_people_than_fit_are_refused() -> None:
