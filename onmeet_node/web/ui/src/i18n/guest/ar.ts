@@ -32,7 +32,7 @@ export const ar: Record<keyof typeof en, string> = {
   "guest.denied.no-answer": "لم يفتح أحد. حاول لاحقًا، أو اسأل مضيفك.",
   "guest.failed.lost": "انقطع الاتصال. تحقق من شبكتك وحاول مجددًا.",
   "guest.failed.no-door": "لا يؤدي هذا الرابط إلى شيء الآن: استُخدم أو أُغلق، أو أن مضيفك غير متصل. اسأله، أو حاول لاحقًا.",
-  "guest.failed.host-gone": "غادر مضيفك. اسأله هل هو متصل، ثم حاول مجددًا.",
+  "guest.failed.host-gone": "غادر مضيفك، أو أغلق هذا الرابط. اسأله، أو حاول لاحقًا.",
   "guest.failed.too-many": "يستخدم هذا الخادم كثيرون الآن. حاول بعد دقيقة.",
   "guest.failed.gateway-stops": "يُعاد تشغيل الخادم. حاول بعد لحظة.",
   "guest.failed.too-slow": "الخط بطيء جدًا أو صمت طويلًا. حاول مجددًا.",

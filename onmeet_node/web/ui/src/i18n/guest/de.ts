@@ -32,7 +32,7 @@ export const de: Record<keyof typeof en, string> = {
   "guest.denied.no-answer": "Niemand hat geöffnet. Versuchen Sie es später, oder fragen Sie Ihren Gastgeber.",
   "guest.failed.lost": "Die Verbindung ging verloren. Prüfen Sie Ihr Netz und versuchen Sie es noch einmal.",
   "guest.failed.no-door": "Dieser Link führt gerade nirgendwohin: Er wurde benutzt oder geschlossen, oder Ihr Gastgeber ist nicht online. Fragen Sie nach, oder versuchen Sie es später.",
-  "guest.failed.host-gone": "Ihr Gastgeber ist weg. Fragen Sie, ob er online ist, und versuchen Sie es noch einmal.",
+  "guest.failed.host-gone": "Ihr Gastgeber ist gegangen oder hat diesen Link geschlossen. Fragen Sie nach, oder versuchen Sie es später noch einmal.",
   "guest.failed.too-many": "Gerade benutzen zu viele diesen Server. Versuchen Sie es in einer Minute noch einmal.",
   "guest.failed.gateway-stops": "Der Server wird neu gestartet. Versuchen Sie es gleich noch einmal.",
   "guest.failed.too-slow": "Die Leitung ist zu langsam oder war zu lange still. Versuchen Sie es noch einmal.",

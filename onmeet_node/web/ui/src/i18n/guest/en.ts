@@ -31,7 +31,7 @@ export const en = {
   "guest.denied.no-answer": "Nobody opened. Try again later, or ask your host.",
   "guest.failed.lost": "The connection was lost. Check your network and try again.",
   "guest.failed.no-door": "This link does not lead anywhere just now: it was used or closed, or your host is not online. Ask them, or try again later.",
-  "guest.failed.host-gone": "Your host has gone. Ask them whether they are online, and try again.",
+  "guest.failed.host-gone": "Your host has gone, or has closed this link. Ask them, or try again later.",
   "guest.failed.too-many": "Too many people use this server just now. Try again in a minute.",
   "guest.failed.gateway-stops": "The server is being restarted. Try again in a moment.",
   "guest.failed.too-slow": "The line is too slow, or was silent too long. Try again.",

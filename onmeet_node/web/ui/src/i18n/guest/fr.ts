@@ -32,7 +32,7 @@ export const fr: Record<keyof typeof en, string> = {
   "guest.denied.no-answer": "Personne n’a ouvert. Réessayez plus tard, ou demandez à votre hôte.",
   "guest.failed.lost": "La connexion est perdue. Vérifiez votre réseau et réessayez.",
   "guest.failed.no-door": "Ce lien ne mène nulle part pour l’instant : il a servi ou a été fermé, ou votre hôte n’est pas en ligne. Demandez-lui, ou réessayez plus tard.",
-  "guest.failed.host-gone": "Votre hôte est parti. Demandez-lui s’il est en ligne, et réessayez.",
+  "guest.failed.host-gone": "Votre hôte est parti, ou a fermé ce lien. Demandez-lui, ou réessayez plus tard.",
   "guest.failed.too-many": "Trop de monde utilise ce serveur. Réessayez dans une minute.",
   "guest.failed.gateway-stops": "Le serveur redémarre. Réessayez dans un instant.",
   "guest.failed.too-slow": "La ligne est trop lente, ou est restée muette trop longtemps. Réessayez.",
