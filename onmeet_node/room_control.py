@@ -96,7 +96,7 @@ async def room_end(node: Node, request: Request, _tell: Tell) -> Any:
     if request.close_link:
         conference.act(lambda room, now: room.end(now=now))
     else:
-        node.rooms.leave(conference)
+        conference.leave()
     return shown
 
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol, Self, get_args
 
 import trio
 import trio.lowlevel
@@ -152,6 +152,8 @@ class Conference:
         self.faces = Faces(room.id, room.me, circle)
         self.guests = guests
         self.over = trio.Event()
+        self.left = trio.Event()
+        """Set when we want to leave."""
         self.inside = trio.Event()
         """Set when we are in, or it is over."""
         self.muted: frozenset[Kind] = frozenset()
@@ -190,6 +192,13 @@ class Conference:
     def calls(self) -> tuple[Call, ...]:
         """One with each participant."""
         return tuple(self._caller.calls)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.leave()
+        await trio.lowlevel.checkpoint()
 
     # ── what a person does ──────────────────────────────────────────────────────────────────────
     def act(self, change: Callable[[Room, float], list[Effect]]) -> None:
@@ -596,6 +605,10 @@ class Conference:
                 )
                 self.inside.set()
                 self.over.set()
+
+    def leave(self) -> None:
+        """Leaves; others carry the room on."""
+        self.left.set()
 
     def react(self, emoji: str) -> None:
         """Shows everybody a reaction: one emoji."""

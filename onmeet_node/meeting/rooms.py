@@ -153,7 +153,6 @@ class Rooms:
         self._hosts: dict[bytes, Identity] = {}
         """Of whom we ask which room code."""
         self._answers: dict[bytes, Invitation | None] = {}
-        self._stops: dict[bytes, trio.Event] = {}
         self._leads: dict[str, bytes] = {}
         """Id of a guest link: the room that it leads into."""
         self._nursery: trio.Nursery | None = None
@@ -275,7 +274,6 @@ class Rooms:
         task_status: trio.TaskStatus[Conference],
     ) -> None:
         room = start[0].id
-        stop = self._stops[room] = trio.Event()
         try:
             async with open_conference(
                 start,
@@ -292,10 +290,9 @@ class Rooms:
                 task_status.started(conference)
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(_then_cancel, conference.over.wait, nursery)
-                    nursery.start_soon(_then_cancel, stop.wait, nursery)
+                    nursery.start_soon(_then_cancel, conference.left.wait, nursery)
         finally:
             self._rooms.pop(room, None)
-            self._stops.pop(room, None)
             self._changed()
             self._end_links(room)
             for secret in [s for s, r in self._codes.items() if r == room]:
@@ -562,12 +559,6 @@ class Rooms:
         """A call with a participant of any room."""
         found = (c for conference in self._rooms.values() for c in conference.calls)
         return next((call for call in found if call.id == call_id), None)
-
-    def leave(self, conference: Conference) -> None:
-        """Leaves a room; others carry it on."""
-        stop = self._stops.get(conference.id)
-        if stop is not None:
-            stop.set()
 
 
 def _url_and_id(link: dict[str, Any]) -> tuple[str, str]:

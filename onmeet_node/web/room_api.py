@@ -101,7 +101,7 @@ class RoomApi:
                 up = action is do.RAISE_HAND
                 conference.act(lambda r, now: r.raise_hand(up=up, now=now))
             case do.LEAVE:
-                self._rooms.leave(conference)
+                conference.leave()
             case do.END:
                 conference.act(lambda r, now: r.end(now=now))
             case do.MOVE_HERE:

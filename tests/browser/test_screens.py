@@ -8,6 +8,7 @@ import pytest
 
 from tests.browser import steps
 from tests.browser.conftest import node, onmeet, window
+from tests.browser.test_rooms import make_room, wait_tiles
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -113,6 +114,24 @@ def test_every_screen_can_be_used_by_everybody(chromium, tmp_path):
             other.get_by_role("button", name="Hang up").click()
             page.get_by_text("hung up.").wait_for()
             screens.look(page, "after")
+
+            page.reload()
+            page.get_by_role("button", name="Rooms", exact=True).click()
+            screens.look(page, "rooms")
+            make_room(page, "Team")
+            screens.look(page, "room-alone")
+            ann.command("room", "invite", ann.command("contacts", "list")[0]["identity"][:12])
+            other.get_by_text("invites you into a room").first.wait_for()
+            screens.look(other, "room-invited")
+            other.get_by_role("button", name="Come in").first.click()
+            other.get_by_role("heading", name="Before you go in").wait_for()
+            screens.look(other, "room-prejoin-dark")
+            other.get_by_role("button", name="Come in").click()
+            wait_tiles(other, "You", "Ann")
+            screens.look(other, "room-dark")
+            for panel in ("People", "Chat"):
+                page.get_by_role("button", name=panel).first.click()
+                screens.look(page, f"room-{panel.lower()}")
     assert screens.findings == {}
 
 

@@ -274,9 +274,9 @@ async def test_the_note_taker_says_what_it_is_and_keeps_what_is_written(
                 assert "bot" in line["text"]
                 hers.say("Write this down.")
                 await until(file.exists, "notes")
-                ada.rooms.leave(hers)
+                hers.leave()
                 await bot.rooms.find().met()
-                bot.rooms.leave(bot.rooms.find())
+                bot.rooms.find().leave()
     assert file.read_text() == "Ada: Write this down.\n"
 
 

@@ -106,7 +106,7 @@ async def test_two_guests_talk_with_everybody_and_outlast_the_host(start: Any) -
         assert roles == {"ada": "host", "ben": "member", "Gina": "guest", "Hugo": "guest"}
 
         kept = {call.id for call in bens.calls if call.peer != hers.me}
-        ada.rooms.leave(hers)
+        hers.leave()
         await until(bens, whole(everybody - {"ada"}))
         assert bens.room.is_host
         await until(bens, lambda _: {call.id for call in bens.calls} == kept)
@@ -145,7 +145,7 @@ async def test_a_guest_who_is_denied_or_sent_out_learns_it(start: Any) -> None:
             await gina.over.wait()
         assert gina.ended == "removed"
         await until(hers, whole({"ada"}))
-    ada.rooms.leave(hers)
+    hers.leave()
     with trio.fail_after(10):
         while ada.guests.links.list():  # noqa: ASYNC110
             await trio.sleep(0.05)
@@ -175,7 +175,7 @@ async def test_who_waits_at_a_meetings_link_comes_in_when_it_begins(start: Any) 
         seat = next(s for s in hers.room.roster.seats if s.name == "Gina")  # type: ignore[union-attr]
         assert seat.role is Role.GUEST
         assert not seat.device
-    ada.rooms.leave(hers)
+    hers.leave()
     with trio.fail_after(10):
         while ada.rooms.on:
             await ada.rooms.changed()
