@@ -28,8 +28,13 @@ const video = {width: 640, height: 360};
 const stream = await navigator.mediaDevices.getUserMedia({audio: true, video});
 window.shown = new Map();
 const say = (to, message) => line.postMessage({from: me, to, ...message});
+async function remote(pc, description) {
+  await pc.setRemoteDescription(description);
+  for (const candidate of pc.early.splice(0)) await pc.addIceCandidate(candidate);
+}
 function peer(other) {
   const pc = new RTCPeerConnection({bundlePolicy: "max-bundle"});
+  pc.early = [];
   peers.set(other, pc);
   for (const track of stream.getTracks()) pc.addTrack(track, stream);
   pc.onicecandidate = ({candidate}) => candidate && say(other, {candidate: candidate.toJSON()});
@@ -44,7 +49,7 @@ function peer(other) {
 }
 line.onmessage = async ({data: {from, to, hello, here, offer, answer, candidate}}) => {
   if (to !== undefined && to !== me) return;
-  if (hello) return say(from, {here: true});
+  if (hello) return window.clicked && say(from, {here: true});
   if (here) {
     const pc = peer(from);
     await pc.setLocalDescription();
@@ -52,12 +57,14 @@ line.onmessage = async ({data: {from, to, hello, here, offer, answer, candidate}
   }
   if (offer) {
     const pc = peer(from);
-    await pc.setRemoteDescription(offer);
+    await remote(pc, offer);
     await pc.setLocalDescription();
     return say(from, {answer: pc.localDescription.toJSON()});
   }
-  if (answer) return peers.get(from)?.setRemoteDescription(answer);
-  if (candidate) return peers.get(from)?.addIceCandidate(candidate).catch(() => undefined);
+  const pc = peers.get(from);
+  if (answer) return remote(pc, answer);
+  if (candidate && pc.remoteDescription) return pc.addIceCandidate(candidate);
+  if (candidate) pc.early.push(candidate);
 };
 window.go = () => {
   window.clicked = performance.now();

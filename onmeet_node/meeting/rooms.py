@@ -404,6 +404,7 @@ class Rooms:
         self._codes.pop(self._standing.secret(title), None)
         link = self._standing.link(title)
         self._standing.forget(title)
+        self._changed()
         if link is not None:
             self._close_link(link)
         with suppress(OnMeetError):  # it was revoked by hand
@@ -448,6 +449,7 @@ class Rooms:
         if not title:
             raise NoSuchRoom("A standing meeting needs a name.")
         code = self.code(title)
+        self._changed()
         url = None
         if guests and self._links.possible():
             url, link = await self._standing_link(title, knock=True)
