@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NewType
 
 import attrs
@@ -207,7 +208,12 @@ def room_string(body: RosterBody) -> str:
     Every pair's DTLS fingerprints travel inside channels of these keys alone, so who has the same
     keys has the same certificates. It changes when somebody comes or goes.
     """
-    seed = body.room + b"".join(sorted(seat.key for seat in body.seats))
+    return _string(body.room + b"".join(sorted(seat.key for seat in body.seats)))
+
+
+@lru_cache(maxsize=16)
+def _string(seed: bytes) -> str:
+    # Kept: it takes some milliseconds, and is shown again at every change of anything in a room.
     value = _SAS_DOMAIN + seed
     for _ in range(_SAS_ROUNDS):
         value = hashlib.sha512(value + seed).digest()
