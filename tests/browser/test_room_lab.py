@@ -4,6 +4,7 @@ machine of its own, behind NATs that only a relay joins; and its host is killed.
 
 import array
 import json
+import math
 import os
 import random
 import stat
@@ -30,8 +31,8 @@ pytestmark = [pytest.mark.real, pytest.mark.netlab, pytest.mark.slow, pytest.mar
 SECONDS = 120
 CONVERGED_SECONDS = 5.0
 """Of issue 6: from kill -9 of the host to one roster among those who are left."""
-STILL_SECONDS = 2.0
-"""A picture that stands so long has stopped: between machines that starve for CPU, too."""
+STILL_SECONDS = 4.0
+"""A picture that stands so long has stopped: after as long a path is given up (RFC 7675)."""
 GATEWAY_PORT = 8443
 SMALL = {"viewport": {"width": 560, "height": 480}}
 """Pages are drawn by the processor here, and there are three of them."""
@@ -223,7 +224,7 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
             assert loudness(page) > 0.01, "they hear the tone"
         paths = {p["name"]: p["path"] for p in nodes["Rob"].people() if not p["me"]}
         assert paths["Bea"] == "relay", "a cone and a symmetric NAT need TURN"
-        assert nodes["Rob"].room()["warnings"] == []
+        until(lambda: not nodes["Rob"].room()["warnings"])
 
         for name in ("Rob", "Ann", "Bea"):
             until(lambda name=name: all(p["here"] for p in nodes[name].people()))
@@ -256,7 +257,8 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
         assert agreed <= CONVERGED_SECONDS
         for name, sight in sights.items():
             for other in everybody - {name, "Hal"}:
-                assert sight.still[other] < STILL_SECONDS, f"{name} saw {other} stand still"
+                still = sight.still.get(other, math.inf)
+                assert still < STILL_SECONDS, f"{name} saw {other} stand still for {still:.1f} s"
         after = {p["name"]: p["call"] for p in nodes["Rob"].people()}
         for name in ("Ann", "Bea", "Gus"):
             assert after[name] == keep[name], "the same call went on"
@@ -279,7 +281,7 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
             ),
             env={**os.environ, "SSL_CERT_FILE": os.fspath(tmp_path / "server" / "turn.pem")},
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,  # a pipe that nobody reads would stop it
             text=True,
         )
         stack.callback(late.wait, 20)
