@@ -116,7 +116,7 @@ class RoomGuests:
         threshold = Threshold(self._room, stream)
 
         async def speak() -> None:
-            channel = await self._channels.accept(stream, Device(GUEST), self._here, replaces=True)
+            channel = await self._channels.accept(stream, Device(GUEST), self._here)
             if channel is not None:
                 threshold.key = Key(channel.identity)
                 if not knock:
@@ -128,7 +128,7 @@ class RoomGuests:
         return threshold
 
     async def _accept(self, stream: FrameStream) -> None:
-        opened = await self._channels.accept(stream, Device(GUEST), self._here, replaces=True)
+        opened = await self._channels.accept(stream, Device(GUEST), self._here)
         if opened is None:
             await stream.aclose()
 

@@ -371,12 +371,11 @@ class Channels:
         await channel.over.wait()
 
     async def accept(
-        self, stream: trio.abc.Stream, device: Device, local: Device, *, replaces: bool = False
+        self, stream: trio.abc.Stream, device: Device, local: Device
     ) -> Channel | None:
         """A channel over a stream that `device` opened to `local`; None if it was not opened.
 
         The two names are those of the prologue. What a network serves comes here by itself.
-        `replaces`: whoever opens a new one has given up the one before, whether they say so or not.
         """
 
         async def handshake() -> Channel:
@@ -394,8 +393,6 @@ class Channels:
         if channel is None:
             return None
         line = self._line(channel.identity, device)
-        if replaces and line.current is not None:
-            line.current.fail(End.REPLACED)
         if line.opening is not None and line.opening.sent:
             # What rides in our own message 1 comes first.
             channel.hold()
