@@ -88,7 +88,7 @@ def film(directory):
 
 def _samples(count):
     return array.array(
-        "h", (round(8_000 * math.sin(2 * math.pi * HERTZ * n / 48_000)) for n in range(count))
+        "h", (round(24_000 * math.sin(2 * math.pi * HERTZ * n / 48_000)) for n in range(count))
     )
 
 
