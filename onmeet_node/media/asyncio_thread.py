@@ -51,6 +51,9 @@ class AsyncioThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event
         self._running = threading.Event()
+        self._lock = threading.Lock()
+        self._under_way: set[Callable[[], None]] | None = set()
+        """Wakes those who wait for a call; None once the loop is closed and answers nobody."""
         self.abandoned: tuple[str, ...] = ()
         """Tasks that did not end when the thread stopped, for tests and bug reports."""
         self._thread = threading.Thread(target=self._main, name="onmeet-media", daemon=True)
@@ -61,6 +64,11 @@ class AsyncioThread:
         finally:
             self._loop = None
             self._running.set()
+            with self._lock:
+                left, self._under_way = self._under_way, None
+            # What was posted in the loop's last turn is accepted and never run.
+            for tell in left or ():
+                tell()
 
     async def _aio_main(self) -> None:
         asyncio.get_running_loop().set_exception_handler(_note)
@@ -93,8 +101,11 @@ class AsyncioThread:
         Raises `SessionClosed` if the thread is stopping.
         """
         crossing = _Crossing(trio.lowlevel.current_task(), self._trio, function, args)
-        if not self.post(crossing.aio_start):
-            raise SessionClosed("The media engine has stopped; open the endpoint again.")
+        with self._lock:
+            if self._under_way is None:
+                raise SessionClosed("The media engine has stopped; open the endpoint again.")
+            self._under_way.add(crossing.tell)
+        self.post(crossing.aio_start)
         raise_cancel: Callable[[], None] | None = None
 
         def abort(raise_it: Callable[[], None]) -> trio.lowlevel.Abort:
@@ -104,6 +115,9 @@ class AsyncioThread:
             return trio.lowlevel.Abort.FAILED
 
         await trio.lowlevel.wait_task_rescheduled(abort)
+        with self._lock:
+            if self._under_way is not None:
+                self._under_way.discard(crossing.tell)
         try:
             return crossing.result()
         except asyncio.CancelledError:
@@ -170,23 +184,30 @@ class _Crossing(Generic[*Ts, T]):
         self._token = token
         self._function = function
         self._args = args
-        self._task: asyncio.Task[T]
+        self._task: asyncio.Task[T] | None = None
+        self._told = False
 
     async def _aio_call(self) -> T:
         return await self._function(*self._args)
 
     def aio_start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._aio_call())
-        self._task.add_done_callback(self._aio_done)
+        self._task.add_done_callback(lambda _: self.tell())
 
     def aio_cancel(self) -> None:
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
-    def _aio_done(self, _: asyncio.Task[T]) -> None:
-        with suppress(trio.RunFinishedError):
-            self._token.run_sync_soon(trio.lowlevel.reschedule, self._waiter)
+    def tell(self) -> None:
+        """Wakes the waiter, once."""
+        if not self._told:
+            self._told = True
+            with suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(trio.lowlevel.reschedule, self._waiter)
 
     def result(self) -> T:
+        if self._task is None or not self._task.done():  # the loop ended before it did
+            raise asyncio.CancelledError
         return self._task.result()
 
 

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 import trio
+import trio.testing
 
 from onmeet_node.media.asyncio_thread import SWITCH_INTERVAL, open_asyncio_thread
 from onmeet_node.media.errors import SessionClosed
@@ -92,6 +93,38 @@ async def test_nothing_is_left_behind() -> None:
     assert "onmeet-media" not in {t.name for t in threading.enumerate()}
     with pytest.raises(SessionClosed, match="open the endpoint again"):
         await thread.run(aio_double, 1)
+
+
+async def test_what_comes_in_the_last_turn_of_the_loop_is_told_so() -> None:
+    """asyncio takes a callback until the loop is closed, and runs none after its last turn."""
+    last_turn, posted = threading.Event(), threading.Event()
+    refused: list[str] = []
+
+    async def call_late() -> None:
+        with pytest.raises(SessionClosed) as told:
+            await thread.run(aio_double, 21)
+        refused.append(str(told.value))
+
+    async def in_the_last_turn() -> None:
+        await trio.to_thread.run_sync(last_turn.wait)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call_late)
+            await trio.testing.wait_all_tasks_blocked()
+            posted.set()
+
+    async with trio.open_nursery() as nursery, open_asyncio_thread() as thread:
+        loop = thread._loop
+        assert loop is not None
+        close = loop.close
+
+        def close_after_all() -> None:
+            last_turn.set()
+            posted.wait(10)
+            close()
+
+        loop.close = close_after_all  # type: ignore[method-assign]
+        nursery.start_soon(in_the_last_turn)
+    assert refused == ["The media engine stopped while this was under way."]
 
 
 async def test_a_blocked_trio_task_does_not_stop_asyncio() -> None:
