@@ -23,7 +23,6 @@ from zeroconf import (
     BadTypeInNameException,
     InterfaceChoice,
     IPVersion,
-    ServiceBrowser,
     ServiceInfo,
     ServiceListener,
     Zeroconf,
@@ -192,7 +191,8 @@ class Lan:
         name = f"{secrets.token_hex(8)}.{SERVICE}"
         try:
             async with trio.open_nursery() as nursery:
-                ServiceBrowser(zeroconf, SERVICE, _Ears(send))
+                # Its `close` ends what was begun so, and no browser that we made ourselves.
+                zeroconf.add_service_listener(SERVICE, _Ears(send))
                 if addresses:
                     nursery.start_soon(
                         _in_thread, zeroconf.register_service, _info(name, addresses)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import enumerate as enumerate_threads
 
 import pytest
 import trio
@@ -169,6 +170,8 @@ async def test_leaving_is_quick_at_any_moment():
             with trio.fail_after(4):
                 async with open_lan(host):
                     await trio.sleep(wait)
+        listening = "zeroconf-ServiceBrowser"
+        await until(lambda: not any(t.name.startswith(listening) for t in enumerate_threads()), 5)
 
 
 def test_the_error_names_the_remedy():
