@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+import av
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
@@ -101,6 +105,28 @@ WATCH = """() => {
 SEEN = "() => [...window.seen.first.values()].map((at) => at - window.clicked)"
 INSIDE = "() => window.seen.inside - window.clicked"
 BARE_SEEN = "() => [...window.shown.values()].map((at) => at - window.clicked)"
+
+NOBODY_LOOKS = "Object.defineProperty(document, 'hidden', {get: () => true})"
+"""For a page that leaves it to the benchmark who is shown how large."""
+
+
+def write_camera(path: Path, *, seconds: int = 4, rate: int = 24) -> None:
+    """A camera's file (YUV4MPEG2, 1280x720) that costs a coder what a moving person costs.
+
+    Chromium's own test picture takes 300 kbit/s at any limit. Here something with edges moves, and
+    all of it carries a sensor's noise.
+    """
+    picture = f"mandelbrot=size=1280x720:rate={rate}:start_scale=2:end_scale=1.2:end_pts={rate * 8}"
+    chain = f"{picture},noise=alls=5:allf=t,format=yuv420p"
+    with av.open(chain, format="lavfi") as drawn, path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W1280 H720 F{rate}:1 Ip A1:1 C420jpeg\n".encode())
+        for frame in itertools.islice(drawn.decode(video=0), seconds * rate):
+            file.write(b"FRAME\n")
+            for plane in frame.planes:
+                rows = memoryview(plane)
+                for row in range(plane.height):
+                    at = row * plane.line_size
+                    file.write(rows[at : at + plane.width])
 
 
 @contextmanager

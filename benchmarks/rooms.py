@@ -2,7 +2,7 @@
 
 headless   so many audio-only nodes in one room for so many minutes: CPU and memory of each
 join       pressed → all remote pictures playing, beside a bare mesh of pages in the same Chromium
-cost       CPU and upload of each participant, with the pictures shaped by who shows whom, and not
+cost       CPU and upload of one participant, with the pictures shaped by who speaks, and not
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import psutil
 from benchmarks import room_pages
 from bootstrap.config import ephemeral_config
 from bootstrap.config_file import create
+from onmeet_node.cli import client
 
 SAMPLE_SECONDS = 5.0
 WARM_SECONDS = 60.0
@@ -95,8 +96,13 @@ def until(holds: Any, seconds: float = MEET_SECONDS) -> None:
 
 def the_room(home: Path) -> list[dict[str, Any]]:
     """The participants of the one room somebody is in."""
-    rooms = onmeet(home, "room", "list")["rooms"]
+    rooms = client.ask(home, "room.list")["rooms"]
     return rooms[0]["people"] if rooms else []
+
+
+def look(home: Path, who: str, size: str) -> None:
+    """Says how large somebody is shown there."""
+    client.ask(home, "room.look", who=who, size=size, label="")
 
 
 def whole(home: Path, people: int) -> bool:
@@ -152,15 +158,18 @@ def headless(people: int, minutes: float, directory: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def app(browser: Any, home: Path, way: str) -> Iterator[tuple[subprocess.Popen[str], Any]]:
-    """A node and its page, past the first run."""
+def app(
+    browser: Any, home: Path, way: str, window: tuple[int, int] = (1280, 720)
+) -> Iterator[tuple[subprocess.Popen[str], Any]]:
+    """A node and its page, past the first run. `window`: columns and rows of the page."""
     onmeet(home, "init", "--key-file", "--name", home.name)
     command = [sys.executable, "-m", "onmeet_node.cli", "up", "--home", str(home), "--json"]
     command += ["--no-lan", "--app", "--no-browser", "--bootstrap", way]
     command += ["--listen", "/ip4/127.0.0.1/tcp/0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-GB")
+    viewport = dict(zip(("width", "height"), window, strict=True))
+    context = browser.new_context(viewport=viewport, locale="en-GB")
     try:
         told: dict[str, Any] = {}
         while not {"app", "reachable"} <= told.keys():
@@ -264,26 +273,48 @@ def _bare(browser: Any, address: str, people: int) -> list[float]:
         context.close()
 
 
+VIEWS = {
+    "everybody large": ("large", "large", "large"),
+    "somebody else speaks": ("small", "large", "small"),
+    "speaking": ("large", "small", "small"),
+}
+"""How large all others show the one who is measured; how large that one shows the first of them,
+and the rest."""
+RAMP_SECONDS = 20.0
+
+
 def cost(sizes: list[int], seconds: float, directory: Path) -> dict[str, Any]:
-    """So many apps in one room: shaped by what is shown, and with everybody large to everybody."""
+    """CPU and upload of one of so many: everybody large to everybody, and speaker view.
+
+    The one who is measured has a browser of its own. The others show each other no pictures, in
+    small windows, so that two cores are enough for as many people as can be.
+    """
     from playwright.sync_api import sync_playwright
 
+    camera = directory / "camera.y4m"
+    room_pages.write_camera(camera)
+    flags = [*room_pages.FLAGS, f"--use-file-for-fake-video-capture={camera}"]
     result: dict[str, Any] = {}
     with ExitStack() as stack:
         way = stack.enter_context(bootstrap(directory / "bootstrap"))
         playwright = stack.enter_context(sync_playwright())
-        browser = playwright.chromium.launch(
-            executable_path=room_pages.CHROMIUM, args=list(room_pages.FLAGS)
+        own, others = (
+            playwright.chromium.launch(
+                executable_path=room_pages.CHROMIUM, args=[*flags, f"--onmeet-bench={which}"]
+            )
+            for which in ("own", "others")
         )
         homes: list[Path] = []
-        nodes: list[subprocess.Popen[str]] = []
+        node: subprocess.Popen[str] | None = None
         code = ""
         for people in range(1, max(sizes) + 1):
             home = directory / f"n{people}"
-            node, page = stack.enter_context(app(browser, home, way))
+            browser, window = (own, (1280, 720)) if people == 1 else (others, (480, 480))
+            started, page = stack.enter_context(app(browser, home, way, window))
+            page.evaluate(room_pages.NOBODY_LOOKS)
             homes.append(home)
-            nodes.append(node)
-            if people == 1:
+            if node is None:
+                node = started
                 code = onmeet(home, "room", "code", "Team")["code"]
                 page.get_by_role("button", name="Rooms", exact=True).click()
                 page.get_by_role("button", name="Start Team").click()
@@ -291,53 +322,69 @@ def cost(sizes: list[int], seconds: float, directory: Path) -> dict[str, Any]:
                 _prepare(page, code)
             page.get_by_role("button", name="Come in").click()
             page.locator("om-room-tile").first.wait_for()
+            until(lambda n=people: all(whole(home, n) for home in homes))
             if people not in sizes:
                 continue
-            until(lambda n=people: all(whole(home, n) for home in homes))
-            page.wait_for_timeout(10_000)  # rates ramp up
-            row = {"shaped": _cost(homes, nodes, seconds)}
-            for each in homes:
-                onmeet(each, "room", "look", "large")
-            page.wait_for_timeout(10_000)
-            row["everybody_large"] = _cost(homes, nodes, seconds)
+            row = {}
+            for name, view in VIEWS.items():
+                _show(homes, *view)
+                time.sleep(RAMP_SECONDS)
+                row[name] = _cost(homes[0], node, seconds)
             result[str(people)] = row
             print(people, row, file=sys.stderr)
-            # what is shown again: the page says it when it changes
-            page.get_by_role("button", name="Speaker").first.click()
-            page.get_by_role("button", name="Everybody").first.click()
-        browser.close()
+        own.close()
+        others.close()
     return {"seconds": seconds, "people": result}
 
 
-def _cost(
-    homes: list[Path], nodes: list[subprocess.Popen[str]], seconds: float
-) -> dict[str, float]:
-    def sent() -> list[int]:
-        return [
-            sum(s["bytes_sent"] for person in the_room(home) for s in person["streams"])
-            for home in homes
-        ]
+def _show(homes: list[Path], measured: str, first: str, rest: str) -> None:
+    mine, *others = homes
+    for number, home in enumerate(others):
+        look(mine, home.name, first if number == 0 else rest)
+        for other in others:
+            if other != home:
+                look(home, other.name, "none")
+        look(home, mine.name, measured)
 
-    def busy() -> tuple[float, float]:
-        browsers = [p for p in psutil.process_iter(["name"]) if p.info["name"] == "chromium"]
-        times = [[p.cpu_times() for p in some] for some in (browsers, map(_process, nodes))]
-        return tuple(sum(t.user + t.system for t in some) for some in times)  # type: ignore[return-value]
 
-    before, (browser, node), began = sent(), busy(), time.monotonic()
+def _cost(home: Path, node: subprocess.Popen[str], seconds: float) -> dict[str, float]:
+    def sent() -> dict[str, int]:
+        return {
+            kind: sum(
+                stream["bytes_sent"]
+                for person in the_room(home)
+                for stream in person["streams"]
+                if stream["kind"] == kind
+            )
+            for kind in ("audio", "video")
+        }
+
+    browser = next(
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if "--onmeet-bench=own" in (process.info["cmdline"] or ())
+        and not any(one.startswith("--type=") for one in process.info["cmdline"])
+    )
+
+    def busy(processes: list[psutil.Process]) -> float:
+        times = [process.cpu_times() for process in processes]
+        return sum(one.user + one.system for one in times)
+
+    of_browser = [browser, *browser.children(recursive=True)]
+    of_node = [psutil.Process(node.pid)]
+    psutil.cpu_percent()
+    before, pages, nodes, began = sent(), busy(of_browser), busy(of_node), time.monotonic()
     time.sleep(seconds)
-    (browser_after, node_after), after = busy(), sent()
+    pages, nodes, after = busy(of_browser) - pages, busy(of_node) - nodes, sent()
     elapsed = time.monotonic() - began
-    people = len(homes)
-    upload = [(b - a) * 8 / elapsed / 1_000 for a, b in zip(before, after, strict=True)]
+    upload = {kind: (after[kind] - before[kind]) * 8 / elapsed / 1_000 for kind in after}
     return {
-        "browser_cpu_percent_each": round((browser_after - browser) / elapsed * 100 / people, 1),
-        "node_cpu_percent_each": round((node_after - node) / elapsed * 100 / people, 1),
-        "upload_kbps_each": round(statistics.median(upload)),
+        "browser_cpu_percent_of_a_core": round(pages / elapsed * 100, 1),
+        "node_cpu_percent_of_a_core": round(nodes / elapsed * 100, 1),
+        "upload_kbps": round(sum(upload.values())),
+        "of_which_video_kbps": round(upload["video"]),
+        "machine_busy_percent": psutil.cpu_percent(),
     }
-
-
-def _process(node: subprocess.Popen[str]) -> psutil.Process:
-    return psutil.Process(node.pid)
 
 
 def _look(process: psutil.Process) -> dict[str, float]:
