@@ -86,17 +86,21 @@ WATCH = """() => {
   };
   const seen = (window.seen = { first: new Map(), inside: null });
   const look = () => {
-    const tiles = all(document, "om-room-tile");
-    if (tiles.length > 0) seen.inside ??= performance.now();
-    for (const tile of tiles) {
-      const video = tile.shadowRoot?.querySelector("video");
-      if (!video || video.watched || tile.person?.me !== false) continue;
-      video.watched = true;
-      video.requestVideoFrameCallback(() => seen.first.set(tile.person.key, performance.now()));
-    }
-    requestAnimationFrame(look);
+    if (all(document, "om-room-tile").length > 0) seen.inside ??= performance.now();
+    else requestAnimationFrame(look);
   };
   look();
+  // The page itself asks for the first picture of each remote video, as soon as it has one.
+  const video = HTMLVideoElement.prototype;
+  window.askForPicture ??= video.requestVideoFrameCallback;
+  video.requestVideoFrameCallback = function (call) {
+    const tile = this.getRootNode().host;
+    return window.askForPicture.call(this, (...shown) => {
+      if (tile?.person?.me === false && !seen.first.has(tile.person.key))
+        seen.first.set(tile.person.key, performance.now());
+      call(...shown);
+    });
+  };
   const press = all(document, "button").find((one) => one.textContent.trim() === "Come in");
   window.clicked = performance.now();
   press.click();

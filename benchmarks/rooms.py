@@ -214,12 +214,11 @@ def join(sizes: list[int], rounds: int, directory: Path) -> dict[str, Any]:
         browser = playwright.chromium.launch(
             executable_path=room_pages.CHROMIUM, args=list(room_pages.FLAGS)
         )
-        apps = [
-            stack.enter_context(app(browser, directory / f"n{number}", way))
-            for number in range(max(sizes))
-        ]
+        apps: list[tuple[subprocess.Popen[str], Any]] = []
         home = directory / "n0"
-        for people in sizes:
+        for people in sorted(sizes):
+            while len(apps) < people:  # none stands by: its node and page would cost both sides
+                apps.append(stack.enter_context(app(browser, directory / f"n{len(apps)}", way)))
             ours, inside, bare = [], [], []
             code = onmeet(home, "room", "code", "Team")["code"]
             first = apps[0][1]

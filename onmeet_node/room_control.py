@@ -11,7 +11,8 @@ import trio
 from onmeet_node.app import Node
 from onmeet_node.calls import MediaWish
 from onmeet_node.errors import OnMeetError
-from onmeet_node.meeting.conference import SENTENCES, Conference, Presence
+from onmeet_node.meeting.conference import Conference, Presence
+from onmeet_node.meeting.telling import SENTENCES
 from onmeet_node.requests import Request
 from onmeet_node.room.effects import RoomEnd
 from onmeet_node.wire.messages import Kind

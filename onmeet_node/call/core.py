@@ -50,6 +50,7 @@ class CallCore:
         """What a device that missed our end of the call is told when it speaks of it again."""
         self._me = me
         self._early = False
+        self._expected = False
         self._begun = begun
         self._now = now
         self._since = now

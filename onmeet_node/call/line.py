@@ -146,7 +146,7 @@ class Line:
                 self._remember(event.call, event.peer, None)
                 ended = do.Ended(event.call, event.peer, outgoing=True, reason=EndReason.SUPERSEDED)
                 return [*self._accept(accept, now), ended]
-        call, effects = Call.dial(self._me, event, now=now)
+        call, effects = Call.dial(self._me, event, now=now, expected=self._conference)
         self._calls[call.id] = call
         return effects
 

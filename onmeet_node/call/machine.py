@@ -64,10 +64,13 @@ class Call(RingingCall):
     """One call. `Line` makes it, gives it every event that concerns it, and drops it once ended."""
 
     @classmethod
-    def dial(cls, me: Identity, event: on.Dial, *, now: float) -> tuple[Call, list[Effect]]:
-        """An outgoing call, and its first effects."""
+    def dial(
+        cls, me: Identity, event: on.Dial, *, now: float, expected: bool = False
+    ) -> tuple[Call, list[Effect]]:
+        """An outgoing call, and its first effects. `expected`: it is taken without ringing."""
         call = cls(me, event.peer, event.call, outgoing=True, kinds=event.kinds, begun=now, now=now)
         call._early = event.early_media
+        call._expected = expected
         call._search()
         return call, call._flush()
 

@@ -29,7 +29,10 @@ class RingingCall(MediaCall):
         elif self.state in UNANSWERED:
             if len(self._legs) < timing.MAX_LEGS:
                 self._search_at = None
-                self._invite(self._add(device))
+                leg = self._add(device)
+                self._invite(leg)
+                if self._expected:
+                    self._do(leg.make_offer(self._mine))
         elif device in self._released:
             self._release(device)
         elif self._search_is_first and len(self._others) < timing.MAX_LEGS:

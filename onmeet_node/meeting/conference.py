@@ -19,7 +19,6 @@ from typing import Any, Protocol, Self, get_args
 import trio
 import trio.lowlevel
 
-from onmeet_node import events as tell
 from onmeet_node.call.effects import State
 from onmeet_node.call.errors import LocalProtocolError
 from onmeet_node.call.events import Device, Identity
@@ -33,6 +32,7 @@ from onmeet_node.media.endpoint import MediaEndpoint, MediaSession
 from onmeet_node.media.errors import MediaError
 from onmeet_node.meeting.faces import Circle, Faces
 from onmeet_node.meeting.guests import RoomGuests
+from onmeet_node.meeting.telling import Teller
 from onmeet_node.meeting.ways import Door, Ledger, Ways
 from onmeet_node.net.channels import (
     ChannelGone,
@@ -46,7 +46,7 @@ from onmeet_node.net.errors import NetError
 from onmeet_node.net.pipes import GUEST
 from onmeet_node.net.turn import TurnServer
 from onmeet_node.room import effects as do
-from onmeet_node.room.effects import Effect, RoomEnd
+from onmeet_node.room.effects import Effect
 from onmeet_node.room.errors import NotInRoom, RoomError
 from onmeet_node.room.machine import Room
 from onmeet_node.room.roster import Key, room_string, seat_of
@@ -62,7 +62,7 @@ from onmeet_node.wire.messages import (
     MediaState,
     Message,
 )
-from onmeet_node.wire.room import MAX_REACTION_CHARS, RosterBody, Seat
+from onmeet_node.wire.room import RosterBody, Seat
 
 log = logging.getLogger(__name__)
 
@@ -71,18 +71,6 @@ OPEN_SECONDS = 12.0
 
 GOODBYE_SECONDS = 1.0
 """For the last words to reach a guest, whose channel may end with the call."""
-
-SENTENCES = {
-    RoomEnd.LEFT: "You left the room.",
-    RoomEnd.ENDED: "The host ended the room for everybody.",
-    RoomEnd.REMOVED: "The host sent you out of the room.",
-    RoomEnd.DENIED: "The host did not let you in.",
-    RoomEnd.FULL: "The room is full. Come with sound alone, or wait until somebody leaves.",
-    RoomEnd.LOCKED: "The room is locked. Ask somebody who is in to unlock it.",
-    RoomEnd.HOST_GONE: "The host has gone before letting you in. Ask for a new invitation.",
-    RoomEnd.LOST: "Nobody who could keep the room is reached any more. Come in by the link again.",
-    RoomEnd.NO_ANSWER: "Nobody let you in. Ask your host, or try again later.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +145,8 @@ class Conference:
         self.inside = trio.Event()
         """Set when we are in, or it is over."""
         self.muted: frozenset[Kind] = frozenset()
-        self.warnings: dict[str, str] = {}
-        """What is wrong between whom, in sentences, by what it is about."""
+        self._teller = Teller(room.id, room.me, hub, title=lambda: self.title, name_of=self.name_of)
         self._channels = channels
-        self._hub = hub
         self._on_change = on_change
         self._nursery = nursery
         self._wake = trio.Event()
@@ -208,17 +194,7 @@ class Conference:
     def say(self, text: str, to: bytes | None = None) -> None:
         """Writes a line of 1-4,000 characters to everybody, or to one key. Raises `NotInRoom`."""
         self.act(lambda room, now: room.say(text, to, now=now))
-        self._hub.publish(
-            tell.RoomSaid(
-                room=self.id,
-                key=self.me,
-                who=self.name_of(self.me),
-                text=text,
-                private=to is not None,
-                mine=True,
-                to=to,
-            )
-        )
+        self._teller.said(text, to)
 
     async def met(self) -> None:
         """Waits until everybody who is in is reached, or the room is over."""
@@ -302,7 +278,7 @@ class Conference:
                 {"key": key.hex(), "name": clean_text(name, MAX_NAME_CHARS)}
                 for key, name in self.room.knocks.items()
             ],
-            "warnings": list(self.warnings.values()),
+            "warnings": list(self._teller.warnings.values()),
         }
 
     def _describe(self, seat: Seat) -> dict[str, Any]:
@@ -533,7 +509,6 @@ class Conference:
         self._news = trio.Event()
 
     def _do(self, effect: Effect) -> None:
-        publish = self._hub.publish
         match effect:
             case do.Send(to=to, message=message):
                 for device in self._channels.devices(Identity(to)):
@@ -553,58 +528,16 @@ class Conference:
                     self._hang_up(key)
             case do.Changed(roster=roster):
                 self._roster_changed(roster)
-            case do.Seen(key=key):
-                publish(tell.RoomSeen(room=self.id, key=key))
             case do.Knocked(key=key) if self.guests.may_enter(key):
                 self._nursery.start_soon(self._let_in, key)
-            case do.Knocked(key=key, name=name):
-                shown = clean_text(name, MAX_NAME_CHARS)
-                publish(tell.RoomKnocked(room=self.id, key=key, who=shown))
-            case do.KnockOver(key=key):
-                publish(tell.RoomKnockOver(room=self.id, key=key))
-            case do.Asked(by=by):
-                publish(tell.MuteAsked(room=self.id, key=by, who=self.name_of(by)))
-            case do.Said(by=by, text=text, private=private):
-                if not (private and self.faces.refuses(by)):
-                    publish(
-                        tell.RoomSaid(
-                            room=self.id,
-                            key=by,
-                            who=self.name_of(by),
-                            text=text,
-                            private=private,
-                            to=self.me if private else None,
-                        )
-                    )
-            case do.Reacted(by=by, emoji=emoji):
-                self._reacted(by, emoji)
-            case do.HalfBlind(b=b):
-                self._warn(
-                    f"blind {b.hex()}",
-                    f"You and {self.name_of(b)} do not see each other, or only one of you does. "
-                    "One of you should leave and come back, or turn a relay on: "
-                    "onmeet settings --relay-only on",
-                )
-            case do.SeeAgain(b=b):
-                self.warnings.pop(f"blind {b.hex()}", None)
-            case do.HostLied(other=other):
-                self._warn(
-                    "lie",
-                    f"The host told you and {self.name_of(other)} different things about who is "
-                    "in this room. Compare the numbers of the room aloud, and leave if they "
-                    "differ.",
-                )
-            case do.Ended(reason=reason):
-                publish(
-                    tell.RoomOver(
-                        room=self.id,
-                        title=self.title,
-                        reason=reason.value,
-                        sentence=SENTENCES[reason],
-                    )
-                )
+            case do.Said(by=by, private=True) if self.faces.refuses(by):
+                pass
+            case do.Ended():
+                self._teller.tell(effect)
                 self.inside.set()
                 self.over.set()
+            case _:
+                self._teller.tell(effect)
 
     def leave(self) -> None:
         """Leaves; others carry the room on."""
@@ -613,14 +546,7 @@ class Conference:
     def react(self, emoji: str) -> None:
         """Shows everybody a reaction: one emoji."""
         self.act(lambda room, now: room.react(emoji, now=now))
-        self._reacted(self.me, emoji)
-
-    def _reacted(self, by: Key, emoji: str) -> None:
-        shown = clean_text(emoji, MAX_REACTION_CHARS)
-        if shown:
-            self._hub.publish(
-                tell.RoomReacted(room=self.id, key=by, who=self.name_of(by), emoji=shown)
-            )
+        self._teller.reacted(self.me, emoji)
 
     async def _let_in(self, key: Key) -> None:
         """After what made the machine say that they knock: it is not re-entered in an effect."""
@@ -628,27 +554,13 @@ class Conference:
         with suppress(RoomError):  # they have gone, or nobody more fits
             self.act(lambda room, now: room.admit(key, now=now))
 
-    def _warn(self, about: str, sentence: str) -> None:
-        self.warnings[about] = sentence
-        self._hub.publish(tell.RoomWarning(room=self.id, sentence=sentence))
-
     def _roster_changed(self, roster: RosterBody) -> None:
         if seat_of(roster, self.me) is not None:
             self.inside.set()
-        for about in [about for about in self.warnings if about.startswith("blind ")]:
-            if seat_of(roster, bytes.fromhex(about[6:])) is None:
-                del self.warnings[about]
         for gone in self.faces.keys() - {Key(seat.key) for seat in roster.seats}:
             self.faces.forget(gone)
         self.guests.roster_changed()
-        self._hub.publish(
-            tell.RoomChanged(
-                room=self.id,
-                title=self.title,
-                people=tuple(self.name_of(seat.key) for seat in roster.seats),
-                string=room_string(roster),
-            )
-        )
+        self._teller.tell(do.Changed(roster))
         for call in self.calls:
             self._take(call)
 

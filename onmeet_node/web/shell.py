@@ -19,7 +19,7 @@ from onmeet_node.call.events import Identity
 from onmeet_node.calls import Call, MediaWish
 from onmeet_node.config import Config
 from onmeet_node.errors import OnMeetError, first
-from onmeet_node.events import CallEnded, CallEvent, NodeEvent
+from onmeet_node.events import CallEnded, CallEvent, NodeEvent, RoomEvent
 from onmeet_node.homes import found
 from onmeet_node.store import (
     KeyFile,
@@ -45,6 +45,9 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2.0
 """Between looks whether the node's connections changed: nothing tells of each."""
+ROOMS_PAUSE_SECONDS = 0.015
+"""What changes of the rooms meanwhile is shown together. While somebody comes in much changes, and
+the page shall begin their media before it draws them."""
 
 
 class NotNow(OnMeetError):
@@ -155,7 +158,7 @@ class Shell:
                 ended = self._shown.pop(event.call.hex(), None)
                 if ended is not None and event.reason is not EndReason.SUPERSEDED:
                     self.pages.broadcast(snapshots.over(ended, event))
-        else:
+        elif not isinstance(event, RoomEvent):  # those are followed by `_follow_rooms`
             self._refresh()
         told = snapshots.news(node, event) or telling(event)
         if told is not None:
@@ -164,6 +167,7 @@ class Shell:
     async def _follow_rooms(self, node: Node) -> None:
         while True:
             await node.rooms.changed()
+            await trio.sleep(ROOMS_PAUSE_SECONDS)
             self._refresh(room.Rooms)
 
     async def _look(self) -> None:

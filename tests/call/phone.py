@@ -27,8 +27,14 @@ OFFER, ANSWER = "v=0 offer", "v=0 answer"
 class Phone:
     """Alice's line by default; the peer is Bob. Time passes only in `wait`."""
 
-    def __init__(self, me: Identity = ALICE, settings: LineSettings | None = None) -> None:
-        self.line = Line(me, settings)
+    def __init__(
+        self,
+        me: Identity = ALICE,
+        settings: LineSettings | None = None,
+        *,
+        conference: bool = False,
+    ) -> None:
+        self.line = Line(me, settings, conference=conference)
         self.peer = BOB if me == ALICE else ALICE
         self.now = 1000.0
 

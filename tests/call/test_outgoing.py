@@ -58,6 +58,22 @@ def test_an_early_media_call_from_dialling_to_talking() -> None:
     ]
 
 
+def test_in_a_conference_the_offer_does_not_wait_for_the_ringing() -> None:
+    alice = Phone(conference=True)
+    alice.dials(early=True)
+    assert alice.does(on.DeviceReady(CALL, PHONE)) == [
+        do.Send(BOB, PHONE, m.Invite(call=CALL)),
+        do.MakeOffer(CALL, PHONE, 0, BOTH),
+        changed(State.DIALING, ring=Ring.SENT),
+    ]
+    offer = m.Renegotiate(call=CALL, generation=0, sdp=OFFER)
+    assert sent(alice.does(on.OfferReady(CALL, PHONE, 0, OFFER))) == [offer]
+    assert of(alice.hears(m.Ringing(call=CALL)), do.MakeOffer) == []
+    accepted = alice.hears(m.Accept(call=CALL))
+    assert of(accepted, do.Attach) == [do.Attach(CALL, PHONE, 0, BOTH)]
+    assert of(accepted, do.MakeOffer) == []
+
+
 def test_without_early_media_the_offer_follows_the_accept() -> None:
     alice = Phone()
     alice.dials()

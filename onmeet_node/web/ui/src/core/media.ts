@@ -273,7 +273,7 @@ export class Media implements SessionOwner {
     one.attached = true;
     // Whoever joins later hears how things stand in the room.
     if (!(await one.sending.begin(kinds)) && first) this.#tellMedia(one.id, one.sending.view);
-    await one.sending.send();
+    await one.sending.sendTo(session);
   }
 
   #tellMedia(call: string, { muted, cameraOff, sharing }: SendingView): void {

@@ -149,10 +149,10 @@ export class Sending {
     await this.#settle(kind);
   }
 
-  /** Sends what there is to every session that may have it. */
-  async send(): Promise<void> {
-    await this.#sendAudio();
-    await this.#sendVideo();
+  /** Sends what there is to a session that may have it from now on. */
+  async sendTo(session: Session): Promise<void> {
+    await Promise.all([this.#audioTo(session), this.#videoTo(session)]);
+    this.owner.changed(this);
   }
 
   end(): void {
@@ -241,20 +241,25 @@ export class Sending {
     const shared = this.#share?.getAudioTracks()[0];
     const both = [this.#tracks.get("audio"), shared].filter((track) => track !== undefined);
     this.#mix = shared === undefined ? null : this.browser.mix(both);
-    await this.#each((session) => session.send("audio", this.#mix?.track ?? this.#tracks.get("audio") ?? null));
+    await this.#each((session) => this.#audioTo(session));
   }
 
   async #sendVideo(): Promise<void> {
-    await this.#each((session) => {
-      const shared = this.#share?.getVideoTracks()[0];
-      return session.send("video", shared ?? this.#tracks.get("video") ?? null, shared !== undefined);
-    });
+    await this.#each((session) => this.#videoTo(session));
   }
 
-  /** What is to be sent is looked up for each session anew: it may change between two of them. */
+  #audioTo(session: Session): Promise<void> {
+    return session.send("audio", this.#mix?.track ?? this.#tracks.get("audio") ?? null);
+  }
+
+  #videoTo(session: Session): Promise<void> {
+    const shared = this.#share?.getVideoTracks()[0];
+    return session.send("video", shared ?? this.#tracks.get("video") ?? null, shared !== undefined);
+  }
+
   async #each(send: (session: Session) => Promise<void>): Promise<void> {
-    for (const call of this.to)
-      for (const session of call.sessions) if (session.attached) await send(session);
+    const attached = [...this.to].flatMap((call) => call.sessions.filter((session) => session.attached));
+    await Promise.all(attached.map(send));
     this.owner.changed(this);
   }
 
