@@ -32,3 +32,4 @@ def _lacks(program: str, package: str) -> pytest.MarkDecorator:
 
 
 needs_coturn = _lacks("turnserver", "coturn")
+needs_firefox = _lacks("firefox-esr", "firefox-esr")

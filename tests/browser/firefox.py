@@ -1,13 +1,11 @@
 """Debian's Firefox ESR, over its own Marionette protocol: no driver program, no library."""
 
 import json
-import shutil
 import socket
 import subprocess
 import time
 from contextlib import contextmanager
 
-FIREFOX = shutil.which("firefox-esr")
 PREFERENCES = {
     "media.navigator.streams.fake": True,
     "media.navigator.permission.disabled": True,
@@ -86,7 +84,7 @@ def firefox(profile):
     lines.append(f'user_pref("marionette.port", {port});')
     (profile / "user.js").write_text("\n".join(lines))
     process = subprocess.Popen(
-        [FIREFOX, "--headless", "--marionette", "--no-remote", "--profile", profile],
+        ["firefox-esr", "--headless", "--marionette", "--no-remote", "--profile", profile],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
