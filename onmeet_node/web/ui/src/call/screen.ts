@@ -8,15 +8,24 @@ import type { CallMediaView } from "../core/media.js";
 import type { CallAction, CallShown } from "../core/messages.js";
 import { clock, has, t } from "../i18n/index.js";
 import { details } from "./details.js";
+import { OmLive } from "./live.js";
 import { screenStyles } from "./screen.styles.js";
 import { moved, nearest, type Corner } from "./selfview.js";
-import { actionOf, setShortcuts, shortcutsOn, type Action } from "./shortcuts.js";
+import { ACTIONS, type Action } from "./shortcuts.js";
 
 type Panel = "chat" | "details" | "devices" | null;
-const TICK_MS = 250;
+const HELP = [
+  ["M", "keys.m"],
+  ["V", "keys.v"],
+  ["D", "keys.d"],
+  ["C", "keys.c"],
+  ["R", "keys.r"],
+  ["␣", "keys.space"],
+  ["?", "keys.help"],
+] as const;
 
 @customElement("om-call-screen")
-export class OmCallScreen extends OmElement {
+export class OmCallScreen extends OmLive<Action> {
   static override styles = [OmElement.styles, screenStyles];
   @property({ attribute: false }) call!: CallShown;
   @state() private panel: Panel = null;
@@ -26,30 +35,23 @@ export class OmCallScreen extends OmElement {
   @state() private trouble = "";
   @state() private said = "";
   @state() private speaking = false;
+  protected readonly keys = ACTIONS;
+  protected readonly help = HELP;
   #theirs: { stream: MediaStream; meter: Meter } | null = null;
-  #talking = false;
   #lines = 0;
-  #lock: WakeLockSentinel | null = null;
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.attend(() => app.media.subscribe((call) => this.#mediaChanged(call)));
-    const down = (event: KeyboardEvent) => this.#key(event, true);
-    const up = (event: KeyboardEvent) => this.#key(event, false);
-    window.addEventListener("keydown", down);
-    window.addEventListener("keyup", up);
-    const timer = setInterval(() => this.#tick(), TICK_MS);
-    this.attend(() => () => {
-      window.removeEventListener("keydown", down);
-      window.removeEventListener("keyup", up);
-      clearInterval(timer);
-      this.#theirs?.meter.close();
-      void this.#lock?.release();
-    });
-    navigator.wakeLock?.request("screen").then(
-      (lock) => (this.#lock = lock),
-      () => undefined, // only a comfort
-    );
+    this.attend(() => () => this.#theirs?.meter.close());
+  }
+
+  protected get target(): string {
+    return this.call.call;
+  }
+
+  protected get muted(): boolean | null {
+    return this.#view?.muted ?? null;
   }
 
   get #view(): CallMediaView | null {
@@ -66,7 +68,7 @@ export class OmCallScreen extends OmElement {
     this.requestUpdate();
   }
 
-  #tick(): void {
+  protected override tick(): void {
     const remote = this.#view?.remote;
     if (remote !== undefined && remote !== this.#theirs?.stream && remote.getAudioTracks().length > 0) {
       this.#theirs?.meter.close();
@@ -77,25 +79,7 @@ export class OmCallScreen extends OmElement {
   }
 
   // ── what a person does ──────────────────────────────────────────────────────────────────────────
-  #key(event: KeyboardEvent, pressed: boolean): void {
-    if (!shortcutsOn() || event.repeat) return;
-    const within = event
-      .composedPath()
-      .filter((one): one is Element => one instanceof Element)
-      .map((one) => one.localName);
-    const action = actionOf({
-      key: event.key,
-      ctrlKey: event.ctrlKey,
-      altKey: event.altKey,
-      metaKey: event.metaKey,
-      within,
-    });
-    if (action === null || (!pressed && action !== "talk")) return;
-    event.preventDefault();
-    this.#act(action, pressed);
-  }
-
-  #act(action: Action, pressed = true): void {
+  protected override act(action: Action, pressed = true): void {
     const view = this.#view;
     if (view === null) return;
     const call = this.call.call;
@@ -115,16 +99,10 @@ export class OmCallScreen extends OmElement {
         this.#open(action);
         break;
       case "talk":
-        if (pressed && view.muted) {
-          this.#talking = true;
-          void app.media.setMuted(call, false);
-        } else if (!pressed && this.#talking) {
-          this.#talking = false;
-          void app.media.setMuted(call, true);
-        }
+        this.talk(pressed);
         break;
       case "help":
-        this.renderRoot.querySelector<HTMLDialogElement>("#keys")?.showModal();
+        this.showHelp();
         break;
     }
   }
@@ -247,7 +225,7 @@ export class OmCallScreen extends OmElement {
           : nothing}
         ${this.panel === null ? nothing : this.#panel(view)}
       </div>
-      ${this.#bar(view)} ${this.#help()}`;
+      ${this.#bar(view)} ${this.helpDialog()}`;
   }
 
   #hints(view: CallMediaView): string[] {
@@ -282,7 +260,7 @@ export class OmCallScreen extends OmElement {
         @click=${() => app.media.setCameraOff(call, !view.cameraOff)}>
         ${view.cameraOff ? t("call.camera.on") : t("call.camera.off")}
       </button>
-      <button aria-pressed=${view.sharing} ?disabled=${!view.takesPicture} @click=${() => this.#act("share")}>
+      <button aria-pressed=${view.sharing} ?disabled=${!view.takesPicture} @click=${() => this.act("share")}>
         ${view.sharing ? t("call.share.stop") : t("call.share")}
       </button>
       <button aria-pressed=${this.panel === "chat"} @click=${() => this.#open("chat")}>${t("call.chat")}</button>
@@ -364,33 +342,5 @@ export class OmCallScreen extends OmElement {
       <div class="bar">
         <button class="danger" @click=${() => this.#do("hang-up")}>${t("call.hangup")}</button>
       </div>`;
-  }
-
-  #help() {
-    const keys = [
-      ["M", "keys.m"],
-      ["V", "keys.v"],
-      ["D", "keys.d"],
-      ["C", "keys.c"],
-      ["R", "keys.r"],
-      ["␣", "keys.space"],
-      ["?", "keys.help"],
-    ] as const;
-    return html`<dialog id="keys" aria-labelledby="keys-title">
-      <div class="stack">
-        <h2 id="keys-title">${t("keys.title")}</h2>
-        <dl>
-          ${keys.map(([key, text]) => html`<dt><kbd>${key}</kbd></dt><dd>${t(text)}</dd>`)}
-        </dl>
-        <label class="check"
-          ><input
-            type="checkbox"
-            .checked=${shortcutsOn()}
-            @change=${(e: Event) => setShortcuts((e.target as HTMLInputElement).checked)}
-          />${t("keys.enabled")}</label
-        >
-        <form method="dialog"><button>${t("close")}</button></form>
-      </div>
-    </dialog>`;
   }
 }

@@ -12,7 +12,8 @@ export const COMMON = {
   " ": "talk",
   "?": "help",
 } as const;
-const ACTIONS: Record<string, Action> = { ...COMMON, r: "details" };
+/** Those of a call. */
+export const ACTIONS: Readonly<Record<string, Action>> = { ...COMMON, r: "details" };
 
 export const shortcutsOn = (): boolean => sessionStorage.getItem(OFF) === null;
 
@@ -33,9 +34,7 @@ interface Press {
 const TYPING = new Set(["input", "textarea", "select"]);
 
 /** What a key means here; null for what is none of ours. */
-export function actionOf(press: Press): Action | null;
-export function actionOf<A extends string>(press: Press, actions: Record<string, A>): A | null;
-export function actionOf(press: Press, actions: Record<string, string> = ACTIONS): string | null {
+export function actionOf<A extends string>(press: Press, actions: Readonly<Record<string, A>>): A | null {
   if (press.ctrlKey || press.altKey || press.metaKey) return null;
   if (press.within.some((name) => TYPING.has(name))) return null;
   const action = actions[press.key.toLowerCase()] ?? null;

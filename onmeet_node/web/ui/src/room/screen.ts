@@ -4,8 +4,8 @@ import { customElement, property, query, state } from "lit/decorators.js";
 import { confirmed } from "../app/dialogs.js";
 import { OmElement, words } from "../app/element.js";
 import "../call/devices-panel.js";
+import { OmLive } from "../call/live.js";
 import "../call/preview.js";
-import { actionOf, setShortcuts, shortcutsOn } from "../call/shortcuts.js";
 import { chime } from "../call/sounds.js";
 import type { Reaction, RoomChatLine } from "../core/client.js";
 import { app } from "../core/context.js";
@@ -25,14 +25,13 @@ import "./stage.js";
 import type { OmRoomStage } from "./stage.js";
 
 type Panel = "chat" | "people" | "devices" | null;
-const TICK_MS = 250;
 const SAID_MS = 5_000;
 /** So long somebody muted must speak to be told, and is then told. */
 const UNNOTICED_TICKS = 4;
 const UNNOTICED_MS = 6_000;
 
 @customElement("om-room")
-export class OmRoom extends OmElement {
+export class OmRoom extends OmLive<RoomDeed> {
   static override styles = [OmElement.styles, roomStyles];
   @property({ attribute: false }) room!: RoomShown;
   /** A call came between, for which we were muted here. */
@@ -48,35 +47,28 @@ export class OmRoom extends OmElement {
   @state() private dismissed: ReadonlySet<string> = new Set();
   @query("om-room-stage") private stage!: OmRoomStage | null;
   @query("om-room-bar") private bar!: OmRoomBar | null;
+  protected readonly keys: Readonly<Record<string, RoomDeed>> = KEYS;
+  protected readonly help = HELP;
   #ear: { track: MediaStreamTrack; meter: Meter } | null = null;
   #unnoticed = 0;
   #hintUntil = 0;
   #saidUntil = 0;
-  #talking = false;
   #read: RoomChatLine | undefined;
   #line: RoomChatLine | undefined;
   #reaction: Reaction | undefined;
-  #lock: WakeLockSentinel | null = null;
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.attend(() => app.media.subscribe(() => this.requestUpdate()));
-    const down = (event: KeyboardEvent) => this.#key(event, true);
-    const up = (event: KeyboardEvent) => this.#key(event, false);
-    window.addEventListener("keydown", down);
-    window.addEventListener("keyup", up);
-    const timer = setInterval(() => this.#tick(), TICK_MS);
-    this.attend(() => () => {
-      window.removeEventListener("keydown", down);
-      window.removeEventListener("keyup", up);
-      clearInterval(timer);
-      this.#ear?.meter.close();
-      void this.#lock?.release();
-    });
-    navigator.wakeLock?.request("screen").then(
-      (lock) => (this.#lock = lock),
-      () => undefined, // only a comfort
-    );
+    this.attend(() => () => this.#ear?.meter.close());
+  }
+
+  protected get target(): string {
+    return this.room.room;
+  }
+
+  protected get muted(): boolean | null {
+    return this.#mine?.muted ?? null;
   }
 
   get #mine(): SendingView | null {
@@ -135,7 +127,7 @@ export class OmRoom extends OmElement {
     this.#saidUntil = Date.now() + SAID_MS;
   }
 
-  #tick(): void {
+  protected override tick(): void {
     const track = app.media.ear(this.room.room);
     if (track !== (this.#ear?.track ?? null)) {
       this.#ear?.meter.close();
@@ -143,7 +135,7 @@ export class OmRoom extends OmElement {
     }
     const loud = this.#ear?.meter.speaking() ?? false;
     const muted = this.#mine?.muted !== false;
-    this.#unnoticed = loud && muted && !this.#talking ? this.#unnoticed + 1 : 0;
+    this.#unnoticed = loud && muted && !this.talking ? this.#unnoticed + 1 : 0;
     if (this.#unnoticed >= UNNOTICED_TICKS) this.#hintUntil = Date.now() + UNNOTICED_MS;
     if (!muted) this.#hintUntil = 0;
     else if (this.app.muteAsked?.room === this.room.room) app.client.dismissMuteAsked(); // it is done
@@ -152,25 +144,11 @@ export class OmRoom extends OmElement {
   }
 
   // ── what a person does ──────────────────────────────────────────────────────────────────────────
-  #key(event: KeyboardEvent, pressed: boolean): void {
-    if (pressed && event.key === "Escape" && this.panel !== null) {
-      this.#close();
-      return;
-    }
-    if (!shortcutsOn() || event.repeat || this.#mine === null) return;
-    const { key, ctrlKey, altKey, metaKey } = event;
-    const within = event
-      .composedPath()
-      .filter((one): one is Element => one instanceof Element)
-      .map((one) => one.localName);
-    if (within.includes("dialog")) return;
-    const deed = actionOf({ key, ctrlKey, altKey, metaKey, within }, KEYS);
-    if (deed === null || (!pressed && deed !== "talk")) return;
-    event.preventDefault();
-    this.#act(deed, pressed);
+  protected override escape(): void {
+    if (this.panel !== null) this.#close();
   }
 
-  #act(deed: RoomDeed, pressed = true, emoji = ""): void {
+  protected override act(deed: RoomDeed, pressed = true, emoji = ""): void {
     const mine = this.#mine;
     const { room } = this.room;
     if (mine === null) return;
@@ -191,13 +169,7 @@ export class OmRoom extends OmElement {
         break;
       }
       case "talk":
-        if (pressed && mine.muted) {
-          this.#talking = true;
-          void app.media.setMuted(room, false);
-        } else if (!pressed && this.#talking) {
-          this.#talking = false;
-          void app.media.setMuted(room, true);
-        }
+        this.talk(pressed);
         break;
       case "react":
         app.client.tell({ t: "react-in-room", room, emoji });
@@ -216,7 +188,7 @@ export class OmRoom extends OmElement {
         void (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen());
         break;
       case "help":
-        this.renderRoot.querySelector<HTMLDialogElement>("#keys")?.showModal();
+        this.showHelp();
         break;
       case "lock":
         void this.#do(this.room.locked ? "unlock" : "lock");
@@ -299,9 +271,9 @@ export class OmRoom extends OmElement {
         .unread=${this.#unread}
         .hand=${this.#hand}
         @om-deed=${(event: CustomEvent<{ deed: RoomDeed; emoji: string }>) =>
-          this.#act(event.detail.deed, true, event.detail.emoji)}
+          this.act(event.detail.deed, true, event.detail.emoji)}
       ></om-room-bar>
-      ${this.#help()}`;
+      ${this.helpDialog()}`;
   }
 
   #toasts(mine: SendingView): TemplateResult {
@@ -427,24 +399,5 @@ export class OmRoom extends OmElement {
       </div>
       <p role="alert">${this.trouble}</p>
     </div>`;
-  }
-
-  #help() {
-    return html`<dialog id="keys" aria-labelledby="keys-title">
-      <div class="stack">
-        <h2 id="keys-title">${t("keys.title")}</h2>
-        <dl>
-          ${HELP.map(([key, text]) => html`<dt><kbd>${key}</kbd></dt><dd>${t(text)}</dd>`)}
-        </dl>
-        <label class="check"
-          ><input
-            type="checkbox"
-            .checked=${shortcutsOn()}
-            @change=${(event: Event) => setShortcuts((event.target as HTMLInputElement).checked)}
-          />${t("keys.enabled")}</label
-        >
-        <form method="dialog"><button>${t("close")}</button></form>
-      </div>
-    </dialog>`;
   }
 }
