@@ -71,7 +71,7 @@ class Folk(Protocol):
         ...
 
     def send(self, peer: Identity, device: Device, message: Message) -> bool:
-        """RoomEnd the open channel to this device of theirs."""
+        """Over the open channel to this device of theirs; whether there is one."""
         ...
 
     async def send_any(self, peer: Identity, message: Message) -> bool:

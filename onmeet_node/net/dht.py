@@ -28,6 +28,8 @@ MAX_KEY_BYTES = 50
 """FIND_NODE servers reset longer keys, so only part of the network would ever see them."""
 REPLICAS = 20
 """k of Kademlia: how many of the closest peers store and are asked for a record."""
+FEW = 2
+"""With fewer peers in the routing table, whoever is connected is asked, too."""
 PARALLEL = 10
 """Peers asked at once, as in the library."""
 ASK_LIMIT = 10.0
@@ -202,8 +204,9 @@ class Dht:
 
     def _starting_points(self, raw: bytes) -> list[ID]:
         nearest: list[ID] = self._kad.routing_table.find_local_closest_peers(raw, REPLICAS)
-        if not nearest:
-            nearest = self._kad.host.get_connected_peers()
+        if len(nearest) < FEW:
+            # The table of a client may name its bootstrap alone, which may have just gone.
+            nearest = [*nearest, *self._kad.host.get_connected_peers()]
         return sort_peer_ids_by_distance(
             raw, [peer for peer in dict.fromkeys(nearest) if peer != self._kad.local_peer_id]
         )

