@@ -4,7 +4,7 @@ import { customElement, state } from "lit/decorators.js";
 import { app } from "../core/context.js";
 import type { Finding } from "../core/messages.js";
 import { chooseLanguage, language, LANGUAGES, t, type Language } from "../i18n/index.js";
-import { shortcutsOn, setShortcuts } from "../call/shortcuts.js";
+import { shortcutsSwitch } from "../call/live.js";
 import { OmElement, words } from "./element.js";
 
 @customElement("om-settings")
@@ -76,13 +76,7 @@ export class OmSettings extends OmElement {
       ${this.#notifications()}
       <section class="card stack">
         <h2>${t("keys.title")}</h2>
-        <label class="check"
-          ><input
-            type="checkbox"
-            .checked=${shortcutsOn()}
-            @change=${(e: Event) => setShortcuts((e.target as HTMLInputElement).checked)}
-          />${t("settings.shortcuts")}</label
-        >
+        ${shortcutsSwitch("settings.shortcuts")}
       </section>
       ${this.#network()}
       <section class="card stack">

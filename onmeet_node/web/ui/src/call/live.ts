@@ -7,6 +7,16 @@ import { actionOf, setShortcuts, shortcutsOn } from "./shortcuts.js";
 
 const TICK_MS = 250;
 
+/** Switches single keys on and off, in words of the place where it stands. */
+export const shortcutsSwitch = (text: Key) =>
+  html`<label class="check"
+    ><input
+      type="checkbox"
+      .checked=${shortcutsOn()}
+      @change=${(event: Event) => setShortcuts((event.target as HTMLInputElement).checked)}
+    />${t(text)}</label
+  >`;
+
 export abstract class OmLive<Deed extends string> extends OmElement {
   /** What each key means here. */
   protected abstract readonly keys: Readonly<Record<string, Deed>>;
@@ -71,13 +81,7 @@ export abstract class OmLive<Deed extends string> extends OmElement {
         <dl>
           ${this.help.map(([key, text]) => html`<dt><kbd>${key}</kbd></dt><dd>${t(text)}</dd>`)}
         </dl>
-        <label class="check"
-          ><input
-            type="checkbox"
-            .checked=${shortcutsOn()}
-            @change=${(event: Event) => setShortcuts((event.target as HTMLInputElement).checked)}
-          />${t("keys.enabled")}</label
-        >
+        ${shortcutsSwitch("keys.enabled")}
         <form method="dialog"><button>${t("close")}</button></form>
       </div>
     </dialog>`;
