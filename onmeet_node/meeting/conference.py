@@ -560,7 +560,7 @@ class Conference:
         for gone in self.faces.keys() - {Key(seat.key) for seat in roster.seats}:
             self.faces.forget(gone)
         self.guests.roster_changed()
-        self._teller.tell(do.Changed(roster))
+        self._teller.changed(roster)
         for call in self.calls:
             self._take(call)
 

@@ -80,8 +80,6 @@ class Teller:
                     "in this room. Compare the numbers of the room aloud, and leave if they "
                     "differ.",
                 )
-            case do.Changed(roster=roster):
-                self._changed(roster)
             case do.Ended(reason=reason):
                 self._publish(
                     tell.RoomOver(
@@ -105,6 +103,20 @@ class Teller:
             who = self._name_of(by)
             self._publish(tell.RoomReacted(room=self._room, key=by, who=who, emoji=shown))
 
+    def changed(self, roster: RosterBody) -> None:
+        """Who is in, or what the room is like, changed."""
+        for about in [about for about in self.warnings if about.startswith(_BLIND)]:
+            if seat_of(roster, bytes.fromhex(about.removeprefix(_BLIND))) is None:
+                del self.warnings[about]
+        self._publish(
+            tell.RoomChanged(
+                room=self._room,
+                title=self._title(),
+                people=tuple(self._name_of(seat.key) for seat in roster.seats),
+                string=room_string(roster),
+            )
+        )
+
     def _line(self, by: Key, text: str, to: bytes | None) -> None:
         self._publish(
             tell.RoomSaid(
@@ -121,16 +133,3 @@ class Teller:
     def _warn(self, about: str, sentence: str) -> None:
         self.warnings[about] = sentence
         self._publish(tell.RoomWarning(room=self._room, sentence=sentence))
-
-    def _changed(self, roster: RosterBody) -> None:
-        for about in [about for about in self.warnings if about.startswith(_BLIND)]:
-            if seat_of(roster, bytes.fromhex(about.removeprefix(_BLIND))) is None:
-                del self.warnings[about]
-        self._publish(
-            tell.RoomChanged(
-                room=self._room,
-                title=self._title(),
-                people=tuple(self._name_of(seat.key) for seat in roster.seats),
-                string=room_string(roster),
-            )
-        )
