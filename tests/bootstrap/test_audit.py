@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,11 +26,7 @@ from bootstrap.audit.scan import (
     scan_process,
 )
 from bootstrap.errors import BootstrapError
-
-NEEDS_COTURN = pytest.mark.skipif(
-    shutil.which("turnserver") is None and os.environ.get("ONMEET_REQUIRE_ALL") != "1",
-    reason="coturn is not installed",
-)
+from tests.requirements import needs_coturn
 
 
 def found(canary: canaries.Canary, data: bytes) -> list[str]:
@@ -190,7 +185,7 @@ _REMOVALS = {
 @pytest.mark.real
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@NEEDS_COTURN
+@needs_coturn
 async def test_after_a_staged_call_nothing_of_it_is_left(tmp_path: Path):
     told = _Told()
     assert await run_audit(tmp_path, told)
@@ -223,7 +218,7 @@ def test_what_is_declared_to_be_left_is_bounded_and_never_a_person():
 @pytest.mark.real
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@NEEDS_COTURN
+@needs_coturn
 @pytest.mark.parametrize("without", sorted(_REMOVALS))
 async def test_without_a_line_of_clean_up_the_audit_finds_the_nodes(tmp_path: Path, without: str):
     script = tmp_path / "forgetful.py"

@@ -32,6 +32,13 @@ const wait = async (look) => {
   }
   throw new Error("did not come: " + document.body.innerText);
 };
+const canvas = document.createElement("canvas");
+canvas.width = 32; canvas.height = 24;
+const context = canvas.getContext("2d", {willReadFrequently: true});
+const picture = (video) => {
+  context.drawImage(video, 0, 0, 32, 24);
+  return [...context.getImageData(0, 0, 32, 24).data].join();
+};
 """
 JOIN = (
     FIND
@@ -43,12 +50,8 @@ deep(document, "form").requestSubmit();
 const video = await wait(() => deep(document, "video.remote"));
 await wait(() => video.videoWidth > 0 && video.currentTime > 1);
 const pictures = new Set();
-const canvas = document.createElement("canvas");
-canvas.width = 32; canvas.height = 24;
-const context = canvas.getContext("2d", {willReadFrequently: true});
 for (let i = 0; i < 30; i++) {
-  context.drawImage(video, 0, 0, 32, 24);
-  pictures.add([...context.getImageData(0, 0, 32, 24).data].join());
+  pictures.add(picture(video));
   await new Promise((done) => setTimeout(done, 100));
 }
 return [heading, pictures.size];
@@ -67,9 +70,6 @@ const tiles = await wait(() => {
   const all = [...(stage?.shadowRoot.querySelectorAll("om-room-tile") ?? [])];
   return all.length === 3 && all.filter((tile) => !tile.person.me);
 });
-const canvas = document.createElement("canvas");
-canvas.width = 32; canvas.height = 24;
-const context = canvas.getContext("2d", {willReadFrequently: true});
 const moving = async (tile) => {
   const video = await wait(() => {
     const one = deep(tile.shadowRoot, "video");
@@ -77,8 +77,7 @@ const moving = async (tile) => {
   });
   const pictures = new Set();
   await wait(() => {
-    context.drawImage(video, 0, 0, 32, 24);
-    pictures.add([...context.getImageData(0, 0, 32, 24).data].join());
+    pictures.add(picture(video));
     return pictures.size > 3;
   });
   return tile.person.name;
