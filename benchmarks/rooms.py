@@ -27,7 +27,6 @@ from bootstrap.config import ephemeral_config
 from bootstrap.config_file import create
 from onmeet_node.cli import client
 
-SAMPLE_SECONDS = 5.0
 WARM_SECONDS = 60.0
 """Before memory is looked at first: codecs, buffers and the allocator's own have come to rest."""
 MEET_SECONDS = 120.0
@@ -168,8 +167,8 @@ def app(
     command += ["--listen", "/ip4/127.0.0.1/tcp/0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    viewport = dict(zip(("width", "height"), window, strict=True))
-    context = browser.new_context(viewport=viewport, locale="en-GB")
+    columns, rows = window
+    context = browser.new_context(viewport={"width": columns, "height": rows}, locale="en-GB")
     try:
         told: dict[str, Any] = {}
         while not {"app", "reachable"} <= told.keys():
