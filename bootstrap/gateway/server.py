@@ -27,6 +27,7 @@ from bootstrap.gateway.listening import Config, HostGuard, check_certificate, li
 from bootstrap.gateway.pages import COMMON, Pages
 from bootstrap.gateway.site import Site
 from bootstrap.limits import Caps, Quota, Rate, RateLimit
+from onmeet_node.net.closing import close_websocket
 from onmeet_node.net.origin import prefix_of
 from onmeet_node.wire.errors import RemoteProtocolError
 from onmeet_node.wire.frames import MAX_FRAME_BYTES, FrameDecoder, encode_frame
@@ -124,16 +125,15 @@ class Gateway:
             await guest.close(1008)  # before it is accepted: the browser sees a 403
             return
         prefix = self._prefix(guest)
-        if not self._tries.allow(prefix):
-            await guest.accept()
-            await guest.close(TOO_MANY)
-            return
         await guest.accept()
-        code = TOO_MANY
-        with contextlib.suppress(Exhausted), self._guests.holding(prefix, prefix):
-            code = await self._attend(guest)
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect, trio.BrokenResourceError):
-            await guest.close(code)
+        if not self._tries.allow(prefix):
+            await close_websocket(guest, TOO_MANY)
+            return
+        try:
+            with self._guests.holding(prefix, prefix):
+                await close_websocket(guest, await self._attend(guest))
+        except Exhausted:
+            await close_websocket(guest, TOO_MANY)
         self._went.set()
         self._went = trio.Event()
         self.on_left()

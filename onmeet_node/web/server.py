@@ -26,6 +26,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from onmeet_node.errors import OnMeetError
+from onmeet_node.net.closing import close_websocket
 from onmeet_node.web import messages as say
 from onmeet_node.web.access import Access, Guard
 from onmeet_node.web.pages import Page, Pages
@@ -182,16 +183,16 @@ class AppServer:
             message = await _receive(socket)
         match message:
             case say.Hello() if not self._access.knows(message.token):
-                await socket.close(NO_TOKEN)
+                await close_websocket(socket, NO_TOKEN)
             case say.Hello() if message.version != say.VERSION:
                 await socket.send_bytes(say.from_node.encode(say.Outdated(version=say.VERSION)))
-                await socket.close(1000)
+                await close_websocket(socket, 1000)
             case say.Hello() if len(self._service.pages) >= MAX_PAGES:
-                await socket.close(TOO_MANY)
+                await close_websocket(socket, TOO_MANY)
             case say.Hello():
                 return message
             case _:
-                await socket.close(TOO_LATE if patience.cancelled_caught else MALFORMED)
+                await close_websocket(socket, TOO_LATE if patience.cancelled_caught else MALFORMED)
         return None
 
     async def _serve(self, socket: WebSocket, page: Page, hello: say.Hello) -> None:
@@ -223,7 +224,7 @@ class AppServer:
         try:
             async for message in page.outbox:
                 await socket.send_bytes(say.from_node.encode(message))
-            await socket.close(MALFORMED if page.why else GOING_AWAY)
+            await close_websocket(socket, MALFORMED if page.why else GOING_AWAY)
         except (WebSocketDisconnect, RuntimeError, trio.BrokenResourceError):
             log.debug("a page left while it was told something")
         scope.cancel()

@@ -11,6 +11,7 @@ import os
 import secrets
 import ssl
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import attrs
 import pytest
@@ -19,6 +20,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from trio.testing import wait_all_tasks_blocked
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Request
 
 from bootstrap.app import check_guests, open_bootstrap
 from bootstrap.config import GuestsConfig, ephemeral_config
@@ -137,6 +141,62 @@ async def test_a_door_that_is_not_there():
         )
         async with through(nowhere.url(gateway.guest_origin)) as line:
             assert await closed_with(line) == 4404
+
+
+class RawLine:
+    """A WebSocket of which each frame is in hand. `open_line` answers a Close by itself."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.wire = WSConnection(ConnectionType.CLIENT)
+
+    async def send(self, *events):
+        await self.stream.send_all(b"".join(map(self.wire.send, events)))
+
+    async def event(self, kind):
+        """The next of this kind; whatever comes before it, a ping say, is passed over."""
+        with trio.fail_after(10):
+            while True:
+                for event in self.wire.events():
+                    if isinstance(event, kind):
+                        return event
+                self.wire.receive_data(await self.stream.receive_some())
+
+
+@asynccontextmanager
+async def at_no_door(gateway):
+    """A raw line that has named a door that is not there."""
+    parts = urlsplit(gateway.guest_origin)
+    async with await trio.open_tcp_stream(parts.hostname, parts.port) as stream:
+        line = RawLine(stream)
+        origin = [(b"Origin", gateway.guest_origin.encode())]
+        await line.send(Request(host=parts.netloc, target="/door", extra_headers=origin))
+        await line.event(AcceptConnection)
+        await line.send(BytesMessage(b"n" * 16))
+        yield line
+
+
+async def test_what_is_still_on_its_way_does_not_cost_the_reason():
+    """TCP that is closed with something unread is reset, and a browser then knows no close code."""
+    async with a_gateway() as gateway, at_no_door(gateway) as line:
+        late = line.wire.send(BytesMessage(bytes(1_000)))  # crosses theirs on the wire
+        closed = await line.event(CloseConnection)
+        assert closed.code == 4404
+        await wait_all_tasks_blocked()
+        await line.stream.send_all(late)
+        await line.send(closed.response())  # raises, had the other been answered with a reset
+        with trio.fail_after(10):
+            assert await line.stream.receive_some() == b""
+
+
+async def test_who_does_not_answer_a_close_is_not_waited_for_long():
+    async with a_gateway() as gateway, at_no_door(gateway) as line:
+        chatter = line.wire.send(BytesMessage(bytes(1_000)))
+        await line.event(CloseConnection)
+        with trio.fail_after(10), pytest.raises(trio.BrokenResourceError):
+            while True:
+                await line.stream.send_all(chatter)
+        assert gateway.counts().guests == 0
 
 
 async def test_a_host_that_vanishes_takes_its_door_and_its_guests_are_told():
