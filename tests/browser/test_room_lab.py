@@ -31,8 +31,10 @@ pytestmark = [pytest.mark.real, pytest.mark.netlab, pytest.mark.slow, pytest.mar
 SECONDS = 120
 CONVERGED_SECONDS = 5.0
 """Of issue 6: from kill -9 of the host to one roster among those who are left."""
-STILL_SECONDS = 4.0
-"""A picture that stands so long has stopped: after as long a path is given up (RFC 7675)."""
+CALM_SECONDS = 4.0
+STILL_SECONDS = 1.0
+"""A picture that stands so much longer than any did in the calm before has stopped: the machine is
+slow, not the room. Media that is begun anew took 1.5 to 3 s when guests did that at each alarm."""
 GATEWAY_PORT = 8443
 SMALL = {"viewport": {"width": 560, "height": 480}}
 """Pages are drawn by the processor here, and there are three of them."""
@@ -229,19 +231,31 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
         for name in ("Rob", "Ann", "Bea"):
             until(lambda name=name: all(p["here"] for p in nodes[name].people()))
 
+        def look():
+            for sight in sights.values():
+                sight.look()
+            return [nodes[name].room() for name in ("Rob", "Ann", "Bea")]
+
+        def look_afresh():
+            look()
+            for sight in sights.values():
+                sight.still.clear()
+
+        look_afresh()
+        calm = time.monotonic()
+        while time.monotonic() < calm + CALM_SECONDS:
+            look()
+        calm_still = max(max(sight.still.values()) for sight in sights.values())
+
         # the host dies
         keep = {p["name"]: p["call"] for p in nodes["Rob"].people()}
-        for sight in sights.values():
-            sight.look()
-            sight.still.clear()
+        look_afresh()
         nodes["Hal"].process.kill()
         killed = time.monotonic()
         agreed = None
         while time.monotonic() < killed + 8:
-            for sight in sights.values():
-                sight.look()
+            views = look()
             if agreed is None:
-                views = [nodes[name].room() for name in ("Rob", "Ann", "Bea")]
                 hosts_named = {
                     next(p["name"] for p in v["people"] if p["role"] == "host") for v in views
                 }
@@ -258,7 +272,8 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
         for name, sight in sights.items():
             for other in everybody - {name, "Hal"}:
                 still = sight.still.get(other, math.inf)
-                assert still < STILL_SECONDS, f"{name} saw {other} stand still for {still:.1f} s"
+                said = f"{name} saw {other} stand for {still:.1f} s, before for {calm_still:.1f}"
+                assert still < calm_still + STILL_SECONDS, said
         after = {p["name"]: p["call"] for p in nodes["Rob"].people()}
         for name in ("Ann", "Bea", "Gus"):
             assert after[name] == keep[name], "the same call went on"

@@ -241,6 +241,21 @@ test("media that is lost is offered anew by the guest, in odd generations", asyn
   assert.equal(offer!["t"], "renegotiate");
   assert.equal(offer!["generation"], 3);
   await scene.socket.say({ t: "answer", call: CALL, generation: 3, sdp: SDP("DD") });
+  assert.deepEqual(scene.asked("close-media"), [], "it plays on until another takes its place");
+  scene.client.tell({ t: "media-connected", session: 2, path: "relay", server: null });
+  assert.deepEqual(scene.asked("close-media"), [{ t: "close-media", session: 1 }]);
+  scene.done();
+});
+
+test("media that was only late comes back, and what was offered in its place takes it later", async () => {
+  const scene = await new Scene().talk();
+  scene.client.tell({ t: "media-path-lost", session: 1 });
+  scene.client.tell({ t: "described", session: 2, sdp: SDP("CC") });
+  assert.equal(scene.client.state.calls[0]!.state, "reconnecting");
+  scene.client.tell({ t: "media-connected", session: 1, path: "host", server: null });
+  assert.equal(scene.client.state.calls[0]!.state, "connected");
+  scene.client.tell({ t: "media-path-lost", session: 1 });
+  assert.equal(scene.asked("make-offer").length, 2, "an offer is under way already");
   scene.client.tell({ t: "media-connected", session: 2, path: "relay", server: null });
   assert.deepEqual(scene.asked("close-media"), [{ t: "close-media", session: 1 }]);
   scene.done();

@@ -4,6 +4,7 @@ import type { AppState, Client } from "../src/core/client.js";
 import { Devices } from "../src/core/devices.js";
 import { Media } from "../src/core/media.js";
 import type { CallShown, FromNode, FromPage, Kind, Participant, RoomShown } from "../src/core/messages.js";
+import { until } from "./room-world.js";
 
 const ME = 1;
 const CALL = "ab".repeat(16);
@@ -74,7 +75,14 @@ class FakePeer {
   createOffer = async () => ({ type: "offer", sdp: "v=0" });
   setLocalDescription = async (description: unknown) => void (this.localDescription = description);
   setRemoteDescription = async (): Promise<void> => undefined;
+  onconnectionstatechange: () => void = () => undefined;
+  getStats = async () => new Map();
   close = () => undefined;
+  async connect(): Promise<void> {
+    this.connectionState = "connected";
+    this.onconnectionstatechange();
+    await settled();
+  }
 }
 
 /** A page in a call, whose devices open when the test says so. */
@@ -364,6 +372,22 @@ test("a node that comes back finds a muted call still muted", async () => {
   page.shown();
   assert.equal(page.media.view(CALL)!.muted, true);
   assert.equal(page.opened[0]!.enabled, false);
+});
+
+test("a path that went silent is shown until another plays", async () => {
+  const remote = () => page.media.view(CALL)!.remote;
+  await page.begin();
+  await page.peers[0]!.connect();
+  const first = remote();
+  page.hear({ t: "suspect-media", session: 1 });
+  await until(() => page.told.some((one) => one.t === "media-path-lost"));
+  page.hear({ t: "open-media", session: 2, call: CALL, kinds: ["audio"], servers: [], relay_only: false, room: null, carry: false });
+  page.hear({ t: "make-offer", session: 2 });
+  await settled();
+  assert.equal(remote(), first);
+  assert.equal(page.media.view(CALL)!.connected, false);
+  await page.peers[1]!.connect();
+  assert.notEqual(remote(), first);
 });
 
 // ── rooms ────────────────────────────────────────────────────────────────────────────────────────

@@ -47,9 +47,10 @@ class CallMedia {
     readonly sending: Sending,
   ) {}
 
-  /** The session that plays: the newest connected one, or the newest. */
+  /** The session that plays: the newest connected one, be it silent just now, or the newest. */
   get playing(): Session | undefined {
-    return this.sessions.findLast((one) => one.connected && !one.lost) ?? this.sessions.at(-1);
+    const connected = this.sessions.filter((one) => one.connected);
+    return connected.findLast((one) => !one.lost) ?? connected.at(-1) ?? this.sessions.at(-1);
   }
 }
 

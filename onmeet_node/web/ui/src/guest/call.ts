@@ -10,6 +10,8 @@ const LAST_GENERATION = 65_000;
 /** Of the other side's messages that wait for us to take its call. */
 const MAX_EARLY = 64;
 
+const live = (leg: Leg) => leg.connected && !leg.lost;
+
 interface Leg {
   readonly session: number;
   readonly generation: number;
@@ -17,6 +19,8 @@ interface Leg {
   local: string | null;
   remote: string | null;
   connected: boolean;
+  /** It was connected, and is silent; it may yet come back. */
+  lost: boolean;
   candidates: FoundCandidates[];
 }
 type FoundCandidates = Extract<FromPage, { t: "found" }>;
@@ -76,7 +80,7 @@ export class Call {
   }
 
   get connectedSession(): number | null {
-    return this.#legs.find((leg) => leg.connected)?.session ?? null;
+    return this.#legs.find(live)?.session ?? null;
   }
 
   // ── what we do ────────────────────────────────────────────────────────────────────────────────
@@ -117,7 +121,7 @@ export class Call {
 
   /** Is there still somebody at the other end? */
   suspect(): void {
-    for (const leg of this.#legs) if (leg.connected) this.owner.take({ t: "suspect-media", session: leg.session });
+    for (const leg of this.#legs) if (live(leg)) this.owner.take({ t: "suspect-media", session: leg.session });
   }
 
   /** A new peer connection, ours to offer: after a path that was lost, or by another path. */
@@ -213,14 +217,21 @@ export class Call {
         break;
       case "media-connected":
         leg.connected = true;
+        leg.lost = false;
         for (const older of this.#legs.filter((one) => one.generation < leg.generation)) this.#closeLeg(older);
         this.path = message.path;
         this.#become("connected");
         break;
       case "media-path-lost":
-      case "media-failed":
-        leg.connected = false;
+        // It is closed when another took its place: until then it may come back.
+        leg.lost = true;
+        if (this.connectedSession !== null) break;
         this.#become("reconnecting");
+        if (this.#pending === undefined) this.reoffer();
+        break;
+      case "media-failed":
+        this.#closeLeg(leg);
+        if (this.connectedSession === null) this.#become("reconnecting");
         this.reoffer();
         break;
       default:
@@ -229,6 +240,11 @@ export class Call {
   }
 
   // ── inside ────────────────────────────────────────────────────────────────────────────────────
+  /** What is being negotiated. */
+  get #pending(): Leg | undefined {
+    return this.#legs.find((leg) => !leg.connected);
+  }
+
   #answer(): void {
     this.#accepted = true;
     this.answered = Math.floor(Date.now() / 1_000);
@@ -240,10 +256,9 @@ export class Call {
   }
 
   #leg(generation: number, ours: boolean): Leg {
-    const pending = this.#legs.find((leg) => !leg.connected);
-    if (pending !== undefined) this.#closeLeg(pending);
+    if (this.#pending !== undefined) this.#closeLeg(this.#pending);
     const session = this.owner.number();
-    const leg: Leg = { session, generation, ours, local: null, remote: null, connected: false, candidates: [] };
+    const leg: Leg = { session, generation, ours, local: null, remote: null, connected: false, lost: false, candidates: [] };
     this.#top = generation;
     this.#legs.push(leg);
     const call = hex(this.id);

@@ -31,8 +31,8 @@ export interface PairsOwner {
   /** A call begins. It is to be shown before any media of it is opened. */
   begins(key: Key): void;
   changed(key: Key): void;
-  /** A peer connection is closed, and what went beside its media with it. */
-  closed(session: number): void;
+  /** A peer connection is closed or silent: what went beside its media is to go another way. */
+  silent(session: number): void;
   over(key: Key): void;
 }
 
@@ -102,7 +102,9 @@ export class Pairs {
 
   tell(message: Extract<FromPage, { session: number }>): void {
     const key = this.with(message.session);
-    if (key !== null) this.of(key)!.media(message);
+    if (key === null) return;
+    this.of(key)!.media(message);
+    if (message.t === "media-path-lost") this.owner.silent(message.session);
   }
 
   /** What we send now: to one, or to everybody. */
@@ -128,7 +130,7 @@ export class Pairs {
       take: (message) => {
         owner.take(message);
         if (message.t === "open-media") this.#shapeSession(key, message.session);
-        else if (message.t === "close-media") owner.closed(message.session);
+        else if (message.t === "close-media") owner.silent(message.session);
       },
       number: () => owner.number(),
       opening: () => ({

@@ -118,7 +118,7 @@ export class Visit implements RoomVisit {
         this.#publish();
       },
       changed: (one) => this.#callChanged(one),
-      closed: (session) => this.#ways.sessionLost(session),
+      silent: (session) => this.#ways.sessionLost(session),
       over: (one) => this.#perform(this.#machine.callOver(one, this.#now)),
     });
     this.#repeat();
