@@ -150,6 +150,7 @@ class GuestFrames:
         self._pipes = Pipes(lambda stream: nursery.start_soon(self._accept, stream))
         self._numbers: Counter[Key] = Counter()
         self._beside: dict[Key, MediaSession] = {}
+        self._opening: set[Key] = set()
 
     def is_guest(self, key: bytes) -> bool:
         """See `Frames`: a guest's frames travel beside the media of all its calls."""
@@ -188,10 +189,19 @@ class GuestFrames:
             await stream.aclose()
 
     async def open(self, seat: Seat, call: Call | None) -> None:
-        """Opens a channel to a seat, by whatever way there is. Raises `NetError` and
-        `trio.BrokenResourceError`.
+        """Opens a channel to a seat, by whatever way there is, unless that is under way already.
+        Raises `NetError` and `trio.BrokenResourceError`.
         """
         key = Key(seat.key)
+        if key in self._opening:
+            return
+        self._opening.add(key)
+        try:
+            await self._open(key, call)
+        finally:
+            self._opening.discard(key)
+
+    async def _open(self, key: Key, call: Call | None) -> None:
         session = call.session if call is not None else None
         if session is not None:
             stream = self._outgoing(key, session, partial(_carry_beside, session))

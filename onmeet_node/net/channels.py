@@ -435,8 +435,10 @@ class Channels:
         self._forget(line)
 
     def _forget(self, line: Line) -> None:
-        if line.empty:
-            self._lines.pop((line.identity, line.device), None)
+        name = (line.identity, line.device)
+        # Of two that were opened at once one may stand in the book and the other be on its way out.
+        if line.empty and self._lines.get(name) is line:
+            del self._lines[name]
 
     def _touch(self, line: Line) -> None:
         if (line.identity, line.device) in self._lines:

@@ -254,6 +254,28 @@ class TestDuplicates:
                 (line,) = book._lines.values()
                 assert line.channels == {line.current}
 
+    async def test_two_over_streams_of_our_own_leave_one_that_the_book_knows(self, autojump_clock):
+        async with alice_and_bob() as (here, alice, bob):
+            here.network.delay = lambda: 0.1
+            await alice.host.connect(bob.host.addresses)
+
+            async def act(after: float) -> None:
+                await trio.sleep(after)
+                stream = await alice.host.open_stream(bob.device, SIGNAL_PROTOCOL)
+                await alice.book.open_over(stream, bob.identity, bob.device, alice.device)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(act, 0)
+                nursery.start_soon(act, 0.05)  # before the first is open
+            await trio.sleep(10)
+            assert alice.send(bob, note(1))
+            assert bob.send(alice, note(2))
+            await trio.sleep(1)
+            assert (bob.messages(), alice.messages()) == ([note(1)], [note(2)])
+            for book in (alice.book, bob.book):
+                (line,) = book._lines.values()
+                assert line.channels == {line.current}
+
     async def test_a_channel_held_by_the_app_goes_on_working_when_it_lost(self, autojump_clock):
         for seed in range(20):
             chance = random.Random(seed)

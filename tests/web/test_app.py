@@ -212,8 +212,11 @@ async def test_looking_at_the_app_publishes_and_tells_nothing(tmp_path):
             accept = say.PersonAction.ACCEPT
             await ann.ask(say.ChangePerson, identity=news.identity, action=accept)
             await bob.sees(say.People, lambda p: p.people[0].last_seen is not None)
-            seen = (await bob.sees(say.People)).people[0].last_seen
-            await trio.sleep(1.2)  # `last_seen` counts seconds
+            seen = None
+            with trio.fail_after(30):  # until the two, who have just met, have told each other all
+                while seen != (now := (await bob.sees(say.People)).people[0].last_seen):
+                    seen = now
+                    await trio.sleep(1.2)  # `last_seen` counts seconds
             for _ in range(20):
                 await ann.ask(say.ReadHistory, say.History)
             await bob.ask(say.ReadHistory, say.History)
