@@ -256,12 +256,16 @@ class RoomInvited(RoomEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomChanged(RoomEvent):
-    """Who is in, or what the room is like. `string`: its authentication string."""
+    """Who is in, or what the room is like.
+
+    `string`: its authentication string. None until everybody has said their part; the event comes
+    again with it.
+    """
 
     name: ClassVar[str] = "room"
     title: str
     people: tuple[str, ...]
-    string: str
+    string: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

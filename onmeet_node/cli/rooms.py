@@ -46,9 +46,10 @@ def room_command() -> None:
 
 def _describe(room: dict[str, Any]) -> None:
     click.echo(f"{room['title'] or 'Room'}  {room['room'][:8]}  {room['state']}")
-    if room["string"]:
+    if room["state"] == "in":
         locked = "  locked" if room["locked"] else ""
-        click.echo(f"numbers to compare: {room['string']}{locked}")
+        numbers = room["string"] or "not yet, somebody is not reached"
+        click.echo(f"numbers to compare: {numbers}{locked}")
     rows = (
         (
             person["name"]

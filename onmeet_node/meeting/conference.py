@@ -49,7 +49,7 @@ from onmeet_node.room import effects as do
 from onmeet_node.room.effects import Effect
 from onmeet_node.room.errors import NotInRoom, RoomError
 from onmeet_node.room.machine import Room
-from onmeet_node.room.roster import Key, room_string, seat_of
+from onmeet_node.room.roster import Key, seat_of
 from onmeet_node.room.shape import Shape, shape
 from onmeet_node.studio import Studio
 from onmeet_node.wire import room as w
@@ -145,7 +145,14 @@ class Conference:
         self.inside = trio.Event()
         """Set when we are in, or it is over."""
         self.muted: frozenset[Kind] = frozenset()
-        self._teller = Teller(room.id, room.me, hub, title=lambda: self.title, name_of=self.name_of)
+        self._teller = Teller(
+            room.id,
+            room.me,
+            hub,
+            title=lambda: self.title,
+            name_of=self.name_of,
+            string=lambda: room.string,
+        )
         self._channels = channels
         self._on_change = on_change
         self._nursery = nursery
@@ -272,7 +279,7 @@ class Conference:
             "knock": roster.knock if roster else True,
             "host": roster.host.hex() if roster else None,
             "version": [roster.claims, roster.term, roster.version] if roster else None,
-            "string": room_string(roster) if roster else None,
+            "string": self.room.string,
             "people": [self._describe(seat) for seat in roster.seats] if roster else [],
             "knocking": [
                 {"key": key.hex(), "name": clean_text(name, MAX_NAME_CHARS)}
@@ -528,6 +535,9 @@ class Conference:
                     self._hang_up(key)
             case do.Changed(roster=roster):
                 self._roster_changed(roster)
+            case do.Numbered():
+                if self.room.roster is not None:
+                    self._teller.numbered(self.room.roster)
             case do.Knocked(key=key) if self.guests.may_enter(key):
                 self._nursery.start_soon(self._let_in, key)
             case do.Said(by=by, private=True) if self.faces.refuses(by):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from onmeet_node import events as tell
-from onmeet_node.events import Hub, NodeEvent
+from onmeet_node.events import Hub, NodeEvent, RoomChanged
 from onmeet_node.identity.text import clean_text
 from onmeet_node.room import effects as do
 from onmeet_node.room.effects import Effect, RoomEnd
-from onmeet_node.room.roster import Key, room_string, seat_of
+from onmeet_node.room.roster import Key, seat_of
 from onmeet_node.wire.messages import MAX_NAME_CHARS
 from onmeet_node.wire.room import MAX_REACTION_CHARS, RosterBody
 
@@ -38,8 +38,11 @@ class Teller:
         *,
         title: Callable[[], str],
         name_of: Callable[[bytes], str],
+        string: Callable[[], str | None],
     ) -> None:
-        """`title`, `name_of`: how the room, and whoever has a key in it, is shown now."""
+        """`title`, `name_of`: how the room, and whoever has a key in it, is shown now. `string`:
+        its authentication string.
+        """
         self.warnings: dict[str, str] = {}
         """What is wrong between whom, in sentences, by what it is about."""
         self._room = room
@@ -47,6 +50,8 @@ class Teller:
         self._publish = hub.publish
         self._title = title
         self._name_of = name_of
+        self._string = string
+        self._told: RoomChanged | None = None
 
     def tell(self, effect: Effect) -> None:
         """Tells what the machine asks to be told; of anything else, nothing."""
@@ -108,13 +113,22 @@ class Teller:
         for about in [about for about in self.warnings if about.startswith(_BLIND)]:
             if seat_of(roster, bytes.fromhex(about.removeprefix(_BLIND))) is None:
                 del self.warnings[about]
-        self._publish(
-            tell.RoomChanged(
-                room=self._room,
-                title=self._title(),
-                people=tuple(self._name_of(seat.key) for seat in roster.seats),
-                string=room_string(roster),
-            )
+        self._told = self._roster(roster)
+        self._publish(self._told)
+
+    def numbered(self, roster: RosterBody) -> None:
+        """Its authentication string is there, if that was not told with the change."""
+        event = self._roster(roster)
+        if event != self._told:
+            self._told = event
+            self._publish(event)
+
+    def _roster(self, roster: RosterBody) -> RoomChanged:
+        return RoomChanged(
+            room=self._room,
+            title=self._title(),
+            people=tuple(self._name_of(seat.key) for seat in roster.seats),
+            string=self._string(),
         )
 
     def _line(self, by: Key, text: str, to: bytes | None) -> None:

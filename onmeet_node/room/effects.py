@@ -71,6 +71,11 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
+class Numbered:
+    """Everybody has said their part of the authentication string: there is one again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What is known of somebody changed: hand, reachability, or whom they see."""
 
@@ -155,6 +160,7 @@ Effect = (
     | Ring
     | HangUp
     | Changed
+    | Numbered
     | Seen
     | Knocked
     | KnockOver

@@ -213,7 +213,7 @@ class Keeping(Seats):
         apart = host in self._former or (other is not None and other.was_lost)
         if not apart:
             return False
-        news = {seat.key for seat in body.seats} - {seat.key for seat in mine.seats}
+        news = rosters.keys_of(body) - rosters.keys_of(mine)
         removed = set(body.removed) - set(mine.removed) - {mine.host}
         return bool((news - set(mine.removed)) or removed)
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import lru_cache
 from typing import NewType
 
 import attrs
 
 from onmeet_node.errors import OnMeetError
 from onmeet_node.identity.keys import verify
-from onmeet_node.identity.safety import grouped
 from onmeet_node.room.errors import BadRoster, RoomFull
 from onmeet_node.wire.codec import Codec
 from onmeet_node.wire.room import (
@@ -34,8 +32,6 @@ Key = NewType("Key", bytes)
 """Somebody in a room: the 32 bytes of the public key of this visit."""
 
 DOMAIN = b"onmeet room roster 1"
-_SAS_DOMAIN = b"onmeet room string 1"
-_SAS_ROUNDS = 4_096
 _codec: Codec[RosterBody] = Codec(RosterBody, limit=MAX_ROSTER_BYTES)
 
 Signer = Callable[[bytes], bytes]
@@ -60,7 +56,7 @@ def read(roster: Roster, room: bytes) -> RosterBody:
         raise BadRoster(f"It does not read: {error}") from error
     if not isinstance(body, RosterBody) or body.room != room:
         raise BadRoster("It is of another room.")
-    keys = {seat.key for seat in body.seats}
+    keys = keys_of(body)
     orders = {seat.order for seat in body.seats}
     hosts = [seat.key for seat in body.seats if seat.role is Role.HOST]
     if len(keys) != len(body.seats) or len(orders) != len(body.seats):
@@ -75,6 +71,11 @@ def read(roster: Roster, room: bytes) -> RosterBody:
 def digest(roster: Roster) -> bytes:
     """16 bytes that name what a roster says (BLAKE2b-128 of its body)."""
     return hashlib.blake2b(roster.body, digest_size=16).digest()
+
+
+def keys_of(body: RosterBody) -> frozenset[Key]:
+    """Of everybody who is in."""
+    return frozenset(Key(seat.key) for seat in body.seats)
 
 
 def seat_of(body: RosterBody, key: bytes) -> Seat | None:
@@ -200,22 +201,3 @@ def merged(mine: RosterBody, theirs: RosterBody) -> RosterBody:
         knock=mine.knock or theirs.knock,
         locked=mine.locked or theirs.locked,
     )
-
-
-def room_string(body: RosterBody) -> str:
-    """The authentication string of a room: 12 digits, the same for everybody with these keys.
-
-    Every pair's DTLS fingerprints travel inside channels of these keys alone, so who has the same
-    keys has the same certificates. It changes when somebody comes or goes.
-    """
-    return _string(body.room + b"".join(sorted(seat.key for seat in body.seats)))
-
-
-@lru_cache(maxsize=16)
-def _string(seed: bytes) -> str:
-    # Kept: it takes some milliseconds, and is shown again at every change of anything in a room.
-    value = _SAS_DOMAIN + seed
-    for _ in range(_SAS_ROUNDS):
-        value = hashlib.sha512(value + seed).digest()
-    groups = (int.from_bytes(value[5 * n : 5 * n + 5], "big") % 10_000 for n in range(3))
-    return grouped("".join(f"{group:04d}" for group in groups), 4)

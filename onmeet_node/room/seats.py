@@ -9,6 +9,7 @@ from onmeet_node.room import effects as do
 from onmeet_node.room import roster as rosters
 from onmeet_node.room import timing
 from onmeet_node.room.effects import Effect, RoomEnd
+from onmeet_node.room.pledges import Pledges
 from onmeet_node.room.roster import Key
 from onmeet_node.wire import room as w
 from onmeet_node.wire.room import PictureSize, Role, Roster, RosterBody, Seat
@@ -98,6 +99,9 @@ class Seats:
         self._top = 0
         """The greatest term that any roster named."""
         self._liars: set[Key] = set()
+        self._pledges = Pledges(self.me, key.sign)
+        self._numbered: bytes | None = None
+        """The roster of which it was told that it has an authentication string."""
         self._out: list[Effect] = []
 
     @property

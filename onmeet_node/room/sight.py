@@ -7,6 +7,7 @@ from onmeet_node.room import roster as rosters
 from onmeet_node.room import timing
 from onmeet_node.room.effects import Effect, RoomEnd
 from onmeet_node.room.keeping import Keeping
+from onmeet_node.room.pledges import Round
 from onmeet_node.room.roster import Key
 from onmeet_node.wire import room as w
 from onmeet_node.wire.room import Role
@@ -21,6 +22,12 @@ class Sight(Keeping):
         if self.is_host:
             return {key: knocker.seat.name for key, knocker in self._knocks.items()}
         return dict(self._at_door) if self.role is Role.CO_HOST else {}
+
+    @property
+    def string(self) -> str | None:
+        """The room's authentication string; None until everybody has said their part of it."""
+        round_ = self._round()
+        return round_.string if round_ is not None else None
 
     def _heard(self, key: Key, here: w.Here) -> None:
         other = self._other(key)
@@ -61,22 +68,38 @@ class Sight(Keeping):
                 self._out.append(do.HalfBlind(self.me, key))
 
     def _tell_here(self) -> None:
-        if self.roster is None or self._signed is None or self.over is not None:
+        round_ = self._round()
+        if round_ is None or self.roster is None or self.over is not None:
             return
         here = w.Here(
             sees=tuple(sorted(key for key, other in self._others.items() if other.media)),
             host=self.is_host or self._up(self.roster.host),
             hand=self.hand,
-            digest=rosters.digest(self._signed),
+            digest=round_.digest,
             version=self.roster.version,
             term=self.roster.term,
             keeper=self.roster.host,
+            commitment=round_.commitment,
+            nonce=round_.nonce,
         )
         for key in self._here():
             other = self._others[key]
             if other.told != here:
                 other.told = here
                 self._out.append(do.Send(key, here))
+        if round_.complete and self._numbered != round_.digest:
+            self._numbered = round_.digest
+            self._out.append(do.Numbered())
+
+    def _round(self) -> Round | None:
+        """The pledges for the roster we go by, with all that others have said of it."""
+        if self.roster is None or self._signed is None:
+            return None
+        round_ = self._pledges.round(self.roster, rosters.digest(self._signed))
+        for key, other in self._others.items():
+            if other.here.digest == round_.digest:
+                round_.take(key, other.here.commitment, other.here.nonce)
+        return round_
 
     def _tell_door(self) -> None:
         """Co-hosts decide, too: they are told who waits."""

@@ -17,6 +17,8 @@ ROOM_PROTOCOL = "/onmeet/room/1"
 """libp2p protocol of the channels of rooms: a frame with the room's id, then as on any channel."""
 ROOM_ID_BYTES = 16
 KEY_BYTES = 32
+COMMITMENT_BYTES = 32
+NONCE_BYTES = 16
 TOKEN_BYTES = 16
 MAX_SEATS = 12
 """People in one room with sound alone."""
@@ -222,6 +224,10 @@ class Here:
     term: int = field(Integer(0, MAX_COUNT), default=0)
     keeper: bytes | None = maybe(Data(KEY_BYTES, KEY_BYTES))
     """Host of that roster."""
+    commitment: bytes | None = maybe(Data(COMMITMENT_BYTES, COMMITMENT_BYTES))
+    """To the sender's number in the room string for that roster."""
+    nonce: bytes | None = maybe(Data(NONCE_BYTES, NONCE_BYTES))
+    """That number, once everybody in that roster has said a commitment."""
 
 
 @attrs.frozen(kw_only=True)

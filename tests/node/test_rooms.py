@@ -35,10 +35,11 @@ async def until(conference: Conference, holds: Callable[[dict[str, Any]], bool])
 
 
 def whole(names: set[str]) -> Callable[[dict[str, Any]], bool]:
-    """All of these are in, and media flows both ways with each."""
+    """All of these are in, and media flows both ways with each; and the room has its string."""
     return lambda shown: (
         {p["name"] for p in shown["people"]} == names
         and all(p["here"] and p["media"] and p["seen"] for p in shown["people"])
+        and shown["string"] is not None
     )
 
 

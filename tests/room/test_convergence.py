@@ -132,6 +132,9 @@ def check(world: World) -> None:
         assert sorted(said[name]) == sorted(inside), said
     assert len({room.roster.host for room in inside.values() if room.roster}) <= 1
     assert len({rosters.digest(r._signed) for r in inside.values() if r._signed}) <= 1
+    strings = {room.string for room in inside.values()}
+    assert len(strings) == min(len(inside), 1)
+    assert None not in strings
     for name in inside:
         heard = any(room.me in world.heard[other] for other in inside if other != name)
         assert not (heard and name in world.sent_out), f"{name} was sent out, and is in"

@@ -13,6 +13,7 @@ from nacl.bindings import crypto_scalarmult_base
 from onmeet_node.identity.keys import IdentityKey, x25519_public
 from onmeet_node.net.handshake import prologue
 from onmeet_node.room import roster as rosters
+from onmeet_node.room.pledges import commitment, room_string
 from onmeet_node.wire import codec
 from onmeet_node.wire.frames import encode_frame
 from onmeet_node.wire.messages import Card, Hello, Pong
@@ -34,14 +35,19 @@ def _key(key):
 
 def _roster(body, signer, *, sound, room=ROOM):
     signed = rosters.sign(body, rosters.Key(signer.public), signer.sign)
+    digest = rosters.digest(signed)
+    numbers = {key: key[::2] for key in rosters.keys_of(body)}
+    keys = [seat.key for seat in body.seats]
     return {
         "room": room.hex(),
         "body": signed.body.hex(),
         "signer": signed.signer.hex(),
         "signature": signed.signature.hex(),
-        "digest": rosters.digest(signed).hex(),
-        "keys": [seat.key.hex() for seat in body.seats],
-        "string": rosters.room_string(body),
+        "digest": digest.hex(),
+        "keys": [key.hex() for key in keys],
+        "nonces": [numbers[key].hex() for key in keys],
+        "commitments": [commitment(digest, key, numbers[key]).hex() for key in keys],
+        "string": room_string(room, numbers),
         "sound": sound,
     }
 

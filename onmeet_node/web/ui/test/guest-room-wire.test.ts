@@ -8,10 +8,11 @@ import { Answerer, Opener } from "../src/core/ik.js";
 import { SealError, type Bytes } from "../src/core/noise.js";
 import { keyOf } from "../src/core/x25519.js";
 import { Channel, prologue, type ChannelEnd, type Ends } from "../src/guest/room/channel.js";
-import { readRoster, roomString } from "../src/guest/room/roster.js";
+import { commitment, roomString } from "../src/guest/room/pledges.js";
+import { readRoster } from "../src/guest/room/roster.js";
 import { shape } from "../src/guest/room/shape.js";
 import { clean, cleanLines } from "../src/guest/room/text.js";
-import { unhex, unpack, type FromSeat } from "../src/guest/room/wire.js";
+import { unhex, unpack, type FromSeat, type Key } from "../src/guest/room/wire.js";
 import { hex, WireError } from "../src/guest/wire.js";
 import { until } from "./room-world.js";
 
@@ -101,7 +102,9 @@ test("rosters are read, named and refused as nodes do", async () => {
     }
     assert.equal(roster!.digest, one.digest);
     assert.deepEqual(roster!.seats.map((seat) => seat.key), one.keys);
-    assert.equal(await roomString(one.room, one.keys), one.string);
+    const numbers = new Map((one.keys as Key[]).map((key, at) => [key, unhex(one.nonces[at])]));
+    assert.equal(await roomString(one.room, numbers), one.string);
+    assert.deepEqual([...numbers].map(([key, nonce]) => hex(commitment(one.digest, key, nonce))), one.commitments);
   }
   const named = readRoster({ ...rooms.rosters[0], t: "roster", body: unhex(rooms.rosters[0].body), signature: unhex(rooms.rosters[0].signature) }, rooms.rosters[0].room)!;
   assert.deepEqual([named.title, named.version, named.host, named.seats[2]!.name], ["Tuesday", 3, rooms.keys[0].public, "Bob 😀"]);

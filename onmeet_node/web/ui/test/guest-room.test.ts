@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RefusedError } from "../src/core/client.js";
+import type { Bytes } from "../src/core/noise.js";
+import { commitment } from "../src/guest/room/pledges.js";
 import { unhex } from "../src/guest/room/wire.js";
 import { hex } from "../src/guest/wire.js";
 import { calm, Member, ROOM, SDP, until, World } from "./room-world.js";
@@ -25,8 +27,54 @@ test("a guest knocks with a name, is told what came of it, and comes in", async 
     ["Gerda", "guest", true],
   ]);
   assert.deepEqual([world.shown!.title, world.shown!.role, world.shown!.page], ["Tuesday", "guest", 1]);
+  world.visit.leave();
+});
+
+test("the room's string is there when everybody has pledged a number, and then shown it", async () => {
+  const world = await (await World.make(["Hedda", "Alice"])).enter();
+  const [hedda, alice] = world.members as [Member, Member];
+  const told = () => world.host.of("here").at(-1)!;
+  await until(() => world.person(alice)!.here && world.host.of("here").length > 0);
+  assert.equal((told()["commitment"] as Uint8Array).length, 32);
+  hedda.pledge(1);
+  alice.pledge(2);
+  await calm();
+  await world.pass(500);
+  const { nonce, commitment: pledged } = told() as Record<string, Bytes>;
+  assert.deepEqual(commitment(world.digest, world.guestId, nonce!), pledged);
+  assert.equal(world.shown!.string, null, "nobody has shown theirs");
+  hedda.pledge(1, true);
+  alice.pledge(2, true);
   await until(() => world.shown!.string !== null);
   assert.match(world.shown!.string!, /^\d{4} \d{4} \d{4}$/);
+  const before = world.shown!.string;
+  world.host.say(world.host.sign(world.body({ locked: true })));
+  await until(() => world.shown!.locked);
+  assert.equal(world.shown!.string, null, "a number is of one roster");
+  hedda.pledge(1, true);
+  alice.pledge(2, true);
+  await until(() => world.shown!.string !== null);
+  assert.notEqual(world.shown!.string, before);
+  world.visit.leave();
+});
+
+test("before all have pledged no number is shown, and what was pledged first counts", async () => {
+  const world = await (await World.make(["Hedda", "Alice"])).enter();
+  const [hedda, alice] = world.members as [Member, Member];
+  await until(() => world.person(alice)!.here);
+  hedda.pledge(1, true);
+  await calm();
+  await world.pass(500);
+  assert.equal(world.host.of("here").at(-1)!["nonce"], null);
+  alice.pledge(2);
+  await calm();
+  await world.pass(500);
+  assert.notEqual(world.host.of("here").at(-1)!["nonce"], null);
+  alice.pledge(3, true); // another, now that she knows ours
+  await calm();
+  assert.equal(world.shown!.string, null);
+  alice.pledge(2, true);
+  await until(() => world.shown!.string !== null);
   world.visit.leave();
 });
 

@@ -5,10 +5,11 @@ import { decode, encode } from "@msgpack/msgpack";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { visitKey, type VisitKey } from "../src/core/ed25519.js";
 import type { FromNode, Kind, RoomShown } from "../src/core/messages.js";
-import { join, utf8, type Bytes } from "../src/core/noise.js";
+import { hash, join, utf8, type Bytes } from "../src/core/noise.js";
 import { keyOf } from "../src/core/x25519.js";
 import type { RoomPage, Stage } from "../src/guest/client.js";
 import { Channel, type ChannelEnd } from "../src/guest/room/channel.js";
+import { commitment } from "../src/guest/room/pledges.js";
 import { Visit } from "../src/guest/room/visit.js";
 import { unhex, unpack, type FromSeat, type Key } from "../src/guest/room/wire.js";
 import { hex } from "../src/guest/wire.js";
@@ -127,8 +128,16 @@ export class Member {
     return this.heard.filter((one) => one["t"] === t);
   }
 
+  /** Says its part of the room's string: a commitment, and perhaps the number. */
+  pledge(number: number, show = false): void {
+    const { digest } = this.world;
+    const nonce = new Uint8Array(16).fill(number);
+    this.say({ t: "here", digest: unhex(digest), commitment: commitment(digest, this.id, nonce), nonce: show ? nonce : undefined });
+  }
+
   sign(body: object): object {
     const data = new Uint8Array(encode({ t: "roster-body", ...body }, { ignoreUndefined: true }));
+    if (this === this.world.host) this.world.digest = hex(hash(data, 16));
     const signature = ed25519.sign(join(utf8("onmeet room roster 1"), data), this.seed);
     return { t: "roster", body: data, signer: this.key.publicKey, signature };
   }
@@ -155,6 +164,8 @@ export class World {
   tamper: ((frame: Bytes) => Bytes) | null = null;
   connects = true;
   version = 0;
+  /** Of the roster that the host made last. */
+  digest = "";
   #sessions = 0;
 
   static async make(names: string[], kinds: Kind[] = ["audio", "video"]): Promise<World> {

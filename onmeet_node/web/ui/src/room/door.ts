@@ -86,13 +86,11 @@ export class OmRoomDoor extends OmElement {
     const { room } = this;
     const inside = new Set(room.people.map((one) => one.identity));
     const contacts = this.app.people.filter((one) => one.status === "accepted" && !inside.has(one.identity));
-    return html`${room.string === null
-        ? nothing
-        : html`<section class="tight">
-            <h3>${t("room.string")}</h3>
-            <p class="string" dir="ltr">${room.string}</p>
-            <p class="quiet small">${t("room.string.lead")}</p>
-          </section>`}
+    return html`<section class="tight">
+        <h3>${t("room.string")}</h3>
+        ${room.string === null ? nothing : html`<p class="string" dir="ltr">${room.string}</p>`}
+        <p class="quiet small">${t(room.string === null ? "room.string.wait" : "room.string.lead")}</p>
+      </section>
       ${room.role === "guest" ? nothing : this.#ways(contacts)}
       <p class="bad" role="alert">${this.trouble}</p>
       <p class="small" role="status">${this.told}</p>`;

@@ -3,6 +3,7 @@
 import type { RoomEnd } from "../../core/messages.js";
 import type { Bytes } from "../../core/noise.js";
 import { hex, type TurnServer } from "../wire.js";
+import { Pledges, type Round } from "./pledges.js";
 import { newer, prevails, readRoster, sameOffice, seatOf, succession, type Roster, type Seat } from "./roster.js";
 import * as timing from "./timing.js";
 import { unhex, type FromSeat, type Here, type Key, type SignedRoster, type ToSeat } from "./wire.js";
@@ -17,6 +18,8 @@ export type Effect =
   | { do: "hang-up"; key: Key }
   /** Who is in, or what the room is like, changed. */
   | { do: "changed"; roster: Roster; before: Roster | null }
+  /** Everybody in this roster has shown their number for the room's string. */
+  | { do: "numbered"; digest: string; numbers: ReadonlyMap<Key, Bytes> }
   | { do: "wait"; state: "delivered" | "shown" | "busy" }
   | { do: "lent"; servers: readonly TurnServer[] }
   | { do: "asked"; by: Key }
@@ -56,6 +59,8 @@ const NOT_HERE: Here = {
   version: 0,
   term: 0,
   keeper: null,
+  commitment: null,
+  nonce: null,
 };
 const ENDS: Readonly<Record<string, RoomEnd>> = { full: "full", "link-closed": "locked", "no-answer": "no-answer" };
 
@@ -88,14 +93,19 @@ export class Machine {
   /** Since when nobody is reached who could carry on. */
   #aloneSince: number | null = null;
   #liars = new Set<Key>();
+  #pledges: Pledges;
+  /** The roster of which it was told that all have shown their numbers. */
+  #numbered = "";
   #out: Effect[] = [];
 
   constructor(
     readonly me: Key,
     private readonly knock: Knock,
     now: number,
+    random: (bytes: number) => Bytes,
   ) {
     this.#now = now;
+    this.#pledges = new Pledges(me, random);
     this.#knockUntil = now + timing.KNOCK;
     this.#other(knock.host).tryAt = now;
   }
@@ -510,9 +520,15 @@ export class Machine {
       this.#hereAt = null;
       return;
     }
+    const round = this.#round(roster);
+    const { numbers, nonce } = round;
+    if (numbers !== null && this.#numbered !== roster.digest) {
+      this.#numbered = roster.digest;
+      this.#out.push({ do: "numbered", digest: roster.digest, numbers });
+    }
     const sees = [...this.#others].filter(([, other]) => other.media).map(([key]) => key).sort().slice(0, 12);
     const host = this.#up(roster.host);
-    const said = JSON.stringify([sees, host, this.hand, roster.digest, roster.term, roster.host]);
+    const said = JSON.stringify([sees, host, this.hand, roster.digest, roster.term, roster.host, nonce !== undefined]);
     const news = this.#here().filter((key) => this.#others.get(key)!.told !== said);
     if (news.length === 0) {
       this.#hereAt = null;
@@ -535,9 +551,18 @@ export class Machine {
           version: roster.version,
           term: roster.term,
           keeper: unhex(roster.host),
+          commitment: round.commitment,
+          nonce,
         },
       });
     }
+  }
+
+  /** The pledges for this roster, with all that others have said of it. */
+  #round(roster: Roster): Round {
+    const round = this.#pledges.round(roster);
+    for (const [key, other] of this.#others) if (other.here.digest === roster.digest) round.take(key, other.here);
+    return round;
   }
 
   // ── inside ────────────────────────────────────────────────────────────────────────────────────

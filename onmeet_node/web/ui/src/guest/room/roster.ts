@@ -3,12 +3,10 @@
 import { verify } from "../../core/ed25519.js";
 import type { Role } from "../../core/messages.js";
 import { hash, join, utf8, type Bytes } from "../../core/noise.js";
-import { digits } from "../../core/sas.js";
 import { asMap, binary, choice, flag, hex, integer, list, text, unpackMap, WireError } from "../wire.js";
 import { key, keys, MAX_COUNT, MAX_SEATS, unhex, type Key, type SignedRoster } from "./wire.js";
 
 const DOMAIN = utf8("onmeet room roster 1");
-const STRING = "onmeet room string 1";
 const MAX_REMOVED = 64;
 const ROLES = ["host", "co-host", "member", "guest"] as const;
 
@@ -115,8 +113,3 @@ export const succession = (roster: Roster): Key[] =>
     .filter((seat) => seat.role !== "guest")
     .sort((a, b) => ROLES.indexOf(a.role) - ROLES.indexOf(b.role) || a.order - b.order)
     .map((seat) => seat.key);
-
-/** Twelve digits, the same for everybody who has the same keys in the room. */
-export function roomString(room: string, seated: readonly Key[]): Promise<string> {
-  return digits(STRING, join(unhex(room), ...[...seated].sort().map(unhex)));
-}

@@ -10,7 +10,8 @@ import type { LineEnd } from "../line.js";
 import { hex, type TurnServer } from "../wire.js";
 import { Machine, type Effect } from "./machine.js";
 import { Pairs } from "./pairs.js";
-import { roomString, seatOf, succession, type Roster } from "./roster.js";
+import { roomString } from "./pledges.js";
+import { seatOf, succession, type Roster } from "./roster.js";
 import { clean, cleanLines } from "./text.js";
 import * as timing from "./timing.js";
 import { Ways } from "./ways.js";
@@ -40,7 +41,7 @@ export class Visit implements RoomVisit {
   #blind = new Set<Key>();
   #liars = new Set<Key>();
   #tampered = false;
-  #string: { keys: string; digits: string | null } = { keys: "", digits: null };
+  #string: { digest: string; digits: string | null } = { digest: "", digits: null };
   #since = 0;
   /** Who is at the other end of the line; null: it is not open. */
   #lineTo: Key | null = null;
@@ -72,7 +73,7 @@ export class Visit implements RoomVisit {
       name: visitor.name,
       video: visitor.kinds.includes("video"),
     };
-    this.#machine = new Machine(me, knock, browser.now());
+    this.#machine = new Machine(me, knock, browser.now(), (bytes) => page.random(bytes));
     this.#ways = new Ways(
       {
         me: key,
@@ -275,7 +276,7 @@ export class Visit implements RoomVisit {
   #perform(effects: readonly Effect[]): void {
     for (const effect of effects) this.#do(effect);
     this.#sleep();
-    if (effects.length > 0) this.#changed();
+    this.#changed();
   }
 
   #do(effect: Effect): void {
@@ -298,6 +299,9 @@ export class Visit implements RoomVisit {
         break;
       case "changed":
         this.#rosterChanged(effect.roster, effect.before);
+        break;
+      case "numbered":
+        void this.#number(effect.digest, effect.numbers);
         break;
       case "wait":
         this.page.stage({ at: "knocking", state: effect.state });
@@ -341,15 +345,14 @@ export class Visit implements RoomVisit {
       }
     this.#ways.forget((key) => this.#machine.seated(key) || this.#machine.other(key) !== null);
     this.#pairs.settle();
-    const keys = roster.seats.map((seat) => seat.key).sort();
-    const seated = keys.join();
-    if (seated === this.#string.keys) return;
-    this.#string = { keys: seated, digits: null };
-    void roomString(this.#room, keys).then((digits) => {
-      if (this.#string.keys !== seated) return;
-      this.#string = { keys: seated, digits };
-      this.#changed();
-    });
+    if (this.#string.digest !== roster.digest) this.#string = { digest: roster.digest, digits: null };
+  }
+
+  async #number(digest: string, numbers: ReadonlyMap<Key, Bytes>): Promise<void> {
+    const digits = await roomString(this.#room, numbers);
+    if (this.#string.digest !== digest) return;
+    this.#string = { digest, digits };
+    this.#changed();
   }
 
   #ended(reason: RoomEnd): void {

@@ -50,6 +50,8 @@ export interface Here {
   readonly version: number;
   readonly term: number;
   readonly keeper: Key | null;
+  readonly commitment: Bytes | null;
+  readonly nonce: Bytes | null;
 }
 
 export type FromSeat =
@@ -83,6 +85,8 @@ export type ToSeat =
       version: number;
       term: number;
       keeper: Bytes;
+      commitment: Bytes;
+      nonce: Bytes | undefined;
     }
   | { t: "roster"; body: Bytes; signer: Bytes; signature: Bytes }
   | { t: "room-say"; text: string; private: boolean }
@@ -133,6 +137,8 @@ export function unpack(data: Bytes): FromSeat {
         version: integer(map, "version", MAX_COUNT, 0),
         term: integer(map, "term", MAX_COUNT, 0),
         keeper: map["keeper"] == null ? null : key(map, "keeper"),
+        commitment: map["commitment"] == null ? null : binary(map, "commitment", 32),
+        nonce: map["nonce"] == null ? null : binary(map, "nonce", 16),
       };
     case "room-request":
       return { t, act: text(map, "act", 16), seat: map["seat"] == null ? null : key(map, "seat") };

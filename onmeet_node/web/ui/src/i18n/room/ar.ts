@@ -111,6 +111,7 @@ export const ar: Record<keyof typeof en, string> = {
   "room.code": "رمز الغرفة",
   "room.string": "رقم الغرفة",
   "room.string.lead": "يرى الجميع الرقم نفسه ما لم يقف أحد بينكم. ليُقرأ بصوت عالٍ وقارنوا.",
+  "room.string.wait": "يظهر حين يتصل كل واحد بكل الآخرين.",
   "room.warning": "هناك خطب ما",
   "room.chat.to": "إلى",
   "room.chat.all": "الجميع",

@@ -111,6 +111,7 @@ export const de: Record<keyof typeof en, string> = {
   "room.code": "Raumcode",
   "room.string": "Raumnummer",
   "room.string.lead": "Alle sehen dieselbe Zahl, wenn niemand dazwischensteht. Lassen Sie sie vorlesen und vergleichen Sie.",
+  "room.string.wait": "Sie ist da, sobald alle mit allen verbunden sind.",
   "room.warning": "Etwas stimmt nicht",
   "room.chat.to": "An",
   "room.chat.all": "Alle",

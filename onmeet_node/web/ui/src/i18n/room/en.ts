@@ -110,6 +110,7 @@ export const en = {
   "room.code": "Room code",
   "room.string": "Room number",
   "room.string.lead": "Everybody sees the same number, unless somebody stands between you. Have it read out, and compare.",
+  "room.string.wait": "It is there as soon as everybody has a connection with everybody.",
   "room.warning": "Something is not right",
   "room.chat.to": "To",
   "room.chat.all": "Everybody",

@@ -111,6 +111,7 @@ export const fr: Record<keyof typeof en, string> = {
   "room.code": "Code de la salle",
   "room.string": "Numéro de la salle",
   "room.string.lead": "Tout le monde voit le même numéro, sauf si quelqu’un s’interpose. Faites-le lire et comparez.",
+  "room.string.wait": "Il s’affiche dès que chacun est en liaison avec chacun.",
   "room.warning": "Quelque chose ne va pas",
   "room.chat.to": "À",
   "room.chat.all": "Tout le monde",
