@@ -100,7 +100,7 @@ export class OmRoomDoor extends OmElement {
     const { link, code } = this.room;
     return html`<section class="stack">
       <h3>${t("room.invite")}</h3>
-      <ul class="list">
+      <ul class="list" ?hidden=${contacts.length === 0}>
         ${contacts.map(
           (one) => html`<li class="row">
             ${this.avatar(one.name, one.picture)}
