@@ -63,8 +63,12 @@ def sas(handshake_hash: bytes, fingerprint_a: bytes, fingerprint_b: bytes) -> st
         if len(fingerprint) != 32:
             raise BadFingerprint("A SHA-256 fingerprint has 32 bytes; take it from the SDP.")
     low, high = sorted((fingerprint_a, fingerprint_b))
-    seed = handshake_hash + low + high
-    return grouped(_digits(_iterated(_SAS_DOMAIN + seed, seed, _SAS_ROUNDS), groups=3, size=4), 4)
+    return short_string(_SAS_DOMAIN, handshake_hash + low + high)
+
+
+def short_string(domain: bytes, seed: bytes) -> str:
+    """12 digits, as “0123 4567 8901”, of a seed that is dear to search for."""
+    return grouped(_digits(_iterated(domain + seed, seed, _SAS_ROUNDS), groups=3, size=4), 4)
 
 
 def fingerprint_from_sdp(sdp: str) -> bytes:

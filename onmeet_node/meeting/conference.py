@@ -535,9 +535,6 @@ class Conference:
                     self._hang_up(key)
             case do.Changed(roster=roster):
                 self._roster_changed(roster)
-            case do.Numbered():
-                if self.room.roster is not None:
-                    self._teller.numbered(self.room.roster)
             case do.Knocked(key=key) if self.guests.may_enter(key):
                 self._nursery.start_soon(self._let_in, key)
             case do.Said(by=by, private=True) if self.faces.refuses(by):

@@ -56,6 +56,10 @@ class Teller:
     def tell(self, effect: Effect) -> None:
         """Tells what the machine asks to be told; of anything else, nothing."""
         match effect:
+            case do.Numbered(roster=roster):
+                event = self._roster(roster)
+                if event != self._told:  # else it was there with the change
+                    self._tell_roster(event)
             case do.Seen(key=key):
                 self._publish(tell.RoomSeen(room=self._room, key=key))
             case do.Knocked(key=key, name=name):
@@ -113,15 +117,11 @@ class Teller:
         for about in [about for about in self.warnings if about.startswith(_BLIND)]:
             if seat_of(roster, bytes.fromhex(about.removeprefix(_BLIND))) is None:
                 del self.warnings[about]
-        self._told = self._roster(roster)
-        self._publish(self._told)
+        self._tell_roster(self._roster(roster))
 
-    def numbered(self, roster: RosterBody) -> None:
-        """Its authentication string is there, if that was not told with the change."""
-        event = self._roster(roster)
-        if event != self._told:
-            self._told = event
-            self._publish(event)
+    def _tell_roster(self, event: RoomChanged) -> None:
+        self._told = event
+        self._publish(event)
 
     def _roster(self, roster: RosterBody) -> RoomChanged:
         return RoomChanged(

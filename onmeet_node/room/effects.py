@@ -72,7 +72,9 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """Everybody has said their part of the authentication string: there is one again."""
+    """Everybody in this roster has said their part of its authentication string: there is one."""
+
+    roster: RosterBody
 
 
 @dataclass(frozen=True, slots=True)

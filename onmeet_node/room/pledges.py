@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from onmeet_node.identity.safety import grouped
+from onmeet_node.identity.safety import short_string
 from onmeet_node.room.roster import Key, keys_of
 from onmeet_node.wire.room import COMMITMENT_BYTES, NONCE_BYTES, RosterBody
 
@@ -21,7 +21,6 @@ MAX_ROUNDS = 1_024
 _NONCE_DOMAIN = b"onmeet room nonce 1"
 _PLEDGE_DOMAIN = b"onmeet room pledge 1"
 _STRING_DOMAIN = b"onmeet room string 1"
-_STRING_ROUNDS = 4_096
 
 
 def commitment(digest: bytes, key: bytes, nonce: bytes) -> bytes:
@@ -78,8 +77,10 @@ class Round:
             return
         if pledged is not None:
             self._pledged.setdefault(key, pledged)
-        if nonce is not None and self._pledged.get(key) == commitment(self.digest, key, nonce):
-            self._shown.setdefault(key, nonce)
+        if nonce is None or key in self._shown:
+            return
+        if self._pledged.get(key) == commitment(self.digest, key, nonce):
+            self._shown[key] = nonce
 
 
 class Pledges:
@@ -108,8 +109,4 @@ class Pledges:
 @lru_cache(maxsize=16)
 def _string(seed: bytes) -> str:
     # Kept: it takes some milliseconds, and is shown again at every change of anything in a room.
-    value = _STRING_DOMAIN + seed
-    for _ in range(_STRING_ROUNDS):
-        value = hashlib.sha512(value + seed).digest()
-    groups = (int.from_bytes(value[5 * n : 5 * n + 5], "big") % 10_000 for n in range(3))
-    return grouped("".join(f"{group:04d}" for group in groups), 4)
+    return short_string(_STRING_DOMAIN, seed)

@@ -89,7 +89,7 @@ class Sight(Keeping):
                 self._out.append(do.Send(key, here))
         if round_.complete and self._numbered != round_.digest:
             self._numbered = round_.digest
-            self._out.append(do.Numbered())
+            self._out.append(do.Numbered(self.roster))
 
     def _round(self) -> Round | None:
         """The pledges for the roster we go by, with all that others have said of it."""

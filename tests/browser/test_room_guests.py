@@ -90,8 +90,7 @@ def test_guests_talk_with_everybody_and_stay_when_the_host_goes(chromium, stack,
     for guest in (gina, hugo):
         guest.page.wait_for_function(f"({ROOM})()?.string")
     strings = {guest.page.evaluate(ROOM)["string"] for guest in (gina, hugo)}
-    for side in (ada, ben):
-        strings |= {side.command("room", "list")["rooms"][0]["string"]}
+    strings |= {side.command("room", "list")["rooms"][0]["string"] for side in (ada, ben)}
     assert len(strings) == 1
     calls = {one["name"]: one["call"] for one in rooms[0]["people"]}
 

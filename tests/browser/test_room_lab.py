@@ -33,8 +33,8 @@ CONVERGED_SECONDS = 5.0
 """Of issue 6: from kill -9 of the host to one roster among those who are left."""
 CALM_SECONDS = 4.0
 STILL_SECONDS = 1.0
-"""A picture that stands so much longer than any did in the calm before has stopped: the machine is
-slow, not the room. Media that is begun anew took 1.5 to 3 s when guests did that at each alarm."""
+"""A picture has stopped that stands so much longer than any did in the calm before, which says how
+slow the machine is. Media that was begun anew at a false alarm took 1.5 to 3 s."""
 GATEWAY_PORT = 8443
 SMALL = {"viewport": {"width": 560, "height": 480}}
 """Pages are drawn by the processor here, and there are three of them."""

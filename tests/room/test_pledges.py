@@ -7,7 +7,8 @@ import pytest
 from onmeet_node.room.pledges import Pledges, Round, commitment
 from onmeet_node.room.roster import Key, digest, sign
 from onmeet_node.wire.room import Role, RosterBody, Seat
-from tests.room.world import ROOM, World, key_of
+from tests.room.test_rooms import meeting
+from tests.room.world import ROOM, key_of
 
 A, B, C = (key_of(name) for name in "abc")
 DIGEST = b"d" * 16
@@ -119,31 +120,21 @@ def test_a_host_that_shows_two_people_two_rosters_cannot_give_them_one_string():
 
 
 def test_a_string_is_there_again_after_each_change_of_the_room():
-    world = World()
-    world.create("a")
-    for name in "bc":
-        world.join(name, "a")
-        world.run(2)
-    seen = {world.machines["a"].string}
+    world = meeting("a", "b", "c")
+    seen = world.strings
     world.do("a", lambda room: room.lock(locked=True, now=world.now))
     world.run(2)
-    strings = {room.string for room in world.machines.values()}
-    assert len(strings) == 1
-    assert None not in strings | seen
-    assert seen != strings, "numbers are of one roster"
+    assert len(world.strings) == 1
+    assert None not in world.strings | seen
+    assert seen != world.strings, "numbers are of one roster"
 
 
 def test_who_withholds_their_part_leaves_all_without_a_string():
-    world = World()
-    world.create("a")
-    for name in "bc":
-        world.join(name, "a")
-        world.run(2)
+    world = meeting("a", "b", "c")
     world.crash("c")
     world.do("a", lambda room: room.lock(locked=True, now=world.now))
     world.run(2)
-    assert {world.machines[name].string for name in "ab"} == {None}
+    assert world.strings == {None}
     world.run(90)  # and is given up
-    strings = {world.machines[name].string for name in "ab"}
-    assert len(strings) == 1
-    assert None not in strings
+    assert len(world.strings) == 1
+    assert None not in world.strings

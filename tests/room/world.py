@@ -52,6 +52,11 @@ class World:
         self._number = 0
         self._names: dict[bytes, str] = {}
 
+    @property
+    def strings(self) -> set[str | None]:
+        """The room's authentication string, as each sees it."""
+        return {room.string for room in self.machines.values()}
+
     # ── people ──────────────────────────────────────────────────────────────────────────────────
     def create(self, name: str, *, knock: bool = False) -> Room:
         """A room with its host."""
