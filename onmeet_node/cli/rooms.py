@@ -215,11 +215,14 @@ def room_plan(
     as_json: bool,
 ) -> None:
     """Writes a standing meeting as a file for calendars (.ics), with what leads into it."""
+    from tzlocal import get_localzone_name
+
     result = ask(
         home,
         "room.plan",
         label=title,
         start=int(start.timestamp()),
+        zone=get_localzone_name(),
         minutes=minutes,
         repeats=repeats,
         guests=not no_guests,

@@ -458,6 +458,10 @@ class Rooms:
                 self._lead(link, room)
         return code, url
 
+    def revision(self, title: str, digest: str) -> int:
+        """Number of this calendar file of a standing meeting: see `Standing.revision`."""
+        return self._standing.revision(clean_text(title, MAX_NAME_CHARS), digest)
+
     async def _standing_link(self, title: str, *, knock: bool) -> tuple[str, str]:
         kept = self._standing.link(title)
         for url, link in map(_url_and_id, self._links.list()):

@@ -646,6 +646,7 @@ export interface PlanMeeting {
   start: number;
   minutes: number;
   repeats?: Repeats;
+  zone?: string;
   guests?: boolean;
 }
 
