@@ -24,6 +24,7 @@ from onmeet_node.call.effects import State
 from onmeet_node.calls import Call, MediaWish
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.events import CallEnded
+from onmeet_node.ownership import is_own_peer
 from onmeet_node.requests import Request
 from onmeet_node.wire.messages import Kind
 
@@ -63,11 +64,11 @@ async def serve_control(
 
     `app_url` gives an address of the local app that works once, if the app is served.
     """
-    path.unlink(missing_ok=True)  # the home is locked: nobody else serves it
     listener = trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM)
     with listener:
         mask = os.umask(0o177)
         try:
+            path.unlink(missing_ok=True)  # the home is locked: nobody else serves it
             await listener.bind(str(path))
         except OSError as error:
             raise OnMeetError(
@@ -83,6 +84,9 @@ async def serve_control(
                 task_status.started()
                 while True:
                     connection, _ = await listener.accept()
+                    if not is_own_peer(connection):  # the mode keeps out all but root already
+                        connection.close()
+                        continue
                     nursery.start_soon(_serve_one, node, app_url, trio.SocketStream(connection))
         finally:
             path.unlink(missing_ok=True)

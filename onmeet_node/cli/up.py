@@ -18,6 +18,7 @@ from onmeet_node.cli.client import ask
 from onmeet_node.cli.common import home_option, json_option, show
 from onmeet_node.cli.home import passphrase_file_option, unlock_of
 from onmeet_node.errors import OnMeetError, first
+from onmeet_node.ownership import is_own_directory
 
 if TYPE_CHECKING:
     from bootstrap.config import GuestsConfig
@@ -192,7 +193,8 @@ def _open_browser(url: str) -> None:
     import webbrowser
 
     directory = os.environ.get("XDG_RUNTIME_DIR")
-    parent = directory if directory and Path(directory).is_dir() else None
+    # Elsewhere than in /tmp, where it is ours and sticky, others might put another in its place.
+    parent = directory if directory and is_own_directory(Path(directory)) else None
     descriptor, name = tempfile.mkstemp(prefix="onmeet-", suffix=".html", dir=parent)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:  # mkstemp: 0600
         target = html.escape(url)

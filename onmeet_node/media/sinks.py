@@ -18,6 +18,7 @@ from av.video.reformatter import VideoReformatter
 from onmeet_node.media.errors import SinkUnavailable
 from onmeet_node.media.frames import SAMPLE_RATE, AudioFrame, FrameTap, VideoFrame
 from onmeet_node.media.sources import audio_frame
+from onmeet_node.ownership import ForeignPlace, create_own
 from onmeet_node.wire.messages import Kind
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ class Recorder:
             if self._container is None and self._early:
                 self._begin()
             self._finish()
-        except (av.FFmpegError, OSError, ValueError) as error:
+        except (av.FFmpegError, ForeignPlace, OSError, ValueError) as error:
             self.trouble = f"The recording {self._path.name} stopped: {error}."
             log.warning("%s", self.trouble)
 
@@ -111,6 +112,7 @@ class Recorder:
             self._begin()
 
     def _begin(self) -> None:
+        os.close(create_own(self._path))  # ours alone, and no link that another put there
         self._container = av.open(str(self._path), "w")
         self._begun = self._early[0][1]
         for frame, _ in self._early:
@@ -180,10 +182,10 @@ def encode_png(frame: av.VideoFrame) -> bytes:
 
 def _unused(path: Path) -> Path:
     """The path, or one with a number where there is a file already: nothing is overwritten."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return path
     names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
-    return next(name for name in names if not name.exists())
+    return next(name for name in names if not os.path.lexists(name))
 
 
 class Recorders:
@@ -260,8 +262,9 @@ class Sinks:
 
 def _save(path: Path, frame: av.VideoFrame) -> None:
     try:
-        path.write_bytes(encode_png(frame))
-    except OSError as error:
+        with os.fdopen(create_own(path), "wb") as file:
+            file.write(encode_png(frame))
+    except (ForeignPlace, OSError) as error:
         log.warning("The picture %s was not written: %s", path.name, error)
 
 
