@@ -101,7 +101,10 @@ class Bootstrap:
         return {piece.name: piece.count(live) for piece in STATE}
 
     def reload(self) -> None:
-        """Takes a renewed certificate into use, without an end to any call."""
+        """Takes a renewed certificate into use, without an end to any call.
+
+        Raises `ConfigError` for one that cannot be used; the old one stays.
+        """
         if self._turn.coturn is not None:
             self._turn.coturn.reload_certificate()
         if self._gateway is not None:
@@ -174,7 +177,7 @@ async def open_guests(
             raise ConfigError("[site] is served beside the guest page: set serve in [guests] too.")
         yield None
         return
-    from bootstrap.gateway.server import open_gateway  # noqa: PLC0415 - hypercorn, if it is used
+    from bootstrap.gateway.server import open_gateway  # noqa: PLC0415 - if it is used
 
     check_guests(config)
     limits = DoorLimits(config.max_doors, config.doors_per_network, config.doors_per_node)

@@ -199,8 +199,12 @@ async def _serve(config: Any, home: Path, output: _Output) -> None:
             async for signum in signals:
                 if signum != signal.SIGHUP:
                     break
-                bootstrap.reload()
-                output.event("reloaded", "Took the certificate's files anew.")
+                try:
+                    bootstrap.reload()
+                except BootstrapError as error:  # the old one serves on
+                    output.event("not-reloaded", f"{error} The old certificate stays in use.")
+                else:
+                    output.event("reloaded", "Took the certificate's files anew.")
             output.event("stopping", "Stopping.")
     output.event("stopped", "Stopped.")
 
