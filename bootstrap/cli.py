@@ -222,8 +222,14 @@ def status(*, home: Path | None, as_json: bool) -> None:
         output.fail(error)
         return
     width = max(map(len, told))
-    lines = [f"{name.replace('_', ' '):{width}}  {value}" for name, value in told.items()]
+    lines = [f"{name.replace('_', ' '):{width}}  {_shown(value)}" for name, value in told.items()]
     output.event("status", "\n".join(lines), **told)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{kind}: {count}" for kind, count in value.items()) or "none"
+    return str(value)
 
 
 @main.command()

@@ -518,6 +518,10 @@ async def test_with_a_certificate_of_its_own_and_a_renewed_one(tmp_path):
                 await handshake(url, first)
             await handshake(url, second)
             await line.send_frame(b"the open line goes on")
+            (tmp_path / "key.pem").write_text("half written")
+            with pytest.raises(ConfigError, match="cannot be used"):
+                gateway.reload()
+            await handshake(url, second)
 
 
 async def handshake(url, trust):
