@@ -127,6 +127,8 @@ class Call(RingingCall):
             self._time_out()
         if self._search_at is not None and now >= self._search_at:
             self._search()
+        if self._taking_at is not None and now >= self._taking_at:
+            self._take_late()
         if self._offer_at is not None and now >= self._offer_at:
             self._offer_at = None
             self._offer()
