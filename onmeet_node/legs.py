@@ -18,6 +18,7 @@ from onmeet_node.call import events as on
 from onmeet_node.call.events import Device, Event
 from onmeet_node.calls import ACTIVE, Call, Link
 from onmeet_node.errors import first
+from onmeet_node.faults import contained
 from onmeet_node.identity.errors import BadFingerprint
 from onmeet_node.media.endpoint import (
     ChatReceived,
@@ -145,7 +146,7 @@ class Legs:
     def open(self, leg: Leg) -> None:
         """Begins a session, which reports to `leg.feed`; `do` may follow at once."""
         agenda = self._work[leg.key] = Agenda()
-        self._nursery.start_soon(self._run, leg, agenda)
+        self._nursery.start_soon(self._alone, leg, agenda)
 
     def do(self, key: LegKey, work: Work) -> None:
         """Gives the session something to do, after all it was given before."""
@@ -161,11 +162,21 @@ class Legs:
         if key in self._opening:
             self._opening[key].cancel()
 
+    def end(self, call: CallId) -> None:
+        """Closes whatever is left of a call that is over."""
+        for key in [key for key in self._work if key.call == call]:
+            self.close(key)
+
     def report(self, call: CallId) -> IceReport | None:
         """What ICE did in the newest session of a call; also just after it was told to close."""
         mine = [key for key in self._sessions if key.call == call]
         newest = max(mine, key=lambda key: key.generation, default=None)
         return self._sessions[newest].report() if newest is not None else None
+
+    async def _alone(self, leg: Leg, work: Agenda) -> None:
+        """An error of ours in a session ends its call, and no other one."""
+        with contained("call", then=lambda: leg.feed(on.ProgramFault(leg.call.id))):
+            await self._run(leg, work)
 
     async def _run(self, leg: Leg, work: Agenda) -> None:
         with self._turns_of(leg.key) as turns:

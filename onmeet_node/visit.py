@@ -45,6 +45,7 @@ _DENIED = {
     m.DenyReason.EXPIRED: "This link has expired. Ask for a new one.",
     m.DenyReason.FULL: "Too many guests are waiting. Try again in a while.",
     m.DenyReason.NO_ANSWER: "Nobody opened. Try again later, or ask your host.",
+    m.DenyReason.FAULT: "An error in your host's program sent you away. Knock again.",
 }
 
 
