@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import trio
 
+from onmeet_node import faults
 from onmeet_node.call import events as on
 from onmeet_node.call.effects import State
 from onmeet_node.call.errors import LocalProtocolError
@@ -155,17 +156,21 @@ class Node:
         """Everything the node does by itself, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._network.run, self.people.audiences)
-            nursery.start_soon(self._studio.run)
-            nursery.start_soon(self._caller.run_timers)
-            nursery.start_soon(self._listen)
-            nursery.start_soon(self.guests.run)
-            nursery.start_soon(self._settling.run)
-            nursery.start_soon(self.rooms.run)
+
+            def begin(service: str, serve: Callable[[], Awaitable[object]]) -> None:
+                nursery.start_soon(faults.kept, service, serve)
+
+            begin("media engine", self._studio.run)
+            begin("call timers", self._caller.run_timers)
+            begin("channels", self._listen)
+            begin("guests", self.guests.run)
+            begin("receipts", self._settling.run)
+            begin("rooms", self.rooms.run)
             await self._network.rendezvous.published.wait()
             self.reachable.set()
             self.hub.publish(Reachable())
             self._studio.prepare()
-            await run_duties(self.people, self.deliver)
+            await faults.kept("duties", run_duties, self.people, self.deliver)
 
     def _moved(self, change: Change) -> None:
         if change.addresses or change.slept:
@@ -174,11 +179,19 @@ class Node:
     async def _listen(self) -> None:
         """Takes what comes over the channels, one after the other."""
         async for event in self._channels.events:
-            try:
-                self._take(event)
-            except (StoreError, LocalProtocolError):
-                # The disk is full, say: what came is lost, the node is not.
-                log.exception("%s was not dealt with", type(event).__name__)
+            with faults.contained("peer", then=partial(self._part_from, event)):
+                try:
+                    self._take(event)
+                except (StoreError, LocalProtocolError) as error:
+                    # The disk is full, say: what came is lost, the node is not.
+                    what, why = type(event).__name__, type(error).__name__
+                    log.warning("%s was not dealt with: %s", what, why)
+
+    def _part_from(self, event: ChannelEvent) -> None:
+        """Closes the channel whose message we failed at; a call with them finds another one."""
+        channel = self._channels.get(event.identity, event.device)
+        if channel is not None:
+            channel.close("fault")
 
     def _take(self, event: ChannelEvent) -> None:
         peer, device = event.identity, event.device
@@ -196,13 +209,14 @@ class Node:
                 self._open.discard((peer, device))
                 self._caller.device_lost(peer, device)
                 if not self._channels.devices(peer):
-                    self.people.channel_closed(peer)
                     self.hub.publish(PresenceChanged(identity=peer, connected=False))
+                    self.people.channel_closed(peer)
 
     def say_goodbye(self) -> None:
         """Ends every call; the messages go out while the channels close."""
         for call in self.calls:
-            self._caller.feed(on.HangUp(call=call.id, shutdown=True))
+            with faults.contained("call"):
+                self._caller.feed(on.HangUp(call=call.id, shutdown=True))
         self.hub.close()
 
     @contextmanager
@@ -314,6 +328,7 @@ class Node:
             "contacts": sum(contact.state == "accepted" for contact in people),
             "requests": sum(contact.state == "requested-by-them" for contact in people),
             "calls": [self.describe_call(call) for call in self.calls],
+            "faults": faults.counts(),
         }
 
     async def status_with_media(self) -> dict[str, Any]:

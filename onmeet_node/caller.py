@@ -185,6 +185,10 @@ class Caller:
         """Tells all calls that our addresses changed, or that the machine woke up."""
         self.feed(on.NetworkChanged())
 
+    def fault(self, call: CallId) -> None:
+        """Ends a call, telling both sides, because something of it here stopped unexpectedly."""
+        self.feed(on.ProgramFault(call=call))
+
     # ── the runner ──────────────────────────────────────────────────────────────────────────────
     def feed(self, event: Event) -> None:
         """One event into the machine, its effects carried out before this returns.
@@ -221,11 +225,7 @@ class Caller:
                 self._do(effect)
         self._wake.set()
         for call in broken:
-            self._fault(call)
-
-    def _fault(self, call: CallId) -> None:
-        """Ends a call, telling both sides, because something of it here stopped unexpectedly."""
-        self.feed(on.ProgramFault(call=call))
+            self.fault(call)
 
     async def run_timers(self) -> None:
         """Ticks the machine when it asks for it."""
@@ -261,7 +261,7 @@ class Caller:
                 self._ended(effect)
 
     async def _find(self, call: CallId, peer: Identity) -> None:
-        with contained("call", then=partial(self._fault, call)):
+        with contained("call", then=partial(self.fault, call)):
             await self._reach.find(
                 peer, lambda device: self.feed(on.DeviceReady(call=call, device=device))
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from onmeet_node.config import Config
+from onmeet_node.faults import contained, kept
 from onmeet_node.identity.audience import Audience
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.record import Presence
@@ -185,7 +186,10 @@ class Network:
             log.debug("records could not be withdrawn: %s", type(error).__name__)
 
     async def run(self, audiences: Callable[[], Sequence[Audience]]) -> None:
-        """Enters the network and is found in it by `audiences`, until cancelled."""
+        """Enters the network and is found in it by `audiences`, until cancelled.
+
+        These are nobody's: each is begun again if a fault stops it. The host's own ends the node.
+        """
 
         def places_wanted() -> bool:
             # An audience that may not see our addresses reaches us through relays alone.
@@ -198,25 +202,35 @@ class Network:
         self.outside.on_change(self.rendezvous.refresh)
         self.bootstraps.on_change(self._watch_bootstraps())
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.bootstraps.run)
-            nursery.start_soon(self.outside.run)
-            nursery.start_soon(self.ports.run)
-            nursery.start_soon(
-                keep_dht_mode, self.host, self.bootstraps, self.outside, self.exposure
+
+            def begin(service: str, serve: Callable[..., Awaitable[object]], *args: object) -> None:
+                nursery.start_soon(kept, service, serve, *args)
+
+            begin("bootstraps", self.bootstraps.run)
+            begin("reachability", self.outside.run)
+            begin("port mapping", self.ports.run)
+            begin(
+                "DHT mode", keep_dht_mode, self.host, self.bootstraps, self.outside, self.exposure
             )
-            nursery.start_soon(self._follow_exposure)
-            nursery.start_soon(
-                partial(keep_places, self.bootstraps, self.relays, wanted=places_wanted)
+            begin("exposure", self._follow_exposure)
+            begin(
+                "relay places",
+                partial(keep_places, self.bootstraps, self.relays, wanted=places_wanted),
             )
-            nursery.start_soon(self.turn.run)
-            nursery.start_soon(
-                keep_way_back, self.host, self.bootstraps, self._load_peers, self._save_peers
+            begin("TURN credentials", self.turn.run)
+            begin(
+                "DHT peers",
+                keep_way_back,
+                self.host,
+                self.bootstraps,
+                self._load_peers,
+                self._save_peers,
             )
-            nursery.start_soon(self._watch)
-            nursery.start_soon(self.host.prune, self._needed)
+            begin("network watch", self._watch)
+            begin("idle connections", self.host.prune, self._needed)
             if self._config.lan:
-                nursery.start_soon(self._meet_on_lan)
-            nursery.start_soon(self.rendezvous.run, audiences, self.presence)
+                begin("local network", self._meet_on_lan)
+            begin("records", self.rendezvous.run, audiences, self.presence)
 
     def _watch_bootstraps(self) -> Callable[[], None]:
         """Puts records again when a bootstrap comes back: it keeps them in memory alone."""
@@ -256,7 +270,8 @@ class Network:
     async def _moved(self, change: Change) -> None:
         await self.host.drop_stranded()
         for notify in list(self._on_network_change):
-            notify(change)
+            with contained("network watch"):
+                notify(change)
         self.bootstraps.refresh()
         self.outside.refresh()
         self.ports.refresh()

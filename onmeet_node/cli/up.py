@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -243,16 +244,45 @@ async def _serve(node: Node, url: Any, guests: GuestsConfig | None, as_json: boo
     with node.watch() as events:
         async with _own_gateway(node, guests), trio.open_nursery() as nursery:
             await nursery.start(serve_control, node, node.config.socket, url)
-            _tell(node, node.started.as_json(), as_json)
+            terminal = _Terminal(node, as_json=as_json)
+            terminal.tell(node.started.as_json())
             async for event in events:
-                _tell(node, event.as_json(), as_json)
+                terminal.tell(event.as_json())
             nursery.cancel_scope.cancel()
 
 
 async def _take_calls(ringer: Any, auto_answer: bool) -> None:
+    from onmeet_node.call.errors import LocalProtocolError
+    from onmeet_node.faults import contained
+
     async for call in ringer:
-        if auto_answer:
-            call.accept()
+        with contained("call"), suppress(LocalProtocolError):  # given up a moment ago
+            if auto_answer:
+                call.accept()
+
+
+class _Terminal:
+    """What happens, told where the node was started: a terminal, or a pipe that may break."""
+
+    def __init__(self, node: Node, *, as_json: bool) -> None:
+        self._node = node
+        self._as_json = as_json
+        self._broken = False
+        # A terminal without a letter of somebody's name shows a sign for it.
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Prints an event. Nobody reads any more: the node runs on without."""
+        from onmeet_node.faults import contained
+
+        if self._broken:
+            return
+        with contained("terminal"):
+            try:
+                _tell(self._node, event, self._as_json)
+            except OSError:
+                self._broken = True
 
 
 def _tell(node: Node, event: dict[str, Any], as_json: bool) -> None:
