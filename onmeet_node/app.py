@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -31,6 +31,7 @@ from onmeet_node.guests import Guests
 from onmeet_node.identity.code import ContactCode
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.policy import Relation
+from onmeet_node.leaving import in_order, interrupted_in_order
 from onmeet_node.media.endpoint import MediaEndpoint
 from onmeet_node.meeting.rooms import Rooms
 from onmeet_node.net.addresses import peer_of
@@ -66,6 +67,9 @@ from onmeet_node.wire.messages import CallMessage, Kind
 
 log = logging.getLogger(__name__)
 
+GOODBYE_SECONDS = 2.0
+"""For everybody to hear that the node ends: who has not heard by then is not there."""
+
 
 class NoSuchCall(OnMeetError):
     """There is no such call now."""
@@ -83,8 +87,11 @@ class Node:
         people: People,
         channels: Channels,
         nursery: trio.Nursery,
+        stop: Callable[[], None],
     ) -> None:
         self.config = config
+        self.stop = stop
+        """Ends the node as if its block were left."""
         self.people = people
         self.contacts = people
         self.history = people.history
@@ -96,7 +103,6 @@ class Node:
         self._key = key
         self._network = network
         self._channels = channels
-        self._scope = nursery.cancel_scope
         self._open: set[tuple[Identity, Device]] = set()
         self._reacher = Reacher(
             channels,
@@ -212,12 +218,25 @@ class Node:
                     self.hub.publish(PresenceChanged(identity=peer, connected=False))
                     self.people.channel_closed(peer)
 
-    def say_goodbye(self) -> None:
-        """Ends every call; the messages go out while the channels close."""
+    async def say_goodbye(self) -> None:
+        """Ends calls, rooms, visits, channels and records; returns when all of it was heard.
+
+        Whoever leaves the node bounds it in time: some may not be there to hear.
+        """
         for call in self.calls:
-            with faults.contained("call"):
+            # Some are over meanwhile.
+            with faults.contained("call"), suppress(LocalProtocolError):
                 self._caller.feed(on.HangUp(call=call.id, shutdown=True))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._part)
+            nursery.start_soon(self._channels.close_all)
+            nursery.start_soon(self._network.withdraw)
         self.hub.close()
+
+    async def _part(self) -> None:
+        """Rooms before visits: what a room says to its guests goes over their visits' lines."""
+        await self.rooms.leave_all()
+        await self.guests.say_goodbye()
 
     @contextmanager
     def watch(self) -> Iterator[trio.MemoryReceiveChannel[NodeEvent]]:
@@ -412,10 +431,6 @@ class Node:
         export_home(self._store, path, Passphrase(passphrase))
         await trio.lowlevel.checkpoint()
 
-    def stop(self) -> None:
-        """Ends the node as if its block were left."""
-        self._scope.cancel()
-
 
 @asynccontextmanager
 async def open_node(
@@ -426,9 +441,22 @@ async def open_node(
     `home` must have been made by ``onmeet init``; `unlock` opens it (default: its key file).
     Raises the store's errors (`WrongPassphrase`, `HomeInUse` …), `ConfigError`, and `NetError`
     when it cannot listen.
+
+    However the block is left (its end, an exception, cancellation, Ctrl-C), calls, rooms and visits
+    are ended with a word to the other side and the records withdrawn, within `GOODBYE_SECONDS`.
+    What the block raises leaves as it is.
     """
     config = config or load_config(Path(home) if home is not None else None)
-    database_key = await trio.to_thread.run_sync(find_home_key, config.home, unlock or KeyFile())
+    block = trio.CancelScope()
+    running = _running(config, unlock or KeyFile(), block.cancel)
+    with interrupted_in_order(block):
+        async with in_order(running, block=block) as node:
+            yield node
+
+
+@asynccontextmanager
+async def _running(config: Config, unlock: Unlock, stop: Callable[[], None]) -> AsyncIterator[Node]:
+    database_key = await trio.to_thread.run_sync(find_home_key, config.home, unlock)
     with open_store(config.home, database_key) as store:
         store.calls.close_interrupted(now=_now())
         key = IdentityKey.from_seed(store.identity.seed)
@@ -452,13 +480,15 @@ async def open_node(
                 open_channels(network.host, key, people) as channels,
                 trio.open_nursery() as nursery,
             ):
-                node = Node(config, store, key, network, people, channels, nursery)
+                node = Node(config, store, key, network, people, channels, nursery, stop)
                 people.connect(node.hub, channels)
                 nursery.start_soon(node.run)
                 try:
                     yield node
                 finally:
-                    node.say_goodbye()
+                    with trio.move_on_after(GOODBYE_SECONDS, shield=True):
+                        await node.say_goodbye()
+                    node.hub.close()
                     nursery.cancel_scope.cancel()
 
 

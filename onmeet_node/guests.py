@@ -302,6 +302,14 @@ class Guests:
         finally:
             self._left(visit)
 
+    async def say_goodbye(self) -> None:
+        """The node stops: ends every visit, and returns when each guest has heard so."""
+        visits = list(self._visits.values())
+        for visit in visits:
+            visit.channel.close("host-left")
+        for visit in visits:
+            await visit.channel.over.wait()
+
     def _welcome(self, link: Link) -> m.Welcome:
         entrance = self.entrance(link)
         return m.Welcome(

@@ -60,10 +60,6 @@ GUESTS = "guests"
 CODE_HINTS = 2
 """Bootstraps named in a code: one more in case the first is down, and the code stays short."""
 
-WITHDRAW_SECONDS = 1.0
-"""To take this node out of its records; else they say where it was for up to two hours."""
-
-
 PROBE_SECONDS = 1.5
 """For peers to answer after the network changed; who does not is gone, and is dialled anew."""
 
@@ -179,7 +175,10 @@ class Network:
             return ()
 
     async def withdraw(self) -> None:
-        """Takes this node out of its records, so that nobody dials where it was."""
+        """Takes this node out of its records for good, so that nobody dials where it was.
+
+        Else they say so for up to two hours. Whoever waits bounds it in time.
+        """
         try:
             await self.rendezvous.withdraw()
         except NetError as error:
@@ -341,9 +340,4 @@ async def open_network(config: Config, store: Store, key: IdentityKey) -> AsyncI
     )
     settings = HostConfig(listen=config.listen, server=server, exposure=exposure)
     async with open_host(settings) as host:
-        network = Network(config, store, key, host, bootstraps)
-        try:
-            yield network
-        finally:
-            with trio.CancelScope(shield=True), trio.move_on_after(WITHDRAW_SECONDS):
-                await network.withdraw()
+        yield Network(config, store, key, host, bootstraps)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from onmeet_node.wire.room import MAX_REACTION_CHARS
 
 PUBLISH_SECONDS = 3.0
 """For the contact code inside a new room code to be findable before it is given away."""
+SAID_SECONDS = 5.0
+"""For everybody to hear that a room has ended, before its host is told so."""
 Tell = Callable[[dict[str, Any]], Awaitable[None]]
 
 
@@ -41,6 +44,16 @@ def _presence(node: Node, request: Request) -> Presence:
     )
 
 
+@contextmanager
+def _or_left(conference: Conference) -> Iterator[None]:
+    """Who gives up while a room is being made or knocked at is not in it afterwards."""
+    try:
+        yield
+    except BaseException:
+        conference.leave()
+        raise
+
+
 async def room_create(node: Node, request: Request, _tell: Tell) -> Any:
     """A room of our own; with `label` the standing meeting of that name."""
     standing = bool(request.label)
@@ -50,10 +63,11 @@ async def room_create(node: Node, request: Request, _tell: Tell) -> Any:
         knock=request.knock,
         standing=standing,
     )
-    code = node.rooms.code(request.label) if request.label else None
-    if code is not None:
-        with trio.move_on_after(PUBLISH_SECONDS):
-            await node.published()
+    with _or_left(conference):
+        code = node.rooms.code(request.label) if request.label else None
+        if code is not None:
+            with trio.move_on_after(PUBLISH_SECONDS):
+                await node.published()
     return {**conference.describe(), "code": code}
 
 
@@ -64,7 +78,8 @@ async def room_join(node: Node, request: Request, _tell: Tell) -> Any:
         conference = await node.rooms.join_code(request.code, presence)
     else:
         conference = await node.rooms.join(request.who, presence)
-    await conference.inside.wait()
+    with _or_left(conference):
+        await conference.inside.wait()
     if conference.room.over is not None:
         raise NotLetIn(SENTENCES[RoomEnd(conference.room.over)])
     return conference.describe()
@@ -100,6 +115,8 @@ async def room_end(node: Node, request: Request, _tell: Tell) -> Any:
         conference.act(lambda room, now: room.end(now=now))
     else:
         conference.leave()
+    with trio.move_on_after(SAID_SECONDS):
+        await conference.said.wait()
     return shown
 
 

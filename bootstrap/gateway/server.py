@@ -33,6 +33,10 @@ from onmeet_node.wire.link import DOOR_ID_BYTES
 GOING_AWAY, TOO_BIG = 1001, 1009
 MALFORMED, NO_DOOR, TOO_SLOW, HOST_GONE, TOO_MANY = 4400, 4404, 4408, 4410, 4429
 
+LAST_WORDS_SECONDS = 1.0
+"""For what a host said last to pass to its guest, once the door, or the host's stream, is gone."""
+STOP_WORDS_SECONDS = 0.25
+"""For what hosts have said already, when the gateway stops."""
 STOP_SECONDS = 2.0
 """For guests to hear that the gateway stops."""
 
@@ -144,6 +148,7 @@ class Gateway:
 
             async def stopping() -> None:
                 await self._stopping.wait()
+                await trio.sleep(STOP_WORDS_SECONDS)
                 codes.append(GOING_AWAY)
                 nursery.cancel_scope.cancel()
 
@@ -181,13 +186,17 @@ class Gateway:
                 nursery.cancel_scope.cancel()
 
             async def inwards() -> None:
-                end(await self._from_guest(guest, passage))
+                code = await self._from_guest(guest, passage)
+                if code == HOST_GONE:  # it may have said something before
+                    await trio.sleep(LAST_WORDS_SECONDS)
+                end(code)
 
             async def outwards() -> None:
                 end(await self._to_guest(guest, passage))
 
             async def watch() -> None:
                 await passage.gone.wait()
+                await trio.sleep(LAST_WORDS_SECONDS)
                 end(HOST_GONE)
 
             for task in (inwards, outwards, watch):

@@ -76,7 +76,7 @@ log = logging.getLogger(__name__)
 OPEN_SECONDS = 12.0
 """To open a channel to one seat, as for a call (`reach.OPEN_SECONDS`)."""
 
-GOODBYE_SECONDS = 1.0
+GOODBYE_SECONDS = 2.0
 """For the last words to reach a guest, whose channel may end with the call."""
 
 
@@ -149,6 +149,8 @@ class Conference:
         self.over = trio.Event()
         self.left = trio.Event()
         """Set when we want to leave."""
+        self.said = trio.Event()
+        """Set when everybody has heard that we leave, or that it is over."""
         self.inside = trio.Event()
         """Set when we are in, or it is over."""
         self.muted: frozenset[Kind] = frozenset()
@@ -395,26 +397,39 @@ class Conference:
         self._nursery.start_soon(alone, "participant", serve, *args)
 
     async def say_goodbye(self) -> None:
-        """Leaves, if it is not over, and ends the calls; what is said goes out as the channels
-        close.
+        """Leaves, if it is not over, and ends channels and calls: in this order where a channel
+        may travel beside the media of a call. Returns when all have heard the last word, or after
+        `GOODBYE_SECONDS` and `Timing.close`.
         """
         with contained("room"):
             if self.room.over is None:
                 self.act(lambda room, now: room.leave(now=now))
         with trio.CancelScope(shield=True):
-            await self._part(*(Key(call.peer) for call in self.calls))
+            keys = [Key(call.peer) for call in self.calls]
+            guests = [key for key in keys if self.guests.is_guest(key)]
+            for key in keys:
+                if key not in guests:
+                    self._hang_up(key)
+            await self._flush(*guests)
+            await self._channels.close_all()
+            for key in guests:
+                self._hang_up(key)
+        self.said.set()
 
     async def _part(self, *keys: Key) -> None:
-        """Ends the calls with these; beside whose media frames travel, after the last of them."""
+        """Ends the calls with these guests, once they have heard what was said before."""
+        await self._flush(*keys)
+        for key in keys:
+            self._hang_up(key)
+
+    async def _flush(self, *keys: Key) -> None:
         with trio.move_on_after(GOODBYE_SECONDS):
             async with trio.open_nursery() as nursery:
                 for key in keys:
                     for device in self._channels.devices(Identity(key)):
                         channel = self._channels.get(Identity(key), device)
-                        if channel is not None and self.guests.is_guest(key):
+                        if channel is not None:
                             nursery.start_soon(channel.flush)
-        for key in keys:
-            self._hang_up(key)
 
     def _hang_up(self, key: Key) -> None:
         for call in self.calls:

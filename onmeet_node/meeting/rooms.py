@@ -23,6 +23,7 @@ from onmeet_node.events import Hub, NodeEvent, RoomInvited
 from onmeet_node.faults import contained
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.text import clean_text
+from onmeet_node.leaving import in_order
 from onmeet_node.links import Link, Links, NoSuchLink
 from onmeet_node.meeting.conference import Conference, Presence, open_conference
 from onmeet_node.meeting.faces import Circle
@@ -167,6 +168,13 @@ class Rooms:
         self._news.set()
         self._news = trio.Event()
 
+    async def leave_all(self) -> None:
+        """Leaves every room, and returns when those in it have heard so."""
+        for conference in self._rooms.values():
+            conference.leave()
+        while self._rooms:
+            await self.changed()
+
     async def run(self) -> None:
         """Until cancelled; then every room is left."""
         async with trio.open_nursery() as nursery:
@@ -275,20 +283,21 @@ class Rooms:
         task_status: trio.TaskStatus[Conference],
     ) -> None:
         room = start[0].id
+        opening = open_conference(
+            start,
+            key,
+            presence,
+            street=self._street.of(room),
+            studio=self._studio,
+            hub=self._hub,
+            circle=self._circle,
+            lend=self._lend,
+            on_change=self._changed,
+        )
         # What fails before the room is there is told to whoever wants it; later, it ends the room.
         with ExitStack() as border:
             try:
-                async with open_conference(
-                    start,
-                    key,
-                    presence,
-                    street=self._street.of(room),
-                    studio=self._studio,
-                    hub=self._hub,
-                    circle=self._circle,
-                    lend=self._lend,
-                    on_change=self._changed,
-                ) as conference:
+                async with in_order(opening) as conference:
                     border.enter_context(contained("room"))
                     self._rooms[room] = conference
                     task_status.started(conference)

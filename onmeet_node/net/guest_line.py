@@ -52,6 +52,7 @@ class GuestLine:
         self.link = link
         self.welcome: Welcome
         self._socket = socket
+        self._over = False
         self._send: CipherState
         self._receive: CipherState
 
@@ -102,10 +103,27 @@ class GuestLine:
                 case Pong():
                     continue
                 case Bye():
+                    self._over = True
                     await self.say(Bye(reason="bye"))
                     return message
                 case _:
                     return message
+
+    async def close(self, reason: str) -> None:
+        """Says Bye, and returns when the host has answered it, or the line is closed.
+
+        What was said before has arrived then. Whoever waits bounds it in time.
+        """
+        if self._over:
+            return
+        try:
+            await self.say(Bye(reason=reason))
+            while True:
+                frame = await self.receive_frame()
+                if isinstance(codec.decode(self._receive.decrypt(b"", frame)), Bye):
+                    return
+        except DoorClosed:
+            return
 
     async def hear_one(self, kind: type[M]) -> M:
         """The next message of this type, passing over others."""
