@@ -128,6 +128,10 @@ def relay_limits(config: BootstrapConfig) -> RelayLimits:
             config.max_circuits, config.circuits_per_network, per_peer=config.circuits_per_node
         ),
         circuits_to_one=config.circuits_to_one,
+        # Behind a proxy, where all come from one network, there is nothing to divide.
+        circuits_of_network_to_one=config.circuits_to_one
+        if config.circuits_per_network >= config.max_circuits
+        else max(1, config.circuits_to_one // 2),
         reservation_seconds=config.reservation_seconds,
         circuit_seconds=config.circuit_seconds,
         circuit_bytes=config.circuit_bytes,

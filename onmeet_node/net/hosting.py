@@ -26,7 +26,7 @@ from onmeet_node.net.errors import PeerUnreachable, StreamRefused
 from onmeet_node.net.health import drop, drop_all, relayed
 from onmeet_node.net.host_config import HostConfig
 from onmeet_node.net.library import reason
-from onmeet_node.net.listening import Listening
+from onmeet_node.net.listeners import Listening
 from onmeet_node.net.membership import Membership
 from onmeet_node.net.role import Role
 from onmeet_node.net.serving import Handler, Serving
