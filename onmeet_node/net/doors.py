@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 import trio
 
+from onmeet_node.faults import contained
 from onmeet_node.net.errors import BootstrapRefused, RelayUnavailable, StreamRefused
 from onmeet_node.net.host import Host
 from onmeet_node.net.streams import Stream
@@ -165,11 +166,12 @@ class Doors:
         raise RelayUnavailable("it closed the request")
 
     async def _watch(self, stream: Stream, door: Door) -> None:
-        try:
+        with (
+            contained("door"),
+            suppress(trio.BrokenResourceError, trio.ClosedResourceError),
+        ):
             while await stream.receive_some():
                 pass  # it has nothing more to say
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
         door.gone.set()
 
     async def _serve(self, stream: Stream) -> None:

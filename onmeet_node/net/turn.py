@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import attrs
 import trio
 
+from onmeet_node.faults import contained
 from onmeet_node.net.asking import ask
 from onmeet_node.net.backoff import Backoff
 from onmeet_node.net.bootstraps import Bootstraps, Known, Standing
@@ -20,6 +22,9 @@ log = logging.getLogger(__name__)
 SERVICE = "turn"
 RENEW_AT = 0.5
 """Of their life credentials are renewed: a call that begins then has them for half of it."""
+RENEW_AT_LEAST = 10.0
+"""Seconds between two loans of one bootstrap, whatever it says of their life."""
+AFTER_FAULT = 60.0
 MAX_SERVERS = 4
 """Given to one call: each is asked for a relay, which costs the operator a port."""
 ANSWER_LIMIT = 10.0
@@ -143,23 +148,35 @@ class TurnServers:
         self._changed = trio.Event()
 
     async def _keep(self, peer: str, scope: trio.CancelScope) -> None:
-        backoff = Backoff(start=2.0)
         with scope:
             while True:
-                try:
-                    with trio.fail_after(ANSWER_LIMIT):
-                        given = await ask(self._host, peer, LendTurn(), TurnCredentials)
-                except (NetError, trio.TooSlowError) as error:
-                    self.problems[peer] = str(error) or "it does not answer"
-                    pause = backoff.next()
-                else:
-                    self.problems.pop(peer, None)
-                    backoff.reset()
-                    self._loans[peer] = _Loan(given, trio.current_time() + given.ttl)
-                    pause = given.ttl * RENEW_AT
-                self._settled.add(peer)
-                self._tell()
-                await trio.sleep(pause)
+                with contained("TURN lender", then=partial(self._fail, peer)):
+                    await self._borrow_ahead(peer)
+                await trio.sleep(AFTER_FAULT)
+
+    def _fail(self, peer: str) -> None:
+        self.problems[peer] = "something went wrong with it"
+        # Calls wait until it is known what each lends.
+        self._settled.add(peer)
+        self._tell()
+
+    async def _borrow_ahead(self, peer: str) -> None:
+        backoff = Backoff(start=2.0)
+        while True:
+            try:
+                with trio.fail_after(ANSWER_LIMIT):
+                    given = await ask(self._host, peer, LendTurn(), TurnCredentials)
+            except (NetError, trio.TooSlowError) as error:
+                self.problems[peer] = str(error) or "it does not answer"
+                pause = backoff.next()
+            else:
+                self.problems.pop(peer, None)
+                backoff.reset()
+                self._loans[peer] = _Loan(given, trio.current_time() + given.ttl)
+                pause = max(given.ttl * RENEW_AT, RENEW_AT_LEAST)
+            self._settled.add(peer)
+            self._tell()
+            await trio.sleep(pause)
 
 
 def _lends(known: Known) -> bool:
