@@ -230,8 +230,21 @@ async def open_bootstrap(
 
     `forgetting`: what is cleaned up after nodes that left; less than all is for tests alone.
 
-    Raises `StartFailed` when an address cannot be listened on, and as `open_turn`.
+    An exception of the block, SystemExit too, comes out as it is, in no group. Raises
+    `StartFailed` when an address cannot be listened on, and as `open_turn`.
     """
+    failure: BaseException | None = None
+    async with _serving(config, forgetting) as bootstrap:
+        try:
+            yield bootstrap
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - raised again below
+            failure = error
+    if failure is not None:
+        raise failure
+
+
+@asynccontextmanager
+async def _serving(config: BootstrapConfig, forgetting: Forgetting) -> AsyncIterator[Bootstrap]:
     async with (
         open_turn(config.turn) as turn,
         open_bootstrap_host(config) as host,

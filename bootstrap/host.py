@@ -15,7 +15,9 @@ from multiaddr import Multiaddr
 
 from bootstrap.config import BootstrapConfig
 from bootstrap.errors import StartFailed
+from onmeet_node.net.addresses import ip_of
 from onmeet_node.net.errors import BadAddress, LibraryMoved, ListenFailed
+from onmeet_node.net.exposure import Exposure, interface_networks, special
 from onmeet_node.net.host import Host, HostConfig, open_host
 from onmeet_node.net.origin import prefix_of, remote_ip
 from onmeet_node.net.streams import Stream
@@ -82,6 +84,17 @@ def silence_libraries() -> None:
         logger.propagate = False
 
 
+def _exposure(config: BootstrapConfig) -> Exposure:
+    """What lookups may dial of the addresses that peers name.
+
+    Who serves the internet dials nobody in the network that its machine is on: a peer could mean
+    the operator's other machines.
+    """
+    own = [ip for address in (*config.listen, *config.announce) if (ip := ip_of(address))]
+    public = any(special(ip) is None for ip in own)
+    return Exposure(listen=config.listen, networks=tuple if public else interface_networks)
+
+
 @asynccontextmanager
 async def open_bootstrap_host(config: BootstrapConfig) -> AsyncIterator[Host]:
     """A host that serves the DHT under the bootstrap's own PeerId. Raises `StartFailed`."""
@@ -92,6 +105,7 @@ async def open_bootstrap_host(config: BootstrapConfig) -> AsyncIterator[Host]:
         announce=config.announce,
         max_connections=config.max_connections,
         connections_per_network=config.connections_per_network,
+        exposure=_exposure(config),
     )
     started = False
     try:

@@ -58,7 +58,7 @@ from onmeet_node.store import (
     open_store,
 )
 from onmeet_node.store.errors import StoreError
-from onmeet_node.store.settings import BOOTSTRAPS, REGION, RELAY_ONLY
+from onmeet_node.store.settings import BOOTSTRAPS, REGION
 from onmeet_node.studio import Studio
 from onmeet_node.ways import Ways
 from onmeet_node.wire.messages import CallMessage, Kind
@@ -103,12 +103,11 @@ class Node:
             people,
             me=self.identity,
             alone=lambda: not network.bootstraps.connected and not network.host.dht_peers(),
-            relay_only=network.relay_only,
         )
         self._studio = Studio(
             config,
             turn=network.turn,
-            relay_only=network.relay_only,
+            relay_only=network.exposure.relay_only,
         )
         self.guests = Guests(
             store,
@@ -349,7 +348,7 @@ class Node:
         chosen = self._store.settings
         bootstraps: tuple[str, ...] = chosen.get(BOOTSTRAPS)
         return {
-            "relay_only": self._network.relay_only(),
+            "relay_only": self._network.exposure.relay_only(),
             "region": chosen.get(REGION),
             "bootstraps": list(bootstraps),
         }
@@ -364,13 +363,15 @@ class Node:
     ) -> dict[str, Any]:
         """Changes what is given and returns all of it. `region`: ``ca``, ``de`` or ``any``.
 
-        Relay-only holds from the next call, an added bootstrap at once, the rest from the next
-        start. Raises `BadAddress` for what is no bootstrap's address.
+        Relay-only and an added bootstrap hold at once, the rest from the next start. Raises
+        `BadAddress` for what is no bootstrap's address.
         """
         chosen = self._store.settings
         if relay_only is not None:
-            chosen.put(RELAY_ONLY, relay_only)
-            self._network.rendezvous.refresh()
+            before = self._network.exposure.relay_only()
+            self._network.set_relay_only(on=relay_only)
+            if self._network.exposure.relay_only() and not before:
+                self._hide_media()
         if region is not None:
             chosen.put(REGION, None if region == "any" else region)
         if add_bootstrap is not None:
@@ -382,6 +383,13 @@ class Node:
             known = chosen.get(BOOTSTRAPS)
             chosen.put(BOOTSTRAPS, tuple(a for a in known if a != remove_bootstrap))
         return self.settings()
+
+    def _hide_media(self) -> None:
+        """Gives the calls that are on another path, through a relay: relay-only was turned on."""
+        rooms = (call for room in self.rooms.on for call in room.calls)
+        for call in (*self.calls, *rooms):
+            if call.has_media:
+                call.restart_media()
 
     async def export(self, path: Path, passphrase: str) -> None:
         """Writes everything this home holds to one encrypted file, for ``onmeet import``."""
@@ -423,7 +431,7 @@ async def open_node(
                 codes,
                 now=_now,
                 hints=network.bootstraps.add,
-                relay_only=network.relay_only,
+                relay_only=network.exposure.relay_only,
             )
             async with (
                 open_channels(network.host, key, people) as channels,

@@ -30,6 +30,7 @@ from onmeet_node.net.examination import (
     of_relays,
     of_turn,
 )
+from onmeet_node.net.exposure import Exposure
 from onmeet_node.net.host import Host, HostConfig, open_host
 from onmeet_node.net.peer_cache import keep_way_back
 from onmeet_node.net.places import keep_places
@@ -72,6 +73,10 @@ class Network:
     def __init__(
         self, config: Config, store: Store, key: IdentityKey, host: Host, bootstraps: Sequence[str]
     ) -> None:
+        exposure = host.config.exposure
+        assert exposure is not None, "open_network makes one"
+        self.exposure = exposure
+        """What is dialled, taken in and told: whoever needs to know asks this."""
         self.host = host
         self.relays = RelayClient(host)
         self.rendezvous = Rendezvous(host, key)
@@ -79,7 +84,7 @@ class Network:
             host, bootstraps, region=config.region or store.settings.get(REGION)
         )
         self.outside = Outside(host, self.bootstraps)
-        self.ports = PortMapper(host, self.outside)
+        self.ports = PortMapper(host, self.outside, exposure=exposure)
         self.turn = TurnServers(host, self.bootstraps)
         self.rooms = RoomStreams(host)
         self._doors = Doors(host)
@@ -104,9 +109,10 @@ class Network:
         """Whether others reach this node by themselves."""
         return self.outside.reachability
 
-    def relay_only(self) -> bool:
-        """Whether nobody may see our addresses: media and channels go through relays alone."""
-        return self._config.relay_only or self._settings.get(RELAY_ONLY)
+    def set_relay_only(self, *, on: bool) -> None:
+        """Keeps the setting, which holds from now on (`_follow_exposure`). Raises `StoreError`."""
+        self._settings.put(RELAY_ONLY, on)
+        self.exposure.refresh()
 
     def hints(self) -> tuple[str, ...]:
         """What a contact code of ours says about where to begin."""
@@ -116,15 +122,14 @@ class Network:
         """What a record for this audience says of this node."""
         return Presence(
             peer_id=self.host.peer_id,
-            addresses=self.addresses if audience.direct and not self.relay_only() else (),
+            addresses=self.exposure.shown(self.addresses) if audience.direct else (),
             relays=self.relays.addresses,
             caps=CAPS,
         )
 
     def ways_here(self) -> tuple[str, ...]:
         """Multiaddrs at which those of a room reach this node, as far as it shows where it is."""
-        shown = () if self.relay_only() else self.addresses
-        return (*shown, *self.relays.addresses)
+        return (*self.exposure.shown(self.addresses), *self.relays.addresses)
 
     def on_network_change(self, notify: Callable[[Change], None]) -> Callable[[], None]:
         """Call `notify(change)` when this machine's addresses, or its clock, changed.
@@ -137,9 +142,10 @@ class Network:
     def gateways(self) -> tuple[str, ...]:
         """PeerIds of the connected bootstraps that let guests in, the preferred first.
 
-        Before them stands the node's own gateway, if it has one (`use_own_gateway`).
+        Before them stands the node's own gateway, if it has one (`use_own_gateway`); not with
+        relay-only, since guests connect to this machine there.
         """
-        own = () if self._own is None else (self._own[0],)
+        own = () if self._own is None else self.exposure.shown([self._own[0]])
         return own + tuple(
             known.peer
             for known in self.bootstraps.known
@@ -184,7 +190,8 @@ class Network:
         def places_wanted() -> bool:
             # An audience that may not see our addresses reaches us through relays alone.
             hidden = any(not audience.direct for audience in audiences())
-            return hidden or self.relay_only() or self.reachability is not Reachability.PUBLIC
+            shut = self.exposure.relay_only()
+            return hidden or shut or self.reachability is not Reachability.PUBLIC
 
         self.host.on_connect(lambda _peer: self.rendezvous.refresh())
         self.relays.on_change(self.rendezvous.refresh)
@@ -194,7 +201,10 @@ class Network:
             nursery.start_soon(self.bootstraps.run)
             nursery.start_soon(self.outside.run)
             nursery.start_soon(self.ports.run)
-            nursery.start_soon(keep_dht_mode, self.host, self.bootstraps, self.outside)
+            nursery.start_soon(
+                keep_dht_mode, self.host, self.bootstraps, self.outside, self.exposure
+            )
+            nursery.start_soon(self._follow_exposure)
             nursery.start_soon(
                 partial(keep_places, self.bootstraps, self.relays, wanted=places_wanted)
             )
@@ -204,7 +214,7 @@ class Network:
             )
             nursery.start_soon(self._watch)
             nursery.start_soon(self.host.prune, self._needed)
-            if self._config.lan and not self.relay_only():
+            if self._config.lan:
                 nursery.start_soon(self._meet_on_lan)
             nursery.start_soon(self.rendezvous.run, audiences, self.presence)
 
@@ -255,12 +265,32 @@ class Network:
         await self.host.probe(PROBE_SECONDS)
         self.bootstraps.refresh()
 
+    async def _follow_exposure(self) -> None:
+        """Makes all that is open what the rule says, now and whenever it has changed."""
+        hidden = self.exposure.relay_only()
+        while True:
+            await self.exposure.changed.wait()
+            if hidden == self.exposure.relay_only():
+                continue
+            hidden = not hidden
+            await self.host.follow_exposure()
+            self.bootstraps.refresh()
+            self.outside.refresh()
+            self.ports.refresh()
+            self.rendezvous.renew()
+
     async def _meet_on_lan(self) -> None:
         """Finds nodes of the same network and is found by them; without it all else works."""
         from onmeet_node.net.lan import open_lan  # noqa: PLC0415 - zeroconf takes 60 ms to load
 
-        async with open_lan(self.host) as self._lan:
-            await trio.sleep_forever()
+        while True:
+            changed = self.exposure.changed
+            if self.exposure.relay_only():
+                await changed.wait()
+                continue
+            async with open_lan(self.host) as self._lan:
+                await changed.wait()
+            self._lan = None
 
     def examine(self) -> list[Finding]:
         """What works and what does not, as findings with remedies."""
@@ -281,9 +311,21 @@ class Network:
 @asynccontextmanager
 async def open_network(config: Config, store: Store, key: IdentityKey) -> AsyncIterator[Network]:
     """A host that listens as `config` says. `Network.run` then enters the network."""
-    bootstraps = tuple(dict.fromkeys((*config.bootstraps, *store.settings.get(BOOTSTRAPS))))
-    server = starts_as_server(listens=bool(config.listen), bootstraps=bool(bootstraps))
-    async with open_host(HostConfig(listen=config.listen, server=server)) as host:
+
+    def entrances() -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*config.bootstraps, *store.settings.get(BOOTSTRAPS))))
+
+    exposure = Exposure(
+        hidden=lambda: config.relay_only or store.settings.get(RELAY_ONLY),
+        entrances=entrances,
+        listen=config.listen,
+    )
+    bootstraps = entrances()
+    server = starts_as_server(
+        listens=bool(config.listen), bootstraps=bool(bootstraps), hidden=exposure.relay_only()
+    )
+    settings = HostConfig(listen=config.listen, server=server, exposure=exposure)
+    async with open_host(settings) as host:
         network = Network(config, store, key, host, bootstraps)
         try:
             yield network

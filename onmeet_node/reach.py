@@ -16,7 +16,6 @@ import trio
 from onmeet_node.address_book import AddressBook
 from onmeet_node.call.events import Device, Identity
 from onmeet_node.identity.record import Presence
-from onmeet_node.net.addresses import circuit
 from onmeet_node.net.channels import Channels
 from onmeet_node.net.errors import NetError
 from onmeet_node.net.rendezvous import Rendezvous
@@ -42,16 +41,10 @@ class Reacher:
         *,
         me: Identity,
         alone: Callable[[], bool],
-        relay_only: Callable[[], bool],
     ) -> None:
-        """`alone`: whether this node knows nobody to ask, as `caller.Reach` wants to know.
-
-        `relay_only`: whether people may be reached through relays alone, so that they do not see
-        where we are.
-        """
+        """`alone`: whether this node knows nobody to ask, as `caller.Reach` wants to know."""
         self.alone = alone
         self._me = me
-        self._relay_only = relay_only
         self._channels = channels
         self._rendezvous = rendezvous
         self._book = book
@@ -102,8 +95,6 @@ class Reacher:
         """A channel to one device; None if it cannot be reached."""
         device = Device(presence.peer_id)
         ways = (*presence.addresses, *presence.relays)
-        if self._relay_only():
-            ways = tuple(way for way in ways if circuit(way))
         opened = False
         with trio.move_on_after(OPEN_SECONDS):
             try:

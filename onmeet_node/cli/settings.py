@@ -17,7 +17,7 @@ _REGIONS = {"ca": "Canada only", "de": "Germany only", None: "any"}
 @click.option(
     "--relay-only/--direct",
     default=None,
-    help="Show nobody an address: media always goes through a relay. From the next call on.",
+    help="Show nobody but your bootstraps an address: all goes through them. Holds at once.",
 )
 @click.option(
     "--region",

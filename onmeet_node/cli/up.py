@@ -220,8 +220,13 @@ async def _own_gateway(node: Node, guests: GuestsConfig | None) -> AsyncIterator
     if guests is None:
         yield
         return
-    from onmeet_node.cli.own_gateway import OWN, open_own_gateway
+    from onmeet_node.cli.own_gateway import OWN, GatewayFailed, open_own_gateway
 
+    if node.settings()["relay_only"]:
+        raise GatewayFailed(
+            "Relay-only is on, and with --guests-on guests would connect to this machine and see "
+            "where it is. Leave one of the two out: onmeet settings --direct"
+        )
     async with open_own_gateway(guests) as doors:
         node.use_own_gateway(OWN, doors.open)
         yield

@@ -583,8 +583,7 @@ class Conference:
             self._perform(self.room.lost(seat.key, now=trio.current_time()))
 
     async def _open_channel(self, seat: Seat) -> None:
-        ways = _ways_to(seat.device, seat.addresses)
-        await self._channels.open(Identity(seat.key), Device(seat.device), ways)
+        await self._channels.open(Identity(seat.key), Device(seat.device), seat.addresses)
 
     def _ring(self, key: Key) -> None:
         try:
@@ -610,11 +609,6 @@ class Conference:
         if any(c is not call and c.peer == call.peer for c in self.calls):
             return
         self._perform(self.room.call_over(call.peer, now=trio.current_time()))
-
-
-def _ways_to(device: str, addresses: Sequence[str]) -> tuple[str, ...]:
-    """Those addresses that end at this device: a roster cannot send us anywhere else."""
-    return tuple(address for address in addresses if address.endswith(f"/p2p/{device}"))
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ import trio
 from onmeet_node.call.events import Device, Identity
 from onmeet_node.identity.errors import IdentityError
 from onmeet_node.identity.keys import IdentityKey
-from onmeet_node.net.errors import ChannelEnded, ChannelRefused
+from onmeet_node.net.errors import ChannelEnded, ChannelRefused, PeerUnreachable
 from onmeet_node.net.handshake import (
     MAX_FIRST,
     MAX_LOST,
@@ -306,7 +306,12 @@ class Channels:
         device = line.device
         await self._network.verify(device)
         if not self._network.connected(device):
-            await self._network.connect(addresses)
+            # Somebody else named them: they lead to this device or nowhere.
+            end = f"/p2p/{device}"
+            own = [address for address in addresses if address.endswith(end)]
+            if not own:
+                raise PeerUnreachable(device)
+            await self._network.connect(own)
         stream = await self._network.open_stream(device, SIGNAL_PROTOCOL)
         try:
             return await self._initiate(line, stream, device, self._me, first, sent)

@@ -7,6 +7,7 @@ node together. So lookups and stores are made here, over the library's messages.
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import trio
@@ -81,8 +82,22 @@ class _Lookup:
 class Dht:
     """The put and get half of a host."""
 
-    def __init__(self, kad: KadDHT, runner: Runner, config: HostConfig, role: Role) -> None:
+    def __init__(
+        self,
+        kad: KadDHT,
+        runner: Runner,
+        config: HostConfig,
+        role: Role,
+        entered: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        """`entered`: connected peers by whom we joined, bootstraps above all.
+
+        They hold every record of ours and are always asked: who is relay-only speaks to no other
+        server, and is found by those who share a bootstrap with them.
+        """
         self._kad = kad
+        self._entered = entered
+        self._exposure = config.exposure
         self._runner = runner
         self._rules = config.rules
         self._remedies = config.remedies
@@ -119,11 +134,7 @@ class Dht:
             record = make_signed_put_record(key, value, self._kad.host.get_private_key())
         if self._role.server:
             self._keep(key, record)
-        peers = [
-            peer
-            for peer in await self._kad.peer_routing.find_closest_peers_network(key)
-            if peer != self._kad.local_peer_id
-        ][:REPLICAS]
+        peers = await self._keepers(key)
         stored, left = 0, len(peers)
         limiter = trio.CapacityLimiter(PARALLEL)
         first, done = trio.Event(), trio.Event()
@@ -151,6 +162,25 @@ class Dht:
             if not stored:
                 raise PutFailed(key.decode(), len(peers))
         return stored
+
+    async def _keepers(self, key: bytes) -> list[ID]:
+        """Who shall hold the record under a key."""
+        entrances = self._entrances()
+        if self._hidden():
+            return entrances
+        closest = await self._kad.peer_routing.find_closest_peers_network(key)
+        others = [peer for peer in closest if peer != self._kad.local_peer_id][:REPLICAS]
+        return list(dict.fromkeys((*others, *entrances)))
+
+    def _hidden(self) -> bool:
+        return self._exposure is not None and self._exposure.relay_only()
+
+    def _entrances(self) -> list[ID]:
+        return [
+            ID.from_string(peer)
+            for peer in self._entered()
+            if self._exposure is None or self._exposure.sees_us(peer)
+        ]
 
     def _keep(self, key: bytes, record: Record) -> None:
         held = self._kad.value_store.get(key)
@@ -203,13 +233,17 @@ class Dht:
                 deadline = trio.current_time() + max(GRACE, took)
 
     def _starting_points(self, raw: bytes) -> list[ID]:
+        entrances = self._entrances()
+        if self._hidden():
+            return entrances
         nearest: list[ID] = self._kad.routing_table.find_local_closest_peers(raw, REPLICAS)
         if len(nearest) < FEW:
             # The table of a client may name its bootstrap alone, which may have just gone.
             nearest = [*nearest, *self._kad.host.get_connected_peers()]
-        return sort_peer_ids_by_distance(
+        nearest = sort_peer_ids_by_distance(
             raw, [peer for peer in dict.fromkeys(nearest) if peer != self._kad.local_peer_id]
         )
+        return list(dict.fromkeys((*entrances, *nearest)))
 
     @staticmethod
     def _worth_asking(raw: bytes, peer: ID, lookup: _Lookup) -> bool:
@@ -233,7 +267,11 @@ class Dht:
                 lookup.answered.append(peer)
                 if isinstance(record, Record) and self._valid(key, record.value):
                     lookup.found.append(record.value)
-                fresh = [p for p in closer if p not in lookup.asked and p not in lookup.waiting]
+                fresh = (
+                    []
+                    if self._hidden()
+                    else [p for p in closer if p not in lookup.asked and p not in lookup.waiting]
+                )
                 lookup.waiting = sort_peer_ids_by_distance(raw, lookup.waiting + fresh)
         finally:
             lookup.running -= 1

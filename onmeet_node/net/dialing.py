@@ -13,6 +13,7 @@ from libp2p.peer.peerstore import PeerStoreError
 from onmeet_node.net.addresses import circuit, parse
 from onmeet_node.net.calls import LibraryCalls
 from onmeet_node.net.errors import NetError, PeerUnreachable
+from onmeet_node.net.exposure import Exposure
 from onmeet_node.net.health import drop, relayed
 from onmeet_node.net.library import reason
 from onmeet_node.net.patches import Remedies
@@ -41,7 +42,14 @@ class Dialer:
     peer, waits 250 ms after success, and bans a peer for 60 s when both fail.
     """
 
-    def __init__(self, network: Swarm, calls: LibraryCalls, remedies: Remedies) -> None:
+    def __init__(
+        self,
+        network: Swarm,
+        calls: LibraryCalls,
+        remedies: Remedies,
+        exposure: Exposure | None = None,
+    ) -> None:
+        self._exposure = exposure
         self.circuit_dialer: Callable[[str], Awaitable[None]] | None = None
         self._network = network
         self._calls = calls
@@ -96,7 +104,8 @@ class Dialer:
                 await self._calls.call(self._race, peer, addresses)
                 return
             await racing.wait()
-        if self.only_relayed(peer) and peer not in self._improving:
+        seen = self._exposure is None or self._exposure.sees_us(peer)
+        if seen and self.only_relayed(peer) and peer not in self._improving:
             direct = [a for a in dict.fromkeys(addresses) if not circuit(a)][:MAX_ADDRESSES]
             self._calls.spawn(self._improve, peer, direct)
 
@@ -135,11 +144,20 @@ class Dialer:
     async def dial(self, peer: str, address: str) -> INetConn | None:
         """Open one connection; None if it is a circuit, which the relay client registers."""
         if not circuit(address):
-            return await self._network.dial_addr(parse(address), ID.from_string(peer))
+            return await self._dial_directly(peer, address)
         if self.circuit_dialer is None:
             raise NetError("This address needs a relay, and this host uses none.")
         await self.circuit_dialer(address)
         return None
+
+    async def _dial_directly(self, peer: str, address: str) -> INetConn:
+        """Every direct dial of this host, the library's too, passes here: see `Exposure`."""
+        if self._exposure is not None:
+            address = await self._exposure.dialable(peer, address)
+        conn = await self._network.dial_addr(parse(address), ID.from_string(peer))
+        if self._exposure is not None:
+            self._exposure.reached(peer, address)
+        return conn
 
 
 class _Race:

@@ -43,6 +43,14 @@ class PeerUnreachable(NetError):
         self.reasons = tuple(reasons)
 
 
+class DialForbidden(NetError):
+    """An address that this node does not dial: see `net.exposure`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"An address was not dialled: {reason}.")
+        self.reason = reason
+
+
 class StreamRefused(NetError):
     """The peer is connected but opened no stream for this protocol."""
 

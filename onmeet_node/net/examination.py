@@ -70,6 +70,10 @@ def _of_bootstrap(number: int, known: Known) -> Finding:
 
 def of_reachability(host: Host, outside: Outside, *, asked: bool) -> Iterator[Finding]:
     """How others get to this node; `asked`: there is a bootstrap to ask."""
+    exposure = host.config.exposure
+    if exposure is not None and exposure.relay_only():
+        yield from _of_relay_only(asked=asked)
+        return
     if not host.listening:
         yield finding(
             "poor",
@@ -103,6 +107,23 @@ def of_reachability(host: Host, outside: Outside, *, asked: bool) -> Iterator[Fi
                 "Whether others reach this node from outside is not known: no bootstrap tells.",
                 "On one network that is no matter; else name a bootstrap.",
             )
+
+
+def _of_relay_only(*, asked: bool) -> Iterator[Finding]:
+    if asked:
+        yield finding(
+            "good",
+            "Relay-only is on: this node listens nowhere, and speaks to the bootstraps you named "
+            "alone.",
+        )
+    else:
+        yield finding(
+            "bad",
+            "Relay-only is on, and none of the bootstraps you named answers: this node speaks to "
+            "nobody else.",
+            "Name another one (onmeet settings --add-bootstrap ADDRESS); those in contact codes "
+            "do not count.",
+        )
 
 
 def of_ports(ports: PortMapper, outside: Outside) -> Iterator[Finding]:

@@ -90,7 +90,8 @@ def _first(error: BaseException) -> Exception:
 async def _running(config: HostConfig) -> AsyncIterator[Host]:
     remedies = config.remedies
     patches.apply(remedies, ping_interval=config.ping_interval)
-    listen = [parse(address) for address in config.listen]
+    hidden = config.exposure is not None and config.exposure.relay_only()
+    listen = [parse(address) for address in config.listen if not hidden]
     if remedies.check_listening:
         for address in listen:
             check_free(address)

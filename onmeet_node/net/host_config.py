@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from onmeet_node.net.exposure import Exposure
 from onmeet_node.net.patches import Remedies
 from onmeet_node.wire import record
 
@@ -58,4 +59,6 @@ class HostConfig:
     """Seconds an incoming connection may take to agree on encryption: six slow round trips."""
     rules: RecordRules = field(default_factory=PresenceRules)
     namespace: str = "om"
+    exposure: Exposure | None = None
+    """The rule of what is dialled and told. None: whatever it is asked to, for tools and tests."""
     remedies: Remedies = Remedies()

@@ -23,9 +23,10 @@ from onmeet_node.net.calls import LibraryCalls
 from onmeet_node.net.dht import Dht
 from onmeet_node.net.dialing import Dialer
 from onmeet_node.net.errors import PeerUnreachable, StreamRefused
-from onmeet_node.net.health import drop_all
+from onmeet_node.net.health import drop, drop_all, relayed
 from onmeet_node.net.host_config import HostConfig
 from onmeet_node.net.library import reason
+from onmeet_node.net.listening import Listening
 from onmeet_node.net.membership import Membership
 from onmeet_node.net.role import Role
 from onmeet_node.net.serving import Handler, Serving
@@ -65,12 +66,13 @@ class Host:
         """The library's host, for the relay client and the bootstrap alone."""
         self._network: Swarm = raw.get_network()  # type: ignore[assignment]
         self._calls = LibraryCalls(io, abandon=config.remedies.abandon)
-        self._dialer = Dialer(self._network, self._calls, config.remedies)
+        self._dialer = Dialer(self._network, self._calls, config.remedies, config.exposure)
+        self._listening = Listening(self._network, config.listen)
         self._upkeep = Upkeep(self._network, self._calls, self._dialer)
         self._kad = kad
-        self.dht = Dht(kad, self._calls, config, role)
         self._role = role
         self._membership = Membership(raw, kad, role, self._calls, self.connect)
+        self.dht = Dht(kad, self._calls, config, role, self._entered)
         self._serving = Serving(self._stream, config.remedies)
         self._open: set[INetConn] = set()
         self._on_connect: list[Notify] = []
@@ -190,6 +192,25 @@ class Host:
         """Close the connections whose peer does not answer within `seconds`."""
         await self._upkeep.probe(seconds)
 
+    async def follow_exposure(self) -> None:
+        """Makes listeners and open connections what the rule of `HostConfig.exposure` says now."""
+        await self.call(self._follow_exposure)
+
+    async def _follow_exposure(self) -> None:
+        exposure = self.config.exposure
+        if exposure is None or not exposure.relay_only():
+            self._dialer.forget_failures()
+            await self._listening.open()
+            return
+        conns = self._network.get_connections()
+        await drop_all([conn for conn in conns if not self._may_stay(conn)])
+        await self._listening.close()
+
+    def _may_stay(self, conn: INetConn) -> bool:
+        exposure = self.config.exposure
+        peer = str(conn.muxed_conn.peer_id)
+        return exposure is None or exposure.sees_us(peer) or relayed(conn)
+
     def suspect(self, peer: str) -> None:
         """The connections to `peer` may be dead: close those that answer no ping in 3 s."""
         self._upkeep.suspect(peer)
@@ -248,6 +269,10 @@ class Host:
         BadAddress or JoinFailed.
         """
         return await self._membership.join(addresses)
+
+    def _entered(self) -> tuple[str, ...]:
+        """Those we joined by and are connected with, the last first."""
+        return tuple(peer for peer in self._membership.entered if self.connected(peer))
 
     @property
     def server(self) -> bool:
@@ -313,6 +338,9 @@ class Host:
         """A connection opened (called by the library's notifications)."""
         self._open.add(conn)
         peer = conn.muxed_conn.peer_id
+        if not self._may_stay(conn):  # relay-only was turned on while it was being made
+            self._calls.spawn(drop, conn)
+            return
         if len(self._network.get_connections(peer)) <= 1:
             _tell(self._on_connect, str(peer))
         if self._upkeep.opened(conn):

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import trio
@@ -13,6 +13,7 @@ from libp2p.abc import IHost, INetConn, INetStream
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_x25519_key_pair
 from libp2p.custom_types import TProtocol
+from libp2p.io.abc import ReadWriteCloser
 from libp2p.network.config import ConnectionConfig, RetryConfig
 from libp2p.network.swarm import Swarm
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_PROTOCOL
@@ -27,6 +28,7 @@ from onmeet_node.net import patches
 from onmeet_node.net.accepting import Acceptor
 from onmeet_node.net.addresses import free, parse
 from onmeet_node.net.errors import ListenFailed
+from onmeet_node.net.exposure import Exposure
 from onmeet_node.net.health import NoAutoConnect
 from onmeet_node.net.host_config import HostConfig
 from onmeet_node.net.keeping import asking
@@ -85,8 +87,21 @@ def new_raw_host(config: HostConfig, role: Role) -> IHost:
             total=config.max_connections,
             per_network=config.connections_per_network or config.max_connections,
         )
-        network._handle_inbound_connection = acceptor.accept  # type: ignore[method-assign]
+        accept = _while_open(config.exposure, acceptor.accept)
+        network._handle_inbound_connection = accept  # type: ignore[method-assign,assignment]
     return raw
+
+
+def _while_open(
+    exposure: Exposure | None, accept: Callable[[ReadWriteCloser, Multiaddr], Awaitable[None]]
+) -> Callable[[ReadWriteCloser, Multiaddr], Awaitable[None]]:
+    """Takes in nobody who comes while a listener is being closed for relay-only."""
+
+    async def accepted(raw: ReadWriteCloser, listened_at: Multiaddr) -> None:
+        if exposure is None or not exposure.relay_only():
+            await accept(raw, listened_at)
+
+    return accepted
 
 
 def _connections(config: HostConfig) -> ConnectionConfig:
@@ -111,6 +126,8 @@ def _addresses_told(config: HostConfig, role: Role) -> Callable[[list[Multiaddr]
     def told(listening: list[Multiaddr]) -> list[Multiaddr]:
         if config.announce:
             return [parse(address) for address in config.announce]
+        if config.exposure is not None and config.exposure.relay_only():
+            return []
         return role.told(listening, hide=config.remedies.hide_addresses)
 
     return told

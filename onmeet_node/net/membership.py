@@ -15,6 +15,9 @@ from onmeet_node.net.calls import LibraryCalls
 from onmeet_node.net.errors import JoinFailed, NetError
 from onmeet_node.net.role import Role
 
+ENTRANCES = 8
+"""As many bootstraps as a node has, and more."""
+
 
 class Membership:
     """The part of a host that keeps its place in the DHT."""
@@ -32,6 +35,12 @@ class Membership:
         self._role = role
         self._calls = calls
         self._connect = connect
+        self._entered: dict[str, None] = {}
+
+    @property
+    def entered(self) -> tuple[str, ...]:
+        """Those by whom we last joined, at most ENTRANCES, the last first."""
+        return tuple(reversed(self._entered))
 
     async def join(self, addresses: Sequence[str]) -> tuple[str, ...]:
         """See `Host.join`."""
@@ -51,6 +60,10 @@ class Membership:
                 direct = [parse(way) for way in ways if not circuit(way)]
                 await self._kad.routing_table.add_peer(PeerInfo(ID.from_string(peer), direct))
                 joined.append(peer)
+                self._entered.pop(peer, None)
+                self._entered[peer] = None
+                if len(self._entered) > ENTRANCES:
+                    del self._entered[next(iter(self._entered))]
             except NetError as error:
                 reasons.append(str(error))
             if joined or len(reasons) == len(by_peer):

@@ -16,6 +16,7 @@ from onmeet_node.net import natpmp
 from onmeet_node.net.changes import gateway
 from onmeet_node.net.errors import PortMapFailed
 from onmeet_node.net.events import either
+from onmeet_node.net.exposure import Exposure
 from onmeet_node.net.host import Host
 from onmeet_node.net.reachability import Door, Outside, Reachability, doors
 from onmeet_node.net.upnp import Igd
@@ -74,6 +75,7 @@ class PortMapper:
         outside: Outside,
         *,
         ways: tuple[Open, ...] = (open_by_natpmp, open_by_upnp),
+        exposure: Exposure | None = None,
     ) -> None:
         self.opened: Opened | None = None
         self.problem = ""
@@ -81,10 +83,11 @@ class PortMapper:
         self._host = host
         self._outside = outside
         self._ways = ways
+        self._exposure = exposure or Exposure()
         self._again = trio.Event()
 
     def refresh(self) -> None:
-        """The network changed: there may be another router."""
+        """The network, or the rule, changed: there may be another router, or nothing to ask for."""
         self._again.set()
 
     async def run(self) -> None:
@@ -93,7 +96,9 @@ class PortMapper:
             while True:
                 changed, self._again = self._outside.changed, trio.Event()
                 pause = TRY_AGAIN
-                if self._needed():
+                if self._exposure.relay_only():
+                    await self._close()
+                elif self._needed():
                     await self._open()
                     if self.opened is not None:
                         pause = self.opened.mapping.lifetime / 2
@@ -101,10 +106,15 @@ class PortMapper:
                     # While a port is open that nobody reaches, changes are its own doing.
                     await either(self._again, *(() if self.opened else (changed,)))
         finally:
-            if self.opened is not None:
-                with trio.CancelScope(deadline=trio.current_time() + GOODBYE_SECONDS, shield=True):
-                    await self.opened.close()
-            self.opened, self._outside.mapped = None, ()
+            await self._close()
+
+    async def _close(self) -> None:
+        """Has the router close what it opened."""
+        opened, self.opened = self.opened, None
+        self._outside.mapped = ()
+        if opened is not None:
+            with trio.CancelScope(deadline=trio.current_time() + GOODBYE_SECONDS, shield=True):
+                await opened.close()
 
     def _needed(self) -> bool:
         return self.opened is not None or (

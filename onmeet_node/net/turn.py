@@ -100,8 +100,16 @@ class TurnServers:
     def _live(self) -> Sequence[tuple[str, _Loan]]:
         now = trio.current_time()
         order = [known.peer for known in self._bootstraps.known]
-        live = [(peer, loan) for peer, loan in self._loans.items() if loan.until > now]
+        live = [
+            (peer, loan)
+            for peer, loan in self._loans.items()
+            if loan.until > now and self._may_see_us(peer)
+        ]
         return sorted(live, key=lambda item: order.index(item[0]) if item[0] in order else 99)
+
+    def _may_see_us(self, lender: str) -> bool:
+        exposure = self._host.config.exposure
+        return exposure is None or exposure.sees_us(lender)
 
     async def run(self) -> None:
         """Borrows from every bootstrap that lends, until cancelled."""
