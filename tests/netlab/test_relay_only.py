@@ -117,6 +117,8 @@ def speaking(ana: Machine, ben: Machine, **options: Any) -> Iterator[None]:
     finally:
         hang_up(ana)
         dialling.join(30)
+    for machine in (ana, ben):
+        until(lambda m=machine: not m.ask("status")["calls"])
 
 
 def people(machine: Machine) -> dict[str, Any]:
