@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
 import statistics
 import subprocess
 import sys
@@ -22,8 +23,6 @@ from typing import Any
 
 import attrs
 import trio
-from hypercorn.config import Config as ServerConfig
-from hypercorn.trio import serve
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route, WebSocketRoute
@@ -33,6 +32,8 @@ from bootstrap.config import ephemeral_config
 from bootstrap.config_file import create
 from onmeet_node.media.aiortc_endpoint import open_endpoint
 from onmeet_node.media.endpoint import SessionConfig
+from onmeet_node.net.asgi.config import ServerLimits
+from onmeet_node.net.asgi.server import open_server
 from onmeet_node.wire.messages import Kind
 
 CHROMIUM = "/usr/bin/chromium"
@@ -103,11 +104,9 @@ async def _plain(stop: trio.Event) -> None:
                     await session.aclose()
 
         app: Any = Starlette(routes=[Route("/", page), WebSocketRoute("/ws", talk)])
-        config = ServerConfig()
-        config.bind = [f"127.0.0.1:{PORT}"]
-        config.accesslog = config.errorlog = None
-        config.graceful_timeout = 0.5
-        await serve(app, config, shutdown_trigger=stop.wait, mode="asgi")
+        limits = ServerLimits(message_bytes=2**20, ping_seconds=20.0, write_seconds=15.0)
+        async with open_server(app, [socket.create_server(("127.0.0.1", PORT))], limits):
+            await stop.wait()
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from bootstrap.limits import Caps
 from bootstrap.relay import Relay, RelayLimits, open_relay
 from bootstrap.state import STATE, Live
 from bootstrap.turn import Lender, foreign_lender, new_secret, own_urls
-from onmeet_node import guest_page
+from onmeet_node import faults, guest_page
 from onmeet_node.net.host import Host
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ class Counts:
     held: int
     """Entries of every kind of state about nodes (docs/STATE.md), coturn's aside: 0 when nobody
     is here and whoever was is forgotten."""
+    faults: Mapping[str, int]
+    """How often since the start a fault that nobody expected ended one party and nothing else, by
+    the kind of party (`onmeet_node.faults`). Each is a bug worth reporting."""
 
 
 class Bootstrap:
@@ -93,6 +96,7 @@ class Bootstrap:
             turn=self._turn.state,
             turn_restarts=self._turn.coturn.restarts if self._turn.coturn else 0,
             held=sum(self.held()[piece.name] for piece in STATE if not piece.outlasts),
+            faults=faults.counts(),
         )
 
     def held(self) -> dict[str, int]:
@@ -101,7 +105,10 @@ class Bootstrap:
         return {piece.name: piece.count(live) for piece in STATE}
 
     def reload(self) -> None:
-        """Takes a renewed certificate into use, without an end to any call."""
+        """Takes a renewed certificate into use, without an end to any call.
+
+        Raises `ConfigError` for one that cannot be used; the old one stays.
+        """
         if self._turn.coturn is not None:
             self._turn.coturn.reload_certificate()
         if self._gateway is not None:
@@ -174,7 +181,7 @@ async def open_guests(
             raise ConfigError("[site] is served beside the guest page: set serve in [guests] too.")
         yield None
         return
-    from bootstrap.gateway.server import open_gateway  # noqa: PLC0415 - hypercorn, if it is used
+    from bootstrap.gateway.server import open_gateway  # noqa: PLC0415 - if it is used
 
     check_guests(config)
     limits = DoorLimits(config.max_doors, config.doors_per_network, config.doors_per_node)

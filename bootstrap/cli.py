@@ -199,8 +199,12 @@ async def _serve(config: Any, home: Path, output: _Output) -> None:
             async for signum in signals:
                 if signum != signal.SIGHUP:
                     break
-                bootstrap.reload()
-                output.event("reloaded", "Took the certificate's files anew.")
+                try:
+                    bootstrap.reload()
+                except BootstrapError as error:  # the old one serves on
+                    output.event("not-reloaded", f"{error} The old certificate stays in use.")
+                else:
+                    output.event("reloaded", "Took the certificate's files anew.")
             output.event("stopping", "Stopping.")
     output.event("stopped", "Stopped.")
 
@@ -218,8 +222,14 @@ def status(*, home: Path | None, as_json: bool) -> None:
         output.fail(error)
         return
     width = max(map(len, told))
-    lines = [f"{name.replace('_', ' '):{width}}  {value}" for name, value in told.items()]
+    lines = [f"{name.replace('_', ' '):{width}}  {_shown(value)}" for name, value in told.items()]
     output.event("status", "\n".join(lines), **told)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{kind}: {count}" for kind, count in value.items()) or "none"
+    return str(value)
 
 
 @main.command()

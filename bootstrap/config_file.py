@@ -18,6 +18,13 @@ import attrs
 from bootstrap.config import SEED_BYTES, BootstrapConfig, GuestsConfig, SiteConfig, TurnConfig
 from bootstrap.errors import ConfigError, KeyFileError
 from bootstrap.settings import settings_of, toml
+from onmeet_node.ownership import (
+    ROOT,
+    ForeignPlace,
+    make_own_directory,
+    open_own,
+    require_own_directory,
+)
 
 FILE_NAME = "bootstrap.toml"
 KEY_NAME = "bootstrap.key"
@@ -112,21 +119,36 @@ def create(home: Path, config: BootstrapConfig) -> Path:
     Overwrites nothing: a lost key is a lost address. Raises `ConfigError`.
     """
     path, key_path = home / FILE_NAME, home / KEY_NAME
+    _require_own_home(home)
     for existing in (path, key_path):
-        if existing.exists():
+        if os.path.lexists(existing):
             raise ConfigError(
                 f"{existing} exists already. Edit it, or give another directory with --home."
             )
     text = render(config)
     try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_own_directory(home)
         _write_new(key_path, config.seed.hex() + "\n", 0o600)
         _write_new(path, text, 0o644)
+    except ForeignPlace as error:
+        raise ConfigError(str(error)) from error
     except OSError as error:
         raise ConfigError(
             f"Cannot write to {home}: {error.strerror}. Give another directory with --home."
         ) from error
     return path
+
+
+def _require_own_home(home: Path) -> None:
+    """Raises `ConfigError` for a home that another user prepared; root may have."""
+    try:
+        require_own_directory(home, owners={os.geteuid(), ROOT})
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # told by whoever looks for a file in it
+    except ForeignPlace as error:
+        raise ConfigError(str(error)) from error
+    except OSError as error:
+        raise ConfigError(f"Cannot look into {home}: {error.strerror}.") from error
 
 
 def _write_new(path: Path, text: str, mode: int) -> None:
@@ -139,14 +161,17 @@ def _write_new(path: Path, text: str, mode: int) -> None:
 
 def load(home: Path) -> BootstrapConfig:
     """Reads configuration and key from `home`. Raises `ConfigError` or `KeyFileError`."""
+    _require_own_home(home)
     path = home / FILE_NAME
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_own(path, os.O_RDONLY, roots=True), "rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(
             f"There is no {path}. Make one with: onmeet-bootstrap init --home {home}"
         ) from None
+    except ForeignPlace as error:
+        raise ConfigError(str(error)) from error
     except OSError as error:
         raise ConfigError(f"Cannot read {path}: {error.strerror}.") from error
     if len(data) > MAX_FILE_BYTES:
@@ -192,7 +217,7 @@ def _section(section: str, table: Mapping[str, object], where: str) -> dict[str,
 
 def _read_seed(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             text = file.read(2 * SEED_BYTES + 16)
     except FileNotFoundError:
@@ -200,6 +225,8 @@ def _read_seed(path: Path) -> bytes:
             f"{path} is missing: without it this bootstrap would get another address. Restore it "
             "from your copy, or remove the configuration and run onmeet-bootstrap init again."
         ) from None
+    except ForeignPlace as error:
+        raise KeyFileError(str(error)) from error
     except OSError as error:
         raise KeyFileError(f"Cannot read {path}: {error.strerror}.") from error
     if mode & 0o077:

@@ -76,12 +76,26 @@ def raise_file_limit() -> None:
 def silence_libraries() -> None:
     """Keeps the logs free of addresses, PeerIds and names, which libraries put into theirs (P2).
 
-    What is left is the logger ``bootstrap``, whose messages hold none.
+    What is left are the loggers ``bootstrap`` and that of `faults`, whose messages hold none.
     """
-    for name in ("libp2p", "onmeet_node", "multiaddr", "hypercorn", "trio-websocket", "zeroconf"):
+    for name in ("libp2p", "onmeet_node", "multiaddr", "trio-websocket", "zeroconf"):
         logger = logging.getLogger(name)
         logger.handlers = [logging.NullHandler()]
         logger.propagate = False
+    told = logging.getLogger("onmeet_node.faults")
+    told.handlers = [logging.StreamHandler()]
+    told.propagate = False
+
+
+def _exposure(config: BootstrapConfig) -> Exposure:
+    """What lookups may dial of the addresses that peers name.
+
+    Who serves the internet dials nobody in the network that its machine is on: a peer could mean
+    the operator's other machines.
+    """
+    own = [ip for address in (*config.listen, *config.announce) if (ip := ip_of(address))]
+    public = any(special(ip) is None for ip in own)
+    return Exposure(listen=config.listen, networks=tuple if public else interface_networks)
 
 
 def _exposure(config: BootstrapConfig) -> Exposure:

@@ -271,6 +271,16 @@ STATE: tuple[Piece, ...] = (
         containers=("bootstrap.gateway.server.*",),
     ),
     Piece(
+        name="browsers' connections",
+        what="a socket, TLS, the IP address, up to 16 kB of a request; its IP prefix counted",
+        why="pages are fetched over them, and guests speak over them",
+        owner="the browser at its other end",
+        ended_by="either end; 10 s without a whole request; more than their share waiting",
+        longest=_CONNECTION,
+        count=lambda live: len(live.gateway.lines) if live.gateway else 0,
+        containers=("onmeet_node.net.asgi.*",),
+    ),
+    Piece(
         name="guests' tries",
         what="how often an IP prefix came lately",
         why="nobody shall guess doors, or take them all",

@@ -19,6 +19,7 @@ from pathlib import Path
 import trio
 
 from bootstrap.errors import NotRunning
+from onmeet_node.ownership import ROOT, is_own_directory, peer_uid
 
 log = logging.getLogger("bootstrap")
 
@@ -67,6 +68,8 @@ async def serve_status(
 
 def _listener(home: Path) -> tuple[Path | None, socket.socket | None]:
     for directory in directories(home):
+        if not is_own_directory(directory):
+            continue
         path = directory / _name(home)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         mask = os.umask(0o177)
@@ -90,6 +93,9 @@ async def _serve(
 ) -> None:
     while True:
         connection, _ = await listener.accept()
+        if peer_uid(connection) not in {os.geteuid(), ROOT, None}:
+            connection.close()
+            continue
         # One at a time: a line fits the socket's buffer, so nobody can hold it up.
         with trio.move_on_after(ANSWER_SECONDS), suppress(trio.BrokenResourceError):
             async with trio.SocketStream(connection) as stream:
@@ -103,7 +109,10 @@ def ask_status(home: Path) -> dict[str, object]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
             asking.settimeout(ANSWER_SECONDS)
             try:
-                asking.connect(str(directory / _name(home)))
+                path = directory / _name(home)
+                asking.connect(str(path))
+                if not _is_ours(asking, path):
+                    continue  # another user's program, in the place of ours
                 return _told(asking)
             except PermissionError:
                 denied = True
@@ -117,6 +126,13 @@ def ask_status(home: Path) -> dict[str, object]:
     raise NotRunning(
         f"No bootstrap runs for {home}. Start it with: onmeet-bootstrap run --home {home}"
     )
+
+
+def _is_ours(asking: socket.socket, path: Path) -> bool:
+    """Whether our own user listens there; root may ask anybody's, in a directory of theirs."""
+    mine = os.geteuid()
+    theirs = peer_uid(asking)
+    return theirs in {mine, None} or (mine == ROOT and theirs == path.parent.stat().st_uid)
 
 
 def _told(asking: socket.socket) -> dict[str, object]:

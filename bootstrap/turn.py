@@ -21,6 +21,7 @@ import attrs
 
 from bootstrap.config import TurnConfig
 from bootstrap.errors import ConfigError
+from onmeet_node.ownership import ForeignPlace, open_own
 from onmeet_node.wire.bootstrap_api import TurnCredentials
 
 SECRET_BYTES = 32
@@ -91,9 +92,11 @@ def foreign_lender(config: TurnConfig) -> Lender:
 
 def _read_secret(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_own(path, os.O_RDONLY, links=True, roots=True), "rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             data = file.read(MAX_SECRET_BYTES + 1)
+    except ForeignPlace as error:
+        raise ConfigError(f"[turn] secret_file: {error}") from error
     except OSError as error:
         raise ConfigError(f"Cannot read [turn] secret_file {path}: {error.strerror}.") from error
     if mode & 0o077:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 import trio
 
+from onmeet_node import faults
 from onmeet_node.call import events as on
 from onmeet_node.call.effects import State
 from onmeet_node.call.errors import LocalProtocolError
@@ -30,6 +31,7 @@ from onmeet_node.guests import Guests
 from onmeet_node.identity.code import ContactCode
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.policy import Relation
+from onmeet_node.leaving import in_order, interrupted_in_order
 from onmeet_node.media.endpoint import MediaEndpoint
 from onmeet_node.meeting.rooms import Rooms
 from onmeet_node.net.addresses import peer_of
@@ -65,6 +67,9 @@ from onmeet_node.wire.messages import CallMessage, Kind
 
 log = logging.getLogger(__name__)
 
+GOODBYE_SECONDS = 2.0
+"""For everybody to hear that the node ends: who has not heard by then is not there."""
+
 
 class NoSuchCall(OnMeetError):
     """There is no such call now."""
@@ -82,8 +87,11 @@ class Node:
         people: People,
         channels: Channels,
         nursery: trio.Nursery,
+        stop: Callable[[], None],
     ) -> None:
         self.config = config
+        self.stop = stop
+        """Ends the node as if its block were left."""
         self.people = people
         self.contacts = people
         self.history = people.history
@@ -95,7 +103,6 @@ class Node:
         self._key = key
         self._network = network
         self._channels = channels
-        self._scope = nursery.cancel_scope
         self._open: set[tuple[Identity, Device]] = set()
         self._reacher = Reacher(
             channels,
@@ -155,17 +162,21 @@ class Node:
         """Everything the node does by itself, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._network.run, self.people.audiences)
-            nursery.start_soon(self._studio.run)
-            nursery.start_soon(self._caller.run_timers)
-            nursery.start_soon(self._listen)
-            nursery.start_soon(self.guests.run)
-            nursery.start_soon(self._settling.run)
-            nursery.start_soon(self.rooms.run)
+
+            def begin(service: str, serve: Callable[[], Awaitable[object]]) -> None:
+                nursery.start_soon(faults.kept, service, serve)
+
+            begin("media engine", self._studio.run)
+            begin("call timers", self._caller.run_timers)
+            begin("channels", self._listen)
+            begin("guests", self.guests.run)
+            begin("receipts", self._settling.run)
+            begin("rooms", self.rooms.run)
             await self._network.rendezvous.published.wait()
             self.reachable.set()
             self.hub.publish(Reachable())
             self._studio.prepare()
-            await run_duties(self.people, self.deliver)
+            await faults.kept("duties", run_duties, self.people, self.deliver)
 
     def _moved(self, change: Change) -> None:
         if change.addresses or change.slept:
@@ -174,11 +185,19 @@ class Node:
     async def _listen(self) -> None:
         """Takes what comes over the channels, one after the other."""
         async for event in self._channels.events:
-            try:
-                self._take(event)
-            except (StoreError, LocalProtocolError):
-                # The disk is full, say: what came is lost, the node is not.
-                log.exception("%s was not dealt with", type(event).__name__)
+            with faults.contained("peer", then=partial(self._part_from, event)):
+                try:
+                    self._take(event)
+                except (StoreError, LocalProtocolError) as error:
+                    # The disk is full, say: what came is lost, the node is not.
+                    what, why = type(event).__name__, type(error).__name__
+                    log.warning("%s was not dealt with: %s", what, why)
+
+    def _part_from(self, event: ChannelEvent) -> None:
+        """Closes the channel whose message we failed at; a call with them finds another one."""
+        channel = self._channels.get(event.identity, event.device)
+        if channel is not None:
+            channel.close("fault")
 
     def _take(self, event: ChannelEvent) -> None:
         peer, device = event.identity, event.device
@@ -196,14 +215,28 @@ class Node:
                 self._open.discard((peer, device))
                 self._caller.device_lost(peer, device)
                 if not self._channels.devices(peer):
-                    self.people.channel_closed(peer)
                     self.hub.publish(PresenceChanged(identity=peer, connected=False))
+                    self.people.channel_closed(peer)
 
-    def say_goodbye(self) -> None:
-        """Ends every call; the messages go out while the channels close."""
+    async def say_goodbye(self) -> None:
+        """Ends calls, rooms, visits, channels and records; returns when all of it was heard.
+
+        Whoever leaves the node bounds it in time: some may not be there to hear.
+        """
         for call in self.calls:
-            self._caller.feed(on.HangUp(call=call.id, shutdown=True))
+            # Some are over meanwhile.
+            with faults.contained("call"), suppress(LocalProtocolError):
+                self._caller.feed(on.HangUp(call=call.id, shutdown=True))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._part)
+            nursery.start_soon(self._channels.close_all)
+            nursery.start_soon(self._network.withdraw)
         self.hub.close()
+
+    async def _part(self) -> None:
+        """Rooms before visits: what a room says to its guests goes over their visits' lines."""
+        await self.rooms.leave_all()
+        await self.guests.say_goodbye()
 
     @contextmanager
     def watch(self) -> Iterator[trio.MemoryReceiveChannel[NodeEvent]]:
@@ -314,6 +347,7 @@ class Node:
             "contacts": sum(contact.state == "accepted" for contact in people),
             "requests": sum(contact.state == "requested-by-them" for contact in people),
             "calls": [self.describe_call(call) for call in self.calls],
+            "faults": faults.counts(),
         }
 
     async def status_with_media(self) -> dict[str, Any]:
@@ -397,10 +431,6 @@ class Node:
         export_home(self._store, path, Passphrase(passphrase))
         await trio.lowlevel.checkpoint()
 
-    def stop(self) -> None:
-        """Ends the node as if its block were left."""
-        self._scope.cancel()
-
 
 @asynccontextmanager
 async def open_node(
@@ -411,9 +441,22 @@ async def open_node(
     `home` must have been made by ``onmeet init``; `unlock` opens it (default: its key file).
     Raises the store's errors (`WrongPassphrase`, `HomeInUse` …), `ConfigError`, and `NetError`
     when it cannot listen.
+
+    However the block is left (its end, an exception, cancellation, Ctrl-C), calls, rooms and visits
+    are ended with a word to the other side and the records withdrawn, within `GOODBYE_SECONDS`.
+    What the block raises leaves as it is.
     """
     config = config or load_config(Path(home) if home is not None else None)
-    database_key = await trio.to_thread.run_sync(find_home_key, config.home, unlock or KeyFile())
+    block = trio.CancelScope()
+    running = _running(config, unlock or KeyFile(), block.cancel)
+    with interrupted_in_order(block):
+        async with in_order(running, block=block) as node:
+            yield node
+
+
+@asynccontextmanager
+async def _running(config: Config, unlock: Unlock, stop: Callable[[], None]) -> AsyncIterator[Node]:
+    database_key = await trio.to_thread.run_sync(find_home_key, config.home, unlock)
     with open_store(config.home, database_key) as store:
         store.calls.close_interrupted(now=_now())
         key = IdentityKey.from_seed(store.identity.seed)
@@ -437,13 +480,15 @@ async def open_node(
                 open_channels(network.host, key, people) as channels,
                 trio.open_nursery() as nursery,
             ):
-                node = Node(config, store, key, network, people, channels, nursery)
+                node = Node(config, store, key, network, people, channels, nursery, stop)
                 people.connect(node.hub, channels)
                 nursery.start_soon(node.run)
                 try:
                     yield node
                 finally:
-                    node.say_goodbye()
+                    with trio.move_on_after(GOODBYE_SECONDS, shield=True):
+                        await node.say_goodbye()
+                    node.hub.close()
                     nursery.cancel_scope.cancel()
 
 

@@ -3,6 +3,9 @@
 The machine (`call.line.Line`) decides; this module owns the tasks. Everything goes through
 `Caller.feed`, which never waits: messages are handed to channels, media work to one task per
 session, which does it in order.
+
+Each effect is of one call, and so is each task: what one of them raises unexpectedly ends that call
+(`ProgramFault`), and the others go on.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import trio
@@ -19,10 +23,12 @@ import trio
 from onmeet_node.call import effects as do
 from onmeet_node.call import events as on
 from onmeet_node.call.effects import Effect, EndReason, State
+from onmeet_node.call.errors import LocalProtocolError
 from onmeet_node.call.events import Device, Event, Identity
 from onmeet_node.call.line import Busy, Line, LineSettings
 from onmeet_node.calls import Call, CallBook, MediaWish
 from onmeet_node.events import Hub, NodeEvent
+from onmeet_node.faults import contained
 from onmeet_node.legs import Leg, LegKey, Legs
 from onmeet_node.media.endpoint import MediaEndpoint, SessionConfig
 from onmeet_node.sentences import Facts, sentence
@@ -179,26 +185,47 @@ class Caller:
         """Tells all calls that our addresses changed, or that the machine woke up."""
         self.feed(on.NetworkChanged())
 
+    def fault(self, call: CallId) -> None:
+        """Ends a call, telling both sides, because something of it here stopped unexpectedly."""
+        self.feed(on.ProgramFault(call=call))
+
     # ── the runner ──────────────────────────────────────────────────────────────────────────────
     def feed(self, event: Event) -> None:
         """One event into the machine, its effects carried out before this returns.
 
         Raises the machine's `LocalProtocolError` if a person asks for what no longer makes sense.
         """
-        self._line.settings = LineSettings(
-            busy=self._ledger.busy(), alerts=self.calls.somebody_listens
-        )
-        effects = self._line.handle(event, now=trio.current_time())
+        with contained("call"):  # what was so stays so
+            self._line.settings = LineSettings(
+                busy=self._ledger.busy(), alerts=self.calls.somebody_listens
+            )
+        effects: list[Effect] = []
+        refused: LocalProtocolError | None = None
+        with contained("call"):
+            try:
+                effects = self._line.handle(event, now=trio.current_time())
+            except LocalProtocolError as error:
+                refused = error
+        if refused is not None:
+            raise refused
         self._perform(effects)
 
     def _perform(self, effects: list[Effect]) -> None:
+        broken: set[CallId] = set()
         for effect in effects:
             # The machine tells of a new call after the media it asks for.
             if isinstance(effect, do.Changed) and self.calls.get(effect.call) is None:
-                self._begin(effect)
+                with contained("call", then=partial(broken.add, effect.call)):
+                    self._begin(effect)
         for effect in effects:
-            self._do(effect)
+            call = effect.message.call if isinstance(effect, do.Send) else effect.call
+            if call in broken and not isinstance(effect, do.CloseMedia | do.Ended):
+                continue
+            with contained("call", then=partial(broken.add, call)):
+                self._do(effect)
         self._wake.set()
+        for call in broken:
+            self.fault(call)
 
     async def run_timers(self) -> None:
         """Ticks the machine when it asks for it."""
@@ -228,14 +255,17 @@ class Caller:
                 self.calls[call].changed(effect)
             case do.PeerMedia(call=call, media=media):
                 self.calls[call].peer_sends(media)
+            case do.Faulted(error=error):
+                raise error
             case do.Ended():
                 self._ended(effect)
 
     async def _find(self, call: CallId, peer: Identity) -> None:
-        await self._reach.find(
-            peer, lambda device: self.feed(on.DeviceReady(call=call, device=device))
-        )
-        self.feed(on.SearchEnded(call=call))
+        with contained("call", then=partial(self.fault, call)):
+            await self._reach.find(
+                peer, lambda device: self.feed(on.DeviceReady(call=call, device=device))
+            )
+            self.feed(on.SearchEnded(call=call))
 
     async def _lost(self, peer: Identity, device: Device) -> None:
         await trio.lowlevel.checkpoint()
@@ -300,17 +330,25 @@ class Caller:
             call.successor = next(
                 (c for c in self.calls if c.peer == call.peer and c is not call), None
             )
+        words = sentence(effect.reason, outgoing=effect.outgoing)
+        with contained("call"):  # it ends even if nobody can say why
+            words = self._why(effect, call)
+        try:
+            call.finish(effect.reason, words, said=effect.said)
+        finally:
+            self._legs.end(call.id)
+            self._close(call)
+            self._ledger.call_ended(call, leave_note=effect.leave_note)
+
+    def _why(self, effect: do.Ended, call: Call) -> str:
         call.report = self._legs.report(call.id) or call.report
         facts = Facts.of(call.report) if call.report is not None else Facts()
-        words = sentence(
+        return sentence(
             effect.reason,
             outgoing=effect.outgoing,
             facts=replace(facts, alone=self._reach.alone()),
             last_seen=self._ledger.silent_for(call.peer),
         )
-        call.finish(effect.reason, words, said=effect.said)
-        self._close(call)
-        self._ledger.call_ended(call, leave_note=effect.leave_note)
 
 
 def _key(

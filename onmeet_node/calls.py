@@ -31,10 +31,12 @@ from onmeet_node.events import (
     Sent,
     StateChanged,
 )
+from onmeet_node.identity.errors import BadFingerprint
 from onmeet_node.identity.safety import fingerprint_from_sdp, sas
 from onmeet_node.identity.text import clean_text
 from onmeet_node.media.endpoint import MediaEndpoint, MediaSession, MediaStats
 from onmeet_node.media.endpoint import Path as MediaPath
+from onmeet_node.media.errors import BadDescription
 from onmeet_node.media.frames import FrameFeed, FrameTap
 from onmeet_node.media.report import IceReport
 from onmeet_node.wire.messages import MAX_NOTE_CHARS, CallId, Chat, Kind, MediaState
@@ -89,8 +91,15 @@ class Link:
     sas: str | None = None
 
     def authenticate(self, binding: bytes, local_sdp: str, remote_sdp: str) -> None:
-        """Computes the authentication string: of the two people and both DTLS certificates."""
-        self.sas = sas(binding, fingerprint_from_sdp(local_sdp), fingerprint_from_sdp(remote_sdp))
+        """Computes the authentication string: of the two people and both DTLS certificates.
+
+        Raises `BadDescription` if the peer's names none, or several.
+        """
+        try:
+            theirs = fingerprint_from_sdp(remote_sdp)
+        except BadFingerprint as error:
+            raise BadDescription(str(error)) from error
+        self.sas = sas(binding, fingerprint_from_sdp(local_sdp), theirs)
 
 
 class Call:

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from onmeet_node.errors import OnMeetError
+from onmeet_node.ownership import open_own, require_own_directory
 
 FILE_NAME = "onmeet.toml"
 MAX_FILE_BYTES = 64 * 1024
@@ -139,9 +140,10 @@ def _from_environment(environment: Mapping[str, str], readers: Mapping[str, Any]
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
+        require_own_directory(path.parent)
+        with os.fdopen(open_own(path, os.O_RDONLY, roots=True), "rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}). Check its owner.") from error

@@ -12,6 +12,7 @@ import logging
 import os
 import stat
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from onmeet_node.call.effects import State
 from onmeet_node.calls import Call, MediaWish
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.events import CallEnded
+from onmeet_node.faults import alone
+from onmeet_node.ownership import is_own_peer
 from onmeet_node.requests import Request
 from onmeet_node.wire.messages import Kind
 
@@ -63,11 +66,11 @@ async def serve_control(
 
     `app_url` gives an address of the local app that works once, if the app is served.
     """
-    path.unlink(missing_ok=True)  # the home is locked: nobody else serves it
     listener = trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM)
     with listener:
         mask = os.umask(0o177)
         try:
+            path.unlink(missing_ok=True)  # the home is locked: nobody else serves it
             await listener.bind(str(path))
         except OSError as error:
             raise OnMeetError(
@@ -79,11 +82,12 @@ async def serve_control(
         path.chmod(stat.S_IRUSR | stat.S_IWUSR)
         listener.listen(16)
         try:
-            async with trio.open_nursery() as nursery:
-                task_status.started()
-                while True:
-                    connection, _ = await listener.accept()
-                    nursery.start_soon(_serve_one, node, app_url, trio.SocketStream(connection))
+            task_status.started()
+            # NOTE: it waits while this process has no file left, and goes on accepting then.
+            await trio.serve_listeners(
+                partial(alone, "command", _serve_one, node, app_url),
+                [trio.SocketListener(listener)],
+            )
         finally:
             path.unlink(missing_ok=True)
 
@@ -95,6 +99,8 @@ async def _serve_one(
         await stream.send_all(json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
     async with stream:
+        if not is_own_peer(stream.socket):  # the mode keeps out all but root already
+            return
         try:
             request = _read(await _line(stream))
             async with trio.open_nursery() as nursery:
@@ -108,9 +114,9 @@ async def _serve_one(
             await _try_tell(tell, str(first(errors)))
         except* (trio.BrokenResourceError, trio.TooSlowError):
             log.debug("a control connection ended early")
-        except* Exception:  # the node lives on whatever one request does
-            log.exception("a control request failed")
+        except* Exception:
             await _try_tell(tell, "The node made an error of its own; its log says which.")
+            raise
 
 
 def _open_app(app_url: Callable[[], str] | None) -> str:

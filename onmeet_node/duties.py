@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from onmeet_node.call.events import Identity
+from onmeet_node.faults import alone
 from onmeet_node.people import People
 
 FIRST_SECONDS = 30.0
@@ -26,7 +27,7 @@ async def run_duties(people: People, find: Callable[[Identity], Awaitable[bool]]
         people.tidy()
         waiting = people.waiting_for()
         for peer in waiting:
-            await find(peer)
+            await alone("duty", find, peer)
         with trio.move_on_after(pause * random.uniform(0.8, 1.2)) as rest:  # noqa: S311 - jitter
             await people.new_duty()
         pause = min(pause * 2, LAST_SECONDS) if rest.cancelled_caught else FIRST_SECONDS

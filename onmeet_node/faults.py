@@ -4,6 +4,8 @@ A party is a connection, peer, guest, page, call or session. A nursery that hold
 wraps what serves each in `contained` (or starts it by `alone`). An exception that nobody expected
 then ends that party, is logged without a word of what it said, and is counted; everybody else's
 tasks go on. Cancellation, KeyboardInterrupt and SystemExit pass.
+
+What everybody needs and nobody owns is no party: it runs in `kept`, which begins it again.
 """
 
 from __future__ import annotations
@@ -15,10 +17,16 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
 
+import trio
+
 log = logging.getLogger(__name__)
 
 _MAX_CAUSES = 4
 """Exceptions told of a group: a thousand alike say no more."""
+
+_FIRST_PAUSE, _LAST_PAUSE = 1.0, 60.0
+"""Seconds before a service that stopped begins again, twice as long each time; a service that ran
+longer than the last of them begins as if it had never stopped."""
 
 _OURS = str(PurePath(__file__).parent)
 
@@ -54,6 +62,25 @@ async def alone(party: str, serve: Callable[..., Awaitable[object]], *args: obje
     """Runs ``serve(*args)``, `contained`: for ``nursery.start_soon(alone, "guest", serve, …)``."""
     with contained(party):
         await serve(*args)
+
+
+async def kept(service: str, serve: Callable[..., Awaitable[object]], *args: object) -> None:
+    """Runs ``serve(*args)`` until it returns, again and again if a fault stops it.
+
+    For what all parties need: its fault costs some seconds, and is counted like a party's.
+    """
+    pause, done = _FIRST_PAUSE, False
+    while True:
+        began = trio.current_time()
+        with contained(service):
+            await serve(*args)
+            done = True
+        if done:
+            return
+        if trio.current_time() - began > _LAST_PAUSE:
+            pause = _FIRST_PAUSE
+        await trio.sleep(pause)
+        pause = min(pause * 2, _LAST_PAUSE)
 
 
 def _stopped(party: str, error: BaseException, then: Callable[[], None] | None) -> None:

@@ -10,6 +10,7 @@ import logging
 import math
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, get_args
 
 import trio
@@ -18,6 +19,7 @@ from onmeet_node.call.events import Device, Identity
 from onmeet_node.calls import Call, CallBook, MediaWish
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import CallEnded, Hub, Knocked, KnockOver, NodeEvent, StateChanged
+from onmeet_node.faults import contained, kept
 from onmeet_node.identity.guest import RANDOM_BYTES, guest_id
 from onmeet_node.identity.text import clean_text
 from onmeet_node.links import Gate, Link, Links
@@ -30,7 +32,7 @@ from onmeet_node.store import Store
 from onmeet_node.visitors import Guest, Threshold, Visit
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.errors import RemoteProtocolError
-from onmeet_node.wire.messages import CallMessage, Card, Kind, Message
+from onmeet_node.wire.messages import CallId, CallMessage, Card, Kind, Message
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +84,10 @@ class Calls(Protocol):
 
     def broke(self, call: Call) -> None:
         """Somebody altered what came over the peer's channel."""
+        ...
+
+    def fault(self, call: CallId) -> None:
+        """Something of this call stopped by an error of ours."""
         ...
 
 
@@ -146,9 +152,9 @@ class Guests:
         """Lets guests knock at every link, until cancelled."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            nursery.start_soon(self.links.run)
-            nursery.start_soon(self._follow_calls)
-            nursery.start_soon(self._keep_told)
+            nursery.start_soon(kept, "guest links", self.links.run)
+            nursery.start_soon(kept, "guests", self._follow_calls)
+            nursery.start_soon(kept, "guests", self._keep_told)
             await trio.sleep_forever()
 
     # ── what a person does ──────────────────────────────────────────────────────────────────────
@@ -218,7 +224,7 @@ class Guests:
         assert self._nursery is not None, "guests come while it runs"
         self._coming.add(identity)
         visit.patience.deadline = math.inf
-        self._nursery.start_soon(self._let_in, visit, kinds, wish or self._wish())
+        self._nursery.start_soon(self._let_in_alone, visit, kinds, wish or self._wish())
 
     def deny(self, identity: Identity, *, close_link: bool = False) -> None:
         """Sends a guest away: from the door, or out of the call. Raises `NoSuchGuest`."""
@@ -290,10 +296,19 @@ class Guests:
             async with trio.open_nursery() as nursery:
                 channel.attend(attended=True)
                 nursery.start_soon(channel.run)
-                await self._converse(visit)
+                with contained("guest", then=partial(self._failed, visit)):
+                    await self._converse(visit)
                 channel.close()
         finally:
             self._left(visit)
+
+    async def say_goodbye(self) -> None:
+        """The node stops: ends every visit, and returns when each guest has heard so."""
+        visits = list(self._visits.values())
+        for visit in visits:
+            visit.channel.close("host-left")
+        for visit in visits:
+            await visit.channel.over.wait()
 
     def _welcome(self, link: Link) -> m.Welcome:
         entrance = self.entrance(link)
@@ -397,6 +412,10 @@ class Guests:
         guest.back.set()
         guest.back = trio.Event()
 
+    async def _let_in_alone(self, visit: Visit, kinds: frozenset[Kind], wish: MediaWish) -> None:
+        with contained("guest", then=partial(self._failed, visit)):
+            await self._let_in(visit, kinds, wish)
+
     async def _let_in(self, visit: Visit, kinds: frozenset[Kind], wish: MediaWish) -> None:
         servers: tuple[TurnServer, ...] = ()
         with trio.move_on_after(LEND_SECONDS):
@@ -420,6 +439,13 @@ class Guests:
         visit.say(m.Deny(reason=reason))
         visit.outcome = reason.value
         visit.channel.close(reason.value)
+
+    def _failed(self, visit: Visit) -> None:
+        """We met an error of our own in serving a guest: they are told, and their call ends."""
+        self._coming.discard(visit.identity)
+        if visit.guest is not None and visit.guest.call is not None:
+            self._caller.fault(visit.guest.call)
+        self._deny(visit, m.DenyReason.FAULT)
 
     def _left(self, visit: Visit) -> None:
         if self._visits.get(visit.identity) is visit:
@@ -480,10 +506,11 @@ class Guests:
     def _tell_all(self) -> None:
         for visit in list(self._visits.values()):
             if visit.name and visit.guest is None and visit.identity not in self._coming:
-                if not visit.link.row.knock and not self._occupied():
-                    self.admit(visit.identity)
-                else:
-                    self._tell(visit)
+                with contained("guest", then=partial(self._failed, visit)):
+                    if not visit.link.row.knock and not self._occupied():
+                        self.admit(visit.identity)
+                    else:
+                        self._tell(visit)
 
     async def _keep_told(self) -> None:
         while True:
@@ -496,6 +523,7 @@ class Guests:
                 if isinstance(event, CallEnded):
                     for guest in list(self._admitted.values()):
                         if guest.call == event.call:
-                            self._forget(guest)
+                            with contained("guest"):
+                                self._forget(guest)
                 if isinstance(event, CallEnded | StateChanged):
                     self._tell_all()

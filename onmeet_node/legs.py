@@ -7,9 +7,9 @@ peer connection of its own.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Self
 
 import trio
 
@@ -18,6 +18,8 @@ from onmeet_node.call import events as on
 from onmeet_node.call.events import Device, Event
 from onmeet_node.calls import ACTIVE, Call, Link
 from onmeet_node.errors import first
+from onmeet_node.faults import contained
+from onmeet_node.identity.errors import BadFingerprint
 from onmeet_node.media.endpoint import (
     ChatReceived,
     Connected,
@@ -36,8 +38,9 @@ from onmeet_node.media.memory import return_memory
 from onmeet_node.media.report import IceReport
 from onmeet_node.wire.messages import CallId
 
-BACKLOG = 128
-"""Media requests waiting for a session; the machine asks for a handful."""
+MAX_SESSIONS = 3
+"""Peer connections of one device in one call: the one in use, the one that is to replace it, and
+one that is being closed. A newer one waits for its turn."""
 
 CLOSE_SECONDS = 3.0
 """A session closes within 2 s by contract; past this it is left to the endpoint's own end."""
@@ -74,6 +77,55 @@ class Leg:
     """What the authentication string is bound to besides the certificates: the two people."""
 
 
+class Agenda:
+    """What a session has still to do, in order; ``async for`` takes it, until `close`.
+
+    What a peer can ask for again and again is one entry: its candidates are put together, and a
+    suspicion is one however often it is told. The machine asks for the rest once a session. So
+    there are at most as many entries as there are kinds of `Work`, whatever the peer says while
+    the session is busy.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[type[Work], Work] = {}
+        self._closed = False
+        self._changed = trio.Event()
+
+    def add(self, work: Work) -> None:
+        """One more thing to do. Never waits."""
+        before = self._entries.get(type(work))
+        if isinstance(work, do.TakeCandidates) and isinstance(before, do.TakeCandidates):
+            candidates = before.candidates + work.candidates
+            work = replace(work, candidates=candidates, end=before.end or work.end)
+        self._entries[type(work)] = work
+        self._changed.set()
+
+    def close(self) -> None:
+        """Nothing more will come; what is there is still done."""
+        self._closed = True
+        self._changed.set()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Work:
+        await trio.lowlevel.checkpoint()
+        while not self._entries:
+            if self._closed:
+                raise StopAsyncIteration
+            self._changed = trio.Event()
+            await self._changed.wait()
+        return self._entries.pop(next(iter(self._entries)))
+
+
+@dataclass(slots=True)
+class _Turns:
+    """How many more sessions of one device may be open, and how many want to be."""
+
+    free: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(MAX_SESSIONS))
+    users: int = 0
+
+
 class Legs:
     """The media sessions of a node, each with its task in the given nursery."""
 
@@ -83,7 +135,8 @@ class Legs:
         """`endpoint`: where this call's media is now; it changes when a person takes it over."""
         self._endpoint = endpoint
         self._nursery = nursery
-        self._work: dict[LegKey, trio.MemorySendChannel[Work]] = {}
+        self._work: dict[LegKey, Agenda] = {}
+        self._turns: dict[tuple[CallId, Device], _Turns] = {}
         self._opening: dict[LegKey, trio.CancelScope] = {}
         self._sessions: dict[LegKey, MediaSession] = {}
 
@@ -92,23 +145,27 @@ class Legs:
 
     def open(self, leg: Leg) -> None:
         """Begins a session, which reports to `leg.feed`; `do` may follow at once."""
-        sender, receiver = trio.open_memory_channel[Work](BACKLOG)
-        self._work[leg.key] = sender
-        self._nursery.start_soon(self._run, leg, receiver)
+        agenda = self._work[leg.key] = Agenda()
+        self._nursery.start_soon(self._alone, leg, agenda)
 
     def do(self, key: LegKey, work: Work) -> None:
         """Gives the session something to do, after all it was given before."""
-        sender = self._work.get(key)
-        if sender is not None:
-            sender.send_nowait(work)
+        agenda = self._work.get(key)
+        if agenda is not None:
+            agenda.add(work)
 
     def close(self, key: LegKey) -> None:
         """Ends the session when it has done what it was given; at once if it is not open yet."""
-        sender = self._work.pop(key, None)
-        if sender is not None:
-            sender.close()
+        agenda = self._work.pop(key, None)
+        if agenda is not None:
+            agenda.close()
         if key in self._opening:
             self._opening[key].cancel()
+
+    def end(self, call: CallId) -> None:
+        """Closes whatever is left of a call that is over."""
+        for key in [key for key in self._work if key.call == call]:
+            self.close(key)
 
     def report(self, call: CallId) -> IceReport | None:
         """What ICE did in the newest session of a call; also just after it was told to close."""
@@ -116,10 +173,34 @@ class Legs:
         newest = max(mine, key=lambda key: key.generation, default=None)
         return self._sessions[newest].report() if newest is not None else None
 
-    async def _run(self, leg: Leg, work: trio.MemoryReceiveChannel[Work]) -> None:
+    async def _alone(self, leg: Leg, work: Agenda) -> None:
+        """An error of ours in a session ends its call, and no other one."""
+        with contained("call", then=lambda: leg.feed(on.ProgramFault(leg.call.id))):
+            await self._run(leg, work)
+
+    async def _run(self, leg: Leg, work: Agenda) -> None:
+        with self._turns_of(leg.key) as turns:
+            await self._serve(leg, work, turns)
+        await trio.sleep(TIDY_SECONDS)
+        if not self._work:
+            await trio.to_thread.run_sync(return_memory)
+
+    @contextlib.contextmanager
+    def _turns_of(self, key: LegKey) -> Iterator[trio.Semaphore]:
+        name = (key.call, key.device)
+        turns = self._turns.setdefault(name, _Turns())
+        turns.users += 1
+        try:
+            yield turns.free
+        finally:
+            turns.users -= 1
+            if not turns.users:
+                del self._turns[name]
+
+    async def _serve(self, leg: Leg, work: Agenda, turns: trio.Semaphore) -> None:
         session: MediaSession | None = None
         try:
-            opened = await self._open_session(leg)
+            opened = await self._open_session(leg, turns)
             if opened is None:
                 return
             endpoint, session = opened
@@ -130,7 +211,7 @@ class Legs:
                 async for item in work:
                     await self._carry_out(item, leg, link)
                 nursery.cancel_scope.cancel()
-        except* MediaError as errors:
+        except* (MediaError, BadFingerprint) as errors:
             leg.call.trouble = str(first(errors))
             if session is not None:
                 leg.call.report = session.report()
@@ -147,17 +228,24 @@ class Legs:
                     contextlib.suppress(MediaError),
                 ):
                     await session.aclose()
-        await trio.sleep(TIDY_SECONDS)
-        if not self._work:
-            await trio.to_thread.run_sync(return_memory)
+                turns.release()
 
-    async def _open_session(self, leg: Leg) -> tuple[MediaEndpoint, MediaSession] | None:
-        """None if it was closed before it was open: a page may be waited for."""
+    async def _open_session(
+        self, leg: Leg, turns: trio.Semaphore
+    ) -> tuple[MediaEndpoint, MediaSession] | None:
+        """In its turn, which it keeps; None if it was closed first: a page may be waited for."""
         with trio.CancelScope() as scope:
             self._opening[leg.key] = scope
             try:
-                endpoint = await self._endpoint(leg.call)
-                return endpoint, await endpoint.open_session(await leg.plan())
+                await turns.acquire()
+                session: MediaSession | None = None
+                try:
+                    endpoint = await self._endpoint(leg.call)
+                    session = await endpoint.open_session(await leg.plan())
+                    return endpoint, session
+                finally:
+                    if session is None:
+                        turns.release()
             finally:
                 del self._opening[leg.key]
         return None

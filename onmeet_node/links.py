@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ import trio
 
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, LinkChanged, NodeEvent
+from onmeet_node.faults import contained, kept
 from onmeet_node.identity.text import clean_text
 from onmeet_node.net.backoff import Backoff
 from onmeet_node.net.doors import Door, GuestStream
@@ -224,20 +225,21 @@ class Links:
         if link.ended:
             return
         link.ended = True
-        self._store.links.remove(link.row.door_secret)
-        self._tell()
         if self._nursery is not None:
             self._nursery.start_soon(self._finish, link, expired)
+        self._tell()
+        self._store.links.remove(link.row.door_secret)
 
     async def _finish(self, link: Link, expired: bool) -> None:
-        await self._send_away(link, expired)
+        with contained("guest link"):
+            await self._send_away(link, expired)
         link.done.set()
 
     # ── the doors ───────────────────────────────────────────────────────────────────────────────
     def _begin(self, row: LinkRow) -> None:
         assert self._nursery is not None, "only while it runs"
         link = self._links[row.door_secret] = Link(row)
-        self._nursery.start_soon(self._keep, link)
+        self._nursery.start_soon(kept, "guest link", self._keep, link)
 
     async def _keep_first(
         self,
@@ -247,17 +249,19 @@ class Links:
         task_status: trio.TaskStatus[None],
     ) -> None:
         """A link comes into being with its door, or not at all."""
-        async with door as opened:
-            link.origin = opened.origin
-            link.row = replace(link.row, origin=opened.origin)
-            self._store.links.add(link.row)
-            self._links[link.row.door_secret] = link
-            task_status.started()
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._expire, link)
-                await self._through(link, opened)
-                nursery.cancel_scope.cancel()
-        await self._keep(link)
+        with ExitStack() as border:  # what fails before is told to whoever wants the link
+            async with door as opened:
+                link.origin = opened.origin
+                link.row = replace(link.row, origin=opened.origin)
+                self._store.links.add(link.row)
+                self._links[link.row.door_secret] = link
+                border.enter_context(contained("guest link"))
+                task_status.started()
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._expire, link)
+                    await self._through(link, opened)
+                    nursery.cancel_scope.cancel()
+        await kept("guest link", self._keep, link)
 
     async def _keep(self, link: Link) -> None:
         """Opens the link's door, again and again, until the link has ended."""
@@ -290,13 +294,17 @@ class Links:
 
                 async def receive() -> None:
                     async for stream in door.guests:
-                        nursery.start_soon(self._serve, link, stream)
+                        nursery.start_soon(self._serve_alone, link, stream)
 
                 nursery.start_soon(receive)
                 await _either(door.gone.wait, link.done.wait)
                 nursery.cancel_scope.cancel()
         finally:
             self._set(link, is_open=False)
+
+    async def _serve_alone(self, link: Link, stream: GuestStream) -> None:
+        with contained("guest", then=stream.abort):
+            await self._serve(link, stream)
 
     async def _expire(self, link: Link) -> None:
         while link.row.expires is not None and not link.ended:

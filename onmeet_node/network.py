@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from onmeet_node.config import Config
+from onmeet_node.faults import contained, kept
 from onmeet_node.identity.audience import Audience
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.record import Presence
@@ -59,10 +60,6 @@ GUESTS = "guests"
 CODE_HINTS = 2
 """Bootstraps named in a code: one more in case the first is down, and the code stays short."""
 
-WITHDRAW_SECONDS = 1.0
-"""To take this node out of its records; else they say where it was for up to two hours."""
-
-
 PROBE_SECONDS = 1.5
 """For peers to answer after the network changed; who does not is gone, and is dialled anew."""
 
@@ -89,6 +86,7 @@ class Network:
         self.rooms = RoomStreams(host)
         self._doors = Doors(host)
         self._own: tuple[str, OpenDoor] | None = None
+        self._own_open: set[Door] = set()
         self._config = config
         self._settings = store.settings
         self._lan: Lan | None = None
@@ -166,8 +164,17 @@ class Network:
     def open_door(self, gateway: str, secret: bytes) -> AbstractAsyncContextManager[Door]:
         """A door for guests at a gateway while the block lasts. Raises NetError."""
         if self._own is not None and gateway == self._own[0]:
-            return self._own[1](secret)
+            return self._own_door(self._own[1], secret)
         return self._doors.open(gateway, secret)
+
+    @asynccontextmanager
+    async def _own_door(self, open_door: OpenDoor, secret: bytes) -> AsyncIterator[Door]:
+        async with open_door(secret) as door:
+            self._own_open.add(door)
+            try:
+                yield door
+            finally:
+                self._own_open.discard(door)
 
     async def lend_turn(self) -> tuple[TurnServer, ...]:
         """TURN credentials for one guest's call; none if nobody lends any just now."""
@@ -178,14 +185,20 @@ class Network:
             return ()
 
     async def withdraw(self) -> None:
-        """Takes this node out of its records, so that nobody dials where it was."""
+        """Takes this node out of its records for good, so that nobody dials where it was.
+
+        Else they say so for up to two hours. Whoever waits bounds it in time.
+        """
         try:
             await self.rendezvous.withdraw()
         except NetError as error:
             log.debug("records could not be withdrawn: %s", type(error).__name__)
 
     async def run(self, audiences: Callable[[], Sequence[Audience]]) -> None:
-        """Enters the network and is found in it by `audiences`, until cancelled."""
+        """Enters the network and is found in it by `audiences`, until cancelled.
+
+        These are nobody's: each is begun again if a fault stops it. The host's own ends the node.
+        """
 
         def places_wanted() -> bool:
             # An audience that may not see our addresses reaches us through relays alone.
@@ -198,25 +211,35 @@ class Network:
         self.outside.on_change(self.rendezvous.refresh)
         self.bootstraps.on_change(self._watch_bootstraps())
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.bootstraps.run)
-            nursery.start_soon(self.outside.run)
-            nursery.start_soon(self.ports.run)
-            nursery.start_soon(
-                keep_dht_mode, self.host, self.bootstraps, self.outside, self.exposure
+
+            def begin(service: str, serve: Callable[..., Awaitable[object]], *args: object) -> None:
+                nursery.start_soon(kept, service, serve, *args)
+
+            begin("bootstraps", self.bootstraps.run)
+            begin("reachability", self.outside.run)
+            begin("port mapping", self.ports.run)
+            begin(
+                "DHT mode", keep_dht_mode, self.host, self.bootstraps, self.outside, self.exposure
             )
-            nursery.start_soon(self._follow_exposure)
-            nursery.start_soon(
-                partial(keep_places, self.bootstraps, self.relays, wanted=places_wanted)
+            begin("exposure", self._follow_exposure)
+            begin(
+                "relay places",
+                partial(keep_places, self.bootstraps, self.relays, wanted=places_wanted),
             )
-            nursery.start_soon(self.turn.run)
-            nursery.start_soon(
-                keep_way_back, self.host, self.bootstraps, self._load_peers, self._save_peers
+            begin("TURN credentials", self.turn.run)
+            begin(
+                "DHT peers",
+                keep_way_back,
+                self.host,
+                self.bootstraps,
+                self._load_peers,
+                self._save_peers,
             )
-            nursery.start_soon(self._watch)
-            nursery.start_soon(self.host.prune, self._needed)
+            begin("network watch", self._watch)
+            begin("idle connections", self.host.prune, self._needed)
             if self._config.lan:
-                nursery.start_soon(self._meet_on_lan)
-            nursery.start_soon(self.rendezvous.run, audiences, self.presence)
+                begin("local network", self._meet_on_lan)
+            begin("records", self.rendezvous.run, audiences, self.presence)
 
     def _watch_bootstraps(self) -> Callable[[], None]:
         """Puts records again when a bootstrap comes back: it keeps them in memory alone."""
@@ -256,7 +279,8 @@ class Network:
     async def _moved(self, change: Change) -> None:
         await self.host.drop_stranded()
         for notify in list(self._on_network_change):
-            notify(change)
+            with contained("network watch"):
+                notify(change)
         self.bootstraps.refresh()
         self.outside.refresh()
         self.ports.refresh()
@@ -267,17 +291,19 @@ class Network:
 
     async def _follow_exposure(self) -> None:
         """Makes all that is open what the rule says, now and whenever it has changed."""
-        hidden = self.exposure.relay_only()
+        before = self.exposure.relay_only()
         while True:
-            await self.exposure.changed.wait()
-            if hidden == self.exposure.relay_only():
-                continue
-            hidden = not hidden
+            changed, hidden = self.exposure.changed, self.exposure.relay_only()
+            for door in self._own_open if hidden else ():
+                door.gone.set()
             await self.host.follow_exposure()
-            self.bootstraps.refresh()
-            self.outside.refresh()
-            self.ports.refresh()
-            self.rendezvous.renew()
+            if hidden != before:
+                before = hidden
+                self.bootstraps.refresh()
+                self.outside.refresh()
+                self.ports.refresh()
+                self.rendezvous.renew()
+            await changed.wait()
 
     async def _meet_on_lan(self) -> None:
         """Finds nodes of the same network and is found by them; without it all else works."""
@@ -326,9 +352,4 @@ async def open_network(config: Config, store: Store, key: IdentityKey) -> AsyncI
     )
     settings = HostConfig(listen=config.listen, server=server, exposure=exposure)
     async with open_host(settings) as host:
-        network = Network(config, store, key, host, bootstraps)
-        try:
-            yield network
-        finally:
-            with trio.CancelScope(shield=True), trio.move_on_after(WITHDRAW_SECONDS):
-                await network.withdraw()
+        yield Network(config, store, key, host, bootstraps)

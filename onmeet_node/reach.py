@@ -15,6 +15,7 @@ import trio
 
 from onmeet_node.address_book import AddressBook
 from onmeet_node.call.events import Device, Identity
+from onmeet_node.faults import alone
 from onmeet_node.identity.record import Presence
 from onmeet_node.net.channels import Channels
 from onmeet_node.net.errors import NetError
@@ -60,9 +61,9 @@ class Reacher:
             search.report(device)
         async with trio.open_nursery() as nursery:
             for presence in self._book.seen_at(peer):
-                nursery.start_soon(search.dial, presence)
+                nursery.start_soon(alone, "device search", search.dial, presence)
             for secret in self._book.secrets_of(peer):
-                nursery.start_soon(search.look_up, secret, nursery)
+                nursery.start_soon(alone, "device search", search.look_up, secret, nursery)
 
     async def channel(self, peer: Identity) -> bool:
         """Whether a channel to any device of the peer could be opened; waits for the first."""
@@ -146,4 +147,4 @@ class _Search:
         if presences:
             self._reacher.remember(self._peer, presences)
         for presence in presences:
-            nursery.start_soon(self.dial, presence)
+            nursery.start_soon(alone, "device search", self.dial, presence)

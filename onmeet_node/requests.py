@@ -49,6 +49,7 @@ class Request:
     start: int = 0
     minutes: int = 60
     repeats: Literal["once", "daily", "weekly"] = "once"
+    zone: str = "UTC"
     guests: bool = True
     size: PictureSize = PictureSize.SMALL
     close_link: bool = False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,18 @@ import trio
 from onmeet_node.app import Node
 from onmeet_node.calls import MediaWish
 from onmeet_node.errors import OnMeetError
+from onmeet_node.identity.text import clean_text
 from onmeet_node.meeting.conference import Conference, Presence
 from onmeet_node.meeting.telling import SENTENCES
 from onmeet_node.requests import Request
 from onmeet_node.room.effects import RoomEnd
-from onmeet_node.wire.messages import Kind
+from onmeet_node.wire.messages import MAX_NAME_CHARS, Kind
 from onmeet_node.wire.room import MAX_REACTION_CHARS
 
 PUBLISH_SECONDS = 3.0
 """For the contact code inside a new room code to be findable before it is given away."""
+SAID_SECONDS = 5.0
+"""For everybody to hear that a room has ended, before its host is told so."""
 Tell = Callable[[dict[str, Any]], Awaitable[None]]
 
 
@@ -39,6 +44,16 @@ def _presence(node: Node, request: Request) -> Presence:
     )
 
 
+@contextmanager
+def _or_left(conference: Conference) -> Iterator[None]:
+    """Who gives up while a room is being made or knocked at is not in it afterwards."""
+    try:
+        yield
+    except BaseException:
+        conference.leave()
+        raise
+
+
 async def room_create(node: Node, request: Request, _tell: Tell) -> Any:
     """A room of our own; with `label` the standing meeting of that name."""
     standing = bool(request.label)
@@ -48,10 +63,11 @@ async def room_create(node: Node, request: Request, _tell: Tell) -> Any:
         knock=request.knock,
         standing=standing,
     )
-    code = node.rooms.code(request.label) if request.label else None
-    if code is not None:
-        with trio.move_on_after(PUBLISH_SECONDS):
-            await node.published()
+    with _or_left(conference):
+        code = node.rooms.code(request.label) if request.label else None
+        if code is not None:
+            with trio.move_on_after(PUBLISH_SECONDS):
+                await node.published()
     return {**conference.describe(), "code": code}
 
 
@@ -62,7 +78,8 @@ async def room_join(node: Node, request: Request, _tell: Tell) -> Any:
         conference = await node.rooms.join_code(request.code, presence)
     else:
         conference = await node.rooms.join(request.who, presence)
-    await conference.inside.wait()
+    with _or_left(conference):
+        await conference.inside.wait()
     if conference.room.over is not None:
         raise NotLetIn(SENTENCES[RoomEnd(conference.room.over)])
     return conference.describe()
@@ -98,6 +115,8 @@ async def room_end(node: Node, request: Request, _tell: Tell) -> Any:
         conference.act(lambda room, now: room.end(now=now))
     else:
         conference.leave()
+    with trio.move_on_after(SAID_SECONDS):
+        await conference.said.wait()
     return shown
 
 
@@ -133,28 +152,46 @@ async def room_link(node: Node, request: Request, _tell: Tell) -> Any:
     return {"url": await node.rooms.link(conference, knock=request.knock)}
 
 
-async def room_plan(node: Node, request: Request, _tell: Tell) -> Any:
-    """A standing meeting for calendars."""
-    from onmeet_node.meeting.calendar import Meeting, calendar, file_name  # noqa: PLC0415 - heavy
+async def plan_meeting(
+    node: Node,
+    title: str,
+    *,
+    start: int,
+    minutes: int,
+    repeats: str,
+    zone: str,
+    guests: bool,
+) -> dict[str, Any]:
+    """A standing meeting as a file for calendars, when its code can be found: see `Meeting`."""
+    from onmeet_node.meeting import calendar  # noqa: PLC0415 - heavy
 
-    title = request.label or ""
-    code, link = await node.rooms.plan(title, guests=request.guests)
+    title = clean_text(title, MAX_NAME_CHARS)
+    code, link = await node.rooms.plan(title, guests=guests)
     with trio.move_on_after(PUBLISH_SECONDS):
         await node.published()
-    meeting = Meeting(
-        title=title,
-        start=request.start,
-        minutes=request.minutes,
-        repeats=request.repeats,
-        code=code,
-        link=link,
+    meeting = calendar.Meeting(
+        title=title, start=start, minutes=minutes, repeats=repeats, zone=zone, code=code, link=link
     )
+    sequence = node.rooms.revision(title, calendar.digest(meeting))
     return {
         "code": code,
         "link": link,
-        "name": file_name(title),
-        "calendar": calendar(meeting),
+        "name": calendar.file_name(title),
+        "calendar": calendar.calendar(meeting, sequence=sequence, now=int(time.time())),
     }
+
+
+async def room_plan(node: Node, request: Request, _tell: Tell) -> Any:
+    """A standing meeting for calendars."""
+    return await plan_meeting(
+        node,
+        request.label or "",
+        start=request.start,
+        minutes=request.minutes,
+        repeats=request.repeats,
+        zone=request.zone,
+        guests=request.guests,
+    )
 
 
 async def room_code(node: Node, request: Request, _tell: Tell) -> Any:

@@ -30,6 +30,10 @@ _SENTENCES = {
         "The other side's program did something that it must not. Both of you should update."
     ),
     EndReason.SHUTDOWN: "The call ended because one of the two nodes was stopped.",
+    EndReason.FAULT: (
+        "An error in one of the two programs ended the call. Call again; if it happens again, "
+        "both of you should update."
+    ),
 }
 
 _ACCEPTED = {

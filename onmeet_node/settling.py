@@ -14,6 +14,7 @@ import attrs
 import trio
 
 from onmeet_node.calls import Call
+from onmeet_node.faults import contained
 from onmeet_node.history import History
 from onmeet_node.identity.guest import is_guest
 from onmeet_node.media.endpoint import Path
@@ -66,6 +67,7 @@ class Settling:
     async def run(self) -> None:
         """Asks for receipts until cancelled."""
         async for call in self._waiting:
-            await trio.sleep(CLOSED_SECONDS)
-            settled: Sequence[Settled] = await self._ask()
-            self._history.keep_receipts(call, as_json(settled))
+            with contained("receipt"):
+                await trio.sleep(CLOSED_SECONDS)
+                settled: Sequence[Settled] = await self._ask()
+                self._history.keep_receipts(call, as_json(settled))

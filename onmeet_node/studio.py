@@ -74,7 +74,10 @@ class Studio:
         async with open_endpoint() as endpoint:
             self._endpoint = endpoint
             self._ready.set()
-            await trio.sleep_forever()
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._ready = trio.Event()
 
     def prepare(self) -> None:
         """Opens the endpoint in the background, so that the first call finds it open."""

@@ -5,8 +5,9 @@ No home, no identity: what the guest page does, with aiortc in place of the brow
 
 from __future__ import annotations
 
+import math
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from onmeet_node.calls import MediaWish
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.identity.safety import fingerprint_from_sdp, sas
+from onmeet_node.leaving import in_order
 from onmeet_node.media.aiortc_endpoint import open_endpoint
 from onmeet_node.media.endpoint import (
     Connected,
@@ -30,10 +32,13 @@ from onmeet_node.media.endpoint import (
     SessionConfig,
 )
 from onmeet_node.meeting.conference import Presence
-from onmeet_node.meeting.guest_side import open_guest_conference
+from onmeet_node.meeting.guest_side import GuestConference, open_guest_conference
 from onmeet_node.net.guest_line import DoorClosed, GuestLine, open_line
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.messages import CALL_ID_BYTES, CallId, Kind
+
+GOODBYE_SECONDS = 2.0
+"""For the host to hear that a guest leaves."""
 
 Tell = Callable[..., None]
 """Called with the name of an event and its fields."""
@@ -45,6 +50,7 @@ _DENIED = {
     m.DenyReason.EXPIRED: "This link has expired. Ask for a new one.",
     m.DenyReason.FULL: "Too many guests are waiting. Try again in a while.",
     m.DenyReason.NO_ANSWER: "Nobody opened. Try again later, or ask your host.",
+    m.DenyReason.FAULT: "An error in your host's program sent you away. Knock again.",
 }
 
 
@@ -78,21 +84,25 @@ async def visit(url: str, visitor: Visitor, tell: Tell) -> str:
 
     Raises `NotLetIn`, `DoorClosed`, `NoMedia`, and `LinkError` for what is no link.
     """
-    async with open_line(url, plain=visitor.plain) as line:
+    async with in_order(open_line(url, plain=visitor.plain)) as line:
         tell("door", host=line.welcome.card.name, title=line.welcome.title)
-        if line.welcome.room is not None and line.welcome.host is not None:
-            return await _in_room(line, line.welcome.room, line.welcome.host, visitor, tell)
-        await line.say(m.Knock(name=visitor.name))
-        admit = await _admitted(line, tell)
-        tell("admitted")
-        async with _media(visitor, admit) as session:
-            call = _Call(line, session, admit, visitor, tell)
-            try:
-                return await call.run()
-            finally:
-                with trio.move_on_after(1) as last:
-                    last.shield = True
-                    await call.say_goodbye()
+        room, host = line.welcome.room, line.welcome.host
+        try:
+            if room is not None and host is not None:
+                return await _in_room(line, room, host, visitor, tell)
+            await line.say(m.Knock(name=visitor.name))
+            admit = await _admitted(line, tell)
+            tell("admitted")
+            async with in_order(_media(visitor, admit)) as session:
+                call = _Call(line, session, admit, visitor, tell)
+                try:
+                    return await call.run()
+                finally:
+                    with trio.move_on_after(GOODBYE_SECONDS, shield=True):
+                        await call.say_goodbye()
+        finally:
+            with trio.move_on_after(GOODBYE_SECONDS, shield=True):
+                await line.close("left")
 
 
 async def _in_room(line: GuestLine, room: bytes, host: bytes, visitor: Visitor, tell: Tell) -> str:
@@ -114,13 +124,16 @@ async def _in_room(line: GuestLine, room: bytes, host: bytes, visitor: Visitor, 
 
     hub: Hub[NodeEvent] = Hub()
     denied: list[m.DenyReason] = []
-    with hub.watch() as events:
+
+    @asynccontextmanager
+    async def in_it() -> AsyncIterator[GuestConference]:
         async with (
             open_endpoint() as endpoint,
+            # NOTE: outside the conference: what is answered to its last words comes over the line.
+            trio.open_nursery() as nursery,
             open_guest_conference(
                 room, host, presence, line=say, endpoint=endpoint, hub=hub
             ) as conference,
-            trio.open_nursery() as nursery,
         ):
 
             async def carry() -> None:
@@ -129,14 +142,23 @@ async def _in_room(line: GuestLine, room: bytes, host: bytes, visitor: Visitor, 
                         message = await line.hear()
                         if isinstance(message, m.Carry):
                             conference.frames.carried(message.data)
-                        elif isinstance(message, m.Deny):
+                        elif isinstance(message, m.Deny) and not conference.inside.is_set():
                             denied.append(message.reason)
-                            nursery.cancel_scope.cancel()
+                            conference.inside.set()
                         elif isinstance(message, m.Bye):
                             break
                 except DoorClosed:
                     pass
                 conference.frames.line_lost()
+
+            nursery.start_soon(carry)
+            try:
+                yield conference
+            finally:
+                nursery.start_soon(_then_cancel, conference.said.wait, nursery)
+
+    with hub.watch() as events:
+        async with in_order(in_it()) as conference, trio.open_nursery() as nursery:
 
             async def follow() -> None:
                 async for event in events:
@@ -144,19 +166,21 @@ async def _in_room(line: GuestLine, room: bytes, host: bytes, visitor: Visitor, 
                     del told["t"]
                     tell(told.pop("event"), **told)
 
-            nursery.start_soon(carry)
             nursery.start_soon(follow)
             await conference.inside.wait()
-            if visitor.seconds is not None:
-                with trio.move_on_after(visitor.seconds):
+            with trio.move_on_after(math.inf if visitor.seconds is None else visitor.seconds):
+                if not denied:
                     await conference.over.wait()
-            else:
-                await conference.over.wait()
             over = conference.room.over
             nursery.cancel_scope.cancel()
     if denied:
         raise NotLetIn(denied[0])
     return over.value if over is not None else "left"
+
+
+async def _then_cancel(wait: Callable[[], Awaitable[object]], nursery: trio.Nursery) -> None:
+    await wait()
+    nursery.cancel_scope.cancel()
 
 
 async def _admitted(line: GuestLine, tell: Tell) -> m.Admit:
@@ -233,7 +257,6 @@ class _Call:
         if self._reason is None:
             try:
                 await self._line.say(m.Hangup(call=self._call))
-                await self._line.say(m.Bye(reason="left"))
             except DoorClosed:
                 return
 

@@ -33,6 +33,8 @@ ASK_SECONDS = 10.0
 """For a host to say which door it wants, once its stream is open."""
 OPEN_SECONDS = 10.0
 """For a host to take the stream of a guest."""
+LAST_WORDS_SECONDS = 1.0
+"""For the end of a guest's stream to be written."""
 
 
 @attrs.frozen
@@ -197,6 +199,9 @@ class Doors:
         finally:
             door.guests -= 1
             if stream is not None:
+                # In order: a reset would overtake what the guest said last.
+                with trio.move_on_after(LAST_WORDS_SECONDS, shield=True):
+                    await stream.aclose()
                 stream.abort()
 
 

@@ -6,28 +6,12 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from hypercorn.config import Config as ServerConfig
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bootstrap.config import GuestsConfig
 from bootstrap.errors import ConfigError, StartFailed
-
-
-class Config(ServerConfig):
-    """hypercorn's, whose certificate can be replaced while it serves."""
-
-    context: ssl.SSLContext | None = None
-
-    def create_ssl_context(self) -> ssl.SSLContext | None:
-        """See hypercorn; the context is kept."""
-        self.context = super().create_ssl_context()
-        return self.context
-
-    def reload(self) -> None:
-        """Lines that begin from now on are shown the certificate as it is in its files now."""
-        if self.context is not None and self.certfile is not None:
-            self.context.load_cert_chain(self.certfile, self.keyfile)
+from onmeet_node.net.asgi.server import tls_context
 
 
 class HostGuard:
@@ -68,12 +52,12 @@ def listen(where: str, write_seconds: float) -> socket.socket:
     return listener
 
 
-def check_certificate(config: GuestsConfig) -> None:
-    """Raises `ConfigError` for one that cannot be used."""
+def open_certificate(config: GuestsConfig) -> ssl.SSLContext | None:
+    """TLS as configured, if it is. Raises `ConfigError` for a certificate that cannot be used."""
+    if not config.certificate:
+        return None
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-            config.certificate, config.key
-        )
+        return tls_context(config.certificate, config.key)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
             f"[guests] certificate and key cannot be used: {error}. Name a PEM chain and its key."

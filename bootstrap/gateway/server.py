@@ -6,15 +6,10 @@ for as long as they are here.
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sized
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import Any, cast
 
 import trio
-from hypercorn.trio import serve
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.routing import Route, WebSocketRoute
@@ -23,10 +18,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bootstrap.config import GuestsConfig, SiteConfig
 from bootstrap.errors import Exhausted
 from bootstrap.gateway.doors import Book, NoSuchDoor, Passage
-from bootstrap.gateway.listening import Config, HostGuard, check_certificate, listen
+from bootstrap.gateway.listening import HostGuard, listen, open_certificate
 from bootstrap.gateway.pages import COMMON, Pages
 from bootstrap.gateway.site import Site
 from bootstrap.limits import Caps, Quota, Rate, RateLimit
+from onmeet_node.net.asgi.config import ServerLimits
+from onmeet_node.net.asgi.server import open_server
 from onmeet_node.net.closing import close_websocket
 from onmeet_node.net.origin import prefix_of
 from onmeet_node.wire.errors import RemoteProtocolError
@@ -36,10 +33,12 @@ from onmeet_node.wire.link import DOOR_ID_BYTES
 GOING_AWAY, TOO_BIG = 1001, 1009
 MALFORMED, NO_DOOR, TOO_SLOW, HOST_GONE, TOO_MANY = 4400, 4404, 4408, 4410, 4429
 
+LAST_WORDS_SECONDS = 1.0
+"""For what a host said last to pass to its guest, once the door, or the host's stream, is gone."""
+STOP_WORDS_SECONDS = 0.25
+"""For what hosts have said already, when the gateway stops."""
 STOP_SECONDS = 2.0
 """For guests to hear that the gateway stops."""
-MAX_REQUEST_BYTES = 16 * 1024
-"""Of a request's head."""
 
 _NO_SITE = SiteConfig()
 
@@ -69,7 +68,9 @@ class Gateway:
         self._stopping = trio.Event()
         self._went = trio.Event()
         self.reload: Callable[[], None] = lambda: None
-        """Takes the certificate's files anew; lines that are open go on."""
+        """Takes the certificate's files anew; lines that are open go on. Raises `ConfigError`."""
+        self.lines: Sized = ()
+        """The connections of browsers."""
         self.on_left: Callable[[], None] = lambda: None
         """Called when a guest has gone: what was theirs is to be forgotten."""
         pages = Pages(
@@ -87,8 +88,10 @@ class Gateway:
             ]
         )
 
-    def _prefix(self, request: HTTPConnection) -> str:
-        return prefix_of(_address(request, self._config.behind_proxy))
+    @staticmethod
+    def _prefix(request: HTTPConnection) -> str:
+        # The server has put in who asks, whichever proxy is in front.
+        return prefix_of(request.client.host if request.client else None)
 
     @property
     def guests(self) -> int:
@@ -145,6 +148,7 @@ class Gateway:
 
             async def stopping() -> None:
                 await self._stopping.wait()
+                await trio.sleep(STOP_WORDS_SECONDS)
                 codes.append(GOING_AWAY)
                 nursery.cancel_scope.cancel()
 
@@ -182,13 +186,17 @@ class Gateway:
                 nursery.cancel_scope.cancel()
 
             async def inwards() -> None:
-                end(await self._from_guest(guest, passage))
+                code = await self._from_guest(guest, passage)
+                if code == HOST_GONE:  # it may have said something before
+                    await trio.sleep(LAST_WORDS_SECONDS)
+                end(code)
 
             async def outwards() -> None:
                 end(await self._to_guest(guest, passage))
 
             async def watch() -> None:
                 await passage.gone.wait()
+                await trio.sleep(LAST_WORDS_SECONDS)
                 end(HOST_GONE)
 
             for task in (inwards, outwards, watch):
@@ -224,8 +232,7 @@ class Gateway:
                 for frame in decoder.feed(data):
                     await pace.take(len(frame))
                     passage.count += len(frame)
-                    # NOTE: hypercorn shields its writes, so no timeout of ours would end one to a
-                    # guest who does not read; the kernel does (`_listen`).
+                    # One to a guest who does not read ends by itself (`ServerLimits`).
                     await guest.send_bytes(frame)
         except (WebSocketDisconnect, RuntimeError):
             return 1000
@@ -258,16 +265,6 @@ async def _receive(guest: WebSocket) -> bytes | None:
     return data
 
 
-def _address(guest: HTTPConnection, proxies: tuple[str, ...]) -> str | None:
-    """Where a guest comes from; what a trusted proxy says of it, if it comes through one."""
-    client = guest.client.host if guest.client else None
-    if client in proxies:
-        told = guest.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-        with contextlib.suppress(ValueError):
-            return str(ipaddress.ip_address(told))
-    return client
-
-
 @asynccontextmanager
 async def open_gateway(
     config: GuestsConfig,
@@ -283,39 +280,31 @@ async def open_gateway(
     `kind`: a test may look over the gateway's shoulder.
     """
     gateway = kind(config, doors, files, facts, site)
-    if config.certificate:
-        check_certificate(config)
+    context = open_certificate(config)
     sockets = [listen(where, config.write_seconds) for where in config.listen]
     if not gateway.origin:
         host, port = sockets[0].getsockname()[:2]
         gateway.origin = f"{'https' if config.certificate else 'http'}://{host}:{port}"
-    server = Config()
-    gateway.reload = server.reload
-    server.bind = [f"fd://{one.detach()}" for one in sockets]
-    if config.certificate:
-        server.certfile, server.keyfile = config.certificate, config.key
-    # NOTE: over HTTP/2 hypercorn 0.18 raises KeyError when a browser's frame crosses our end of its
-    # WebSocket, and that ends the whole bootstrap (tests/bootstrap/test_gateway.py).
-    server.alpn_protocols = ["http/1.1"]
-    server.accesslog = server.errorlog = None
-    server.include_server_header = False
-    server.graceful_timeout = 1.0
-    server.keep_alive_timeout = 10.0
-    server.read_timeout = None
-    server.h11_max_incomplete_size = MAX_REQUEST_BYTES
-    server.websocket_max_message_size = MAX_FRAME_BYTES
-    server.websocket_ping_interval = config.ping_seconds
-    stop = trio.Event()
-    app = cast(
-        "Any", HostGuard(gateway.app, lambda: gateway.origin)
-    )  # hypercorn's and starlette's ASGI differ
-    async with trio.open_nursery() as nursery:
-        await nursery.start(partial(serve, app, server, shutdown_trigger=stop.wait, mode="asgi"))
+    if context is not None:
+
+        def reload() -> None:
+            open_certificate(config)  # what cannot be used leaves the one in use as it is
+            context.load_cert_chain(config.certificate, config.key)
+
+        gateway.reload = reload
+    limits = ServerLimits(
+        message_bytes=MAX_FRAME_BYTES,
+        ping_seconds=config.ping_seconds,
+        write_seconds=config.write_seconds,
+    )
+    app = HostGuard(gateway.app, lambda: gateway.origin)
+    async with open_server(
+        app, sockets, limits, context=context, proxies=config.behind_proxy
+    ) as server:
+        gateway.lines = server
         try:
             yield gateway
         finally:
             gateway.stop()
             with trio.CancelScope(shield=True), trio.move_on_after(STOP_SECONDS):
                 await gateway.empty()
-            stop.set()
-            nursery.cancel_scope.cancel()

@@ -12,8 +12,10 @@ import html
 import re
 import smtplib
 import ssl
+import unicodedata
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from email.errors import MessageError
 from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -35,7 +37,18 @@ MAX_BODY_BYTES = 64 * 1024
 SMTP_SECONDS = 20.0
 BY_ADDRESS = Rate(per_minute=5 / 60, burst=5)
 BY_ALL = Rate(per_minute=2, burst=60)
-_EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,185}\.[A-Za-z0-9-]{2,63}")
+MAX_LOCAL = 64
+"""Of what stands before the @ (RFC 5321, 4.5.3.1.1)."""
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_LABEL}")
+"""A dot-atom at a name (RFC 5322, 3.4.1): no quoted words, comments or address literals."""
+_ENCODED_WORD = "=?"
+"""Begins an encoded word (RFC 2047), which mail programs would read as something else."""
+_ODD = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode categories of what no line of text holds: controls, halves of pairs, line separators."""
+_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Turn around what follows: a name with them would read as another."""
 _CSP = (
     "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
@@ -67,15 +80,48 @@ def check(letter: Letter) -> dict[str, str]:
     wrong: dict[str, str] = {}
     if not letter.name.strip():
         wrong["name"] = "name.empty"
-    elif len(letter.name) > MAX_NAME or not letter.name.isprintable():
+    elif len(letter.name) > MAX_NAME:
         wrong["name"] = "name.long"
-    if len(letter.email) > MAX_EMAIL or not _EMAIL.fullmatch(letter.email):
-        wrong["email"] = "email.bad"
+    elif _odd(letter.name):
+        wrong["name"] = "name.odd"
+    if (problem := _check_email(letter.email)) is not None:
+        wrong["email"] = problem
     if not letter.message.strip():
         wrong["message"] = "message.empty"
     elif len(letter.message) > MAX_MESSAGE:
         wrong["message"] = "message.long"
+    elif _odd(letter.message, but="\r\n\t\u2028\u2029" + "".join(_BIDI)):
+        wrong["message"] = "message.odd"
     return wrong
+
+
+def _check_email(email: str) -> str | None:
+    if len(email) > MAX_EMAIL or _odd(email):
+        return "email.bad"
+    if not email.isascii():
+        return "email.letters"
+    local = email.partition("@")[0]
+    if not _EMAIL.fullmatch(email) or len(local) > MAX_LOCAL or _ENCODED_WORD in email:
+        return "email.bad"
+    return None
+
+
+def _odd(text: str, but: str = "") -> bool:
+    return any(
+        char not in but and (char in _BIDI or unicodedata.category(char) in _ODD) for char in text
+    )
+
+
+def letter_of(config: SiteConfig, letter: Letter) -> EmailMessage:
+    """What is sent of a letter that `check` finds nothing wrong with."""
+    message = EmailMessage()
+    message["From"] = config.mail_from
+    message["To"] = config.mail_to
+    message["Reply-To"] = letter.email
+    message["Subject"] = "On-Meet: a message from your site"
+    text = "\n".join(letter.message.splitlines())
+    message.set_content(f"{letter.name} <{letter.email}>\n\n{text}\n")
+    return message
 
 
 def send(config: SiteConfig, letter: Letter) -> None:
@@ -83,13 +129,8 @@ def send(config: SiteConfig, letter: Letter) -> None:
 
     The writer is named in Reply-To alone: a server that forged its From would be refused.
     """
-    message = EmailMessage()
-    message["From"] = config.mail_from
-    message["To"] = config.mail_to
-    message["Reply-To"] = letter.email
-    message["Subject"] = "On-Meet: a message from your site"
-    message.set_content(f"{letter.name} <{letter.email}>\n\n{letter.message}\n")
     try:
+        message = letter_of(config, letter)
         kind = smtplib.SMTP_SSL if config.smtp_tls == "implicit" else smtplib.SMTP
         with kind(config.smtp_host, config.smtp_port, timeout=SMTP_SECONDS) as server:
             if config.smtp_tls == "starttls":
@@ -97,7 +138,7 @@ def send(config: SiteConfig, letter: Letter) -> None:
             if config.smtp_user:
                 server.login(config.smtp_user, Path(config.smtp_password_file).read_text().strip())
             server.send_message(message)
-    except (OSError, smtplib.SMTPException, ValueError) as error:
+    except (OSError, smtplib.SMTPException, MessageError, ValueError, LookupError) as error:
         raise MailRefused(type(error).__name__) from error
 
 

@@ -30,6 +30,11 @@ _EN = {
     "email.bad": "That is no e-mail address; one looks like anna@example.org.",
     "message.empty": "Please write a message.",
     "message.long": "A message has at most 4,000 characters; yours is still there, shorten it.",
+    "name.odd": "A name is one line of text, without invisible characters.",
+    "email.letters": "The answer cannot be sent to an address with such letters; please give one "
+    "that has only a to z, digits and signs.",
+    "message.odd": "The message has invisible characters that cannot be sent; please type it in "
+    "again, or paste it as plain text.",
     "busy": "Too many messages were sent from here. Please try again in an hour; what you wrote "
     "is still in the form.",
     "failed": "The message could not be sent: the operator's mail server did not take it. Please "
@@ -62,6 +67,11 @@ _FR = {
     "email.bad": "Ce n’est pas une adresse e-mail ; elle ressemble à anna@example.org.",
     "message.empty": "Écrivez un message.",
     "message.long": "Un message a 4 000 caractères au plus ; le vôtre est là, raccourcissez-le.",
+    "name.odd": "Un nom est une ligne de texte, sans caractères invisibles.",
+    "email.letters": "Une adresse avec de telles lettres ne peut pas recevoir de réponse ; "
+    "donnez-en une avec seulement a à z, chiffres et signes.",
+    "message.odd": "Le message contient des caractères invisibles qui ne peuvent pas partir ; "
+    "tapez-le à nouveau, ou collez-le sans mise en forme.",
     "busy": "Trop de messages sont partis d’ici. Réessayez dans une heure ; votre texte est encore "
     "dans le formulaire.",
     "failed": "Le message n’a pas pu partir : le serveur de courrier de l’opérateur ne l’a pas "
@@ -94,6 +104,11 @@ _DE = {
     "email.bad": "Das ist keine E-Mail-Adresse; sie sieht aus wie anna@example.org.",
     "message.empty": "Bitte schreiben Sie eine Nachricht.",
     "message.long": "Eine Nachricht hat höchstens 4.000 Zeichen; Ihre ist noch da, bitte kürzen.",
+    "name.odd": "Ein Name ist eine Zeile Text ohne unsichtbare Zeichen.",
+    "email.letters": "An eine Adresse mit solchen Buchstaben kann keine Antwort gehen; bitte eine "
+    "angeben, die nur a bis z, Ziffern und Zeichen hat.",
+    "message.odd": "Die Nachricht enthält unsichtbare Zeichen, die nicht gesendet werden können; "
+    "bitte neu tippen oder als reinen Text einfügen.",
     "busy": "Von hier kamen zu viele Nachrichten. Bitte in einer Stunde noch einmal; Ihr Text "
     "steht noch im Formular.",
     "failed": "Die Nachricht ging nicht hinaus: Der Mailserver des Betreibers nahm sie nicht an. "
@@ -126,6 +141,10 @@ _AR = {
     "email.bad": "ليس هذا عنوان بريد؛ مثاله anna@example.org.",
     "message.empty": "اكتب رسالة من فضلك.",
     "message.long": "الرسالة 4000 حرف على الأكثر؛ نصك باقٍ، اختصره من فضلك.",
+    "name.odd": "الاسم سطر واحد من النص بلا محارف خفية.",
+    "email.letters": "لا يمكن إرسال رد إلى عنوان فيه مثل هذه الحروف؛ اكتب عنوانًا فيه a إلى z "
+    "وأرقام ورموز فقط.",
+    "message.odd": "في الرسالة محارف خفية لا يمكن إرسالها؛ اكتبها من جديد أو الصقها نصًا عاديًا.",
     "busy": "أُرسلت رسائل كثيرة من هنا. حاول بعد ساعة؛ نصك باقٍ في النموذج.",
     "failed": "تعذّر الإرسال: لم يقبل خادم بريد المشغّل الرسالة. حاول لاحقًا؛ نصك باقٍ في النموذج.",
     "correct": "صحّح ما هو معلّم من فضلك.",

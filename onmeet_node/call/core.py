@@ -75,6 +75,8 @@ class CallCore:
 
         self._deadline: float | None = begun + (timing.UNHEARD if outgoing else timing.RING)
         self._offer_at: float | None = None
+        self._taking_at: float | None = None
+        """When an offer of the peer that came too soon after others is taken."""
         self._search_at: float | None = None
         self._search_pause = timing.SEARCH_PAUSE
         self._searching = False
@@ -135,7 +137,7 @@ class CallCore:
     @property
     def next_timeout(self) -> float | None:
         """When `tick` wants to be called, on the clock of `now`."""
-        times = (self._deadline, self._offer_at, self._search_at)
+        times = (self._deadline, self._offer_at, self._taking_at, self._search_at)
         return min((time for time in times if time is not None), default=None)
 
     # ── the state ─────────────────────────────────────────────────────────────────────────────────
@@ -178,7 +180,7 @@ class CallCore:
             self._do(leg.close_all())
         self._legs.clear()
         self._searching = False
-        self._search_at = None
+        self._search_at = self._taking_at = None
         self._out.append(do.Ended(self.id, self.peer, self.outgoing, reason, leave_note, said))
 
     def _last_word(

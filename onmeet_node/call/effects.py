@@ -65,6 +65,8 @@ class EndReason(enum.StrEnum):
     """The other side's program sent what no honest one sends in that state."""
     SHUTDOWN = "shutdown"
     """The node here or there was stopped."""
+    FAULT = "fault"
+    """The program here or there met an error of its own in this call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,14 @@ class PeerMedia:
 
 
 @dataclass(frozen=True, slots=True)
+class Faulted:
+    """A step of this call raised what nobody expected; `Ended` follows."""
+
+    call: CallId
+    error: Exception = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """Over; `leave_note`: the outbox gets a missed-call note.
 
@@ -211,5 +221,6 @@ Effect = (
     | SuspectMedia
     | Changed
     | PeerMedia
+    | Faulted
     | Ended
 )

@@ -132,6 +132,13 @@ class DeviceLost:
 
 # ── from media: always of one leg (call and device) and one generation ───────────────────────────
 @dataclass(frozen=True, slots=True)
+class ProgramFault:
+    """What serves this call here stopped by an error of this program's own: the call ends."""
+
+    call: CallId
+
+
+@dataclass(frozen=True, slots=True)
 class OfferReady:
     """`MakeOffer` is done."""
 
@@ -204,6 +211,7 @@ Event = (
     | MessageReceived
     | DeviceLost
     | PeerBroke
+    | ProgramFault
     | OfferReady
     | AnswerReady
     | CandidatesReady

@@ -57,6 +57,8 @@ class Session:
     attached: bool = False
     taken: int = 0
     """Candidates of the peer given to it."""
+    taken_end: bool = False
+    """The peer said that there are no more; said again, it is nothing to do."""
     local: list[Candidate] = field(default_factory=list, repr=False)
     local_end: bool = False
 
@@ -67,6 +69,8 @@ class Offer:
 
     generation: int
     sdp: str = field(repr=False)
+    early: bool = False
+    """It need not wait for the accept, but for its turn: the peer offers too often."""
 
 
 class Leg:
@@ -84,7 +88,9 @@ class Leg:
         """A session of it failed or was given up, so the peer may wait for our offer."""
         self.failures = 0
         self.offer: Offer | None = None
-        """The peer's latest offer, if it waits for the accept."""
+        """The peer's latest offer, if it waits for the accept or for its turn."""
+        self._offers = float(timing.OFFERS_AT_ONCE)
+        self._offers_at = 0.0
         self._peer = peer
         self._call = call
         self._outgoing = outgoing
@@ -145,10 +151,23 @@ class Leg:
         effects = self._begin(generation, ours=False)
         return [*effects, MakeAnswer(self._call, self.device, generation, kinds, sdp)]
 
-    def keep_offer(self, generation: int, sdp: str) -> None:
-        """Keeps an offer for the accept; of several the latest."""
+    def keep_offer(self, generation: int, sdp: str, *, early: bool = False) -> None:
+        """Keeps an offer for the accept, or for its turn; of several the latest."""
         if self.offer is None or generation >= self.offer.generation:
-            self.offer = Offer(generation, sdp)
+            self.offer = Offer(generation, sdp, early)
+
+    def waits_until(self, generation: int, now: float) -> float | None:
+        """When an offer of this generation may be taken; None: now, and that is counted."""
+        begins = not self._is_ours(generation) and generation > self._top
+        if not begins or generation in self._sessions:
+            return None
+        earned = (now - self._offers_at) / timing.OFFER_EVERY
+        self._offers = min(float(timing.OFFERS_AT_ONCE), self._offers + max(0.0, earned))
+        self._offers_at = now
+        if self._offers < 1:
+            return now + (1 - self._offers) * timing.OFFER_EVERY
+        self._offers -= 1
+        return None
 
     def offer_made(self, session: Session, sdp: str) -> bool:
         """Keeps the offer; False if it cannot be sent."""
@@ -305,7 +324,8 @@ class Leg:
         room = timing.MAX_REMOTE_CANDIDATES - session.taken
         given = message.candidates[:room]
         session.taken += len(given)
-        if not given and not message.end:
+        if not given and (session.taken_end or not message.end):
             return []
+        session.taken_end |= message.end
         effect = TakeCandidates(self._call, self.device, session.generation, given, message.end)
         return [effect]

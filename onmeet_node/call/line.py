@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from onmeet_node.call import effects as do
 from onmeet_node.call import events as on
@@ -77,7 +79,7 @@ class Line:
         """Does what is due. Early and repeated calls do no harm."""
         effects: list[Effect] = []
         for call in list(self._calls.values()):
-            effects += self._settle(call, call.tick(now=now))
+            effects += self._step(call, partial(call.tick, now=now), now)
         return effects
 
     def handle(self, event: Event, *, now: float) -> list[Effect]:
@@ -115,6 +117,7 @@ class Line:
                 | on.MediaPathLost()
                 | on.MediaFailed()
                 | on.PeerBroke()
+                | on.ProgramFault()
             ):
                 # a report of the runner that crossed the end of its call is late, not wrong
                 late = self._calls.get(event.call)
@@ -157,7 +160,7 @@ class Line:
         for other in self._with(call.peer):
             if other is not call:
                 # only a call that lost its peer rings beside another one of the same peer
-                effects += self._settle(other, other.supersede(EndReason.CONNECTION_LOST, now=now))
+                effects += self._supersede(other, EndReason.CONNECTION_LOST, now)
         return effects
 
     # ── from the network ──────────────────────────────────────────────────────────────────────────
@@ -214,7 +217,7 @@ class Line:
                 # the end of a glare: they dialled before they accepted ours
                 return self._decline_busy(event)
             # a device has one call with us, so it gave up the one we know
-            effects += self._settle(call, call.supersede(GIVEN_UP[call.state], now=now))
+            effects += self._supersede(call, GIVEN_UP[call.state], now)
         if not self._conference and self._rings_too_often(peer, now):
             return effects + self._decline_busy(event)
         going = () if self._conference else tuple(self._calls.values())
@@ -245,7 +248,7 @@ class Line:
             return self._pass(ours, on.DeviceReady(ours.id, event.device), now)
         theirs, effects = Call.ring(self._me, event, invite, now=now, accept=ours.sending)
         self._calls[theirs.id] = theirs
-        return effects + self._settle(ours, ours.supersede(EndReason.SUPERSEDED, now=now))
+        return effects + self._supersede(ours, EndReason.SUPERSEDED, now)
 
     def _busy(self, event: on.MessageReceived) -> list[Effect]:
         call_id, peer, device = event.message.call, event.peer, event.device
@@ -281,7 +284,27 @@ class Line:
         return call
 
     def _pass(self, call: Call, event: Event, now: float) -> list[Effect]:
-        return self._settle(call, call.handle(event, now=now))
+        return self._step(call, partial(call.handle, event, now=now), now)
+
+    def _supersede(self, call: Call, reason: EndReason, now: float) -> list[Effect]:
+        return self._step(call, partial(call.supersede, reason, now=now), now)
+
+    def _step(self, call: Call, step: Callable[[], list[Effect]], now: float) -> list[Effect]:
+        """One step of one call: an error of ours in it ends this call, and no other one."""
+        try:
+            effects = step()
+        except LocalProtocolError:
+            raise
+        except Exception as error:  # noqa: BLE001 - told by the runner, who has a log
+            effects = [do.Faulted(call.id, error), *self._break_off(call, now)]
+        return self._settle(call, effects)
+
+    def _break_off(self, call: Call, now: float) -> list[Effect]:
+        try:
+            return call.break_off(now=now)
+        except Exception:  # noqa: BLE001 - the first error is told; this call is beyond a last word
+            call.state = State.ENDED
+            return [do.Ended(call.id, call.peer, call.outgoing, EndReason.FAULT)]
 
     def _pass_all(self, calls: list[Call], event: Event, now: float) -> list[Effect]:
         effects: list[Effect] = []

@@ -45,6 +45,7 @@ HUNG_UP = {
     HangupReason.MEDIA_FAILED: EndReason.MEDIA_FAILED,
     HangupReason.CONNECTION_LOST: EndReason.CONNECTION_LOST,
     HangupReason.SHUTDOWN: EndReason.SHUTDOWN,
+    HangupReason.FAULT: EndReason.FAULT,
 }
 DECLINED = {
     DeclineReason.DECLINED: EndReason.PEER_DECLINED,
@@ -127,6 +128,8 @@ class Call(RingingCall):
             self._time_out()
         if self._search_at is not None and now >= self._search_at:
             self._search()
+        if self._taking_at is not None and now >= self._taking_at:
+            self._take_late()
         if self._offer_at is not None and now >= self._offer_at:
             self._offer_at = None
             self._offer()
@@ -136,6 +139,16 @@ class Call(RingingCall):
         """Ends the call because another one with the same peer takes its place."""
         self._now = now
         self._end(Superseded, reason, self._last_word(CancelReason.SUPERSEDED))
+        return self._flush()
+
+    def break_off(self, *, now: float) -> list[Effect]:
+        """Ends the call after an event of it raised what nobody expected, in the middle perhaps."""
+        self._now = now
+        if self.state is State.ENDED:
+            told = any(isinstance(effect, do.Ended) for effect in self._out)
+            ended = do.Ended(self.id, self.peer, self.outgoing, EndReason.FAULT)
+            return [*self._flush(), *(() if told else (ended,))]
+        self._fault()
         return self._flush()
 
     # ── events ────────────────────────────────────────────────────────────────────────────────────
@@ -180,6 +193,8 @@ class Call(RingingCall):
                 self._message(device, message, early=early)
             case on.DeviceLost(device=device):
                 self._device_lost(device)
+            case on.ProgramFault():
+                self._fault()
             case on.PeerBroke():
                 raise RemoteProtocolError("its sealed channel carried what nobody sealed")
             case (
@@ -250,6 +265,13 @@ class Call(RingingCall):
             raise RemoteProtocolError(f"{type(message).__name__} from the wrong side of the call")
 
     # ── ends ──────────────────────────────────────────────────────────────────────────────────────
+    def _fault(self) -> None:
+        # NOTE: a hangup while it rings here, too: the caller shall not read that we declined
+        last: CallMessage = m.Hangup(call=self.id, reason=HangupReason.FAULT)
+        if self.state in UNANSWERED:
+            last = self._last_word()
+        self._end(on.ProgramFault, EndReason.FAULT, last)
+
     def _hang_up(self, *, shutdown: bool) -> None:
         reason = HangupReason.SHUTDOWN if shutdown else HangupReason.NORMAL
         last: CallMessage | None = self._last_word(

@@ -88,10 +88,24 @@ class MediaCall(CallCore):
     def _offered(self, leg: Leg, generation: int, sdp: str, *, early: bool) -> None:
         """The peer offers: while it rings here, only who may see our addresses is answered."""
         if self.state in ACCEPTED or (self.state is State.RINGING_IN and early):
+            due = leg.waits_until(generation, self._now)
+            if due is not None:
+                leg.keep_offer(generation, sdp, early=True)
+                self._taking_at = due if self._taking_at is None else min(due, self._taking_at)
+                return
             self._do(leg.take_offer(generation, sdp, self._kinds))
             self._be_patient()
         elif self.state is State.RINGING_IN:
             leg.keep_offer(generation, sdp)
+
+    def _take_late(self) -> None:
+        """Takes the offers that waited for their turn."""
+        self._taking_at = None
+        for leg in tuple(self._legs.values()):
+            offer = leg.offer
+            if offer is not None and offer.early:
+                leg.offer = None
+                self._offered(leg, offer.generation, offer.sdp, early=True)
 
     def _answer_ready(self, leg: Leg, session: Session, sdp: str) -> None:
         if not leg.answer_made(session, sdp):

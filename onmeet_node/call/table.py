@@ -15,6 +15,7 @@ from onmeet_node.call.events import (
     MediaFailed,
     MediaPathLost,
     NetworkChanged,
+    ProgramFault,
     RestartMedia,
     SearchEnded,
     SilenceCall,
@@ -84,6 +85,7 @@ TRANSITIONS: Mapping[State, Mapping[Trigger, State]] = {
         RingTimeout: State.ENDED,
         Superseded: State.ENDED,
         PeerError: State.ENDED,
+        ProgramFault: State.ENDED,
     },
     State.RINGING_OUT: {
         Ringing: State.RINGING_OUT,
@@ -95,6 +97,7 @@ TRANSITIONS: Mapping[State, Mapping[Trigger, State]] = {
         RingTimeout: State.ENDED,
         Superseded: State.ENDED,
         PeerError: State.ENDED,
+        ProgramFault: State.ENDED,
     },
     State.RINGING_IN: {
         SilenceCall: State.RINGING_IN,
@@ -107,6 +110,7 @@ TRANSITIONS: Mapping[State, Mapping[Trigger, State]] = {
         CallerGone: State.ENDED,
         Superseded: State.ENDED,
         PeerError: State.ENDED,
+        ProgramFault: State.ENDED,
     },
     State.CONNECTING: {
         MediaConnected: State.CONNECTED,
@@ -119,6 +123,7 @@ TRANSITIONS: Mapping[State, Mapping[Trigger, State]] = {
         ConnectTimeout: State.ENDED,
         Superseded: State.ENDED,
         PeerError: State.ENDED,
+        ProgramFault: State.ENDED,
     },
     State.CONNECTED: {
         MediaPathLost: State.RECONNECTING,
@@ -131,6 +136,7 @@ TRANSITIONS: Mapping[State, Mapping[Trigger, State]] = {
         Decline: State.ENDED,
         Superseded: State.ENDED,
         PeerError: State.ENDED,
+        ProgramFault: State.ENDED,
     },
     State.RECONNECTING: {
         MediaConnected: State.CONNECTED,
@@ -144,6 +150,7 @@ TRANSITIONS: Mapping[State, Mapping[Trigger, State]] = {
         ReconnectTimeout: State.ENDED,
         Superseded: State.ENDED,
         PeerError: State.ENDED,
+        ProgramFault: State.ENDED,
     },
     State.ENDED: {},
 }

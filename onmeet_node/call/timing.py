@@ -49,6 +49,12 @@ MAX_LOCAL_CANDIDATES = 256
 MAX_EARLY_GENERATIONS = 2
 """Generations whose candidates are kept before their offer is here."""
 
+OFFERS_AT_ONCE = 8
+"""Offers of a device in one call that are taken as they come: a flapping network makes a few ..."""
+
+OFFER_EVERY = 2.0
+"""... and one in this time after that. Each costs a peer connection, its sockets and its relays."""
+
 MAX_REMEMBERED = 256
 """Calls that are over, remembered against late and replayed messages."""
 

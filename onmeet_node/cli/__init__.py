@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 _COMMANDS = {
@@ -65,11 +67,19 @@ def _onmeet() -> None:
 
 
 def main() -> None:
-    """Runs the command line; every error a person sees is one message and exit code 1."""
+    """Runs the command line; every error a person sees is one message and exit code 1.
+
+    With ``--json`` a program reads it too, as the last line of what the command printed.
+    """
     from onmeet_node.errors import OnMeetError
 
     try:
         _onmeet()
     except OnMeetError as error:
+        if "--json" in sys.argv:
+            import json
+
+            told = {"event": "error", "kind": type(error).__name__, "message": str(error)}
+            click.echo(json.dumps(told, ensure_ascii=False))
         click.echo(f"onmeet: {error}", err=True)
         raise SystemExit(1) from None

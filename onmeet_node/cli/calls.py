@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
 
-from onmeet_node.cli.client import ask, stream
+from onmeet_node.cli.client import NoNodeRuns, Refused, ask, stream
 from onmeet_node.cli.common import (
     duration,
     home_option,
@@ -45,31 +46,56 @@ def call_command(
 ) -> None:
     """Calls WHO: a contact's name, the start of an identity, or a contact code.
 
-    Runs until the call ends; Ctrl-C hangs up. The exit code is 0 if the call was answered.
+    Runs until the call ends; Ctrl-C hangs up, a second one does not wait for its end. The exit code
+    is 0 if the call was answered.
     """
     events = stream(home, "call", who=who, seconds=seconds, **wish(**media))
-    call_id: str | None = None
+    hang_up = _HangUp(home)
     answered = False
-
-    def hang_up(_signal: int, _frame: FrameType | None) -> None:
-        if call_id is None:
-            raise SystemExit(130)
-        ask(home, "hangup", call=call_id)  # the call's own end is told by its events
-
-    previous = signal.signal(signal.SIGINT, hang_up)
+    previous = signal.signal(signal.SIGINT, hang_up.strike)
     try:
         for line in events:
             if "result" in line:
                 break
-            call_id = line.get("call", call_id)
             answered = answered or line["event"] == "accepted"
             if as_json:
                 click.echo(json.dumps(line))
             else:
                 _tell(line)
+            hang_up.know(line.get("call"))
     finally:
         signal.signal(signal.SIGINT, previous)
     raise SystemExit(0 if answered else 2)
+
+
+class _HangUp:
+    """Ctrl-C in a call, whatever it is doing; how it ends is told by its own events."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._call: str | None = None
+        self._wanted = False
+
+    def strike(self, _signal: int, _frame: FrameType | None) -> None:
+        """A signal handler."""
+        if self._wanted:
+            raise SystemExit(130)
+        self._wanted = True
+        if self._call is not None:
+            self._ask()
+
+    def know(self, call: str | None) -> None:
+        """The call's id, as soon as it has one."""
+        if call is None or call == self._call:
+            return
+        self._call = call
+        if self._wanted:
+            self._ask()
+
+    def _ask(self) -> None:
+        # It may be over by itself, or its node: what comes next in the stream says so.
+        with suppress(Refused, NoNodeRuns):
+            ask(self._home, "hangup", call=self._call)
 
 
 def _tell(line: dict[str, Any]) -> None:

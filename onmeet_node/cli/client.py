@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from onmeet_node.errors import OnMeetError
+from onmeet_node.ownership import ForeignPlace, is_own_peer, require_own_directory
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 """One answer; a long history is the largest."""
@@ -25,10 +26,12 @@ class Refused(OnMeetError):
 def stream(home: Path, do: str, **arguments: Any) -> Iterator[dict[str, Any]]:
     """Sends a request; yields the node's event lines and last its ``{"result": …}`` line.
 
-    Raises `NoNodeRuns` or `Refused`. Closing the iterator early tells the node to stop.
+    Raises `NoNodeRuns`, `Refused`, and `ForeignPlace` for a home that another user prepared, whose
+    socket is told nothing. Closing the iterator early tells the node to stop.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         try:
+            require_own_directory(home)
             link.connect(str(home / "control.sock"))
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             raise NoNodeRuns(
@@ -37,6 +40,16 @@ def stream(home: Path, do: str, **arguments: Any) -> Iterator[dict[str, Any]]:
             ) from None
         except PermissionError:
             raise NoNodeRuns(f"The node in {home} belongs to another user.") from None
+        except OSError as error:
+            raise NoNodeRuns(
+                f"The node in {home} cannot be asked ({error.strerror or error}). Is that path too "
+                "long? Choose a home with a shorter one."
+            ) from error
+        if not is_own_peer(link):
+            raise ForeignPlace(
+                f"What listens at {home / 'control.sock'} is another user's program, no node of "
+                "yours; it was told nothing. Remove it, and start your node with: onmeet up"
+            )
         link.sendall(json.dumps({"do": do, **arguments}).encode() + b"\n")
         with link.makefile("rb") as lines:
             while line := lines.readline(MAX_LINE_BYTES):

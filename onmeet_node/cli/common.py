@@ -100,3 +100,15 @@ def wish(
         "source": source,
         "record": str(record.absolute()) if record else None,
     }
+
+
+async def until_signal(scope: Any, *, task_status: Any) -> None:
+    """Cancels `scope` on Ctrl-C or SIGTERM; for ``nursery.start``."""
+    import signal
+
+    import trio
+
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for _ in signals:
+            scope.cancel()

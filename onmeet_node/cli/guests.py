@@ -9,7 +9,15 @@ from typing import Any
 import click
 
 from onmeet_node.cli.client import ask
-from onmeet_node.cli.common import home_option, json_option, media_options, show, table, wish
+from onmeet_node.cli.common import (
+    home_option,
+    json_option,
+    media_options,
+    show,
+    table,
+    until_signal,
+    wish,
+)
 from onmeet_node.sentences import when
 
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
@@ -234,7 +242,7 @@ def join_command(
     """Joins a call by a guest link, without a browser and without a node of your own.
 
     LINK may be - for standard input, or ONMEET_LINK: an argument is seen by everybody on this
-    machine. Ctrl-C leaves.
+    machine. Ctrl-C leaves; the exit status is then 130 for who was not in yet.
     """
     import json
     import sys
@@ -262,12 +270,28 @@ def join_command(
         seconds=seconds,
         plain=plain,
     )
+    inside = False
+
+    def follow(event: str, **fields: Any) -> None:
+        nonlocal inside
+        inside = inside or event in {"admitted", "room"}
+        tell(event, **fields)
+
+    async def until_left() -> str | None:
+        reason = None
+        async with trio.open_nursery() as nursery:
+            await nursery.start(until_signal, nursery.cancel_scope)
+            reason = await visit(url, visitor, follow)
+            nursery.cancel_scope.cancel()
+        return reason
+
     try:
-        tell("ended", reason=trio.run(visit, url, visitor, tell))
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        reason = trio.run(until_left)
     except ExceptionGroup as group:
         raise first(group) from None
+    tell("ended", reason=reason or ("left" if inside else "cancelled"))
+    if reason is None and not inside:
+        raise SystemExit(130)
 
 
 @click.group("guest-page")

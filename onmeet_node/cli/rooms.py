@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,12 @@ import click
 
 from onmeet_node.cli.client import ask
 from onmeet_node.cli.common import home_option, json_option, show, table
+from onmeet_node.errors import OnMeetError
+from onmeet_node.ownership import create_own
+
+
+class NotWritten(OnMeetError):
+    """A file that the person asked for cannot be written."""
 
 
 def _coming(command: Any) -> Any:
@@ -215,18 +222,21 @@ def room_plan(
     as_json: bool,
 ) -> None:
     """Writes a standing meeting as a file for calendars (.ics), with what leads into it."""
+    from tzlocal import get_localzone_name
+
     result = ask(
         home,
         "room.plan",
         label=title,
         start=int(start.timestamp()),
+        zone=get_localzone_name(),
         minutes=minutes,
         repeats=repeats,
         guests=not no_guests,
     )
     path = output or Path(result["name"])
     if not as_json and str(path) != "-":
-        path.write_text(result["calendar"], newline="")
+        _write(path, result["calendar"])
 
     def text(_: dict[str, Any]) -> None:
         if str(path) == "-":
@@ -372,3 +382,13 @@ _about("promote", "Makes a member a co-host.", "{} is co-host.")
 _about("demote", "Makes a co-host a member.", "{} is a member.")
 _about("hide", "Refuses contact with somebody, who learns nothing of it.", "Hidden from {}.")
 _about("show", "Takes that back.", "No longer hidden from {}.")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        with os.fdopen(create_own(path), "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as error:
+        raise NotWritten(
+            f"{path} cannot be written ({error.strerror}). Name another file with --output."
+        ) from error

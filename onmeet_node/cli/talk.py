@@ -28,5 +28,8 @@ def status_command(home: Path, *, as_json: bool) -> None:
             click.echo(f"Listening on  {address}")
         for call in result["calls"]:
             click.echo(f"Call          {call['with']}: {call['state']} {call['path'] or ''}")
+        for party, times in result["faults"].items():
+            often = "one error" if times == 1 else f"{times} errors"
+            click.echo(f"Errors        {often} in: {party}. Nothing else was touched; see the log.")
 
     show(ask(home, "status"), as_json=as_json, text=text)

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from onmeet_node.cli.client import ask
-from onmeet_node.cli.common import home_option, json_option, show
+from onmeet_node.cli.common import home_option, json_option, show, until_signal
 from onmeet_node.cli.home import passphrase_file_option, unlock_of
 from onmeet_node.errors import OnMeetError, first
+from onmeet_node.ownership import is_own_directory
 
 if TYPE_CHECKING:
     from bootstrap.config import GuestsConfig
     from onmeet_node.app import Node
+    from onmeet_node.cli.own_gateway import OwnDoors
     from onmeet_node.config import Config
     from onmeet_node.store.keys import Unlock
 
@@ -126,13 +128,16 @@ async def _run(config: Config, unlock: Unlock, guests: GuestsConfig | None, as_j
     from onmeet_node.app import open_node
 
     async with trio.open_nursery() as nursery:
-        await nursery.start(_until_signal, nursery.cancel_scope)
-        async with open_node(config=config, unlock=unlock) as node:
+        await nursery.start(until_signal, nursery.cancel_scope)
+        async with (
+            _own_gateway(guests) as doors,
+            open_node(config=config, unlock=unlock) as node,
+        ):
             # NOTE: in a nursery inside the ringer's block, whose reader it must not outlive.
             with node.calls.ringer() as ringer:
                 async with trio.open_nursery() as taking:
                     taking.start_soon(_take_calls, ringer, config.auto_answer)
-                    await _serve(node, None, guests, as_json)
+                    await _serve(node, None, doors, as_json)
                     taking.cancel_scope.cancel()
         nursery.cancel_scope.cancel()
 
@@ -159,20 +164,25 @@ async def _run_app(
     def url() -> str:
         return f"http://127.0.0.1:{served}/#c={access.new_code()}"
 
+    doors: OwnDoors | None = None
+
     async def body(node: Node) -> None:
         if not config.auto_answer:
-            await _serve(node, url, guests, as_json)
+            await _serve(node, url, doors, as_json)
             return
         async with trio.open_nursery() as nursery:
             with node.calls.ringer() as ringer:
                 nursery.start_soon(_take_calls, ringer, True)
-                await _serve(node, url, guests, as_json)
+                await _serve(node, url, doors, as_json)
             nursery.cancel_scope.cancel()
 
     shell = Shell(config, release=version("onmeet-node"), unlock=unlock, body=body)
     async with trio.open_nursery() as nursery:
-        await nursery.start(_until_signal, nursery.cancel_scope)
-        async with open_server(shell, access, port=port) as served:
+        await nursery.start(until_signal, nursery.cancel_scope)
+        async with (
+            _own_gateway(guests) as doors,
+            open_server(shell, access, port=port) as served,
+        ):
             if as_json:
                 click.echo(json.dumps({"t": time.monotonic(), "event": "app", "url": url()}))
             elif opens:
@@ -192,7 +202,8 @@ def _open_browser(url: str) -> None:
     import webbrowser
 
     directory = os.environ.get("XDG_RUNTIME_DIR")
-    parent = directory if directory and Path(directory).is_dir() else None
+    # Elsewhere than in /tmp, where it is ours and sticky, others might put another in its place.
+    parent = directory if directory and is_own_directory(Path(directory)) else None
     descriptor, name = tempfile.mkstemp(prefix="onmeet-", suffix=".html", dir=parent)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:  # mkstemp: 0600
         target = html.escape(url)
@@ -205,52 +216,79 @@ def _open_browser(url: str) -> None:
     remove.start()
 
 
-async def _until_signal(scope: Any, *, task_status: Any) -> None:
-    import trio
-
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        task_status.started()
-        async for _ in signals:
-            scope.cancel()
-
-
 @asynccontextmanager
-async def _own_gateway(node: Node, guests: GuestsConfig | None) -> AsyncIterator[None]:
-    """Lets guests in here for the length of the block, if so asked."""
+async def _own_gateway(guests: GuestsConfig | None) -> AsyncIterator[OwnDoors | None]:
+    """Lets guests in here for the length of the block, if so asked.
+
+    Outside the node's block: what a node says to its guests when it ends goes through it.
+    """
     if guests is None:
-        yield
+        yield None
         return
-    from onmeet_node.cli.own_gateway import OWN, GatewayFailed, open_own_gateway
+    from onmeet_node.cli.own_gateway import open_own_gateway
+    from onmeet_node.leaving import in_order
 
-    if node.settings()["relay_only"]:
-        raise GatewayFailed(
-            "Relay-only is on, and with --guests-on guests would connect to this machine and see "
-            "where it is. Leave one of the two out: onmeet settings --direct"
-        )
-    async with open_own_gateway(guests) as doors:
-        node.use_own_gateway(OWN, doors.open)
-        yield
+    async with in_order(open_own_gateway(guests)) as doors:
+        yield doors
 
 
-async def _serve(node: Node, url: Any, guests: GuestsConfig | None, as_json: bool) -> None:
+async def _serve(node: Node, url: Any, doors: OwnDoors | None, as_json: bool) -> None:
     """The control socket, and what happens told on the terminal, until the node is stopped."""
     import trio
 
     from onmeet_node.control import serve_control
 
+    if doors is not None:
+        from onmeet_node.cli.own_gateway import OWN, GatewayFailed
+
+        if node.settings()["relay_only"]:
+            raise GatewayFailed(
+                "Relay-only is on, and with --guests-on guests would connect to this machine and "
+                "see where it is. Leave one of the two out: onmeet settings --direct"
+            )
+        node.use_own_gateway(OWN, doors.open)
     with node.watch() as events:
-        async with _own_gateway(node, guests), trio.open_nursery() as nursery:
+        async with trio.open_nursery() as nursery:
             await nursery.start(serve_control, node, node.config.socket, url)
-            _tell(node, node.started.as_json(), as_json)
+            terminal = _Terminal(node, as_json=as_json)
+            terminal.tell(node.started.as_json())
             async for event in events:
-                _tell(node, event.as_json(), as_json)
+                terminal.tell(event.as_json())
             nursery.cancel_scope.cancel()
 
 
 async def _take_calls(ringer: Any, auto_answer: bool) -> None:
+    from onmeet_node.call.errors import LocalProtocolError
+    from onmeet_node.faults import contained
+
     async for call in ringer:
-        if auto_answer:
-            call.accept()
+        with contained("call"), suppress(LocalProtocolError):  # given up a moment ago
+            if auto_answer:
+                call.accept()
+
+
+class _Terminal:
+    """What happens, told where the node was started: a terminal, or a pipe that may break."""
+
+    def __init__(self, node: Node, *, as_json: bool) -> None:
+        self._node = node
+        self._as_json = as_json
+        self._broken = False
+        # A terminal without a letter of somebody's name shows a sign for it.
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Prints an event. Nobody reads any more: the node runs on without."""
+        from onmeet_node.faults import contained
+
+        if self._broken:
+            return
+        with contained("terminal"):
+            try:
+                _tell(self._node, event, self._as_json)
+            except OSError:
+                self._broken = True
 
 
 def _tell(node: Node, event: dict[str, Any], as_json: bool) -> None:

@@ -21,6 +21,8 @@ from typing import Any
 import attrs
 from attrs import validators as v
 
+from onmeet_node.wire.pasted import MAX_PASTED_CHARS, split_at, unwrapped
+
 from .address import pack_address, unpack_address
 from .audience import ANYONE_SECRET
 from .blinding import SECRET_BYTES
@@ -51,21 +53,17 @@ MAX_BOOTSTRAPS = 3
 MAX_EXPIRES = 2**32 - 1
 MAX_CODE_BYTES = 1_024
 """The longest code of version 1 has 730; later versions may grow."""
-MAX_TEXT_CHARS = 8_192
-"""Of pasted text that is looked through for a code."""
-
 _HEADER_BYTES = 3
 _HEADER_SYMBOLS = 5
 _CRC_BYTES = 4
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUE = {symbol: value for value, symbol in enumerate(_ALPHABET)} | {"o": 0, "i": 1, "l": 1}
 """What people read as another character is that character (Crockford)."""
-_SKIPPED = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff\u2010-\u2012-]")
-"""Mail programs wrap lines and hyphenate; people group."""
-_CLOSING = frozenset(".,;:!?)]}>\"'”’»")
+_SKIPPED = re.compile(r"[\s=>\u00ad\u200b-\u200f\u2060\ufeff\u2010-\u2012-]")
+"""Mail programs wrap lines (quoted-printable by ``=``, answers with ``>``) and hyphenate; people
+group."""
 _SYMBOL_BITS = 5
 _LINK_MARK = "/c#"
-_GUEST_MARK = "/j#"
 
 
 def _name(value: str | None) -> str | None:
@@ -179,17 +177,20 @@ def _qr(text: str) -> Any:
 
 def _find_payload(text: str) -> str:
     """What follows the prefix; raises `CodeError` if `text` is plainly something else."""
-    if len(text) > MAX_TEXT_CHARS:
+    if len(text) > MAX_PASTED_CHARS:
         raise CodeForeign
-    lowered = text.strip().lower()
+    lowered = unwrapped(text).strip().lower()
     if not lowered:
         raise CodeEmpty
     # The link is looked for first: its host may be called onmeet, and have a port.
-    for prefix in (_LINK_MARK, SCHEME + "//", SCHEME):
+    link = split_at(lowered, "c")
+    if link is not None:
+        return link[1]
+    for prefix in (SCHEME + "//", SCHEME):
         _, found, payload = lowered.partition(prefix)
         if found:
             return payload
-    if _GUEST_MARK in lowered:
+    if split_at(lowered, "j") is not None:
         raise CodeIsGuestLink
     if not all(symbol in _VALUE or _SKIPPED.match(symbol) for symbol in lowered):
         raise CodeForeign
@@ -202,7 +203,7 @@ def _read_symbols(payload: str) -> bytes:
     need = _SHORTEST
     for symbol in payload:
         skipped = _SKIPPED.match(symbol)
-        if len(symbols) == need and (skipped or symbol in _CLOSING):
+        if len(symbols) == need and symbol not in _VALUE:
             break
         if skipped:
             continue

@@ -18,6 +18,12 @@ PLI_ROUND_TRIPS = 1.3
 """... and round trips: one to get it."""
 MAX_PACKETS = 1024
 
+MAX_SIDE = 4_096
+MAX_PIXELS = 4_096 * 2_304
+"""Of a picture that is decoded: a whole screen of 4K, and 14 MB for each copy that the decoder and
+those behind it keep. VP8 could have 16,383 a side, 400 MB, in a key frame of 22 kB."""
+_START_CODE = b"\x9d\x01\x2a"
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -26,6 +32,22 @@ class Picture:
     data: bytes
     timestamp: int
     keyframe: bool
+
+
+def can_be_shown(picture: Picture) -> bool:
+    """Whether a picture may be given to the decoder.
+
+    Its size is in its key frame, after a tag of 3 bytes and a start code: two numbers of 14 bits,
+    each below two bits of scaling (RFC 6386, 9.1). Other frames keep the size of the last one.
+    """
+    if not picture.keyframe:
+        return True
+    head = picture.data[3:10]
+    if len(head) < 7 or head[:3] != _START_CODE:
+        return False
+    width = int.from_bytes(head[3:5], "little") & 0x3FFF
+    height = int.from_bytes(head[5:7], "little") & 0x3FFF
+    return 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and width * height <= MAX_PIXELS
 
 
 @dataclass(frozen=True, slots=True)

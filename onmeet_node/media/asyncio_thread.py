@@ -32,6 +32,8 @@ GRACE_SECONDS = 0.2
 """How long tasks may go on when the thread is to stop, before they are cancelled."""
 STOP_SECONDS = 2.0
 """How long cancelled tasks may clean up before the thread ends without them."""
+JOIN_SECONDS = 10.0
+"""For all of it, and the loop's own end. A library that never returns shall not keep a node."""
 
 
 def _note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -40,7 +42,8 @@ def _note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     aiortc connects in a task of its own, which fails when the connection is closed meanwhile: in a
     room, every time that somebody goes while others are still coming.
     """
-    log.debug("%s: %r", context["message"], context.get("exception"))
+    # Not what it says: it may hold what a peer said.
+    log.debug("nobody awaits a %s any more", type(context.get("exception")).__name__)
 
 
 class AsyncioThread:
@@ -86,13 +89,16 @@ class AsyncioThread:
             self.abandoned = tuple(repr(task) for task in stuck)
 
     async def _start(self) -> None:
-        self._thread.start()
-        await trio.to_thread.run_sync(self._running.wait)
+        # Shielded, and it takes milliseconds: a thread that nobody saw start could not be stopped.
+        with trio.CancelScope(shield=True):
+            self._thread.start()
+            await trio.to_thread.run_sync(self._running.wait)
 
     async def _stop(self) -> None:
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._stopping.set)
-        await trio.to_thread.run_sync(self._thread.join)
+        self.post(self._stopping.set)
+        await trio.to_thread.run_sync(self._thread.join, JOIN_SECONDS)
+        if self._thread.is_alive():  # it is a daemon: it keeps no program from ending
+            log.error("The media thread did not end within %.0f s", JOIN_SECONDS)
 
     async def run(self, function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
         """Awaits ``function(*args)`` in the asyncio thread; its result or exception comes back.

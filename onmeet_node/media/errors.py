@@ -21,6 +21,10 @@ class BadDescription(RemoteProtocolError):
     """The peer's SDP or candidates are malformed, too large, or offer nothing we can do."""
 
 
+class EngineFailed(MediaError):
+    """aiortc, PyAV or aioice failed in a way that nobody foresaw; the session cannot go on."""
+
+
 class GatheringFailed(MediaError):
     """No ICE candidate could be gathered; the message names the TURN server and its answer."""
 

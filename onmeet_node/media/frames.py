@@ -5,6 +5,7 @@ Frames cross from the media thread only for API users who ask for them (DESIGN 3
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -17,6 +18,9 @@ SAMPLE_RATE = 48_000
 
 TAP_FRAMES = 100
 """2 s of audio: a reader that is slower than that loses the oldest."""
+KEPT_BYTES = 64 << 20
+"""Of the frames that wait for one reader or recording: 100 pictures of a common call, but four of
+the largest that a peer can send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,11 @@ class AudioFrame:
 
     kind = Kind.AUDIO
 
+    @property
+    def nbytes(self) -> int:
+        """What it holds."""
+        return len(self.samples)
+
 
 @dataclass(frozen=True, slots=True)
 class VideoFrame:
@@ -42,6 +51,11 @@ class VideoFrame:
     v: bytes = field(repr=False)
 
     kind = Kind.VIDEO
+
+    @property
+    def nbytes(self) -> int:
+        """What it holds."""
+        return len(self.y) + len(self.u) + len(self.v)
 
 
 Frame = AudioFrame | VideoFrame
@@ -60,7 +74,10 @@ class FrameTap:
         self.kinds = kinds
         self.dropped = 0
         """Frames lost because nobody took them in time."""
-        self._frames: deque[Frame] = deque(maxlen=capacity)
+        self._frames: deque[Frame] = deque()
+        self._capacity = capacity
+        self._bytes = 0
+        self._lock = threading.Lock()
         self._closed = False
         self._users = 0
         self._token: trio.lowlevel.TrioToken | None = None
@@ -78,9 +95,12 @@ class FrameTap:
 
     def put(self, frame: Frame) -> None:
         """Adds a frame. Called by the media thread; never waits."""
-        if len(self._frames) == self._frames.maxlen:
-            self.dropped += 1
-        self._frames.append(frame)
+        with self._lock:
+            self._frames.append(frame)
+            self._bytes += frame.nbytes
+            while len(self._frames) > self._capacity or self._bytes > KEPT_BYTES:
+                self._bytes -= self._frames.popleft().nbytes
+                self.dropped += 1
         self._notify()
 
     def close(self) -> None:
@@ -103,13 +123,23 @@ class FrameTap:
 
     async def __anext__(self) -> Frame:
         self._token = trio.lowlevel.current_trio_token()
-        while not self._frames:
-            if self._closed:
-                raise StopAsyncIteration
-            self._arrived = trio.Event()
-            await self._arrived.wait()
-        await trio.lowlevel.checkpoint()
-        return self._frames.popleft()
+        while True:
+            while not self._frames:
+                if self._closed:
+                    raise StopAsyncIteration
+                self._arrived = trio.Event()
+                await self._arrived.wait()
+            await trio.lowlevel.checkpoint()
+            if (frame := self._take()) is not None:
+                return frame
+
+    def _take(self) -> Frame | None:
+        with self._lock:
+            if not self._frames:
+                return None
+            frame = self._frames.popleft()
+            self._bytes -= frame.nbytes
+            return frame
 
 
 class FrameFeed:

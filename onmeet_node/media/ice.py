@@ -12,12 +12,14 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import aioice
 from aioice import ice, stun, turn
 from aioice.candidate import Candidate
+from aioice.mdns import is_mdns_hostname
 
+from onmeet_node.faults import contained
 from onmeet_node.media import gathering, internals
 from onmeet_node.media import servers as servers_
 from onmeet_node.media.consent import CLOSED_PORT, HURRIED_INTERVAL, INTERVAL, PathWatch
@@ -37,6 +39,18 @@ MAX_SERVERS = 4
 DIRECT_HEAD_START = 0.5
 """Seconds that direct paths have before a relayed one may be nominated: hole punching takes one
 and a half round trips, a relay answers at once. Costs nothing while it rings."""
+
+MAX_REMOTE_CANDIDATES = 100
+"""Of a peer, told and seen: RFC 8445, 6.1.2.5 lets an agent check 100 pairs. A browser has ten."""
+MAX_NAMES = 8
+"""Names of the local network (mDNS) among them: each is asked for, and waited for a second."""
+MAX_EARLY_CHECKS = 64
+"""Connectivity checks kept that came before the peer's description."""
+MAX_DATAGRAM_BYTES = 2_048
+"""Above what a path carries in one piece."""
+MAX_WAITING_DATAGRAMS = 1_024
+"""Media and DTLS that came and were not read yet: a second of more than a call has. Anybody can
+send to an open port, so what is too much is lost, as on the way."""
 
 CLOSE_SECONDS = 1.0
 """For TURN servers to confirm that the allocation is gone."""
@@ -83,6 +97,8 @@ class IceAgent(aioice.Connection):
         self._relays_from = 0.0
         self._final: IceReport | None = None
         self._mappings: list[Mapping] = []
+        self._names: set[str] = set()
+        self._resolving: set[asyncio.Task[None]] = set()
         self._relays: dict[ice.StunProtocol, Server] = {}
         self.asked: list[ServerReport] = [
             ServerReport("?", worked=False, error="its address is malformed")
@@ -154,9 +170,62 @@ class IceAgent(aioice.Connection):
         self._local_candidates.append(relay.local_candidate)
         return True
 
+    # ── what the peer tells and shows ────────────────────────────────────────────────────────────
+    async def add_remote_candidate(self, remote_candidate: Candidate | None) -> None:
+        """aioice's, with a bound, and without waiting for names to be resolved."""
+        if remote_candidate is None:
+            await super().add_remote_candidate(None)
+            return
+        if len(self._remote_candidates) + len(self._resolving) >= MAX_REMOTE_CANDIDATES:
+            return
+        if not is_mdns_hostname(remote_candidate.host):
+            await super().add_remote_candidate(remote_candidate)
+            return
+        if len(self._names) < MAX_NAMES and remote_candidate.host not in self._names:
+            self._names.add(remote_candidate.host)
+            task = asyncio.ensure_future(self._aio_resolve(remote_candidate))
+            self._resolving.add(task)
+            task.add_done_callback(self._resolving.discard)
+            await asyncio.sleep(0)  # it counts itself as under way, for an end that follows
+
+    async def _aio_resolve(self, candidate: Candidate) -> None:
+        with contained("media session"), contextlib.suppress(OSError):
+            await super().add_remote_candidate(candidate)
+
+    async def take_candidates(self, candidates: Sequence[str], *, end: bool) -> None:
+        """Trickled candidates, as `sdp.check_candidates` leaves them; late ones are passed over."""
+        for text in candidates:
+            if self._remote_candidates_end:
+                return
+            await self.add_remote_candidate(Candidate.from_sdp(text))
+        if end and not self._remote_candidates_end:
+            await self.add_remote_candidate(None)
+
+    def request_received(
+        self, message: stun.Message, addr: tuple[str, int], protocol: ice.StunProtocol
+    ) -> None:
+        """A connectivity check of the peer, or of anybody."""
+        if "PRIORITY" not in message.attributes:
+            return  # RFC 8445, 7.1.1 demands it, and aioice takes it for granted
+        super().request_received(message, addr, protocol)
+        while len(self._early_checks) > MAX_EARLY_CHECKS:
+            self._early_checks.pop()
+
     # ── connecting ───────────────────────────────────────────────────────────────────────────────
     async def connect(self) -> None:
         """Checks candidate pairs until one is nominated; raises ConnectionError if none works."""
+        # NOTE: aiortc waits for ever for a connect that ends in anything but this.
+        failed = ConnectionError("ICE failed in a way that nobody foresaw")
+        with contained("media session"):
+            try:
+                await self._aio_connect()
+            except ConnectionError as error:
+                failed = error
+            else:
+                return
+        raise failed
+
+    async def _aio_connect(self) -> None:
         if self.remote_username is None or self.remote_password is None:
             raise ConnectionError("Remote username or password is missing")
         for remote in self._remote_candidates:
@@ -202,6 +271,9 @@ class IceAgent(aioice.Connection):
 
         RFC 8445, 7.3.1.4; aioice lets the first retransmission wait its 500 ms.
         """
+        told = any(addr == (c._network_host, c.port) for c in self._remote_candidates)
+        if not told and len(self._remote_candidates) >= MAX_REMOTE_CANDIDATES:
+            return
         super().check_incoming(message, addr, protocol)
         for pair in self._check_list:
             if (
@@ -287,7 +359,11 @@ class IceAgent(aioice.Connection):
             self._hurry.set()
 
     def data_received(self, data: bytes, component: int) -> None:
-        """Media or DTLS came in."""
+        """Media or DTLS came in, or what anybody sent to this port."""
+        if not 1 <= len(data) <= MAX_DATAGRAM_BYTES:
+            return  # NOTE: an empty one would end the connection in aiortc
+        if self._queue.qsize() >= MAX_WAITING_DATAGRAMS:
+            return
         if self._watch is not None:
             self._watch.heard(time.monotonic())
         super().data_received(data, component)
@@ -301,6 +377,8 @@ class IceAgent(aioice.Connection):
             if isinstance(protocol.transport, turn.TurnTransport)
         ]
         self._final = self._final or self.report()
+        for task in self._resolving:
+            task.cancel()
         for relay in relays:
             relay.close()
         closing = asyncio.ensure_future(super().close())

@@ -6,7 +6,7 @@ here patches a module: each reach is into an object that this package created.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aioice
@@ -14,10 +14,24 @@ import aiortc
 from aioice import ice, stun, turn
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcicetransport import RTCIceTransport
+from aiortc.rtcsctptransport import RTCSctpTransport
 
 from onmeet_node.media.errors import LibraryChanged
 
 CREATE_TRANSPORT = "_RTCPeerConnection__createDtlsTransport"
+CREATE_SCTP = "_RTCPeerConnection__createSctpTransport"
+CONNECT = "_RTCPeerConnection__connect"
+SCTP = "_RTCPeerConnection__sctp"
+DTLS_ATTRIBUTES = ("_handle_rtcp_data", "_handle_rtp_data", "_recv_next")
+SCTP_ATTRIBUTES = (
+    "_advertised_rwnd",
+    "_data_channel_receive",
+    "_inbound_streams",
+    "_mark_received",
+    "_receive_data_chunk",
+    "_sack_misordered",
+    "_sack_needed",
+)
 CONNECTION_ATTRIBUTES = (
     "_check_list",
     "_check_list_done",
@@ -32,6 +46,7 @@ CONNECTION_ATTRIBUTES = (
     "_pair_remote_candidate",
     "_protocols",
     "_query_consent_task",
+    "_queue",
     "_remote_candidates",
     "_remote_candidates_end",
     "_transport_policy",
@@ -40,6 +55,7 @@ CONNECTION_ATTRIBUTES = (
     "check_incoming",
     "protocol_lost",
     "query_consent",
+    "request_received",
     "sort_check_list",
 )
 JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
@@ -68,13 +84,16 @@ async def aio_check_libraries() -> None:
     )
     pc = aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
     try:
-        _require(pc, (CREATE_TRANSPORT,))
+        _require(pc, (CREATE_TRANSPORT, CREATE_SCTP, CONNECT, SCTP))
         transceiver = pc.addTransceiver("audio")
         _require(transceiver.sender, SENDER_ATTRIBUTES)
         _require(transceiver.receiver, RECEIVER_ATTRIBUTES)
         transport = transceiver.receiver.transport.transport
         _require(transport, TRANSPORT_ATTRIBUTES)
         _require(transport.iceGatherer, ("_connection",))
+        _require(transceiver.receiver.transport, DTLS_ATTRIBUTES)
+        pc.createDataChannel("")
+        _require(pc.sctp, SCTP_ATTRIBUTES)
     finally:
         await pc.close()
 
@@ -140,15 +159,37 @@ def begin_only_while(alive: Callable[[], bool], transceiver: aiortc.RTCRtpTransc
 
 
 class PeerConnection(aiortc.RTCPeerConnection):
-    """`RTCPeerConnection` whose ICE agents are made by `make_ice`."""
+    """`RTCPeerConnection` whose ICE agents are made by `make_ice`.
 
-    def __init__(self, configuration: aiortc.RTCConfiguration, make_ice: Any) -> None:
+    `guard` gets each new DTLS transport and SCTP transport before either is used. `connect` runs
+    each attempt to connect, which aiortc makes in a task that nobody awaits.
+    """
+
+    def __init__(
+        self,
+        configuration: aiortc.RTCConfiguration,
+        make_ice: Any,
+        *,
+        guard: Callable[[RTCDtlsTransport | RTCSctpTransport], None],
+        connect: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]],
+    ) -> None:
         self._onmeet_make_ice = make_ice
+        self._onmeet_guard = guard
+        self._onmeet_connect = connect
         super().__init__(configuration)
 
-    # NOTE: overrides aiortc's private method by its mangled name; it looks itself up on `self`.
+    # NOTE: these override aiortc's private methods by their mangled names; it looks them up on
+    # `self`.
     def _RTCPeerConnection__createDtlsTransport(self) -> RTCDtlsTransport:  # noqa: N802
         transport: RTCDtlsTransport = getattr(super(), CREATE_TRANSPORT)()
         replaced = transport.transport._connection
         set_connection(transport.transport, self._onmeet_make_ice(replaced))
+        self._onmeet_guard(transport)
         return transport
+
+    def _RTCPeerConnection__createSctpTransport(self) -> None:  # noqa: N802
+        getattr(super(), CREATE_SCTP)()
+        self._onmeet_guard(getattr(self, SCTP))
+
+    async def _RTCPeerConnection__connect(self) -> None:  # noqa: N802
+        await self._onmeet_connect(getattr(super(), CONNECT))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar, TypeVarTuple
 
 import aioice
 import aiortc
-from aiortc.sdp import candidate_from_sdp
 
+from onmeet_node.faults import contained
 from onmeet_node.media import internals, sdp
 from onmeet_node.media.chat import ChatChannel, FrameChannel
 from onmeet_node.media.consent import BROKEN_CHANNEL
@@ -29,6 +30,7 @@ from onmeet_node.media.endpoint import (
 )
 from onmeet_node.media.errors import (
     BadDescription,
+    EngineFailed,
     GatheringFailed,
     LocalProtocolError,
     MediaError,
@@ -36,6 +38,7 @@ from onmeet_node.media.errors import (
 )
 from onmeet_node.media.feedback import watch_feedback
 from onmeet_node.media.frames import FrameFeed
+from onmeet_node.media.guard import UNUSABLE, Discard, PacketGuard
 from onmeet_node.media.ice import IceAgent
 from onmeet_node.media.outlets import AudioOutlet, Outlet, VideoOutlet
 from onmeet_node.media.players import AudioPlayer, VideoPlayer
@@ -45,7 +48,7 @@ from onmeet_node.media.sinks import Recorders, Sinks
 from onmeet_node.media.sources import aio_open_source
 from onmeet_node.media.stats import stream_stats
 from onmeet_node.room.shape import Shape
-from onmeet_node.wire.messages import MAX_CANDIDATES, Candidate, Chat, Kind
+from onmeet_node.wire.messages import Candidate, Chat, Kind
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +67,26 @@ CLOSE_SECONDS = 1.2
 
 _closing_late: set[asyncio.Future[Any]] = set()
 """Keeps what is still closing from being collected as garbage."""
+
+
+@contextmanager
+def _their_fault(what: str) -> Iterator[None]:
+    """Whatever aiortc and aioice raise over what a peer sent is ours to say."""
+    try:
+        yield
+    except MediaError:
+        raise
+    except OSError as error:
+        raise GatheringFailed(
+            f"This machine could not open what a call needs ({type(error).__name__}). Close other "
+            "programs, and call again."
+        ) from error
+    except Exception as error:
+        # aiortc raises anything from KeyError to AssertionError over descriptions.
+        raise BadDescription(
+            f"The peer's media {what} cannot be used ({type(error).__name__}). Its program may be "
+            "too old or too new."
+        ) from error
 
 
 class _Phase(enum.Enum):
@@ -112,7 +135,10 @@ class Peer:
             iceServers=[],
             bundlePolicy=aiortc.RTCBundlePolicy.MAX_BUNDLE,
         )
-        self._pc = internals.PeerConnection(configuration, self._make_agent)
+        self._guard = PacketGuard(self._fail)
+        self._pc = internals.PeerConnection(
+            configuration, self._make_agent, guard=self._guard.watch, connect=self._aio_connect
+        )
         self._pc.on("connectionstatechange", self._on_state)
         try:
             self._sinks = self._make_sinks(config)
@@ -143,8 +169,22 @@ class Peer:
         transceiver.setCodecPreferences([c for c in codecs if c.mimeType in CODECS[kind]])
         self._outlets[kind] = outlet
         internals.begin_only_while(lambda: self._closing is None, transceiver)
+        self._guard.watch_reports(transceiver.receiver)
         watch_feedback(transceiver.sender, outlet, self._rate)
         self._watch_receiver(kind, transceiver.receiver)
+
+    def _turn_away(self, kind: Kind) -> None:
+        """Takes a section of the offer for a kind that this call does not have, and plays nothing.
+
+        A browser offers a picture in every call, so that it can be turned on later.
+        NOTE: aiortc would make the transceiver by itself, and decode what comes without end.
+        """
+        transceiver = self._pc.addTransceiver(kind.value, "recvonly")
+        codecs = aiortc.RTCRtpSender.getCapabilities(kind.value).codecs
+        transceiver.setCodecPreferences([c for c in codecs if c.mimeType in CODECS[kind]])
+        internals.begin_only_while(lambda: self._closing is None, transceiver)
+        self._guard.watch_reports(transceiver.receiver)
+        internals.set_packet_sink(transceiver.receiver, Discard())
 
     # ── describing ───────────────────────────────────────────────────────────────────────────────
     async def aio_create_offer(self) -> str:
@@ -170,12 +210,21 @@ class Peer:
 
     async def _aio_accept_offer(self, offer: str) -> str:
         description = sdp.check_description(offer)
+        if not self._config.kinds <= description.kinds:
+            raise BadDescription(
+                "The peer's media offer lacks a kind that the call has. Its program may be too old "
+                "or too new."
+            )
         self._enter(_Phase.ANSWERED, after=_Phase.NEW)
-        if description.has_data:
-            self._open_chat()
-        self._remote_types = description.candidate_types
-        await self._aio_set_remote("offer", description.sdp)
-        await self._pc.setLocalDescription(await self._pc.createAnswer())
+        with _their_fault("offer"):
+            for kind in sorted(description.kinds - self._config.kinds):
+                self._turn_away(kind)
+            if description.has_data:
+                self._open_chat()
+            self._remote_types = description.candidate_types
+            remote = aiortc.RTCSessionDescription(description.sdp, "offer")
+            await self._pc.setRemoteDescription(remote)
+            await self._pc.setLocalDescription(await self._pc.createAnswer())
         answer = self._local_description()
         self._expect_connection()
         return answer
@@ -185,21 +234,13 @@ class Peer:
         await self._aio_do(self._aio_accept_answer, answer)
 
     async def _aio_accept_answer(self, answer: str) -> None:
-        description = sdp.check_description(answer)
+        description = sdp.check_description(answer, answer=True)
         self._enter(_Phase.ANSWERED, after=_Phase.OFFERED)
         self._remote_types = description.candidate_types
-        await self._aio_set_remote("answer", description.sdp)
+        with _their_fault("answer"):
+            remote = aiortc.RTCSessionDescription(description.sdp, "answer")
+            await self._pc.setRemoteDescription(remote)
         self._expect_connection()
-
-    async def _aio_set_remote(self, kind: str, text: str) -> None:
-        try:
-            await self._pc.setRemoteDescription(aiortc.RTCSessionDescription(text, kind))
-        except Exception as error:
-            # aiortc's parser raises anything from KeyError to AssertionError on hostile SDP.
-            raise BadDescription(
-                f"The peer's media {kind} cannot be used ({type(error).__name__}). Its program may "
-                "be too old or too new."
-            ) from error
 
     def _local_description(self) -> str:
         if not any(agent.local_candidates for agent in self._agents):
@@ -223,26 +264,10 @@ class Peer:
 
     async def _aio_add_candidates(self, candidates: Sequence[Candidate], end: bool) -> None:
         usable = sdp.check_candidates(candidates)
-        agent = self._agents[0] if self._agents else None
-        if agent is None or agent._remote_candidates_end:
-            return
-        room = MAX_CANDIDATES * 2 - len(agent.remote_candidates)
-        for text in usable[: max(room, 0)]:
-            # Everything is bundled: the one agent takes all, whichever section they name.
-            remote = candidate_from_sdp(text)
-            await agent.add_remote_candidate(
-                aioice.Candidate(
-                    foundation=remote.foundation,
-                    component=1,
-                    transport="udp",
-                    priority=remote.priority,
-                    host=remote.ip,
-                    port=remote.port,
-                    type=remote.type,
-                )
-            )
-        if end:
-            await agent.add_remote_candidate(None)
+        # Everything is bundled: the one agent takes all, whichever section they name.
+        if self._agents:
+            with _their_fault("candidates"):
+                await self._agents[0].take_candidates(usable, end=end)
 
     # ── sending ──────────────────────────────────────────────────────────────────────────────────
     async def aio_attach(self, kinds: frozenset[Kind], config: SessionConfig | None = None) -> None:
@@ -303,7 +328,9 @@ class Peer:
     def _watch_receiver(self, kind: Kind, receiver: aiortc.RTCRtpReceiver) -> None:
         audio = kind is Kind.AUDIO
         player = (
-            AudioPlayer(self._on_audio) if audio else VideoPlayer(self._on_video, self._round_trip)
+            AudioPlayer(self._on_audio, self._unusable)
+            if audio
+            else VideoPlayer(self._on_video, self._round_trip, self._unusable)
         )
         internals.set_packet_sink(receiver, player)
         self._players[kind] = player
@@ -324,6 +351,21 @@ class Peer:
         if kind not in self._seen:
             self._seen.add(kind)
             self._emit(FirstFrame(kind))
+
+    def _unusable(self) -> None:
+        self._fail(UNUSABLE)
+
+    async def _aio_connect(self, connect: Callable[[], Awaitable[None]]) -> None:
+        """Runs an attempt of aiortc to connect, which nobody else awaits."""
+        with contained("media session", then=self._unusable):
+            try:
+                await connect()
+            except Exception as error:
+                # NOTE: it fails whenever the connection is closed meanwhile: in a room, every time
+                # that somebody goes while others are still coming. `_on_state` tells of the end.
+                if self._closing is None and self._pc.connectionState != "closed":
+                    raise
+                log.debug("a media session was closed while it connected: %s", type(error).__name__)
 
     def _expect_connection(self) -> None:
         loop = asyncio.get_running_loop()
@@ -428,6 +470,14 @@ class Peer:
             if self._closing is not None:
                 raise SessionClosed("The media session was closed meanwhile.") from None
             raise
+        except MediaError:
+            raise
+        except Exception as error:
+            # The border of this package: whatever a library raised that nobody foresaw.
+            log.error("a media session failed: %s", type(error).__name__)  # noqa: TRY400 - no words
+            raise EngineFailed(
+                f"The media engine failed ({type(error).__name__}). Call again, or restart On-Meet."
+            ) from error
         finally:
             task.cancel()
             self._busy.discard(task)

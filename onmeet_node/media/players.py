@@ -18,7 +18,8 @@ import av
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import RtpPacket
 
-from onmeet_node.media.assembly import Picture, PictureAssembler
+from onmeet_node.faults import contained
+from onmeet_node.media.assembly import Picture, PictureAssembler, can_be_shown
 from onmeet_node.media.encoders import AUDIO_CLOCK, VIDEO_CLOCK
 from onmeet_node.media.frames import SAMPLE_RATE
 from onmeet_node.media.jitter import FRAME, Gap, JitterBuffer, Play, Why
@@ -30,7 +31,9 @@ FADE = (1.0, 0.7, 0.4, 0.15)
 """Loudness of the repeated frame; after it, silence. A repeat of 20 ms of speech sounds like
 speech, of 100 ms like a machine."""
 MAX_DECODE_BACKLOG = 15
-"""Pictures waiting for the decoder (half a second); beyond it we skip to a key frame."""
+"""Pictures waiting for the decoder (half a second); beyond it we skip to a key frame ..."""
+MAX_BACKLOG_BYTES = 4 << 20
+"""... or when they have more than this: a call's have some 4 kB each, its key frames 40 kB."""
 
 SILENCE = bytes(FRAME * 2)
 
@@ -46,8 +49,10 @@ class AudioSink(Protocol):
 class AudioPlayer:
     """Plays Opus packets by the clock and gives 20 ms to `sink` each 20 ms."""
 
-    def __init__(self, sink: AudioSink) -> None:
+    def __init__(self, sink: AudioSink, fault: Callable[[], None] = lambda: None) -> None:
+        """`fault` is called when what came made playing fail in a way that nobody foresaw."""
         self._sink = sink
+        self._fault = fault
         self._jitter = JitterBuffer()
         self._decoder: Any = None
         self._pcm = bytearray()
@@ -70,13 +75,17 @@ class AudioPlayer:
         self.bytes += len(packet.payload)
         self._jitter.push(packet.timestamp, packet.payload, now=loop.time())
         if not self._closed and (self._task is None or self._task.done()):
-            self._task = loop.create_task(self._aio_play())
+            self._task = loop.create_task(self._aio_guarded())
         return False, None
 
     async def aio_close(self) -> None:
         """Stops playing; what still comes is thrown away."""
         self._closed = True
         await _aio_cancel(self._task)
+
+    async def _aio_guarded(self) -> None:
+        with contained("media session", then=self._fault):
+            await self._aio_play()
 
     async def _aio_play(self) -> None:
         """Until nothing comes any more; the next packet starts it again."""
@@ -148,10 +157,16 @@ class VideoPlayer:
     """Decodes VP8 pictures and gives each to `sink` as soon as it is complete."""
 
     def __init__(
-        self, sink: Callable[[av.VideoFrame], None], round_trip: Callable[[], float] = float
+        self,
+        sink: Callable[[av.VideoFrame], None],
+        round_trip: Callable[[], float] = float,
+        fault: Callable[[], None] = lambda: None,
     ) -> None:
-        """`round_trip`: seconds that the path takes both ways, as far as known."""
+        """`round_trip`: seconds that the path takes both ways, as far as known. `fault` is called
+        when what came made decoding fail in a way that nobody foresaw.
+        """
         self._sink = sink
+        self._fault = fault
         self._round_trip = round_trip
         self._assembler = PictureAssembler()
         self._waiting: deque[Picture] = deque()
@@ -159,6 +174,8 @@ class VideoPlayer:
         self._decoder: Any = None
         self._task: asyncio.Task[None] | None = None
         self.decoded = 0
+        self.refused = 0
+        """Pictures that were not decoded because they are too large, or none."""
         self.bytes = 0
         self.size: tuple[int, int] | None = None
 
@@ -173,7 +190,7 @@ class VideoPlayer:
         self.bytes += len(packet.payload)
         self._assembler.round_trip = self._round_trip()
         descriptor = packet.payload[0] if packet.payload else 0
-        self._waiting += self._assembler.push(
+        pictures = self._assembler.push(
             packet.sequence_number,
             packet.timestamp,
             packet._data,  # type: ignore[attr-defined]  # set by aiortc's receiver just before
@@ -181,11 +198,20 @@ class VideoPlayer:
             marker=bool(packet.marker),
             now=now,
         )
-        if len(self._waiting) > MAX_DECODE_BACKLOG:
+        for picture in pictures:
+            if not can_be_shown(picture):
+                # What follows builds on it. The PLI for the next key frame keeps its pace.
+                self.refused += 1
+                self._waiting.clear()
+                self._assembler.lost_picture(now=now)
+                break
+            self._waiting.append(picture)
+        waiting = sum(len(picture.data) for picture in self._waiting)
+        if len(self._waiting) > MAX_DECODE_BACKLOG or waiting > MAX_BACKLOG_BYTES:
             self._waiting.clear()
             self._assembler.lost_picture(now=now)
         if self._waiting and (self._task is None or self._task.done()):
-            self._task = loop.create_task(self._aio_decode())
+            self._task = loop.create_task(self._aio_guarded())
         wants_pli = self._assembler.wants_pli
         if wants_pli:
             self._assembler.pli_sent(now=now)
@@ -195,6 +221,10 @@ class VideoPlayer:
         """Stops decoding; what still comes is thrown away."""
         self._closed = True
         await _aio_cancel(self._task)
+
+    async def _aio_guarded(self) -> None:
+        with contained("media session", then=self._fault):
+            await self._aio_decode()
 
     async def _aio_decode(self) -> None:
         loop = asyncio.get_running_loop()

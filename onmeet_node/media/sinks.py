@@ -15,9 +15,11 @@ from typing import Any
 import av
 from av.video.reformatter import VideoReformatter
 
+from onmeet_node.faults import contained
 from onmeet_node.media.errors import SinkUnavailable
-from onmeet_node.media.frames import SAMPLE_RATE, AudioFrame, FrameTap, VideoFrame
+from onmeet_node.media.frames import KEPT_BYTES, SAMPLE_RATE, AudioFrame, FrameTap, VideoFrame
 from onmeet_node.media.sources import audio_frame
+from onmeet_node.ownership import ForeignPlace, create_own
 from onmeet_node.wire.messages import Kind
 
 log = logging.getLogger(__name__)
@@ -30,7 +32,8 @@ CODECS = {
 """By suffix: what a recording may be."""
 VIDEO_BITRATE = 1_000_000
 QUEUE_FRAMES = 100
-"""Frames waiting for the disk (two seconds); beyond it, frames are left out of the recording."""
+"""Frames waiting for the disk (two seconds); beyond it, or beyond `KEPT_BYTES`, frames are left out
+of the recording."""
 WAIT_FOR_OTHER_KIND = 2.0
 """Seconds that a recording of the first kind waits for the second, to have both in its header."""
 CLOSE_SECONDS = 0.7
@@ -55,6 +58,8 @@ class Recorder:
         self._codecs = {kind: codec for kind, codec in codecs.items() if kind in kinds}
         self._queue: queue.Queue[tuple[Any, float] | None] = queue.Queue(QUEUE_FRAMES)
         self._early: list[tuple[Any, float]] = []
+        self._waiting = 0
+        self._lock = threading.Lock()
         self._container: Any = None
         self._streams: dict[Kind, Any] = {}
         self._begun = 0.0
@@ -62,7 +67,7 @@ class Recorder:
         # NOTE: of our own, because a frame keeps the one of its own `reformat`, and other sinks use
         # the same frame in other threads.
         self._scaler = VideoReformatter()
-        self._thread = threading.Thread(target=self._run, name="onmeet-recorder", daemon=True)
+        self._thread = threading.Thread(target=self._guarded, name="onmeet-recorder", daemon=True)
         self._thread.start()
         self.dropped = 0
         """Frames left out because the disk was too slow."""
@@ -71,10 +76,19 @@ class Recorder:
 
     def put(self, frame: av.AudioFrame | av.VideoFrame, at: float) -> None:
         """Takes a frame played at `at` (monotonic seconds); never waits."""
+        if self._waiting + _bytes(frame) > KEPT_BYTES:
+            self.dropped += 1
+            return
         try:
             self._queue.put_nowait((frame, at))
         except queue.Full:
             self.dropped += 1
+        else:
+            self._wait(_bytes(frame))
+
+    def _wait(self, more: int) -> None:
+        with self._lock:  # both threads count
+            self._waiting += more
 
     async def aio_close(self) -> None:
         """Finishes the file."""
@@ -88,29 +102,38 @@ class Recorder:
         await loop.run_in_executor(None, self._thread.join, CLOSE_SECONDS)
 
     # ── in the recorder's thread ─────────────────────────────────────────────────────────────────
+    def _guarded(self) -> None:
+        with contained("recording"):
+            self._run()
+
     def _run(self) -> None:
         try:
             while (item := self._queue.get()) is not None:
-                self._take(*item)
+                frame, at = item
+                self._take(frame, at)
             if self._container is None and self._early:
                 self._begin()
             self._finish()
-        except (av.FFmpegError, OSError, ValueError) as error:
+        except (av.FFmpegError, ForeignPlace, OSError, ValueError) as error:
             self.trouble = f"The recording {self._path.name} stopped: {error}."
             log.warning("%s", self.trouble)
 
     def _take(self, frame: Any, at: float) -> None:
         if _kind(frame) not in self._codecs:
+            self._wait(-_bytes(frame))
             return
         if self._container is not None:
             self._write(frame, at)
+            self._wait(-_bytes(frame))
             return
         self._early.append((frame, at))
         seen = {_kind(f) for f, _ in self._early}
-        if seen == set(self._codecs) or at - self._early[0][1] > WAIT_FOR_OTHER_KIND:
+        enough = seen == set(self._codecs) or self._waiting > KEPT_BYTES // 2
+        if enough or at - self._early[0][1] > WAIT_FOR_OTHER_KIND:
             self._begin()
 
     def _begin(self) -> None:
+        os.close(create_own(self._path))  # ours alone, and no link that another put there
         self._container = av.open(str(self._path), "w")
         self._begun = self._early[0][1]
         for frame, _ in self._early:
@@ -120,6 +143,7 @@ class Recorder:
         early, self._early = self._early, []
         for frame, at in early:
             self._write(frame, at)
+            self._wait(-_bytes(frame))
 
     def _add_stream(self, kind: Kind, frame: Any) -> Any:
         if kind is Kind.AUDIO:
@@ -162,6 +186,13 @@ class Recorder:
         self._container.close()
 
 
+def _bytes(frame: av.AudioFrame | av.VideoFrame) -> int:
+    """About what it holds: two bytes a sample, or one and a half a pixel."""
+    if isinstance(frame, av.AudioFrame):
+        return frame.samples * 2
+    return frame.width * frame.height * 3 // 2
+
+
 def _kind(frame: av.AudioFrame | av.VideoFrame) -> Kind:
     return Kind.AUDIO if isinstance(frame, av.AudioFrame) else Kind.VIDEO
 
@@ -180,10 +211,10 @@ def encode_png(frame: av.VideoFrame) -> bytes:
 
 def _unused(path: Path) -> Path:
     """The path, or one with a number where there is a file already: nothing is overwritten."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return path
     names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
-    return next(name for name in names if not name.exists())
+    return next(name for name in names if not os.path.lexists(name))
 
 
 class Recorders:
@@ -260,8 +291,9 @@ class Sinks:
 
 def _save(path: Path, frame: av.VideoFrame) -> None:
     try:
-        path.write_bytes(encode_png(frame))
-    except OSError as error:
+        with os.fdopen(create_own(path), "wb") as file:
+            file.write(encode_png(frame))
+    except (ForeignPlace, OSError) as error:
         log.warning("The picture %s was not written: %s", path.name, error)
 
 

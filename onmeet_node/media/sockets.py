@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import socket
 import sys
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
 from aioice import ice, stun, turn
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -66,6 +69,15 @@ class Socket(ice.StunProtocol):
             # NOTE: several URLs may name one server, so what one of them meets is for all.
             refused = self._asked[server] = asyncio.get_running_loop().create_future()
         return await unless_refused(self.request(request, server), refused)
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        """A packet came. Anybody can send one, so what aioice cannot read is lost without a word:
+        not even a log that grows by it.
+        """
+        try:
+            super().datagram_received(data, addr)
+        except Exception as error:  # noqa: BLE001 - of STUN that nobody could have written
+            log.debug("a packet could not be read: %s", type(error).__name__)
 
     def error_received(self, exc: Exception) -> None:
         """An ICMP error came for something that we sent (Linux, IP_RECVERR)."""

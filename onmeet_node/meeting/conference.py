@@ -3,6 +3,9 @@
 The machine (`room.machine.Room`) decides who is in and who rings whom. Here are its channels (a
 book of their own, between the keys of this room), its calls (a caller of their own, in which nobody
 is busy), its timer, and what people are told of it.
+
+An error of ours in what one participant makes us do ends the channel, or the call, with that one;
+in the room's own timer, the room for us: others carry it on.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self, get_args
 
@@ -24,8 +28,9 @@ from onmeet_node.call.errors import LocalProtocolError
 from onmeet_node.call.events import Device, Identity
 from onmeet_node.call.line import Line
 from onmeet_node.caller import Caller, CallStudio
-from onmeet_node.calls import Call, MediaWish
+from onmeet_node.calls import Call, CallNotActive, MediaWish
 from onmeet_node.events import CallEnded, Hub, Incoming, NodeEvent, StateChanged
+from onmeet_node.faults import alone, contained
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.text import clean_text
 from onmeet_node.media.endpoint import MediaEndpoint, MediaSession
@@ -35,6 +40,7 @@ from onmeet_node.meeting.guests import RoomGuests
 from onmeet_node.meeting.telling import Teller
 from onmeet_node.meeting.ways import Door, Ledger, Ways
 from onmeet_node.net.channels import (
+    ChannelEvent,
     ChannelGone,
     ChannelOpened,
     Channels,
@@ -46,11 +52,12 @@ from onmeet_node.net.errors import NetError
 from onmeet_node.net.pipes import GUEST
 from onmeet_node.net.turn import TurnServer
 from onmeet_node.room import effects as do
-from onmeet_node.room.effects import Effect
+from onmeet_node.room.effects import Effect, RoomEnd
 from onmeet_node.room.errors import NotInRoom, RoomError
 from onmeet_node.room.machine import Room
 from onmeet_node.room.roster import Key, seat_of
 from onmeet_node.room.shape import Shape, shape
+from onmeet_node.store.errors import StoreError
 from onmeet_node.studio import Studio
 from onmeet_node.wire import room as w
 from onmeet_node.wire.messages import (
@@ -69,7 +76,7 @@ log = logging.getLogger(__name__)
 OPEN_SECONDS = 12.0
 """To open a channel to one seat, as for a call (`reach.OPEN_SECONDS`)."""
 
-GOODBYE_SECONDS = 1.0
+GOODBYE_SECONDS = 2.0
 """For the last words to reach a guest, whose channel may end with the call."""
 
 
@@ -142,6 +149,8 @@ class Conference:
         self.over = trio.Event()
         self.left = trio.Event()
         """Set when we want to leave."""
+        self.said = trio.Event()
+        """Set when everybody has heard that we leave, or that it is over."""
         self.inside = trio.Event()
         """Set when we are in, or it is over."""
         self.muted: frozenset[Kind] = frozenset()
@@ -233,8 +242,7 @@ class Conference:
         """Stops or resumes sending a kind to everybody."""
         self.muted = self.muted | {kind} if muted else self.muted - {kind}
         for call in self.calls:
-            if call.has_media:
-                await call.mute(kind, muted=muted)
+            await self._mute_one(call, kind, muted=muted)
         self._changed()
 
     def refuse(self, key: bytes, *, refused: bool = True) -> None:
@@ -355,35 +363,73 @@ class Conference:
     # ── tasks ───────────────────────────────────────────────────────────────────────────────────
     async def run(self) -> None:
         """Until the room is over."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._listen)
-            nursery.start_soon(self._follow_calls)
-            nursery.start_soon(self._caller.run_timers)
-            nursery.start_soon(self._tick)
-            nursery.start_soon(self._keep_shapes)
-            await self.over.wait()
-            nursery.cancel_scope.cancel()
+        with contained("room", then=self.fail):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._listen)
+                nursery.start_soon(self._follow_calls)
+                nursery.start_soon(self._caller.run_timers)
+                nursery.start_soon(self._tick)
+                nursery.start_soon(self._keep_shapes)
+                await self.over.wait()
+                nursery.cancel_scope.cancel()
+
+    def fail(self) -> None:
+        """We met an error of our own: the room is over for us, and the others carry it on."""
+        with contained("room"):
+            self.act(lambda room, now: room.leave(now=now, reason=RoomEnd.FAULT))
+        if not self.over.is_set():  # nor can the machine say so
+            self._end(do.Ended(RoomEnd.FAULT))
+
+    def _end(self, effect: do.Ended) -> None:
+        self.inside.set()
+        self.over.set()
+        self._teller.tell(effect)
+
+    def _part_from(self, key: bytes) -> None:
+        """Closes the channels with a participant at whose word or need we failed."""
+        for device in self._channels.devices(Identity(key)):
+            channel = self._channels.get(Identity(key), device)
+            if channel is not None:
+                channel.close("fault")
+
+    def _begin(self, serve: Callable[..., Awaitable[object]], *args: object) -> None:
+        """A task for one participant."""
+        self._nursery.start_soon(alone, "participant", serve, *args)
 
     async def say_goodbye(self) -> None:
-        """Leaves, if it is not over, and ends the calls; what is said goes out as the channels
-        close.
+        """Leaves, if it is not over, and ends channels and calls: in this order where a channel
+        may travel beside the media of a call. Returns when all have heard the last word, or after
+        `GOODBYE_SECONDS` and `Timing.close`.
         """
-        if self.room.over is None:
-            self.act(lambda room, now: room.leave(now=now))
+        with contained("room"):
+            if self.room.over is None:
+                self.act(lambda room, now: room.leave(now=now))
         with trio.CancelScope(shield=True):
-            await self._part(*(Key(call.peer) for call in self.calls))
+            keys = [Key(call.peer) for call in self.calls]
+            guests = [key for key in keys if self.guests.is_guest(key)]
+            for key in keys:
+                if key not in guests:
+                    self._hang_up(key)
+            await self._flush(*guests)
+            await self._channels.close_all()
+            for key in guests:
+                self._hang_up(key)
+        self.said.set()
 
     async def _part(self, *keys: Key) -> None:
-        """Ends the calls with these; beside whose media frames travel, after the last of them."""
+        """Ends the calls with these guests, once they have heard what was said before."""
+        await self._flush(*keys)
+        for key in keys:
+            self._hang_up(key)
+
+    async def _flush(self, *keys: Key) -> None:
         with trio.move_on_after(GOODBYE_SECONDS):
             async with trio.open_nursery() as nursery:
                 for key in keys:
                     for device in self._channels.devices(Identity(key)):
                         channel = self._channels.get(Identity(key), device)
-                        if channel is not None and self.guests.is_guest(key):
+                        if channel is not None:
                             nursery.start_soon(channel.flush)
-        for key in keys:
-            self._hang_up(key)
 
     def _hang_up(self, key: Key) -> None:
         for call in self.calls:
@@ -403,7 +449,10 @@ class Conference:
                     continue
                 live[session] = wanted = shape(people, other.shown)
                 if self._sent.get(session) != wanted:
-                    with suppress(MediaError):  # it has just been closed
+                    with (
+                        contained("call", then=partial(self._caller.fault, call.id)),
+                        suppress(MediaError),  # it has just been closed
+                    ):
                         await session.shape(wanted)
             self._sent = live
             await news.wait()
@@ -419,36 +468,44 @@ class Conference:
 
     async def _listen(self) -> None:
         async for event in self._channels.events:
-            key = Key(event.identity)
-            match event:
-                case ChannelOpened(device=device, hello=hello):
-                    words = self.faces.came(key, hello.card)
-                    guest = device == GUEST
-                    if not guest:
-                        self._channels.send(event.identity, device, words)
-                    self._perform(
-                        self.room.opened(key, "" if guest else device, now=trio.current_time())
-                    )
-                    if guest:
-                        self._guests_changed()
-                case MessageArrived(message=message) if isinstance(message, get_args(CallMessage)):
-                    if self.room.seated(key) or self.room.other(key) is not None:
-                        self._caller.message(event.identity, event.device, message)
-                case MessageArrived(message=w.Pipe() as piece):
-                    self.guests.piped(key, piece)
-                case MessageArrived(message=w.Acquaint() as words, device=device):
-                    self._acquainted(event.identity, device, words)
-                case MessageArrived(message=CardUpdate(card=card)):
-                    self.faces.changed(key, card)
-                    self._changed()
-                case MessageArrived(message=message):
-                    self._hear(key, message)
-                case ChannelGone(device=device):
-                    self._caller.device_lost(event.identity, device)
-                    if not self._channels.devices(event.identity):
-                        self.faces.gone(key)
-                        self.guests.way_lost(key)
-                        self._perform(self.room.lost(key, now=trio.current_time()))
+            with contained("participant", then=partial(self._part_from, event.identity)):
+                try:
+                    self._take_event(event)
+                except StoreError as error:
+                    what, why = type(event).__name__, type(error).__name__
+                    log.warning("%s in a room was not dealt with: %s", what, why)
+
+    def _take_event(self, event: ChannelEvent) -> None:
+        key = Key(event.identity)
+        match event:
+            case ChannelOpened(device=device, hello=hello):
+                words = self.faces.came(key, hello.card)
+                guest = device == GUEST
+                if not guest:
+                    self._channels.send(event.identity, device, words)
+                self._perform(
+                    self.room.opened(key, "" if guest else device, now=trio.current_time())
+                )
+                if guest:
+                    self._guests_changed()
+            case MessageArrived(message=message) if isinstance(message, get_args(CallMessage)):
+                if self.room.seated(key) or self.room.other(key) is not None:
+                    self._caller.message(event.identity, event.device, message)
+            case MessageArrived(message=w.Pipe() as piece):
+                self.guests.piped(key, piece)
+            case MessageArrived(message=w.Acquaint() as words, device=device):
+                self._acquainted(event.identity, device, words)
+            case MessageArrived(message=CardUpdate(card=card)):
+                self.faces.changed(key, card)
+                self._changed()
+            case MessageArrived(message=message):
+                self._hear(key, message)
+            case ChannelGone(device=device):
+                self._caller.device_lost(event.identity, device)
+                if not self._channels.devices(event.identity):
+                    self.faces.gone(key)
+                    self.guests.way_lost(key)
+                    self._perform(self.room.lost(key, now=trio.current_time()))
 
     def _hear(self, key: Key, message: Message) -> None:
         self._perform(self.room.received(key, message, now=trio.current_time()))
@@ -470,42 +527,55 @@ class Conference:
     async def _follow_calls(self) -> None:
         with self._calls_hub.watch() as events:
             async for event in events:
-                now = trio.current_time()
-                match event:
-                    case Incoming(call=call_id):
-                        call = self._caller.calls.get(call_id)  # type: ignore[arg-type]
-                        if call is not None:
-                            self._take(call)
-                    case StateChanged(call=call_id, state=state):
-                        call = self._caller.calls.get(call_id)  # type: ignore[arg-type]
-                        if call is not None and state in {State.CONNECTED, State.RECONNECTING}:
-                            up = state is State.CONNECTED
-                            self._perform(self.room.media(call.peer, up=up, now=now))
-                            if up and self.muted:
-                                self._nursery.start_soon(self._mute_one, call)
-                    case CallEnded():
-                        pass  # the ledger is told, who knows with whom it was
-                    case _:
-                        pass
+                with contained("participant"):
+                    self._follow_call(event)
                 self._changed()
 
-    async def _mute_one(self, call: Call) -> None:
+    def _follow_call(self, event: NodeEvent) -> None:
+        now = trio.current_time()
+        match event:
+            case Incoming(call=call_id):
+                call = self._caller.calls.get(call_id)  # type: ignore[arg-type]
+                if call is not None:
+                    self._take(call)
+            case StateChanged(call=call_id, state=state):
+                call = self._caller.calls.get(call_id)  # type: ignore[arg-type]
+                if call is not None and state in {State.CONNECTED, State.RECONNECTING}:
+                    up = state is State.CONNECTED
+                    self._perform(self.room.media(call.peer, up=up, now=now))
+                    if up and self.muted:
+                        self._begin(self._mute_all, call)
+            case CallEnded():
+                pass  # the ledger is told, who knows with whom it was
+            case _:
+                pass
+
+    async def _mute_all(self, call: Call) -> None:
         for kind in self.muted:
+            await self._mute_one(call, kind, muted=True)
+
+    async def _mute_one(self, call: Call, kind: Kind, *, muted: bool) -> None:
+        with (
+            contained("call", then=partial(self._caller.fault, call.id)),
+            suppress(MediaError, CallNotActive),  # its session was just closed
+        ):
             if call.has_media:
-                await call.mute(kind, muted=True)
+                await call.mute(kind, muted=muted)
 
     def _take(self, call: Call) -> None:
         """Takes a call of somebody who is in; of others when they turn out to be."""
         if call.state is State.RINGING_IN and self.room.seated(call.peer):
             self._perform(self.room.called(call.peer, now=trio.current_time()))
             self.guests.watch(call)
-            # what they did not offer cannot be answered
-            call.accept(self.presence.kinds & call.kinds, self._wish(call.peer))
+            with contained("call", then=partial(self._caller.fault, call.id)):
+                # what they did not offer cannot be answered
+                call.accept(self.presence.kinds & call.kinds, self._wish(call.peer))
 
     # ── effects ─────────────────────────────────────────────────────────────────────────────────
     def _perform(self, effects: list[Effect]) -> None:
         for effect in effects:
-            self._do(effect)
+            with contained("participant"):
+                self._do(effect)
         self._wake.set()
         if effects:
             self._changed()
@@ -521,28 +591,26 @@ class Conference:
                 for device in self._channels.devices(Identity(to)):
                     self._channels.send(Identity(to), device, message)
             case do.Open(seat=seat):
-                self._nursery.start_soon(self._open, seat)
+                self._begin(self._open, seat)
             case do.Close(key=key):
-                self._nursery.start_soon(self._channels.close, Identity(key))
+                self._begin(self._channels.close, Identity(key))
             case do.Ring(key=key):
                 self._ring(key)
             case do.HangUp(key=key):
                 if self.room.over is not None:
                     return  # everybody is parted from in `say_goodbye`
                 if self.guests.is_guest(key):
-                    self._nursery.start_soon(self._part, key)
+                    self._begin(self._part, key)
                 else:
                     self._hang_up(key)
             case do.Changed(roster=roster):
                 self._roster_changed(roster)
             case do.Knocked(key=key) if self.guests.may_enter(key):
-                self._nursery.start_soon(self._let_in, key)
+                self._begin(self._let_in, key)
             case do.Said(by=by, private=True) if self.faces.refuses(by):
                 pass
             case do.Ended():
-                self._teller.tell(effect)
-                self.inside.set()
-                self.over.set()
+                self._end(effect)
             case _:
                 self._teller.tell(effect)
 
@@ -573,7 +641,7 @@ class Conference:
 
     async def _open(self, seat: Seat) -> None:
         opened = False
-        with trio.move_on_after(OPEN_SECONDS):
+        with contained("participant"), trio.move_on_after(OPEN_SECONDS):
             try:
                 await self._open_channel(seat)
                 opened = True

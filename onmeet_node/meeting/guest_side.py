@@ -18,6 +18,7 @@ import trio
 from onmeet_node.call.events import Device, Identity
 from onmeet_node.calls import Call
 from onmeet_node.events import Hub, NodeEvent
+from onmeet_node.faults import alone
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.media.endpoint import IceServer, MediaEndpoint, MediaSession, SessionConfig
 from onmeet_node.media.errors import MediaError
@@ -147,7 +148,9 @@ class GuestFrames:
         self._line = line
         self._doors: list[FrameStream] = []
         self._here = Device(f"room:{room.id.hex()}")
-        self._pipes = Pipes(lambda stream: nursery.start_soon(self._accept, stream))
+        self._pipes = Pipes(
+            lambda stream: nursery.start_soon(alone, "participant", self._accept, stream)
+        )
         self._numbers: Counter[Key] = Counter()
         self._beside: dict[Key, MediaSession] = {}
         self._opening: set[Key] = set()
@@ -301,7 +304,7 @@ class GuestConference(Conference):
         await self.frames.open(seat, self.call_with(seat.key))
 
     def _ring(self, key: Key) -> None:
-        self._nursery.start_soon(self._ring_when_lent, key)
+        self._begin(self._ring_when_lent, key)
 
     async def _ring_when_lent(self, key: Key) -> None:
         with trio.move_on_after(LENT_SECONDS):

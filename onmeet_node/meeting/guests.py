@@ -12,6 +12,7 @@ import trio
 
 from onmeet_node.call.events import Device, Identity
 from onmeet_node.calls import Call
+from onmeet_node.faults import alone, contained
 from onmeet_node.media.endpoint import MediaSession
 from onmeet_node.media.errors import MediaError
 from onmeet_node.net.channels import Channels
@@ -116,19 +117,22 @@ class RoomGuests:
         threshold = Threshold(self._room, stream)
 
         async def speak() -> None:
-            channel = await self._channels.accept(stream, Device(GUEST), self._here)
-            if channel is not None:
-                threshold.key = Key(channel.identity)
-                if not knock:
-                    self._free.add(threshold.key)
-                await channel.over.wait()
+            with contained("guest"):
+                channel = await self._channels.accept(stream, Device(GUEST), self._here)
+                if channel is not None:
+                    threshold.key = Key(channel.identity)
+                    if not knock:
+                        self._free.add(threshold.key)
+                    await channel.over.wait()
             line.close("room")
 
         self._nursery.start_soon(speak)
         return threshold
 
     async def _accept(self, stream: FrameStream) -> None:
-        opened = await self._channels.accept(stream, Device(GUEST), self._here)
+        opened = None
+        with contained("guest"):
+            opened = await self._channels.accept(stream, Device(GUEST), self._here)
         if opened is None:
             await stream.aclose()
 
@@ -186,14 +190,14 @@ class RoomGuests:
         self._lent &= guests
         for key in map(Key, self._pipes.known() - guests - self._going):
             self._going.add(key)
-            self._nursery.start_soon(self._let_go, key)
+            self._nursery.start_soon(alone, "guest", self._let_go, key)
         if not self._room.is_host:
             self._lent.clear()
             return
         for key in guests - self._lent:
             if self._channels.devices(Identity(key)):
                 self._lent.add(key)
-                self._nursery.start_soon(self._lend_to, key)
+                self._nursery.start_soon(alone, "guest", self._lend_to, key)
 
     async def _let_go(self, key: Key) -> None:
         """Of somebody who is not in any more: they hear so before their streams end."""

@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,8 +20,10 @@ from onmeet_node.call.events import Device, Identity
 from onmeet_node.calls import Call
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, RoomInvited
+from onmeet_node.faults import contained
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.text import clean_text
+from onmeet_node.leaving import in_order
 from onmeet_node.links import Link, Links, NoSuchLink
 from onmeet_node.meeting.conference import Conference, Presence, open_conference
 from onmeet_node.meeting.faces import Circle
@@ -166,6 +168,13 @@ class Rooms:
         self._news.set()
         self._news = trio.Event()
 
+    async def leave_all(self) -> None:
+        """Leaves every room, and returns when those in it have heard so."""
+        for conference in self._rooms.values():
+            conference.leave()
+        while self._rooms:
+            await self.changed()
+
     async def run(self) -> None:
         """Until cancelled; then every room is left."""
         async with trio.open_nursery() as nursery:
@@ -274,29 +283,33 @@ class Rooms:
         task_status: trio.TaskStatus[Conference],
     ) -> None:
         room = start[0].id
-        try:
-            async with open_conference(
-                start,
-                key,
-                presence,
-                street=self._street.of(room),
-                studio=self._studio,
-                hub=self._hub,
-                circle=self._circle,
-                lend=self._lend,
-                on_change=self._changed,
-            ) as conference:
-                self._rooms[room] = conference
-                task_status.started(conference)
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(_then_cancel, conference.over.wait, nursery)
-                    nursery.start_soon(_then_cancel, conference.left.wait, nursery)
-        finally:
-            self._rooms.pop(room, None)
-            self._changed()
-            self._end_links(room)
-            for secret in [s for s, r in self._codes.items() if r == room]:
-                del self._codes[secret]
+        opening = open_conference(
+            start,
+            key,
+            presence,
+            street=self._street.of(room),
+            studio=self._studio,
+            hub=self._hub,
+            circle=self._circle,
+            lend=self._lend,
+            on_change=self._changed,
+        )
+        # What fails before the room is there is told to whoever wants it; later, it ends the room.
+        with ExitStack() as border:
+            try:
+                async with in_order(opening) as conference:
+                    border.enter_context(contained("room"))
+                    self._rooms[room] = conference
+                    task_status.started(conference)
+                    async with trio.open_nursery() as nursery:
+                        nursery.start_soon(_then_cancel, conference.over.wait, nursery)
+                        nursery.start_soon(_then_cancel, conference.left.wait, nursery)
+            finally:
+                self._rooms.pop(room, None)
+                self._changed()
+                self._end_links(room)
+                for secret in [s for s, r in self._codes.items() if r == room]:
+                    del self._codes[secret]
 
     def _seat(self, presence: Presence) -> w.Seat:
         return w.Seat(
@@ -457,6 +470,10 @@ class Rooms:
             if room in self._rooms:
                 self._lead(link, room)
         return code, url
+
+    def revision(self, title: str, digest: str) -> int:
+        """Number of this calendar file of a standing meeting: see `Standing.revision`."""
+        return self._standing.revision(clean_text(title, MAX_NAME_CHARS), digest)
 
     async def _standing_link(self, title: str, *, knock: bool) -> tuple[str, str]:
         kept = self._standing.link(title)

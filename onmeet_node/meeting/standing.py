@@ -18,6 +18,11 @@ LINKS: Setting[tuple[tuple[str, str], ...]] = Setting(
 )
 """Names, each with the id of its guest link."""
 
+PLANS: Setting[tuple[tuple[str, str], ...]] = Setting(
+    "standing-plans", tuple[tuple[str, str], ...], (), most=MOST
+)
+"""Names, each with the number of its last calendar file, a colon, and the file's digest."""
+
 
 class Standing:
     """What a home keeps of rooms; everything else of a room ends with it."""
@@ -56,9 +61,17 @@ class Standing:
         """The meeting has this guest link from now on."""
         self._write(LINKS, {**self._read(LINKS), title: link})
 
+    def revision(self, title: str, digest: str) -> int:
+        """Number of a calendar file with this digest: 0 first, one more with each change."""
+        number, _, last = self._read(PLANS).get(title, "-1:").partition(":")
+        if last == digest:
+            return int(number)
+        self._write(PLANS, {**self._read(PLANS), title: f"{int(number) + 1}:{digest}"})
+        return int(number) + 1
+
     def forget(self, title: str) -> None:
         """Forgets a meeting; nothing if there is none."""
-        for setting in (CODES, LINKS):
+        for setting in (CODES, LINKS, PLANS):
             kept = self._read(setting)
             kept.pop(title, None)
             self._write(setting, kept)

@@ -23,6 +23,10 @@ SENTENCES = {
     RoomEnd.HOST_GONE: "The host has gone before letting you in. Ask for a new invitation.",
     RoomEnd.LOST: "Nobody who could keep the room is reached any more. Come in by the link again.",
     RoomEnd.NO_ANSWER: "Nobody let you in. Ask your host, or try again later.",
+    RoomEnd.FAULT: (
+        "An error in this program ended the room for you; the others go on. Come in again; if it "
+        "happens again, update."
+    ),
 }
 _BLIND = "blind "
 

@@ -464,7 +464,8 @@ class Channels:
         for channel in idle[: max(0, len(idle) - self._max_idle)]:
             channel.close("idle")
 
-    async def _close_all(self) -> None:
+    async def close_all(self) -> None:
+        """Say Bye to everybody, and wait until each has heard it or `Timing.close` has passed."""
         channels = [channel for line in self._lines.values() for channel in line.channels]
         for channel in channels:
             channel.close("shutdown")
@@ -514,6 +515,6 @@ async def open_channels(
             stop_moving()
             network.stop_handling(SIGNAL_PROTOCOL)
             with trio.CancelScope(deadline=trio.current_time() + timing.close + 1, shield=True):
-                await channels._close_all()
+                await channels.close_all()
             nursery.cancel_scope.cancel()
             channels.end_events()

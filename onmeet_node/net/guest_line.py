@@ -17,8 +17,9 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from onmeet_node.net.errors import NetError
 from onmeet_node.wire import codec
+from onmeet_node.wire.errors import LinkError
 from onmeet_node.wire.frames import FrameDecoder
-from onmeet_node.wire.link import GuestLink, guest_prologue, parse_link
+from onmeet_node.wire.link import GuestLink, guest_prologue, read_link
 from onmeet_node.wire.messages import Bye, Message, Ping, Pong, Welcome
 from onmeet_node.wire.noise import CipherState, Handshake
 
@@ -51,6 +52,7 @@ class GuestLine:
         self.link = link
         self.welcome: Welcome
         self._socket = socket
+        self._over = False
         self._send: CipherState
         self._receive: CipherState
 
@@ -101,10 +103,27 @@ class GuestLine:
                 case Pong():
                     continue
                 case Bye():
+                    self._over = True
                     await self.say(Bye(reason="bye"))
                     return message
                 case _:
                     return message
+
+    async def close(self, reason: str) -> None:
+        """Says Bye, and returns when the host has answered it, or the line is closed.
+
+        What was said before has arrived then. Whoever waits bounds it in time.
+        """
+        if self._over:
+            return
+        try:
+            await self.say(Bye(reason=reason))
+            while True:
+                frame = await self.receive_frame()
+                if isinstance(codec.decode(self._receive.decrypt(b"", frame)), Bye):
+                    return
+        except DoorClosed:
+            return
 
     async def hear_one(self, kind: type[M]) -> M:
         """The next message of this type, passing over others."""
@@ -121,14 +140,12 @@ async def open_line(
     """Opens a guest link as a page would. `shake` False: the WebSocket alone. `plain`: without
     TLS whatever the link says, to stand where a proxy would.
 
-    Raises `DoorClosed`, and what `trio_websocket` raises when nobody listens.
+    Raises `LinkError`, `DoorClosed`, and what `trio_websocket` raises when nobody listens.
     """
-    link = parse_link(url)
-    origin = url.partition("/j#")[0]
-    parts = urlsplit(origin)
-    assert parts.hostname is not None, "links have hosts"
-    host, secure = parts.hostname, parts.scheme == "https" and not plain
-    tcp = await trio.open_tcp_stream(host, parts.port or (443 if secure else 80))
+    origin, link = read_link(url)
+    host, port, secure = _server_of(origin)
+    secure = secure and not plain
+    tcp = await trio.open_tcp_stream(host, port or (443 if secure else 80))
     stream: trio.SocketStream | trio.SSLStream[trio.SocketStream] = tcp
     if secure:
         context = trust or ssl.create_default_context()
@@ -138,7 +155,7 @@ async def open_line(
             socket = await wrap_client_stream(
                 nursery,
                 stream,
-                parts.netloc,
+                urlsplit(origin).netloc,
                 "/door",
                 extra_headers=[(b"Origin", origin.encode())],
             )
@@ -156,3 +173,15 @@ async def open_line(
     finally:
         # NOTE: the library leaves it open when the other side closes first.
         await trio.aclose_forcefully(tcp)
+
+
+def _server_of(origin: str) -> tuple[str, int | None, bool]:
+    """Host, port if one is named, and whether over TLS. Raises `LinkError`."""
+    try:
+        parts = urlsplit(origin)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host:
+        raise LinkError("That link does not say where it leads; copy it from its https:// on.")
+    return host, port, parts.scheme == "https"

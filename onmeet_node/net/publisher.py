@@ -10,7 +10,7 @@ import logging
 import random
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import attrs
@@ -55,6 +55,8 @@ RETRY_SECONDS = (1.0, 60.0)
 """Between attempts while nobody stores the record: doubled from the first to the second."""
 READ_SECONDS = 3.0
 """For reading. A slow network must not keep a device from publishing."""
+LAST_READ_SECONDS = 0.7
+"""For reading when the device stops, which has little time: else it goes by what it read last."""
 LOOK_SECONDS = 30.0
 PARALLEL = 4
 """Records put at once."""
@@ -86,6 +88,13 @@ class _Slot(NamedTuple):
         return f"<record of epoch {self.epoch}>"
 
 
+class _Found(NamedTuple):
+    """What the network has under a key."""
+
+    presences: tuple[Presence, ...] = ()
+    seq: int = 0
+
+
 @dataclass
 class _Plan:
     """What became of a record, and when to look at it next."""
@@ -98,13 +107,8 @@ class _Plan:
     """Whether it was read back from elsewhere, saying `mine`."""
     checked: bool = False
     failures: int = 0
-
-
-class _Found(NamedTuple):
-    """What the network has under a key."""
-
-    presences: tuple[Presence, ...] = ()
-    seq: int = 0
+    found: _Found = field(default_factory=_Found)
+    """What the network had when it was read last."""
 
 
 class Publisher:
@@ -120,6 +124,10 @@ class Publisher:
         """How much before OVERLAP_SECONDS each audience's next record goes out, seconds."""
         self._wake = trio.Event()
         self._settled = trio.Event()
+        self._put_under: dict[_Slot, _Plan] = {}
+        """Records that may say of this device where it is: all that were begun to be put."""
+        self._writing = trio.Lock()
+        self._stopping = False
 
     async def settled(self) -> None:
         """Wait until all that was asked for by `refresh` is stored: whoever looks finds it."""
@@ -150,15 +158,16 @@ class Publisher:
         `presence` gives what an audience may see of this device (own addresses only where
         `Audience.direct`), or None while there is nothing to say. Both are asked at each look;
         `refresh` when what they return has changed. A revoked audience's record is emptied.
-        Failures are retried, more and more slowly.
+        Failures are retried, more and more slowly. After `withdraw` it does nothing any more.
         """
-        while True:
+        while not self._stopping:
             self._wake = trio.Event()
             now = self._clock()
             said = {a.secret: presence(a) for a in audiences() if a.live(int(now))}
             wanted = {secret: mine for secret, mine in said.items() if mine is not None}
             dropped = self._plan(wanted, now)
-            await self._work(dropped)
+            async with self._writing:
+                await self._work(dropped)
             if said.keys() == wanted.keys() and self._all_stored():
                 self.published.set()
                 if not self._wake.is_set():
@@ -167,9 +176,18 @@ class Publisher:
                 await self._wake.wait()
 
     async def withdraw(self) -> None:
-        """Take this device out of all its records, for when it stops. Failures are dropped."""
-        slots, self._plans = self._plans, {}
-        await self._work({slot: plan for slot, plan in slots.items() if plan.stored})
+        """Take this device out of all its records, for when it stops. Failures are dropped.
+
+        What is being put just now is awaited, lest it arrives after this.
+        """
+        self._stopping = True
+        self._wake.set()
+        async with self._writing:
+            put, self._put_under, self._plans = self._put_under, {}, {}
+            await self._work(put)
+
+    def _stops(self) -> bool:
+        return self._stopping
 
     # ── what to do ──────────────────────────────────────────────────────────────────────────────
     def _plan(self, wanted: dict[bytes, Presence], now: float) -> dict[_Slot, _Plan]:
@@ -193,6 +211,9 @@ class Publisher:
                 self._plans[slot] = _Plan(mine)
             elif kept.due > now + REFRESH_SECONDS:
                 kept.due = 0.0  # the clock was set back
+        self._put_under = {
+            slot: plan for slot, plan in self._put_under.items() if slot.epoch >= epoch - 1
+        }
         self._early = {secret: self._early[secret] for secret in wanted}
         return dropped
 
@@ -220,9 +241,16 @@ class Publisher:
         async with limit:
             try:
                 found = await self._read(slot)
+                if self._stops():
+                    return
                 if not (checking and _says(found, plan.mine)):
+                    self._put_under[slot] = plan
                     await self._write(slot, plan.mine, found)
-                    plan.stored = _says(await self._read(slot), plan.mine)
+                    # Who stops has no time to look whether it arrived.
+                    found = _Found() if self._stops() else await self._read(slot)
+                    plan.stored = _says(found, plan.mine)
+                if found.seq:
+                    plan.found = found
             except (NetError, RecordError) as error:
                 log.debug("%r is not stored: %s", slot, error)
                 plan.stored = False
@@ -238,9 +266,12 @@ class Publisher:
             plan.failures = min(plan.failures + 1, 16)
 
     async def _empty(self, slot: _Slot, plan: _Plan, limit: trio.CapacityLimiter) -> None:
+        self._put_under.pop(slot, None)
         async with limit:
             try:
-                found = await self._read(slot)
+                seconds = LAST_READ_SECONDS if self._stopping else READ_SECONDS
+                found = await self._read(slot, seconds)
+                found = found if found.seq else plan.found
                 left = [p for p in found.presences if p.peer_id != plan.mine.peer_id]
                 await self._put(slot, left, found.seq)
             except (NetError, RecordError) as error:
@@ -266,9 +297,9 @@ class Publisher:
         if not await self._records.put(key, value):
             raise NobodyStores
 
-    async def _read(self, slot: _Slot) -> _Found:
-        """The record as others have it; nothing if there is none, or not in READ_SECONDS."""
-        with trio.move_on_after(READ_SECONDS):
+    async def _read(self, slot: _Slot, seconds: float = READ_SECONDS) -> _Found:
+        """The record as others have it; nothing if there is none, or not in so many seconds."""
+        with trio.move_on_after(seconds):
             value = await self._records.get(record_key(self._key.public, slot.secret, slot.epoch))
             if value is None:
                 return _Found()

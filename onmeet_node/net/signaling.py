@@ -279,7 +279,24 @@ class Channel:
 
     # ── the tasks ───────────────────────────────────────────────────────────────────────────────
     async def run(self) -> None:
-        """Read, write and keep alive until the channel is over. Raises nothing of the peer's."""
+        """Read, write and keep alive until the channel is over. Raises nothing of the peer's.
+
+        Cancelling it is `close`: what was sent before is delivered, within `Timing.close`.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._close_when_cancelled)
+            with trio.CancelScope(shield=True):
+                await self._run()
+            nursery.cancel_scope.cancel()
+
+    async def _close_when_cancelled(self) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            if not self.over.is_set():
+                self.close("shutdown")
+
+    async def _run(self) -> None:
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:

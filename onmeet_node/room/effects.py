@@ -25,6 +25,8 @@ class RoomEnd(enum.StrEnum):
     NO_ANSWER = "no-answer"
     LOST = "lost"
     """A guest reached nobody any more who could carry the room on."""
+    FAULT = "fault"
+    """This program met an error of its own in this room."""
 
 
 @dataclass(frozen=True, slots=True)

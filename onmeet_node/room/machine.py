@@ -91,8 +91,11 @@ class Room(Door):
         return min((time for time in times if time is not None), default=None)
 
     # ── what people do ──────────────────────────────────────────────────────────────────────────
-    def leave(self, *, now: float) -> list[Effect]:
-        """Leaves; a host first names who carries on: the first in the order who is there."""
+    def leave(self, *, now: float, reason: RoomEnd = RoomEnd.LEFT) -> list[Effect]:
+        """Leaves; a host first names who carries on: the first in the order who is there.
+
+        `reason`: `RoomEnd.FAULT` if it is not a person who leaves.
+        """
         self._now = now
         if self.over is not None:
             return []
@@ -107,7 +110,7 @@ class Room(Door):
                 self._out.append(do.Send(key, signed))
         for key in self._here():
             self._out.append(do.Send(key, w.RoomLeave()))
-        self._finish(RoomEnd.LEFT)
+        self._finish(reason)
         return self._flush()
 
     def raise_hand(self, *, up: bool, now: float) -> list[Effect]:

@@ -6,6 +6,7 @@ Only deriving the key is slow, and that happens before (keys.py).
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,8 @@ from onmeet_node.store.files import translate_os_error
 from onmeet_node.store.keys import DatabaseKey
 
 DATABASE_NAME = "onmeet.db"
+DATABASE_COMPANIONS = ("-wal", "-shm", "-journal")
+"""Files that SQLite keeps beside it, by their ending."""
 Row = tuple[Any, ...]
 
 # Primary result codes, https://www.sqlite.org/rescode.html
@@ -183,8 +186,10 @@ class Database:
         copy = self.path.with_name(f"{self.path.name}.format-{found}")
         partial = copy.with_suffix(".partial")
         try:
-            shutil.copyfile(self.path, partial)
-            partial.chmod(0o600)
+            partial.unlink(missing_ok=True)
+            made = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(made, "wb") as target, self.path.open("rb") as source:
+                shutil.copyfileobj(source, target)
             partial.replace(copy)
         except OSError as error:
             partial.unlink(missing_ok=True)

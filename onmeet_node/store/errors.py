@@ -53,6 +53,10 @@ class HomeNotWritable(StoreError):
         )
 
 
+class ForeignHome(StoreError):
+    """Another user owns the home, may change it, or prepared something in it."""
+
+
 class HomeTooNew(StoreError):
     """A later On-Meet wrote this; reading it with this one could destroy what it does not know."""
 

@@ -9,7 +9,9 @@ lines as associated data. The body is {"format": schema number, "tables": {name:
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import stat
 import zlib
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from sqlcipher3 import dbapi2 as sqlcipher
 
 from onmeet_node.store.database import Database, load_schemas
 from onmeet_node.store.errors import ExportDamaged, ExportError, HomeTooNew
-from onmeet_node.store.files import write_private
+from onmeet_node.store.files import translate_os_error, write_private
 from onmeet_node.store.home import Store, new_home
 from onmeet_node.store.keys import Unlock
 from onmeet_node.store.sealing import KEY_BYTES, NONCE_BYTES, Passphrase, SealedKey
@@ -39,17 +41,32 @@ MAX_BODY_BYTES = 256 * 1024 * 1024
 def export_home(store: Store, path: Path, passphrase: Passphrase) -> None:
     """Writes everything in `store` to `path` (mode 0600), sealed with its own passphrase.
 
-    Raises `ExportError` if `path` exists, `BadPassphrase`, `DiskFull`, `HomeNotWritable`.
+    Raises `ExportError` if there is anything at `path`, `BadPassphrase`, `DiskFull`,
+    `HomeNotWritable`.
     """
-    if path.exists():
-        raise ExportError(f"{path} exists already. Choose another name.")
+    if os.path.lexists(path):
+        raise _taken(path)
     key = secrets.token_bytes(KEY_BYTES)
     header = {"format": EXPORT_FORMAT, "sealed": SealedKey.seal(key, passphrase).to_json()}
     head = MAGIC + json.dumps(header).encode() + b"\n"
     body = zlib.compress(msgpack.packb(_dump(store.database)))
     nonce = secrets.token_bytes(NONCE_BYTES)
     sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(body, head, nonce, key)
-    write_private(path, head + nonce + sealed)
+    try:  # takes the name first: nothing that another put there meanwhile is written to or replaced
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        raise _taken(path) from None
+    except OSError as error:
+        raise translate_os_error(error, path.parent) from error
+    try:
+        write_private(path, head + nonce + sealed)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _taken(path: Path) -> ExportError:
+    return ExportError(f"{path} exists already. Choose another name.")
 
 
 def import_home(path: Path, passphrase: str, home: Path, unlock: Unlock) -> None:
@@ -76,11 +93,15 @@ def import_home(path: Path, passphrase: str, home: Path, unlock: Unlock) -> None
 
 def _read(path: Path, passphrase: str) -> dict[str, Any]:
     try:
-        if path.stat().st_size > MAX_EXPORT_BYTES:
-            raise ExportDamaged(path, "it is larger than any export")
-        data = path.read_bytes()
+        # Without waiting: to open a pipe that nobody writes to would last for ever.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ExportDamaged(path, "it is no ordinary file")
+            data = file.read(MAX_EXPORT_BYTES + 1)
     except OSError as error:
         raise ExportError(f"{path} cannot be read ({error.strerror}). Check the name.") from error
+    if len(data) > MAX_EXPORT_BYTES:
+        raise ExportDamaged(path, "it is larger than any export")
     if not data.startswith(MAGIC):
         raise ExportDamaged(path, "it is not an On-Meet export")
     end = data.find(b"\n", len(MAGIC), len(MAGIC) + 4096) + 1

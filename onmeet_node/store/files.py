@@ -5,9 +5,29 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from onmeet_node.store.errors import DiskFailed, DiskFull, HomeNotWritable, StoreError
+from onmeet_node.ownership import ForeignPlace, open_own
+from onmeet_node.store.errors import (
+    DiskFailed,
+    DiskFull,
+    ForeignHome,
+    HomeNotWritable,
+    StoreError,
+)
+
+
+@contextmanager
+def in_home(home: Path) -> Iterator[None]:
+    """Tells what goes wrong with a file or directory of the home in our words (`StoreError`)."""
+    try:
+        yield
+    except ForeignPlace as error:
+        raise ForeignHome(str(error)) from error
+    except OSError as error:
+        raise translate_os_error(error, home) from error
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -31,13 +51,14 @@ def shred(path: Path) -> None:
 
     Overwriting reaches the old sectors of a plain disk; flash may keep them. It costs nothing.
     """
-    try:
-        with path.open("r+b") as file:
-            file.write(secrets.token_bytes(path.stat().st_size))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        pass
+    # A link is removed, not what it leads to.
+    with (
+        suppress(OSError, ForeignPlace),
+        os.fdopen(open_own(path, os.O_WRONLY), "wb") as file,
+    ):
+        file.write(secrets.token_bytes(os.fstat(file.fileno()).st_size))
+        file.flush()
+        os.fsync(file.fileno())
     path.unlink(missing_ok=True)
 
 

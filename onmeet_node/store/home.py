@@ -10,9 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from onmeet_node.ownership import (
+    make_own_directory,
+    open_own,
+    require_own_directory,
+    require_own_file,
+)
 from onmeet_node.store.audiences import Audiences
 from onmeet_node.store.contacts import Contacts
 from onmeet_node.store.database import (
+    DATABASE_COMPANIONS,
     DATABASE_NAME,
     Database,
     load_schemas,
@@ -25,7 +32,7 @@ from onmeet_node.store.errors import (
     Rejected,
     StoreError,
 )
-from onmeet_node.store.files import shred, translate_os_error, write_private
+from onmeet_node.store.files import in_home, shred, write_private
 from onmeet_node.store.history import Calls
 from onmeet_node.store.keys import (
     MAX_HEADER_BYTES,
@@ -59,12 +66,9 @@ class HomeLock:
     """Holds the home for this process (flock): released by `release` or the process's death."""
 
     def __init__(self, home: Path) -> None:
-        """Raises `HomeInUse`, `HomeNotWritable`, `DiskFull`."""
-        path = home / LOCK_NAME
-        try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise translate_os_error(error, home) from error
+        """Raises `HomeInUse`, `ForeignHome`, `HomeNotWritable`, `DiskFull`."""
+        with in_home(home):
+            self._descriptor = open_own(home / LOCK_NAME, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -127,8 +131,8 @@ def create_home(
     """Makes `home` (mode 0700) with a fresh database in it, opened by `unlock`.
 
     Blocks for the time of the passphrase's `KdfCost`: call it in a worker thread. Raises
-    `HomeExists` rather than touch an earlier home, `HomeNotWritable`, `DiskFull`, `UnlockError`;
-    after any of them nothing is left behind.
+    `HomeExists` rather than touch an earlier home, `ForeignHome`, `HomeNotWritable`, `DiskFull`,
+    `UnlockError`; after any of them nothing is left behind.
     """
     if len(identity_seed) != SEED_BYTES:
         raise Rejected(f"An identity seed has {SEED_BYTES} bytes.")
@@ -146,17 +150,16 @@ def new_home(
     home: Path, unlock: Unlock, *, schemas: Sequence[str], fill: Callable[[Database], object]
 ) -> None:
     """Makes a home whose database `fill` supplied with its first rows, or leaves nothing."""
-    if (home / HEADER_NAME).exists() or (home / DATABASE_NAME).exists():
+    there = os.path.lexists(home)
+    with in_home(home):
+        make_own_directory(home)
+    if _has_any(home):
         raise HomeExists(home)
-    there = home.exists()
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise translate_os_error(error, home) from error
     lock = HomeLock(home)
     header = None
     try:
         key, header = make_key(home, unlock)
+        _require_own_files(home)
         write_private(home / DATABASE_NAME, b"")  # SQLite would make it as the umask says
         with Database(home / DATABASE_NAME, key, schemas=schemas) as database:
             with database.transaction():
@@ -192,11 +195,13 @@ def find_home_key(home: Path, unlock: Unlock) -> DatabaseKey:
 def open_store(home: Path, key: DatabaseKey, *, schemas: Sequence[str] | None = None) -> Store:
     """The fast half: locks the home and opens its database, in the thread that will use it.
 
-    Raises `HomeInUse`, `HomeNotWritable`, `HomeTooNew`, `HomeDamaged`, `UpgradeFailed`, `DiskFull`.
+    Raises `HomeInUse`, `ForeignHome`, `HomeNotWritable`, `HomeTooNew`, `HomeDamaged`,
+    `UpgradeFailed`, `DiskFull`.
     """
     read_header(home)
     lock = HomeLock(home)
     try:
+        _require_own_files(home)
         path = home / DATABASE_NAME
         if not path.exists():
             raise NotAHome(home)
@@ -220,9 +225,10 @@ def delete_everything(home: Path, *, keyring: Keyring | None = None) -> None:
     """Deletes the home for good (P11): the key first, then every file of ours.
 
     Files that On-Meet did not make stay, and so does then the directory. Needs no passphrase.
-    Raises `NotAHome`, and `HomeInUse` while a node runs in it.
+    Raises `NotAHome`, `ForeignHome`, and `HomeInUse` while a node runs in it.
     """
-    if not any((home / name).exists() for name in (HEADER_NAME, DATABASE_NAME)):
+    _require_own_home(home)
+    if not _has_any(home):
         raise NotAHome(home)
     lock = HomeLock(home)
     try:
@@ -236,15 +242,35 @@ def delete_everything(home: Path, *, keyring: Keyring | None = None) -> None:
 
 
 def read_header(home: Path) -> Header:
-    """`home.json`, checked. Raises `NotAHome`, `HomeDamaged`, `HomeTooNew`."""
+    """`home.json`, checked. Raises `NotAHome`, `ForeignHome`, `HomeDamaged`, `HomeTooNew`."""
+    _require_own_home(home)
     path = home / HEADER_NAME
-    try:
-        with path.open("rb") as file:
+    with in_home(home):
+        try:
+            descriptor = open_own(path, os.O_RDONLY)
+        except FileNotFoundError:
+            raise NotAHome(home) from None
+        with os.fdopen(descriptor, "rb") as file:
             return Header.from_bytes(file.read(MAX_HEADER_BYTES + 1), path)
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotAHome(home) from None
-    except OSError as error:
-        raise translate_os_error(error, home) from error
+
+
+def _require_own_home(home: Path) -> None:
+    with in_home(home):
+        try:
+            require_own_directory(home)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotAHome(home) from None
+
+
+def _require_own_files(home: Path) -> None:
+    """SQLite opens these by itself, and would follow links."""
+    with in_home(home):
+        for ending in ("", *DATABASE_COMPANIONS):
+            require_own_file(home / f"{DATABASE_NAME}{ending}")
+
+
+def _has_any(home: Path) -> bool:
+    return any(os.path.lexists(home / name) for name in (HEADER_NAME, DATABASE_NAME))
 
 
 def _remove_files(home: Path) -> None:

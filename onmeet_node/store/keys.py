@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
+from onmeet_node.ownership import ForeignPlace, open_own
 from onmeet_node.store.errors import (
     HomeDamaged,
     HomeTooNew,
@@ -129,7 +130,7 @@ def make_key(home: Path, unlock: Unlock) -> tuple[DatabaseKey, Header]:
             header = Header("keyring", keyring_user=user)
         case KeyFile():
             path = unlock.path or home / KEY_FILE_NAME
-            if path.exists():
+            if os.path.lexists(path):
                 raise KeyFileError(f"{path} exists. Move it away, or name another key file.")
             write_private(path, b64encode(key) + b"\n")
             header = Header("key-file", key_file=str(unlock.path.absolute()) if unlock.path else "")
@@ -149,7 +150,7 @@ def find_key(home: Path, header: Header, unlock: Unlock) -> DatabaseKey:
             assert header.keyring_user is not None
             return DatabaseKey(_keyring_get(unlock, header.keyring_user))
         case KeyFile():
-            return DatabaseKey(_read_key_file(unlock.path or key_file_path(home, header)))
+            return DatabaseKey(_read_key_file(unlock.path or key_file_path(home, header), home))
 
 
 def forget_key(home: Path, header: Header, keyring: Keyring) -> None:
@@ -158,7 +159,10 @@ def forget_key(home: Path, header: Header, keyring: Keyring) -> None:
         with suppress(Exception):  # backends raise what they like, and it may be gone already
             _keyring(keyring).delete_password(KEYRING_SERVICE, header.keyring_user)
     if header.kind == "key-file":
-        shred(key_file_path(home, header))
+        path = key_file_path(home, header)
+        with suppress(KeyFileError):  # what `home.json` names and is no key of ours stays
+            _read_key_file(path, home)
+            shred(path)
 
 
 def key_file_path(home: Path, header: Header) -> Path:
@@ -166,11 +170,15 @@ def key_file_path(home: Path, header: Header) -> Path:
     return Path(header.key_file) if header.key_file else home / KEY_FILE_NAME
 
 
-def _read_key_file(path: Path) -> bytes:
+def _read_key_file(path: Path, home: Path) -> bytes:
+    elsewhere = path.parent != home  # named by the person, and secrets are often mounted as links
     try:
-        with path.open("rb") as file:
+        descriptor = open_own(path, os.O_RDONLY, links=elsewhere, roots=elsewhere)
+        with os.fdopen(descriptor, "rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             data = file.read(256)
+    except ForeignPlace as error:
+        raise KeyFileError(str(error)) from error
     except OSError as error:
         raise KeyFileError(
             f"The key file {path} cannot be read ({error.strerror}). Put it back, or name it."

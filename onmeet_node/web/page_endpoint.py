@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import trio
 
+from onmeet_node.faults import alone
 from onmeet_node.media.endpoint import (
     Connected,
     Failed,
@@ -264,7 +265,7 @@ class PageEndpoint:
         self._last += 1
         session = PageSession(self._last, page, config)
         self._sessions[session.number] = session
-        self._nursery.start_soon(self._watch, session)
+        self._nursery.start_soon(alone, "page", self._watch, session)
         page.send(
             say.OpenMedia(
                 session=session.number,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import trio
-
 from onmeet_node import events as told
 from onmeet_node.app import Node
 from onmeet_node.call.events import Identity
@@ -14,6 +12,7 @@ from onmeet_node.events import NodeEvent
 from onmeet_node.identity.text import clean_text
 from onmeet_node.meeting.conference import Conference, Presence
 from onmeet_node.room.effects import RoomEnd
+from onmeet_node.room_control import plan_meeting
 from onmeet_node.web import messages as say
 from onmeet_node.web import room_messages as room
 from onmeet_node.web.page_endpoint import OnePage, PageEndpoint
@@ -21,9 +20,6 @@ from onmeet_node.web.pages import Page
 from onmeet_node.web.shapes import CardShown, MediaPath
 from onmeet_node.wire.messages import MAX_NAME_CHARS, MAX_TEXT_CHARS, Kind
 from onmeet_node.wire.room import Role
-
-PUBLISH_SECONDS = 3.0
-"""For the contact code inside a new room code to be findable before it is shown."""
 
 
 class RoomApi:
@@ -108,21 +104,16 @@ class RoomApi:
                 conference.move(self._endpoint.on_page(page))
 
     async def _plan(self, number: int, wanted: room.PlanMeeting) -> room.Calendar:
-        from onmeet_node.meeting.calendar import Meeting, calendar, file_name  # noqa: PLC0415 - heavy
-
-        code, link = await self._rooms.plan(wanted.title, guests=wanted.guests)
-        with trio.move_on_after(PUBLISH_SECONDS):
-            await self._node.published()
-        meeting = Meeting(
-            title=clean_text(wanted.title, MAX_NAME_CHARS),
+        made = await plan_meeting(
+            self._node,
+            wanted.title,
             start=wanted.start,
             minutes=wanted.minutes,
             repeats=wanted.repeats.value,
-            code=code,
-            link=link,
+            zone=wanted.zone,
+            guests=wanted.guests,
         )
-        text = calendar(meeting)
-        return room.Calendar(id=number, name=file_name(meeting.title), text=text)
+        return room.Calendar(id=number, name=made["name"], text=made["calendar"])
 
     # ── what pages are shown ────────────────────────────────────────────────────────────────────
     def snapshot(self) -> room.Rooms:

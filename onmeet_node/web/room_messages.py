@@ -41,6 +41,7 @@ KEY = IDENTITY
 """Of a participant in one room: 32 bytes in hex. It says nothing about who that is elsewhere."""
 MAX_MINUTES = 7 * 24 * 60
 MAX_WARNINGS = 32
+MAX_ZONE_CHARS = 64
 _KINDS = Several(Choice(Kind), 1, 2, distinct=True)
 
 
@@ -206,6 +207,8 @@ class PlanMeeting:
     """Unix seconds."""
     minutes: int = field(Integer(1, MAX_MINUTES))
     repeats: Repeats = field(Choice(Repeats), default=Repeats.ONCE)
+    zone: str = field(Text(0, MAX_ZONE_CHARS, ascii=True), default="UTC")
+    """IANA name of the time zone in which a repeating meeting keeps its hour."""
     guests: bool = field(Flag(), default=True)
     """Whether the link for guests is in it."""
 

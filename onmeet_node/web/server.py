@@ -1,6 +1,6 @@
 """The app's server: the page's files, the token, one WebSocket per page. 127.0.0.1 and ::1 only.
 
-hypercorn (its trio worker) and starlette carry it; `access` decides who gets in, `Service` does
+`net.asgi` and starlette carry it; `access` decides who gets in, `Service` does
 what the pages ask for.
 """
 
@@ -12,13 +12,10 @@ import mimetypes
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol
 
 import trio
-from hypercorn.config import Config as ServerConfig
-from hypercorn.trio import serve
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -26,6 +23,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from onmeet_node.errors import OnMeetError
+from onmeet_node.net.asgi import server as asgi
+from onmeet_node.net.asgi.config import ServerLimits
 from onmeet_node.net.closing import close_websocket
 from onmeet_node.web import messages as say
 from onmeet_node.web.access import Access, Guard
@@ -44,6 +43,14 @@ MAX_IMPORT_BYTES = 64 * 2**20
 MAX_BUSY = 32
 """Requests of one page that are being answered."""
 MAX_PAGES = 32
+LIMITS = ServerLimits(
+    message_bytes=say.MAX_PAGE_BYTES,
+    ping_seconds=20.0,
+    write_seconds=15.0,
+    # All of them come from this machine, other users' too.
+    waiting=128,
+    waiting_per_network=128,
+)
 
 # Close codes of our own (RFC 6455, 7.4.2); the page's client.ts knows them.
 MALFORMED, NO_TOKEN, TOO_LATE, TOO_MANY = 4400, 4401, 4408, 4429
@@ -280,30 +287,7 @@ async def open_server(
     sockets = _listen(port)
     port = sockets[0].getsockname()[1]
     server = AppServer(service, access, built_files() if files is None else files)
-    config = ServerConfig()
-    config.bind = [f"fd://{one.detach()}" for one in sockets]
-    config.accesslog = config.errorlog = None
-    config.include_server_header = False
-    config.graceful_timeout = 1.0
-    config.keep_alive_timeout = 10.0
-    config.read_timeout = None
-    config.h11_max_incomplete_size = 16 * 1024
-    config.websocket_max_message_size = say.MAX_PAGE_BYTES
-    config.websocket_ping_interval = 20.0
-    config.wsgi_max_body_size = MAX_IMPORT_BYTES
-    stop = trio.Event()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(
-            partial(
-                serve,
-                cast(
-                    "Any", Guard(server.app, port)
-                ),  # hypercorn and starlette name ASGI's types apart
-                config,
-                shutdown_trigger=stop.wait,
-                mode="asgi",
-            )
-        )
+    async with asgi.open_server(Guard(server.app, port), sockets, LIMITS):
         try:
             yield port
         finally:
@@ -312,8 +296,6 @@ async def open_server(
             with trio.CancelScope(shield=True), trio.move_on_after(1.0):
                 while len(service.pages):
                     await service.pages.wait_changed()
-            stop.set()
-            nursery.cancel_scope.cancel()
 
 
 def _listen(port: int) -> list[socket.socket]:

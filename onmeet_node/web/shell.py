@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -20,6 +22,7 @@ from onmeet_node.calls import Call, MediaWish
 from onmeet_node.config import Config
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.events import CallEnded, CallEvent, NodeEvent, RoomEvent
+from onmeet_node.faults import contained, kept
 from onmeet_node.homes import found
 from onmeet_node.store import (
     KeyFile,
@@ -125,10 +128,10 @@ class Shell:
             self._node = node
             self._api = Api(node, endpoint, begin)
             node.use_app(lambda: endpoint if self.pages.focused() is not None else None)
-            nursery.start_soon(self._follow, node)
-            nursery.start_soon(self._look)
-            nursery.start_soon(self._follow_rooms, node)
-            nursery.start_soon(self._ring, node)
+            nursery.start_soon(kept, "app", self._follow, node)
+            nursery.start_soon(kept, "app", self._look)
+            nursery.start_soon(kept, "app", self._follow_rooms, node)
+            nursery.start_soon(kept, "app", self._ring, node)
             self._enter(say.Phase.RUNNING)
             self._refresh()
             await self._body(node)
@@ -149,7 +152,8 @@ class Shell:
     async def _follow(self, node: Node) -> None:
         with node.watch() as events:
             async for event in events:
-                self._show_event(node, event)
+                with contained("app"):  # they miss this one
+                    self._show_event(node, event)
 
     def _show_event(self, node: Node, event: NodeEvent) -> None:
         if isinstance(event, CallEvent):
@@ -184,27 +188,30 @@ class Shell:
 
     def _snapshots(self, only: tuple[type, ...]) -> list[say.FromNode]:
         node, endpoint, api = self._node, self._endpoint, self._api
+        makers: list[tuple[type, Callable[[], say.FromNode]]] = [(say.Home, self._home)]
+        if node is not None and endpoint is not None and api is not None:
+            makers += [
+                (say.Me, partial(snapshots.me, node)),
+                (say.People, partial(snapshots.people, node)),
+                (say.Guests, partial(snapshots.guests, node)),
+                (room.Rooms, api.rooms),
+                (say.Calls, partial(self._calls, node, endpoint)),
+            ]
         made: list[say.FromNode] = []
-        if not only or say.Home in only:
-            made.append(self._home())
-        if node is None or endpoint is None or api is None:
-            return made
-        try:
-            if not only or say.Me in only:
-                made.append(snapshots.me(node))
-            if not only or say.People in only:
-                made.append(snapshots.people(node))
-            if not only or say.Guests in only:
-                made.append(snapshots.guests(node))
-            if not only or room.Rooms in only:
-                made.append(api.rooms())
-            if not only or say.Calls in only:
-                calls = snapshots.calls(node, endpoint)
-                self._shown |= {shown.call: shown for shown in calls.calls}
-                made.append(calls)
-        except StoreError:
-            log.exception("the pages are not shown what is new")
+        for kind, make in makers:
+            if only and kind not in only:
+                continue
+            with contained("app"):  # that part of the pages stays as it was
+                try:
+                    made.append(make())
+                except StoreError as error:
+                    log.warning("the pages are not shown what is new: %s", type(error).__name__)
         return made
+
+    def _calls(self, node: Node, endpoint: PageEndpoint) -> say.Calls:
+        calls = snapshots.calls(node, endpoint)
+        self._shown |= {shown.call: shown for shown in calls.calls}
+        return calls
 
     def _home(self) -> say.Home:
         node = self._node
@@ -231,18 +238,16 @@ class Shell:
     async def handle(self, page: Page, message: say.FromPage) -> None:
         """See `server.Service`."""
         number: int = getattr(message, "id", 0)
-        answer: say.FromNode | None = None
-        try:
-            answer = await self._answer(page, message)
-        except* OnMeetError as errors:
-            told = first(errors)
-            assert isinstance(told, OnMeetError)
-            answer = refusal(number, told)
-        except* Exception:  # the node lives on whatever one request does
-            log.exception("a request of a page failed")
-            answer = say.Refused(
-                id=number, kind="Failure", sentence="The node made an error; its log says which."
-            )
+        answer: say.FromNode | None = say.Refused(
+            id=number, kind="Failure", sentence="The node made an error; its log says which."
+        )
+        with contained("page"):
+            try:
+                answer = await self._answer(page, message)
+            except* OnMeetError as errors:
+                told = first(errors)
+                assert isinstance(told, OnMeetError)
+                answer = refusal(number, told)
         if hasattr(message, "id"):
             self._refresh()  # before the answer: who waits for it finds what it changed
             if answer is not None:
@@ -346,9 +351,11 @@ async def _hold(
     task_status: trio.TaskStatus[Call],
 ) -> None:
     """Keeps a call until its end, whatever becomes of the page that began it."""
-    async with node.call(peer, kinds=kinds, wish=wish) as call:
-        task_status.started(call)
-        await call.ended()
+    with ExitStack() as border:  # what fails before is told to the page
+        async with node.call(peer, kinds=kinds, wish=wish) as call:
+            border.enter_context(contained("call"))
+            task_status.started(call)
+            await call.ended()
 
 
 async def _drain(ringer: trio.MemoryReceiveChannel[Call]) -> None:

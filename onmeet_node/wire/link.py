@@ -6,8 +6,8 @@ Everything stands in the fragment, which browsers never send to a server. Pure.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
+import re
 from typing import Any
 
 import attrs
@@ -15,8 +15,17 @@ from attrs import validators as v
 
 from onmeet_node.wire.cipher import KEY_BYTES, x25519_public
 from onmeet_node.wire.errors import LinkError
+from onmeet_node.wire.pasted import MAX_PASTED_CHARS, split_at, unwrapped
 
-__all__ = ["DOOR_ID_BYTES", "SECRET_BYTES", "GuestLink", "door_id", "guest_prologue", "parse_link"]
+__all__ = [
+    "DOOR_ID_BYTES",
+    "SECRET_BYTES",
+    "GuestLink",
+    "door_id",
+    "guest_prologue",
+    "parse_link",
+    "read_link",
+]
 
 VERSION = 1
 _VERSIONS = 15
@@ -25,12 +34,11 @@ DOOR_ID_BYTES = 16
 SECRET_BYTES = 16
 GUEST_PROTOCOL = "/onmeet/guest/1"
 """libp2p protocol id; also the first bytes of the Noise prologue."""
-MAX_LINK_CHARS = 600
-"""Of a whole link as pasted; a host name has at most 253."""
-
 _EXPIRES_BYTES = 4
 _CHECK_BYTES = 4
 _LENGTH = 1 + DOOR_ID_BYTES + KEY_BYTES + SECRET_BYTES + _EXPIRES_BYTES + _CHECK_BYTES
+_SYMBOLS = -(-_LENGTH * 8 // 6)
+"""Characters of base64url that a link's fragment has."""
 _PSK_KEY = b"onmeet link psk\x01"
 _DOOR_KEY = b"onmeet door id\x01\x01"
 
@@ -93,25 +101,40 @@ def make_link(
 
 
 def parse_link(text: str) -> GuestLink:
-    """A link, or its fragment alone. Raises `LinkError`, which says what to do."""
-    text = text.strip()
-    if len(text) > MAX_LINK_CHARS:
+    """The link in what somebody pasted, or its fragment alone: see `read_link`."""
+    return read_link(text)[1]
+
+
+def read_link(text: str) -> tuple[str, GuestLink]:
+    """The origin (empty for a fragment alone) and the link in what somebody pasted.
+
+    Text around it, line breaks in it and percent-encoding do not matter: length and checksum say
+    that nothing is missing. Raises `LinkError`, which says what to do.
+    """
+    if len(text) > MAX_PASTED_CHARS:
         raise LinkError("That is too long for a guest link; copy the link alone.")
-    fragment = text.rpartition("#")[2]
-    try:
-        padded = fragment + "=" * (-len(fragment) % 4)
-        data = base64.b64decode(padded, altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raise LinkError("That is no guest link; copy it again, up to its last character.") from None
-    if len(data) >= _LENGTH and VERSION < data[0] <= _VERSIONS:
+    text = unwrapped(text)
+    found = split_at(text, "[je]")
+    if found is None and (split_at(text, "c") or "onmeet:" in text.lower()):
+        raise LinkError(
+            "That is a contact code and no guest link. With a node of your own: onmeet contacts "
+            "add; else ask for a link and copy that."
+        )
+    origin, rest = found or ("", text.rpartition("#")[2])
+    symbols = re.sub(r"[^A-Za-z0-9_-]", "", rest)[:_SYMBOLS]
+    whole = len(symbols) == _SYMBOLS
+    data = base64.urlsafe_b64decode(symbols + "=" * (-_SYMBOLS % 4)) if whole else b""
+    if data and VERSION < data[0] <= _VERSIONS:
         raise LinkError("That link is of a newer On-Meet than this one: update, and try again.")
-    if len(data) != _LENGTH or data[0] != VERSION or data[-_CHECK_BYTES:] != _check(data[:-4]):
+    if not symbols:
+        raise LinkError("That is no guest link; copy it again, up to its last character.")
+    if not data or data[0] != VERSION or data[-_CHECK_BYTES:] != _check(data[:-_CHECK_BYTES]):
         raise LinkError("That link was cut off or mistyped; copy it again, or ask for a new one.")
     door_end = 1 + DOOR_ID_BYTES
     key_end = door_end + KEY_BYTES
     secret_end = key_end + SECRET_BYTES
     expires = int.from_bytes(data[secret_end : secret_end + _EXPIRES_BYTES], "big")
-    return GuestLink(
+    return origin, GuestLink(
         door=data[1:door_end],
         key=data[door_end:key_end],
         secret=data[key_end:secret_end],

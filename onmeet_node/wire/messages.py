@@ -91,6 +91,8 @@ class HangupReason(enum.StrEnum):
     MEDIA_FAILED = "media-failed"
     CONNECTION_LOST = "connection-lost"
     SHUTDOWN = "shutdown"
+    FAULT = "fault"
+    """The program that says so met an error of its own. Before an accept, too."""
 
 
 MAX_NOTE_CHARS = 280
@@ -348,6 +350,8 @@ class DenyReason(enum.StrEnum):
     """As many guests wait or talk as the host's node takes."""
     NO_ANSWER = "no-answer"
     """Nobody opened in the time a knock waits."""
+    FAULT = "fault"
+    """The host's program met an error of its own."""
 
 
 @attrs.frozen(kw_only=True)

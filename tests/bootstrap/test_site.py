@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import datetime
+import os
 import socket
 import threading
 from contextlib import contextmanager
+from email.policy import SMTP
 from urllib.parse import urlencode
 
 import attrs
 import pytest
 import trio
+from hypothesis import given, settings
+from hypothesis.strategies import text
 
 from bootstrap.app import open_bootstrap
 from bootstrap.config import SiteConfig, ephemeral_config
 from bootstrap.errors import ConfigError
 from bootstrap.gateway.policy import in_force, read_policies
-from bootstrap.gateway.site import Letter, check
+from bootstrap.gateway.site import Letter, check, letter_of
 from bootstrap.gateway.words import WORDS, language_of
 from tests.bootstrap.test_gateway import get
 
@@ -85,6 +89,82 @@ def test_each_field_is_checked_by_itself(letter, wrong):
     found = check(letter)
     assert set(found) == wrong
     assert all(key in words for words in WORDS.values() for key in found.values())
+
+
+@pytest.mark.parametrize(
+    ("email", "key"),
+    [
+        ("ann@example.org", None),
+        ("a.b+c_d'e=f@mail.example.co.uk", None),
+        ("x" * 64 + "@example.org", None),
+        ("=?utf-8?q?x?=@example.org", "email.bad"),
+        ("=?utf-8?b?Qg==?=@example.org", "email.bad"),
+        ("a=?b@example.org", "email.bad"),
+        ("a\0b@example.org", "email.bad"),
+        ("a\x07b@example.org", "email.bad"),
+        ("a\x7fb@example.org", "email.bad"),
+        ("ann@example.org\n", "email.bad"),
+        ("ann@example.org\u2028Bcc: x@y.zz", "email.bad"),
+        ("ann\x85@example.org", "email.bad"),
+        ("ann\u202e@example.org", "email.bad"),
+        ("zoë@example.org", "email.letters"),
+        ("ann@grüße.example", "email.letters"),
+        ("ａnn@example.org", "email.letters"),
+        ("ann\xa0@example.org", "email.letters"),
+        ("x" * 65 + "@example.org", "email.bad"),
+        ("a@" + "b." * 130 + "org", "email.bad"),
+        (".a@example.org", "email.bad"),
+        ("a..b@example.org", "email.bad"),
+        ("a@-example.org", "email.bad"),
+        ("a@example..org", "email.bad"),
+        ("a@[127.0.0.1]", "email.bad"),
+        ("a@b@example.org", "email.bad"),
+        ("a, b@example.org", "email.bad"),
+        ('"a b"@example.org', "email.bad"),
+        ("Ann <ann@example.org>", "email.bad"),
+        ("ann@example.org, bob@example.org", "email.bad"),
+        ("ann@example.org;bob@example.org", "email.bad"),
+        ("(x)ann@example.org", "email.bad"),
+        ("", "email.bad"),
+    ],
+)
+def test_an_address_is_one_that_can_be_answered_or_it_is_said_why_not(email, key):
+    assert check(Letter("Ann", email, "Hello")).get("email") == key
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "wrong"),
+    [
+        ("Zoë 👩‍👩‍👧", "Hi\r\n\tthere 👩‍👩‍👧\u2028\u202bשלום\u202c", {}),
+        ("نام‌خانوادگی", "Hi", {}),
+        ("A\0", "Hi", {"name": "name.odd"}),
+        ("A\u2028B", "Hi", {"name": "name.odd"}),
+        ("nnA\u202e", "Hi", {"name": "name.odd"}),
+        ("Ann", "Hi\0", {"message": "message.odd"}),
+        ("Ann", "Hi\x1b[2J", {"message": "message.odd"}),
+        ("Ann", "Hi\ud800", {"message": "message.odd"}),
+    ],
+)
+def test_names_and_messages_hold_what_people_write_and_no_controls(name, message, wrong):
+    assert check(Letter(name, "ann@example.org", message)) == wrong
+
+
+@given(text(), text(), text(max_size=30), text(max_size=30))
+@settings(max_examples=2_000 if os.environ.get("ONMEET_FULL") == "1" else 200, deadline=None)
+def test_whatever_is_typed_is_refused_or_makes_a_letter_of_four_headers(name, message, left, right):
+    letter = Letter(name, f"{left}@{right}", message)
+    if check(letter):
+        letter = Letter("Ann", "ann@example.org", message)
+    if check(letter):
+        return
+    made = letter_of(SiteConfig(mail_from="a@example.org", mail_to="b@example.org"), letter)
+    head = made.as_bytes(policy=SMTP).partition(b"\r\n\r\n")[0]
+    names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n") if line[:1] != b" "]
+    assert set(names) <= {
+        b"from", b"to", b"reply-to", b"subject", b"content-type", b"mime-version",
+        b"content-transfer-encoding",
+    }  # fmt: skip
+    assert len(names) == len(set(names))
 
 
 def test_languages_have_the_same_texts_and_are_chosen_as_the_browser_asks():
@@ -211,6 +291,11 @@ async def test_a_letter_reaches_the_operator_and_nothing_can_be_added_to_its_hea
             assert status == 422
             assert "That is no e-mail address" in text
             assert "Grüße" in text, "what was typed is kept"
+            for email in ("=?utf-8?q?x?=@example.org", "a\0b@example.org", "a\x07@example.org"):
+                status, text = await post(port, {**GOOD, "email": email})
+                assert (status, "That is no e-mail address" in text) == (422, True)
+            status, text = await post(port, {**GOOD, "email": "zoë@example.org"})
+            assert (status, "such letters" in text) == (422, True)
             status, _ = await post(port, GOOD, **{"Sec-Fetch-Site": "cross-site"})
             assert status == 403
     [letter] = letters

@@ -6,13 +6,17 @@ import json
 import stat
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 from click.testing import CliRunner
 
+from bootstrap.app import open_bootstrap
 from bootstrap.cli import main
+from bootstrap.config import ephemeral_config
 from bootstrap.errors import NotRunning
 from bootstrap.status import ask_status, directories, serve_status
+from onmeet_node import faults
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +81,17 @@ def test_the_command_says_plainly_that_none_runs(tmp_path: Path) -> None:
     assert "No bootstrap runs" in plain.output
     told = CliRunner().invoke(main, ["status", "--json", "--home", str(tmp_path)])
     assert json.loads(told.output)["kind"] == "NotRunning"
+
+
+async def test_faults_that_ended_a_party_are_told_by_kind(tmp_path: Path) -> None:
+    with faults.contained("web request"):
+        raise ValueError("Zaphod")
+    async with open_bootstrap(ephemeral_config()) as bootstrap:
+        counted = attrs.asdict(bootstrap.counts())
+        assert counted["faults"]["web request"] >= 1
+        async with serve_status(tmp_path, lambda: counted):
+            said = await trio.to_thread.run_sync(
+                CliRunner().invoke, main, ["status", "--home", str(tmp_path)]
+            )
+    (line,) = [line for line in said.output.splitlines() if line.startswith("faults")]
+    assert f"web request: {counted['faults']['web request']}" in line

@@ -39,6 +39,36 @@ pytestmark = [
 ]
 
 
+# RFC 8656, 18.6: for a relay of the other family, which aioice does not ask for.
+_FAMILY = (0x17, "REQUESTED-ADDRESS-FAMILY", stun.pack_unsigned, stun.unpack_unsigned)
+stun.ATTRIBUTES_BY_TYPE[_FAMILY[0]] = _FAMILY
+stun.ATTRIBUTES_BY_NAME[_FAMILY[1]] = _FAMILY
+_IPV6 = 0x02 << 24
+
+
+async def aio_allocate(
+    server: tuple[str, int], given: TurnCredentials, *, six: bool = False
+) -> tuple[turn_client.TurnClientUdpProtocol, int]:
+    """An allocation and 0, or the number of the error that it is refused with."""
+    _, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: turn_client.TurnClientUdpProtocol(
+            server, given.username, given.credential, 600, 600
+        ),
+        remote_addr=server,
+    )
+    request = stun.Message(stun.Method.ALLOCATE, stun.Class.REQUEST)
+    request.attributes["LIFETIME"] = 600
+    request.attributes["REQUESTED-TRANSPORT"] = turn_client.UDP_TRANSPORT
+    if six:
+        request.attributes["REQUESTED-ADDRESS-FAMILY"] = _IPV6
+    try:
+        await protocol.request_with_retry(request)
+    except stun.TransactionFailed as error:
+        protocol.transport.close()
+        return protocol, error.response.attributes["ERROR-CODE"][0]
+    return protocol, 0
+
+
 async def allocate(bootstrap: Bootstrap, given: TurnCredentials, url: str | None = None) -> bool:
     """Whether coturn gives a relay for these credentials (asked by its own test program)."""
     host, port = (url or given.urls[0]).split("?")[0].split(":")[1:]
@@ -137,30 +167,33 @@ def test_private_addresses_cannot_be_reached_through_the_relay_unless_allowed() 
 
 
 def refusals(host: str, port: int, given: TurnCredentials, peers: Sequence[str]) -> dict[str, int]:
-    """What an allocation of ours is answered when it asks for a way to each of `peers` (0: given).
+    """What allocations of ours are answered when they ask for a way to each of `peers` (0: given).
 
-    RFC 8656, 11: ChannelBind, asked by aioice's client.
+    RFC 8656, 9: CreatePermission, one address each; IPv6 from an allocation of that family.
     """
 
-    async def aio_ask() -> dict[str, int]:
-        _, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: turn_client.TurnClientUdpProtocol(
-                (host, port), given.username, given.credential, 60, 60
-            ),
-            remote_addr=(host, port),
-        )
-        await protocol.connect()
+    async def aio_ask(six: bool) -> dict[str, int]:
+        protocol, code = await aio_allocate((host, port), given, six=six)
+        assert code == 0
         answers = {}
-        for number, peer in enumerate(peers):
+        for peer in peers:
+            if (":" in peer) != six:
+                continue
+            request = stun.Message(stun.Method.CREATE_PERMISSION, stun.Class.REQUEST)
+            request.attributes["XOR-PEER-ADDRESS"] = (peer, 9)
             try:
-                await protocol.channel_bind(0x4000 + number, (peer, 9))
+                await protocol.request_with_retry(request)
                 answers[peer] = 0
             except stun.TransactionFailed as error:
                 answers[peer] = error.response.attributes["ERROR-CODE"][0]
         await protocol.delete()
         return answers
 
-    return asyncio.run(aio_ask())
+    families = {":" in peer for peer in peers}
+    told: dict[str, int] = {}
+    for six in sorted(families):
+        told |= asyncio.run(aio_ask(six))
+    return told
 
 
 async def test_a_real_coturn_lets_nobody_into_private_networks() -> None:
@@ -177,6 +210,67 @@ async def test_a_real_coturn_lets_nobody_into_private_networks() -> None:
                 refusals, "127.0.0.1", port, lent, (*private, "127.0.0.2", public)
             )
         assert answers == {**dict.fromkeys((*private, "127.0.0.2"), 403), public: 0}
+
+
+SPECIAL = {
+    "unspecified": ("0.0.0.0", "0.1.2.3", "::"),
+    "loopback": ("127.0.0.1", "127.9.9.9", "::1"),
+    "private": ("10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.7.7", "fc00::1", "fdff::9"),
+    "shared with customers": ("100.64.0.1", "100.127.255.255"),
+    "link-local": ("169.254.169.254", "fe80::1", "febf::1"),
+    "site-local": ("fec0::1", "feff::1"),
+    "of the IETF": ("192.0.0.1", "192.0.0.170", "2001:1::1", "2001:20::1", "2001:1ff:ffff::1"),
+    "anycast": ("192.88.99.1", "192.31.196.1", "192.52.193.1", "192.175.48.1", "2620:4f:8000::1"),
+    "documentation": ("192.0.2.1", "198.51.100.1", "203.0.113.1", "2001:db8::1", "3fff:fff::1"),
+    "benchmarks": ("198.18.0.1", "198.19.255.255", "2001:2::1"),
+    "multicast": ("224.0.0.1", "239.255.255.250", "ff02::1", "ff0e::1"),
+    "reserved": ("240.0.0.1", "255.255.255.255", "4000::1", "5f00::1", "e000::1", "fe00::1"),
+    "IPv4 in IPv6": (
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "::ffff:8.8.8.8",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::7f00:1",
+        "2002:7f00:1::1",
+        "2001:0:7f00:1::1",
+        "2001:0:ffff::f7f5",
+    ),
+    "discarded": ("100::1", "100:0:0:1::1", "200::1", "1fff::1"),
+}
+PUBLIC = (
+    "1.1.1.1",
+    "8.8.8.8",
+    "100.63.255.255",
+    "172.32.0.1",
+    "192.0.1.7",
+    "192.169.0.1",
+    "198.17.0.1",
+    "198.20.0.1",
+    "223.255.255.254",
+    "2001:200::1",
+    "2001:4860:4860::8888",
+    "2003::1",
+    "2606:4700:4700::1111",
+    "2a01:4f8::1",
+    "3ffe::1",
+)
+
+
+async def test_a_real_coturn_reaches_public_addresses_and_no_special_one() -> None:
+    special = [peer for peers in SPECIAL.values() for peer in peers]
+    config = with_turn(allow_private_peers=False, public=("127.0.0.1", "::1"))
+    with trio.fail_after(60):
+        async with open_bootstrap(config) as bootstrap, open_host(HostConfig(())) as node:
+            await node.connect(bootstrap.addresses)
+            lent = await ask(node, bootstrap.peer_id, LendTurn())
+            assert isinstance(lent, TurnCredentials)
+            answers = await trio.to_thread.run_sync(
+                refusals, "127.0.0.1", config.turn.port, lent, (*special, *PUBLIC)
+            )
+    assert {peer: answers[peer] for peer in special} == dict.fromkeys(special, 403)
+    assert {peer: answers[peer] for peer in PUBLIC} == dict.fromkeys(PUBLIC, 0)
 
 
 async def test_a_taken_port_is_named_with_the_remedy() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from onmeet_node.call import effects as do
 from onmeet_node.call import events as on
+from onmeet_node.call import timing
 from onmeet_node.call.effects import EndReason, State
 from onmeet_node.wire import messages as m
 from tests.call.phone import (
@@ -266,3 +267,30 @@ def test_both_restarting_at_once_use_generations_of_their_own(me: on.Identity) -
     phone.does(on.RestartMedia(CALL))
     again = of(phone.does(on.RestartMedia(CALL)), do.MakeOffer)
     assert [offer.generation for offer in again] == [4 if me == ALICE else 5]
+
+
+def test_a_storm_of_offers_is_taken_at_a_bounded_rate_and_the_last_one_counts(alice: Phone) -> None:
+    """Each costs a peer connection, with its sockets and relays."""
+    taken = []
+    for round_ in range(1, 401):  # 40 a second
+        effects = alice.hears(m.Renegotiate(call=CALL, generation=2 * round_ + 1, sdp=OFFER))
+        taken += of(effects, do.MakeAnswer)
+        taken += of(alice.wait(0.025), do.MakeAnswer)
+    assert len(taken) <= timing.OFFERS_AT_ONCE + 10 / timing.OFFER_EVERY + 1
+    late = of(alice.wait(timing.OFFER_EVERY), do.MakeAnswer)
+    assert [effect.generation for effect in late] == [801]
+    assert of(alice.wait(timing.OFFER_EVERY), do.MakeAnswer) == []
+
+
+def test_a_few_offers_at_once_are_taken_as_they_come(alice: Phone) -> None:
+    for round_ in range(1, timing.OFFERS_AT_ONCE + 1):
+        effects = alice.hears(m.Renegotiate(call=CALL, generation=2 * round_ + 1, sdp=OFFER))
+        assert len(of(effects, do.MakeAnswer)) == 1
+
+
+def test_that_there_are_no_more_candidates_is_told_to_the_session_once(alice: Phone) -> None:
+    alice.hears(m.Renegotiate(call=CALL, generation=3, sdp=OFFER))
+    alice.does(on.AnswerReady(CALL, PHONE, 3, ANSWER))
+    end = m.Candidates(call=CALL, generation=3, candidates=(), end=True)
+    assert len(of(alice.hears(end), do.TakeCandidates)) == 1
+    assert of(alice.hears(end), do.TakeCandidates) == []

@@ -241,3 +241,19 @@ def test_the_qr_code_holds_the_code_in_the_dense_alphanumeric_mode():
 def test_only_who_draws_a_qr_code_loads_the_library():
     script = "import sys, onmeet_node.identity.code; sys.exit('segno' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "onmeet:{code}&utm_source=mail",
+        "https://example.org/c?fbclid=1#{code}.",
+        "https://example.org/c%23{code}%3E",
+        "onmeet:{begin}=\r\n{end}",
+        "> onmeet:{begin}\n> {end}\n> Ada",
+        "https://safe.example.com/?url=https%3A%2F%2Fexample.org%2Fc%23{code}&data=1",
+    ],
+)
+def test_a_code_is_read_as_messengers_and_mail_hand_it_on(form):
+    text = CODE.payload()
+    assert parse_code(form.format(code=text, begin=text[:40], end=text[40:])) == CODE

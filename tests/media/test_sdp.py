@@ -35,10 +35,15 @@ OFFER = "\r\n".join(
         "a=end-of-candidates",
         "a=ice-ufrag:abcd",
         "a=ice-pwd:abcdefghijklmnopqrstuv",
-        "a=fingerprint:sha-256 AA:BB",
+        f"a=fingerprint:sha-256 {':'.join(['AB'] * 32)}",
+        "a=setup:actpass",
+        "a=mid:0",
+        "a=rtcp-mux",
         "a=rtcp:9 IN IP4 192.0.2.7",
+        "a=rtpmap:96 opus/48000/2",
         "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
         "c=IN IP4 0.0.0.0",
+        "a=mid:1",
         "",
     ]
 )
@@ -75,9 +80,22 @@ def test_line_feeds_alone_are_fine() -> None:
         (lambda s: s.replace("t=0 0", "t=0 0\x00"), "a line that is not SDP"),
         (lambda s: s + "a=x:" + "y" * 30_000, "characters"),
         (lambda s: s + "a=x\r\n" * 1_000, "not SDP"),
-        (lambda s: s + "m=audio 9 X 0\r\n" * 20, "describes 22 media"),
+        (lambda s: s + "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n" * 20, "describes 22 media"),
         (lambda s: s + "m=gopher 9 X 0\r\n", "unknown here"),
-        (lambda s: s.replace("a=fingerprint", "a=fingersprint"), "lacks fingerprint"),
+        (lambda s: s.replace("SAVPF", "AVP"), "in a way that is unknown"),
+        (lambda s: s.replace("a=fingerprint", "a=fingersprint"), "name one certificate"),
+        (lambda s: s.replace("sha-256 ", "sha-256 00:"), "name one certificate"),
+        (lambda s: s + f"a=fingerprint:sha-256 {':'.join(['CD'] * 32)}\r\n", "one certificate"),
+        (lambda s: s.replace("actpass", "holdconn"), "DTLS setup"),
+        (lambda s: s.replace("a=mid:1", "a=mid:0"), "the same name"),
+        (lambda s: s.replace("BUNDLE 0 1", "BUNDLE 0 7"), "one path"),
+        (lambda s: s.replace("a=rtcp-mux\r\n", ""), "lacks rtcp-mux"),
+        (lambda s: s.replace("SAVPF 96", "SAVPF 96 96"), "payload types"),
+        (lambda s: s.replace("SAVPF 96", "SAVPF 9999999999"), "payload types"),
+        (lambda s: s.replace("opus", "opium"), "no audio that this program can play"),
+        (lambda s: s.replace("a=mid:0", "a=mid:0\r\na=ssrc:99999999999 x"), "sources"),
+        (lambda s: s + "a=sctp-port:99999999\r\n", "data channels"),
+        (lambda s: s.replace("c=IN", "a=extmap:1 urn:x\r\na=extmap:1 urn:y\r\nc=IN", 1), "header"),
         (lambda s: s.replace("a=ice-pwd", "a=ice-pw"), "lacks ice-pwd"),
         (lambda s: s.replace(f"a={HOST}", "\r\n".join([f"a={HOST}"] * 200)), "lists 202 addresses"),
     ],
@@ -92,7 +110,7 @@ def test_ten_thousand_candidates_are_refused_before_they_are_parsed() -> None:
     with pytest.raises(BadDescription, match="characters"):
         check_description(OFFER.replace(f"a={HOST}", "\r\n".join([f"a={HOST}"] * 10_000)))
     many = [Candidate(candidate=HOST)] * 10_000
-    with pytest.raises(BadDescription, match=f"10000 addresses; {MAX_CANDIDATES}"):
+    with pytest.raises(BadDescription, match=f"10000 addresses; {MAX_CANDIDATES * 4}"):
         check_candidates(many)
 
 

@@ -140,7 +140,7 @@ ANSWERS = {
     "show",
     "room.link": "`url`: the guest link into the room; `knock` false lets guests in by itself",
     "room.plan": "`code`, `link`, `name`, `calendar`: the text of a file for calendars; `start` in "
-    "Unix seconds",
+    "Unix seconds, `zone` (IANA name) that in which the hour stays over changes of the clock",
     "room.code": "`code`: the room code of the standing meeting `label`",
     "room.forget": "`{}`: room code and guest link of a standing meeting lead nowhere any more",
     "room.hand": "the room; `muted` false takes the hand down",

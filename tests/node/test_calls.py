@@ -226,9 +226,9 @@ async def test_a_node_that_stops_says_so(start: Start, tmp_path, bootstrap) -> N
             with trio.fail_after(20):
                 await eve.reachable.wait()
             await befriend(eve, bob)
-            async with eve.call("Bob") as call:
-                await connected(call)
-                (theirs,) = bob.calls
-                eve.say_goodbye()
-                assert await ended(theirs) is EndReason.SHUTDOWN
+            peer = eve.people.who("Bob")
+            call = eve._caller.dial(peer, frozenset(Kind), MediaWish())
+            await connected(call)
+            (theirs,) = bob.calls
+        assert await ended(theirs) is EndReason.SHUTDOWN
         nursery.cancel_scope.cancel()

@@ -10,6 +10,30 @@ import json
 from onmeet_node.identity.safety import fingerprint_from_sdp, sas
 from onmeet_node.wire.link import make_link
 
+PASTED = [
+    "https://meet.example.org/j#{good}.",
+    "(https://meet.example.org/j#{good})",
+    "<https://meet.example.org/j#{good}%3E",
+    "https://meet.example.org/j#{good}%22",
+    "https://meet.example.org/j#{good}%20",
+    "https://meet.example.org/j#{good}\u00a0and so on",
+    "https://meet.example.org/j#{good}%E2%80%8B",
+    "https://meet.example.org/j#{begin}%0A{end}",
+    "https://meet.example.org/j#{begin}\r\n> {end}",
+    "https://meet.example.org/j#{begin}=%0A{end}",
+    "https://meet.example.org/j#{begin}=\r\n{end}",
+    "https://meet.example.org/j#{begin}\u200b{end}",
+    "https://meet.example.org/j#{good}&utm_source=mail",
+    "https://meet.example.org/j#{good}?utm_source=mail",
+    "https://meet.example.org/j?fbclid=abc#{good}",
+    "https://meet.example.org/j/#{good}",
+    "https://meet.example.org/j%23{good}",
+    "https://meet.example.org/j%2523{good}",
+    "Come at three: https://meet.example.org/j#{good} - we wait for you",
+    "https://safe.example.com/?url=https%3A%2F%2Fmeet.example.org%2Fj%23{good}&data=1",
+]
+"""One link as messengers and mail programs hand it on; each is whole inside."""
+
 
 def vectors():
     """Everything in the file."""
@@ -47,8 +71,8 @@ def vectors():
                 "trouble": "damaged",
             },
             {"fragment": "Ag" + good[2:], "trouble": "newer"},
-            {"fragment": good + "%20", "trouble": "damaged"},
         ],
+        "pasted": [form.format(good=good, begin=good[:40], end=good[40:]) for form in PASTED],
         "strings": [
             {
                 "binding": binding.hex(),

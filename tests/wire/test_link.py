@@ -8,11 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onmeet_node.identity.code import ContactCode
+from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.wire.cipher import x25519_public
 from onmeet_node.wire.errors import LinkError
-from onmeet_node.wire.link import GuestLink, door_id, guest_prologue, make_link, parse_link
+from onmeet_node.wire.link import (
+    GuestLink,
+    door_id,
+    guest_prologue,
+    make_link,
+    parse_link,
+    read_link,
+)
 from onmeet_node.wire.noise import Handshake
-from tests.vectors.guest import vectors
+from tests.vectors.guest import PASTED, vectors
 
 KEY = bytes(range(32))
 
@@ -54,6 +63,21 @@ def test_anything_else_is_refused_with_what_to_do(text):
     with pytest.raises(LinkError) as refused:
         parse_link(text)
     assert "copy" in str(refused.value) or "update" in str(refused.value)
+
+
+@pytest.mark.parametrize("form", PASTED)
+def test_a_link_is_read_as_messengers_and_mail_hand_it_on(form):
+    link = a_link()
+    good = link.fragment()
+    text = form.format(good=good, begin=good[:40], end=good[40:])
+    assert read_link(text) == ("https://meet.example.org", link)
+
+
+def test_a_contact_code_in_place_of_a_link_is_called_one():
+    code = ContactCode(identity=IdentityKey(bytes(32)).public)
+    for text in (code.uri(), code.link("https://example.org")):
+        with pytest.raises(LinkError, match="contact code"):
+            parse_link(text)
 
 
 def test_a_link_of_a_later_version_says_so():

@@ -97,6 +97,7 @@ test("links and authentication strings are those of the node", async () => {
     assert.ok(typeof link !== "string");
     assert.deepEqual(link, { door: bytes(door), key: bytes(key), psk: bytes(psk), expires });
   }
+  for (const text of guest.pasted) assert.deepEqual(parseLink(text), parseLink(guest.links[0]!.fragment), text);
   for (const { fragment, trouble } of guest.broken) assert.equal(parseLink(fragment), trouble);
   for (const { binding, offer, answer, string } of guest.strings) {
     const [a, b] = [fingerprint(offer), fingerprint(answer)];

@@ -11,7 +11,7 @@ import { OmElement, words } from "./element.js";
 const FILTERS = ["all", "missed", "outgoing", "failed"] as const;
 type Filter = (typeof FILTERS)[number];
 const MISSED = new Set(["missed", "busy"]);
-const FAILED = new Set(["media-failed", "connection-lost", "peer-error", "not-reachable"]);
+const FAILED = new Set(["media-failed", "connection-lost", "peer-error", "not-reachable", "fault"]);
 const LIMIT = 500;
 
 @customElement("om-history")

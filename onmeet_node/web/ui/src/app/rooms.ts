@@ -76,6 +76,7 @@ export class OmRooms extends RoomElement {
           start: Math.floor(new Date(this.field("start").value).getTime() / 1_000),
           minutes: Number(this.field("minutes").value),
           repeats: this.field("repeats").value as Repeats,
+          zone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
           guests: this.field("guests").checked,
         },
         "calendar",

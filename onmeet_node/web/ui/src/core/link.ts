@@ -6,6 +6,8 @@ const VERSION = 1;
 const VERSIONS = 15;
 const LENGTH = 1 + 16 + 32 + 16 + 4 + 4;
 const CHECK = 4;
+/** Characters of base64url that a link's fragment has. */
+const SYMBOLS = Math.ceil((LENGTH * 8) / 6);
 
 export interface GuestLink {
   readonly door: Bytes;
@@ -18,15 +20,22 @@ export interface GuestLink {
 
 export type LinkTrouble = "none" | "damaged" | "newer";
 
-/** Reads the fragment of an address, with or without its `#`; what is wrong with it otherwise. */
-export function parseLink(fragment: string): GuestLink | LinkTrouble {
-  const text = fragment.replace(/^#/, "");
-  if (text === "") return "none";
-  const data = fromBase64Url(text);
-  if (data !== null && data.length >= LENGTH && data[0]! > VERSION && data[0]! <= VERSIONS) return "newer";
-  if (data === null || data.length !== LENGTH || data[0] !== VERSION) return "damaged";
+/**
+ * Reads a link as it arrived: an address, what follows its `#`, or a text around it; what is wrong with it
+ * otherwise. Length and checksum say whether it is whole, so all that mail and messengers put around and
+ * into it is passed over (onmeet_node/wire/pasted.py).
+ */
+export function parseLink(pasted: string): GuestLink | LinkTrouble {
+  const text = unwrapped(pasted);
+  const mark = /\/[je]\/?(\?[^#\s]*)?#/i.exec(text);
+  const rest = mark ? text.slice(mark.index + mark[0].length) : text.slice(text.lastIndexOf("#") + 1);
+  const symbols = rest.replace(/[^\w-]/g, "").slice(0, SYMBOLS);
+  if (symbols === "") return "none";
+  if (symbols.length < SYMBOLS) return "damaged";
+  const data = fromBase64Url(symbols);
+  if (data[0]! > VERSION && data[0]! <= VERSIONS) return "newer";
   const body = data.slice(0, LENGTH - CHECK);
-  if (!same(hash(body, CHECK), data.slice(LENGTH - CHECK))) return "damaged";
+  if (data[0] !== VERSION || !same(hash(body, CHECK), data.slice(LENGTH - CHECK))) return "damaged";
   const expires = new DataView(data.buffer).getUint32(65);
   return {
     door: data.slice(1, 17),
@@ -38,15 +47,22 @@ export function parseLink(fragment: string): GuestLink | LinkTrouble {
 
 export const guestPrologue = (door: Bytes): Bytes => join(utf8("/onmeet/guest/1"), door);
 
-function fromBase64Url(text: string): Bytes | null {
-  if (text.length > 512 || !/^[\w-]+$/.test(text)) return null;
-  try {
-    const raw = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-    return Uint8Array.from(raw, (character) => character.charCodeAt(0));
-  } catch {
-    return null;
+/** Without percent-encoding, however often it was applied. */
+function unwrapped(text: string): string {
+  for (let layer = 0; layer < 3; layer += 1) {
+    text = text.replace(/(%[\da-f]{2})+/gi, (bytes) => {
+      try {
+        return decodeURIComponent(bytes);
+      } catch {
+        return "";
+      }
+    });
   }
+  return text;
 }
+
+const fromBase64Url = (text: string): Bytes =>
+  Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) => character.charCodeAt(0));
 
 function same(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);

@@ -48,13 +48,13 @@ export type MediaPath = "host" | "srflx" | "relay";
 export type Phase = "new" | "locked" | "starting" | "running" | "stopped";
 
 /** Why a call ended, as told to the person and kept in the history (P14). */
-export type EndReason = "hung-up" | "peer-hung-up" | "cancelled" | "missed" | "declined" | "peer-declined" | "peer-busy" | "busy" | "no-answer" | "not-reachable" | "answered-elsewhere" | "superseded" | "media-failed" | "connection-lost" | "peer-error" | "shutdown";
+export type EndReason = "hung-up" | "peer-hung-up" | "cancelled" | "missed" | "declined" | "peer-declined" | "peer-busy" | "busy" | "no-answer" | "not-reachable" | "answered-elsewhere" | "superseded" | "media-failed" | "connection-lost" | "peer-error" | "shutdown" | "fault";
 
 /** What a person wants to be told of besides calls. */
 export type Happening = "contact-request" | "contact-accepted" | "missed-call";
 
 /** Why a room is over for us. */
-export type RoomEnd = "left" | "ended" | "removed" | "denied" | "full" | "locked" | "host-gone" | "no-answer" | "lost";
+export type RoomEnd = "left" | "ended" | "removed" | "denied" | "full" | "locked" | "host-gone" | "no-answer" | "lost" | "fault";
 
 /** How a person stands to us. */
 export type ContactStatus = "accepted" | "requested-by-us" | "requested-by-them" | "blocked" | "ignored" | "stranger";
@@ -646,6 +646,7 @@ export interface PlanMeeting {
   start: number;
   minutes: number;
   repeats?: Repeats;
+  zone?: string;
   guests?: boolean;
 }
 

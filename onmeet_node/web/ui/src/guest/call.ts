@@ -10,6 +10,9 @@ const LAST_GENERATION = 65_000;
 /** Of the other side's messages that wait for us to take its call. */
 const MAX_EARLY = 64;
 
+/** Ends that the other side says, and a guest reads in words of their own. */
+const TOLD: ReadonlySet<string> = new Set(["media-failed", "connection-lost", "shutdown", "fault"]);
+
 const live = (leg: Leg) => leg.connected && !leg.lost;
 
 interface Leg {
@@ -190,9 +193,7 @@ export class Call {
         break;
       case "hangup":
         this.#over(
-          message.reason === "media-failed" || message.reason === "connection-lost" || message.reason === "shutdown"
-            ? message.reason
-            : "peer-hung-up",
+          TOLD.has(message.reason) ? message.reason : "peer-hung-up",
         );
         break;
       default:

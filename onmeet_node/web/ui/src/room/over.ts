@@ -7,7 +7,7 @@ import type { RoomEnd, RoomOver } from "../core/messages.js";
 import { t } from "../i18n/index.js";
 
 /** Ends after which the way by which one came is open still. */
-const AGAIN: ReadonlySet<RoomEnd> = new Set(["left", "host-gone", "no-answer", "full"]);
+const AGAIN: ReadonlySet<RoomEnd> = new Set(["left", "host-gone", "no-answer", "full", "fault"]);
 const ASK: ReadonlySet<RoomEnd> = new Set(["removed", "denied", "locked"]);
 
 @customElement("om-room-over")

@@ -108,6 +108,7 @@ export const ar: Record<keyof typeof en, string> = {
   "reason.media-failed": "لم يجد الصوت والصورة طريقًا بينكما.",
   "reason.connection-lost": "انقطع الاتصال ولم يعد.",
   "reason.peer-error": "فعل برنامج الطرف الآخر ما لا يجوز.",
+  "reason.fault": "أنهى خطأ في أحد البرنامجين المكالمة. اتصل مرة أخرى؛ وإن تكرر ذلك فليحدّث كل منكما برنامجه.",
   "reason.shutdown": "أُوقفت إحدى العقدتين.",
   "reason.none": "انتهت المكالمة دون سبب.",
 };

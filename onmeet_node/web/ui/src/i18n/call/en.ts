@@ -107,6 +107,7 @@ export const en = {
   "reason.media-failed": "Sound and picture found no way between you.",
   "reason.connection-lost": "The connection was lost and did not come back.",
   "reason.peer-error": "Their program did something that it must not.",
+  "reason.fault": "An error in one of the two programs ended the call. Call again; if it happens again, both of you should update.",
   "reason.shutdown": "One of the two nodes was stopped.",
   "reason.none": "The call ended without a reason.",
 };

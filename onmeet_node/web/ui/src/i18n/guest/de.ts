@@ -30,6 +30,7 @@ export const de: Record<keyof typeof en, string> = {
   "guest.denied.expired": "Dieser Link ist abgelaufen. Bitten Sie um einen neuen.",
   "guest.denied.full": "Zu viele Gäste warten. Versuchen Sie es nachher noch einmal.",
   "guest.denied.no-answer": "Niemand hat geöffnet. Versuchen Sie es später, oder fragen Sie Ihren Gastgeber.",
+  "guest.denied.fault": "Ein Fehler im Programm Ihres Gastgebers hat Sie hinausgeschickt. Klopfen Sie noch einmal.",
   "guest.failed.lost": "Die Verbindung ging verloren. Prüfen Sie Ihr Netz und versuchen Sie es noch einmal.",
   "guest.failed.no-door": "Dieser Link führt gerade nirgendwohin: Er wurde benutzt oder geschlossen, oder Ihr Gastgeber ist nicht online. Fragen Sie nach, oder versuchen Sie es später.",
   "guest.failed.host-gone": "Ihr Gastgeber ist gegangen oder hat diesen Link geschlossen. Fragen Sie nach, oder versuchen Sie es später noch einmal.",

@@ -29,6 +29,7 @@ export const en = {
   "guest.denied.expired": "This link has expired. Ask for a new one.",
   "guest.denied.full": "Too many guests are waiting. Try again in a while.",
   "guest.denied.no-answer": "Nobody opened. Try again later, or ask your host.",
+  "guest.denied.fault": "An error in your host’s program sent you away. Knock again.",
   "guest.failed.lost": "The connection was lost. Check your network and try again.",
   "guest.failed.no-door": "This link does not lead anywhere just now: it was used or closed, or your host is not online. Ask them, or try again later.",
   "guest.failed.host-gone": "Your host has gone, or has closed this link. Ask them, or try again later.",

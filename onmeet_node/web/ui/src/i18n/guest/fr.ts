@@ -30,6 +30,7 @@ export const fr: Record<keyof typeof en, string> = {
   "guest.denied.expired": "Ce lien a expiré. Demandez-en un nouveau.",
   "guest.denied.full": "Trop d’invités attendent. Réessayez dans un moment.",
   "guest.denied.no-answer": "Personne n’a ouvert. Réessayez plus tard, ou demandez à votre hôte.",
+  "guest.denied.fault": "Une erreur dans le programme de votre hôte vous a fait sortir. Frappez de nouveau.",
   "guest.failed.lost": "La connexion est perdue. Vérifiez votre réseau et réessayez.",
   "guest.failed.no-door": "Ce lien ne mène nulle part pour l’instant : il a servi ou a été fermé, ou votre hôte n’est pas en ligne. Demandez-lui, ou réessayez plus tard.",
   "guest.failed.host-gone": "Votre hôte est parti, ou a fermé ce lien. Demandez-lui, ou réessayez plus tard.",

@@ -138,6 +138,7 @@ export const de: Record<keyof typeof en, string> = {
   "room.over.lost": "Niemand ist mehr erreichbar, der den Raum halten könnte.",
   "room.over.host-gone": "Der Gastgeber ging, bevor Sie eingelassen wurden.",
   "room.over.no-answer": "Niemand hat die Tür geöffnet.",
+  "room.over.fault": "Ein Fehler in diesem Programm hat den Raum für Sie beendet. Kommen Sie wieder herein.",
   "room.again": "Zurück geht es auf demselben Weg: Raumcode, Link oder neue Einladung.",
   "room.again.ask": "Bitten Sie den Gastgeber um eine Einladung, oder versuchen Sie es später.",
   "room.onhold": "Sie sind stumm und die Kamera ist aus: ein Anruf kam dazwischen.",

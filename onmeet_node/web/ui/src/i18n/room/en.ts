@@ -137,6 +137,7 @@ export const en = {
   "room.over.lost": "Nobody who could keep the room is reached any more.",
   "room.over.host-gone": "The host went before you were let in.",
   "room.over.no-answer": "Nobody answered the door.",
+  "room.over.fault": "An error in this program ended the room for you. Come in again.",
   "room.again": "You can come in again in the way you came: the room code, the link or a new invitation.",
   "room.again.ask": "Ask the host for an invitation, or try again later.",
   "room.onhold": "You are muted and your camera is off: a call came between.",

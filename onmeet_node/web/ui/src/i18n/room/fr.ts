@@ -138,6 +138,7 @@ export const fr: Record<keyof typeof en, string> = {
   "room.over.lost": "Plus personne qui puisse tenir le salon n’est joignable.",
   "room.over.host-gone": "L’hôte est parti avant de vous faire entrer.",
   "room.over.no-answer": "Personne n’a répondu à la porte.",
+  "room.over.fault": "Une erreur dans ce programme a mis fin à la salle pour vous. Revenez.",
   "room.again": "Vous pouvez revenir par le même chemin : code de la salle, lien ou nouvelle invitation.",
   "room.again.ask": "Demandez une invitation à l’hôte, ou réessayez plus tard.",
   "room.onhold": "Micro et caméra coupés : un appel s’est intercalé.",

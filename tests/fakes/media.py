@@ -1,0 +1,101 @@
+"""Media without media: sessions that are connected once both descriptions are there.
+
+Held against the real thing by what nodes do with either: every call in tests/node goes through
+`legs.Legs` whatever the endpoint.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import trio
+
+from onmeet_node.media.endpoint import (
+    Connected,
+    MediaEvent,
+    MediaStats,
+    Path,
+    SessionConfig,
+)
+from onmeet_node.media.report import IceReport
+from onmeet_node.room.shape import Shape
+from onmeet_node.wire.messages import Candidate, Chat, Kind
+
+
+def description() -> str:
+    """An SDP with a certificate of its own, and nothing else that anybody reads."""
+    print_ = ":".join(f"{byte:02X}" for byte in os.urandom(32))
+    return f"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=fingerprint:sha-256 {print_}\r\n"
+
+
+class FakeSession:
+    """A `MediaSession`."""
+
+    def __init__(self, config: SessionConfig) -> None:
+        self.config = config
+        self.candidates: list[Candidate] = []
+        self._tell, self.events = trio.open_memory_channel[MediaEvent](64)
+
+    def tell(self, event: MediaEvent) -> None:
+        """Reports something to the node."""
+        self._tell.send_nowait(event)
+
+    async def create_offer(self) -> str:
+        await trio.lowlevel.checkpoint()
+        return description()
+
+    async def accept_offer(self, sdp: str) -> str:
+        await trio.lowlevel.checkpoint()
+        self.tell(Connected(Path.HOST))
+        return description()
+
+    async def accept_answer(self, sdp: str) -> None:
+        await trio.lowlevel.checkpoint()
+        self.tell(Connected(Path.HOST))
+
+    async def add_candidates(self, candidates: Sequence[Candidate], *, end: bool) -> None:
+        await trio.lowlevel.checkpoint()
+        self.candidates += candidates
+
+    async def attach(self, kinds: frozenset[Kind], config: SessionConfig | None = None) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def mute(self, kind: Kind, *, muted: bool) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def send_chat(self, chat: Chat) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def carry(self, frame: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def shape(self, shape: Shape) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def stats(self) -> MediaStats:
+        await trio.lowlevel.checkpoint()
+        return MediaStats(path=Path.HOST, streams=())
+
+    async def suspect(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    def report(self) -> IceReport:
+        return IceReport()
+
+    async def aclose(self) -> None:
+        self._tell.close()
+        await trio.lowlevel.checkpoint()
+
+
+class FakeEndpoint:
+    """A `MediaEndpoint`; `sessions` are all it opened."""
+
+    def __init__(self) -> None:
+        self.sessions: list[FakeSession] = []
+
+    async def open_session(self, config: SessionConfig) -> FakeSession:
+        await trio.lowlevel.checkpoint()
+        session = FakeSession(config)
+        self.sessions = [*self.sessions[-15:], session]
+        return session
