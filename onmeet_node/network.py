@@ -86,6 +86,7 @@ class Network:
         self.rooms = RoomStreams(host)
         self._doors = Doors(host)
         self._own: tuple[str, OpenDoor] | None = None
+        self._own_open: set[Door] = set()
         self._config = config
         self._settings = store.settings
         self._lan: Lan | None = None
@@ -163,8 +164,17 @@ class Network:
     def open_door(self, gateway: str, secret: bytes) -> AbstractAsyncContextManager[Door]:
         """A door for guests at a gateway while the block lasts. Raises NetError."""
         if self._own is not None and gateway == self._own[0]:
-            return self._own[1](secret)
+            return self._own_door(self._own[1], secret)
         return self._doors.open(gateway, secret)
+
+    @asynccontextmanager
+    async def _own_door(self, open_door: OpenDoor, secret: bytes) -> AsyncIterator[Door]:
+        async with open_door(secret) as door:
+            self._own_open.add(door)
+            try:
+                yield door
+            finally:
+                self._own_open.discard(door)
 
     async def lend_turn(self) -> tuple[TurnServer, ...]:
         """TURN credentials for one guest's call; none if nobody lends any just now."""
@@ -281,17 +291,19 @@ class Network:
 
     async def _follow_exposure(self) -> None:
         """Makes all that is open what the rule says, now and whenever it has changed."""
-        hidden = self.exposure.relay_only()
+        before = self.exposure.relay_only()
         while True:
-            await self.exposure.changed.wait()
-            if hidden == self.exposure.relay_only():
-                continue
-            hidden = not hidden
+            changed, hidden = self.exposure.changed, self.exposure.relay_only()
+            for door in self._own_open if hidden else ():
+                door.gone.set()
             await self.host.follow_exposure()
-            self.bootstraps.refresh()
-            self.outside.refresh()
-            self.ports.refresh()
-            self.rendezvous.renew()
+            if hidden != before:
+                before = hidden
+                self.bootstraps.refresh()
+                self.outside.refresh()
+                self.ports.refresh()
+                self.rendezvous.renew()
+            await changed.wait()
 
     async def _meet_on_lan(self) -> None:
         """Finds nodes of the same network and is found by them; without it all else works."""

@@ -3,7 +3,6 @@ machine of its own, behind NATs that only a relay joins; and its host is killed.
 """
 
 import array
-import json
 import math
 import os
 import random
@@ -16,16 +15,13 @@ from contextlib import ExitStack, contextmanager
 import av
 import pytest
 
-from bootstrap.config import BootstrapConfig, GuestsConfig, TurnConfig
-from bootstrap.config_file import create
 from tests.browser import steps
 from tests.browser.conftest import FLAGS, window
 from tests.browser.counting import READ, devices, film, read_counter
 from tests.browser.test_rooms import join_by_code
-from tests.media.coturn import make_certificate
 from tests.netlab.conftest import need
 from tests.netlab.lab import Nat, missing, open_lab
-from tests.netlab.machines import Machine
+from tests.netlab.machines import Machine, gateway
 
 pytestmark = [pytest.mark.real, pytest.mark.netlab, pytest.mark.slow, pytest.mark.timeout(600)]
 SECONDS = 120
@@ -35,7 +31,6 @@ CALM_SECONDS = 4.0
 STILL_SECONDS = 1.0
 """A picture has stopped that stands so much longer than any did in the calm before, which says how
 slow the machine is. Media that was begun anew at a false alarm took 1.5 to 3 s."""
-GATEWAY_PORT = 8443
 SMALL = {"viewport": {"width": 560, "height": 480}}
 """Pages are drawn by the processor here, and there are three of them."""
 
@@ -45,36 +40,6 @@ def lab():
     need(missing())
     with open_lab() as opened:
         yield opened
-
-
-@contextmanager
-def server(host, home):
-    """A bootstrap with relay, TURN and gateway: its address, and the origin of guest links."""
-    origin = f"https://{host.address}:{GATEWAY_PORT}"
-    home.mkdir()
-    certificate = make_certificate(home, name=host.address)
-    config = BootstrapConfig(
-        operator="lab",
-        listen=(f"/ip4/{host.address}/tcp/4001",),
-        turn=TurnConfig(serve=True, public=(host.address,), allow_private_peers=False),
-        guests=GuestsConfig(
-            serve=True,
-            listen=(f"{host.address}:{GATEWAY_PORT}",),
-            origin=origin,
-            certificate=str(certificate.certificate),
-            key=str(certificate.key),
-        ),
-    )
-    create(home / "bootstrap", config)
-    command = host.command(sys.executable, "-m", "bootstrap", "run", "--json")
-    command += ["--home", os.fspath(home / "bootstrap")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        yield json.loads(process.stdout.readline())["addresses"][0], origin
-    finally:
-        process.terminate()
-        process.wait(20)
-        process.stdout.close()
 
 
 @contextmanager
@@ -169,7 +134,7 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
         "Gus": lab.host("gus"),  # a guest
     }
     with ExitStack() as stack:
-        address, origin = stack.enter_context(server(place, tmp_path / "server"))
+        address, origin = stack.enter_context(gateway(place, tmp_path / "server"))
         way = f"--bootstrap={address}"
         picture = film(tmp_path)
         nodes = {

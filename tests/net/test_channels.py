@@ -469,6 +469,17 @@ class TestIdle:
             assert [o.who for o in (first, second, third) if alice.channel(o)] == ["0", "2"]
 
 
+async def test_addresses_that_lead_to_another_than_was_asked_for_are_not_dialled(autojump_clock):
+    async with alice_and_bob() as (here, alice, bob):
+        victim = await here.person("victim", IdentityKey.from_seed(b"v" * 32))
+        with pytest.raises(PeerUnreachable):
+            await alice.book.open(bob.identity, bob.device, victim.host.addresses)
+        assert alice.host.dials == 0
+        both = (*victim.host.addresses, *bob.host.addresses)
+        await alice.book.open(bob.identity, bob.device, both)
+        assert not alice.host.connected(victim.device)
+
+
 async def test_an_app_that_takes_no_events_slows_its_peers_and_loses_nothing(autojump_clock):
     async with world() as here:
         alice = await here.person("Alice", ALICE)

@@ -13,11 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bootstrap.config import BootstrapConfig, GuestsConfig, TurnConfig
+from bootstrap.config_file import create
 from onmeet_node.cli.client import ask, stream
 from onmeet_node.errors import OnMeetError
+from tests.media.coturn import make_certificate
 from tests.netlab.lab import Host
 
 PYTHON = sys.executable
+GATEWAY_PORT = 8443
 
 
 class Machine:
@@ -226,4 +230,38 @@ def bootstrap(
     finally:
         process.kill()
         process.wait(10)
+        process.stdout.close()
+
+
+@contextmanager
+def gateway(host: Host, home: Path) -> Iterator[tuple[str, str]]:
+    """A bootstrap with relay, TURN and gateway: its address, and the origin of guest links.
+
+    Its certificate is ``turn.pem`` in `home`.
+    """
+    origin = f"https://{host.address}:{GATEWAY_PORT}"
+    home.mkdir()
+    certificate = make_certificate(home, name=host.address)
+    config = BootstrapConfig(
+        operator="lab",
+        listen=(f"/ip4/{host.address}/tcp/4001",),
+        turn=TurnConfig(serve=True, public=(host.address,), allow_private_peers=False),
+        guests=GuestsConfig(
+            serve=True,
+            listen=(f"{host.address}:{GATEWAY_PORT}",),
+            origin=origin,
+            certificate=str(certificate.certificate),
+            key=str(certificate.key),
+        ),
+    )
+    create(home / "bootstrap", config)
+    command = host.command(PYTHON, "-m", "bootstrap", "run", "--json")
+    command += ["--home", os.fspath(home / "bootstrap")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield json.loads(process.stdout.readline())["addresses"][0], origin
+    finally:
+        process.terminate()
+        process.wait(20)
         process.stdout.close()
