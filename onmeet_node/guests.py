@@ -316,6 +316,7 @@ class Guests:
             card=self._card(),
             title=link.row.title,
             knock=link.row.knock,
+            once=link.row.once and entrance is None,
             room=entrance.room if entrance is not None else None,
             host=entrance.host if entrance is not None else None,
         )
