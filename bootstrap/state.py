@@ -239,18 +239,21 @@ STATE: tuple[Piece, ...] = (
     ),
     Piece(
         name="TURN credentials",
-        what="nothing: they are computed, and checked by computing them again",
-        why="a relay for media",
-        owner="nobody",
-        ended_by="the time in them",
-        longest=0,
+        what="no credential: they are computed, and checked by computing them again; by PeerId, "
+        "its IP prefix, which share of that it has, how often it borrowed, and for how many guests",
+        why="a relay for media, of which no network may take what others need",
+        owner="the node's connection",
+        ended_by="the end of its connection",
+        longest=_CONNECTION,
+        count=lambda live: live.api.borrowers,
         containers=("bootstrap.turn.*",),
     ),
     Piece(
         name="TURN allocations",
         what="in coturn: a client's address and port, a relay port, addresses it may reach",
         why="media of nodes that cannot reach each other, or do not want to show addresses",
-        owner="the client's 5-tuple; a random user name, no identity",
+        owner="the client's 5-tuple; a user name that stands for a share of its network and "
+        "changes every day, no identity",
         ended_by="the client's Refresh with lifetime 0; not being refreshed",
         longest=ALLOCATION_SECONDS,
     ),

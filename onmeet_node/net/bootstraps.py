@@ -112,6 +112,11 @@ class Bootstraps:
         return tuple(sorted(self._known.values(), key=_preference))
 
     @property
+    def pinned(self) -> str:
+        """The name of the one region that is allowed; "" if all are."""
+        return REGIONS[self._region] if self._region is not None else ""
+
+    @property
     def connected(self) -> tuple[str, ...]:
         """PeerIds of the bootstraps in use, the preferred ones first."""
         return tuple(k.peer for k in self.known if k.standing is Standing.CONNECTED)
