@@ -22,6 +22,7 @@ from tests.bootstrap.asking import ask
 from tests.bootstrap.setups import turn, with_turn
 from tests.bootstrap.test_turn import aio_allocate
 from tests.fakes.hosts import until
+from tests.net.test_examination import examined
 from tests.requirements import needs_coturn
 
 HOME, ELSEWHERE = "198.51.100.7", "203.0.113.9"
@@ -242,17 +243,21 @@ class TestCoturn:
             async with (
                 open_bootstrap(config) as bootstrap,
                 open_host(HostConfig(())) as early,
-                open_host(HostConfig(())) as late,
             ):
                 await early.connect(bootstrap.addresses)
-                await late.connect(bootstrap.addresses)
                 lent = await ask(early, bootstrap.peer_id, LendTurn())
                 asked = (held, config.turn.port, [lent], 4 * RESERVE)
                 assert await trio.to_thread.run_sync(*asked) == [4 * RESERVE]
                 await until(lambda: bootstrap.counts().turn_allocations == 4 * RESERVE, seconds=20)
-                refused = await ask(late, bootstrap.peer_id, LendTurn())
-                assert isinstance(refused, Refused)
-                assert refused.reason == "exhausted"
+                async with examined(bootstrap.addresses) as late:
+                    await late.turn.ready()
+                    assert late.turn.current() == ()
+                    told = late.says("poor", "No TURN server is lent", "it has lent all")
+                    assert "use a bootstrap that lends TURN" in told["remedy"]
+                    refused = await ask(late.host, bootstrap.peer_id, LendTurn())
+                    assert isinstance(refused, Refused)
+                    assert refused.reason == "exhausted"
+                    assert "another bootstrap" in refused.text
                 again = await ask(early, bootstrap.peer_id, LendTurn())
                 assert isinstance(again, TurnCredentials)
 
