@@ -189,7 +189,8 @@ class Doors:
             return  # only the gateway where we opened it brings guests
         guest = GuestStream(stream)
         try:
+            # Driven by guests, of this one door: too many at once, and the newest is turned away.
             door.arrive.send_nowait(guest)
-        except (trio.WouldBlock, trio.ClosedResourceError):
+        except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
             return
         await guest.done.wait()

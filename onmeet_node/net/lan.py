@@ -142,7 +142,10 @@ class _Ears(ServiceListener):
         """Nothing to do: a node that is gone is seen by its connection."""
 
     def _pass_on(self, name: str) -> None:
-        with contextlib.suppress(trio.WouldBlock, trio.BrokenResourceError):
+        # Driven by anybody on this network: what is too much is lost, and announced again.
+        with contextlib.suppress(
+            trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError
+        ):
             self._heard.send_nowait(name)
 
 

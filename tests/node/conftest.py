@@ -117,7 +117,7 @@ async def until(condition: Callable[[], bool], what: str, seconds: float = 15) -
 async def code_of(node: Node, **options: Any) -> str:
     """A fresh contact code whose record can be found."""
     code = node.people.codes.new("test", **{"days": None, "direct": True, **options})
-    with trio.fail_after(15):
+    with trio.fail_after(60):
         await node.published()
     return str(code["uri"])
 
