@@ -72,6 +72,8 @@ class ContactRequested(NodeEvent):
     identity: bytes
     card_name: str | None
     note: str | None = None
+    code: str | None = None
+    """Label of the code of ours by which they came, while it works."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,8 @@ class MissedCallNoted(NodeEvent):
     identity: bytes
     age_s: int
     note: str | None
+    code: str | None = None
+    """Label of the code of ours by which a stranger came, while it works."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
