@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import trio
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from onmeet_node import guest_page
 
@@ -61,6 +61,12 @@ class Pages:
         """One file; 404 for whatever is none."""
         await trio.lowlevel.checkpoint()
         asked = request.path_params["path"]
+        if asked in {"j/", "e/"}:
+            # Browsers keep the fragment, which holds the link.
+            return RedirectResponse(f"/{asked[0]}", status_code=308, headers=COMMON)
+        if asked.startswith(("j#", "e#")):
+            # A link whose # was encoded on its way. The page takes it out of the address.
+            asked = asked[0]
         name = _PAGES.get(asked, asked)
         content = self._files.get(name)
         if content is None:

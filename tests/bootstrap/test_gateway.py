@@ -414,6 +414,12 @@ async def test_what_browsers_are_told_to_allow():
         assert "frame-ancestors https://www.example.org" in embedded["content-security-policy"]
         status, _, body = await get(port, "/.well-known/onmeet.json")
         assert (status, b'"this machine"' in body) == (200, True)
+        for path in ("/j%23" + "A" * 98, "/e%23A"):
+            status, headers, encoded = await get(port, path)
+            assert (status, b"integrity=" in encoded) == (200, True)
+            assert "content-security-policy" in headers
+        status, headers, _ = await get(port, "/j/")
+        assert (status, headers["location"]) == (308, "/j")
         for path in ("/../bootstrap.key", "/assets/../../config.py", "/%2e%2e/x", "/nothing"):
             assert (await get(port, path))[0] == 404
     async with a_gateway() as gateway:

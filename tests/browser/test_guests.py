@@ -269,3 +269,24 @@ def wait_told(page, wanted):
                 return
         page.wait_for_timeout(100)
     raise AssertionError(f"never told {wanted}")
+
+
+def test_a_link_leads_in_as_mail_and_messengers_hand_it_on(chromium, stack, door, tmp_path):
+    home = tmp_path / "hedda"
+    onmeet("init", "--home", home, "--name", "Hedda", "--key-file")
+    host = stack.enter_context(node(home, "--bootstrap", door["addresses"][0], app=False))
+    host.event("reachable")
+    link = host.command("invite", "--room")["url"]
+    page, _, fragment = link.partition("#")
+    for url in (
+        f"{link}.",
+        f"{link}%3E",
+        f"{page}#{fragment[:40]}=%0A{fragment[40:]}",
+        f"{page}/#{fragment}",
+        f"{page}%23{fragment}",
+        f"{page}?utm_source=mail#{fragment}",
+    ):
+        guest = stack.enter_context(window(chromium, url))
+        guest.page.get_by_label("Your name").wait_for()
+        assert "%23" not in guest.page.url
+        guest.page.close()

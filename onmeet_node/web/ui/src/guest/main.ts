@@ -14,7 +14,10 @@ import "./page.js";
 provideTexts(callTexts, guestTexts);
 beginLanguage();
 // NOTE: the fragment stays in the address, so that a reload works, for as long as the link does. No
-// request carries it, and the referrer policy names no page at all.
+// request carries it, and the referrer policy names no page at all. Mail programs may have encoded the #,
+// and then the gateway was sent it; that is mended at once.
+const encoded = /^\/([je])(?=%23)/i.exec(location.pathname);
+if (encoded) history.replaceState(null, "", `/${encoded[1]!}#${location.pathname.slice(5)}`);
 const link = parseLink(location.hash);
 const guest =
   typeof link === "string"
