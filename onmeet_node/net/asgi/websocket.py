@@ -69,7 +69,6 @@ class WebSocketCall:
         self._line = exchange.line
         self._token = token
         self._told = False
-        self._refused: int | None = None
         self._wire: Connection | None = None
         self._events: list[Any] = []
         self._message = bytearray()
@@ -172,8 +171,7 @@ class WebSocketCall:
                 self._events = list(self._wire.events())
                 self.accepted.set()
             case "websocket.http.response.start":
-                self._refused = int(message["status"])
-                await self._exchange.answer(self._refused, message.get("headers", ()))
+                await self._exchange.answer(int(message["status"]), message.get("headers", ()))
             case "websocket.http.response.body":
                 await self._exchange.answer_body(bytes(message.get("body", b"")))
                 if not message.get("more_body", False):
