@@ -13,12 +13,12 @@ from multiaddr import Multiaddr
 from onmeet_node.net import patches
 from onmeet_node.net.addresses import parse
 from onmeet_node.net.containing import contain_dht
-from onmeet_node.net.dht_serving import refuse_other_questions
+from onmeet_node.net.dht_serving import refuse_other_questions, share_places
 from onmeet_node.net.errors import HostFailed, NetError
 from onmeet_node.net.health import watch
 from onmeet_node.net.host_config import HostConfig
 from onmeet_node.net.hosting import Host, HostStats
-from onmeet_node.net.library import DHT_STREAMS, check_free, check_listening, new_raw_host, reason
+from onmeet_node.net.library import check_free, check_listening, new_raw_host, reason
 from onmeet_node.net.role import Role
 
 __all__ = ["Host", "HostConfig", "HostStats", "open_host"]
@@ -111,7 +111,7 @@ async def _running(config: HostConfig) -> AsyncIterator[Host]:
         if remedies.named_questions:
             refuse_other_questions(kad)
         if remedies.wide_dht_limiter:
-            kad._inbound_limiter.total_tokens = DHT_STREAMS
+            share_places(kad)
         if remedies.close_host:
             stack.push_async_callback(_within, CLOSE_LIMIT, raw.close)
         async with background_trio_service(kad), trio.open_nursery() as io:
@@ -120,6 +120,7 @@ async def _running(config: HostConfig) -> AsyncIterator[Host]:
                 stack.push_async_callback(_within, CLOSE_LIMIT, host.close_connections)
             network.register_notifee(_Notifee(host))
             io.start_soon(host.dht.purge)
+            io.start_soon(host.forget_strangers)
             if remedies.end_handlers:
                 io.start_soon(host.sweep)
             if remedies.monitor_health:

@@ -69,8 +69,10 @@ class Host:
         self._calls = LibraryCalls(io, abandon=config.remedies.abandon)
         self._dialer = Dialer(self._network, self._calls, config.remedies, config.exposure)
         self._listening = Listening(self._network, config.listen)
-        self._upkeep = Upkeep(self._network, self._calls, self._dialer)
         self._kad = kad
+        self._upkeep = Upkeep(
+            self._network, self._calls, self._dialer, kad.routing_table.peer_in_table
+        )
         self._role = role
         self._membership = Membership(raw, kad, role, self._calls, self.connect)
         self.dht = Dht(kad, self._calls, config, role, self._entered)
@@ -327,6 +329,10 @@ class Host:
     async def sweep(self) -> None:
         """End handlers that nobody will wake, for ever."""
         await self._serving.sweep()
+
+    async def forget_strangers(self) -> None:
+        """Bound what the library remembers of peers that are not here, for ever."""
+        await self._upkeep.forget_strangers()
 
     async def stop(self) -> None:
         """End the handlers, then refuse new calls."""

@@ -19,6 +19,9 @@ asking: ContextVar[str] = ContextVar("asking", default="")
 class Records(OrderedDict[bytes, Any]):
     """The library's dict of records, the longest kept first.
 
+    A full one takes its place from the network that has most: whoever fills it pushes out their
+    own.
+
     A record counts for the network that brought it first: whoever brings it again, as anybody who
     read it can, makes it newer and not theirs.
     """
@@ -29,6 +32,9 @@ class Records(OrderedDict[bytes, Any]):
         self._share = share
         self._network: dict[bytes, str] = {}
         self._of: dict[str, OrderedDict[bytes, None]] = {}
+        self._by_count: dict[int, OrderedDict[str, None]] = {}
+        """The networks that have so many, the first that came to it first."""
+        self._most = 0
 
     def __setitem__(self, key: bytes, value: Any) -> None:
         network = self._network.get(key, asking.get())
@@ -38,14 +44,30 @@ class Records(OrderedDict[bytes, Any]):
         if theirs is not None and len(theirs) >= self._share:
             del self[next(iter(theirs))]
         elif len(self) >= self._total:
-            del self[next(iter(self))]
+            fullest = next(iter(self._by_count[self._most]))
+            del self[next(iter(self._of[fullest]))]
         super().__setitem__(key, value)
         self._network[key] = network
-        self._of.setdefault(network, OrderedDict())[key] = None
+        theirs = self._of.setdefault(network, OrderedDict())
+        theirs[key] = None
+        self._recount(network, len(theirs) - 1, len(theirs))
+
+    def _recount(self, network: str, before: int, now: int) -> None:
+        if before:
+            del self._by_count[before][network]
+            if not self._by_count[before]:
+                del self._by_count[before]
+        if now:
+            self._by_count.setdefault(now, OrderedDict())[network] = None
+        self._most = max(self._most, now)
+        while self._most and self._most not in self._by_count:
+            self._most -= 1
 
     def __delitem__(self, key: bytes) -> None:
         super().__delitem__(key)
         network = self._network.pop(key)
-        del self._of[network][key]
-        if not self._of[network]:
+        theirs = self._of[network]
+        del theirs[key]
+        self._recount(network, len(theirs) + 1, len(theirs))
+        if not theirs:
             del self._of[network]

@@ -44,8 +44,6 @@ log = logging.getLogger(__name__)
 
 STREAMS_PER_CONNECTION = 128
 """Streams one connection may have open to us; more are reset before any work goes into them."""
-DHT_STREAMS = 64
-"""Inbound DHT streams served at once; the library resets all but 12."""
 NEGOTIATION_LIMIT = 5.0
 """Seconds to agree on a protocol for a stream: two round trips."""
 

@@ -42,7 +42,7 @@ class Remedies:
     check_listening: bool = True
     """Notice that a listener did not start, or shares its port with another program."""
     wide_dht_limiter: bool = True
-    """Serve 64 DHT streams at once instead of resetting all but 12."""
+    """Serve 64 DHT streams at once instead of resetting all but 12, and no network's alone."""
     ask_network: bool = True
     """Ask the DHT even when a copy is held locally."""
     named_questions: bool = True

@@ -9,7 +9,9 @@ from collections.abc import Callable
 import trio
 from libp2p.abc import INetConn
 from libp2p.network.swarm import Swarm
+from libp2p.peer.id import ID
 
+from onmeet_node.faults import contained
 from onmeet_node.net.addresses import interface_addresses
 from onmeet_node.net.calls import LibraryCalls
 from onmeet_node.net.dialing import Dialer
@@ -18,6 +20,10 @@ from onmeet_node.net.origin import local_ip
 
 SUSPECT_SECONDS = 3.0
 """For a suspected peer to answer a ping: the slowest of usable links, or a machine that is busy."""
+FORGET_EVERY = 60.0
+MAX_STRANGERS = 1000
+"""Peers remembered that are neither connected nor in the routing table: the library keeps keys,
+protocols and addresses of each that it met or heard of, and PeerIds cost nothing."""
 RETIRE_SECONDS = 5.0
 """Between looks whether a circuit that is no longer needed has become idle."""
 
@@ -25,8 +31,16 @@ RETIRE_SECONDS = 5.0
 class Upkeep:
     """The part of a host that looks after its connections. `Host` says what each method is for."""
 
-    def __init__(self, network: Swarm, calls: LibraryCalls, dialer: Dialer) -> None:
+    def __init__(
+        self,
+        network: Swarm,
+        calls: LibraryCalls,
+        dialer: Dialer,
+        in_table: Callable[[ID], bool],
+    ) -> None:
+        """`in_table`: whether a peer is in the DHT's routing table."""
         self._network = network
+        self._in_table = in_table
         self._calls = calls
         self._dialer = dialer
         self._used: dict[INetConn, float] = {}
@@ -68,6 +82,28 @@ class Upkeep:
                 return  # the direct one is gone again
             if not circuit.get_streams():
                 await drop(circuit)
+
+    async def forget_strangers(self) -> None:
+        """Drop what the library remembers of peers past MAX_STRANGERS, oldest first, for ever."""
+        while True:
+            await trio.sleep(FORGET_EVERY)
+            with contained("sweep"):
+                self.forget_now()
+
+    def forget_now(self) -> None:
+        """One round of `forget_strangers`."""
+        store = self._network.peerstore
+        for book in (store.peer_data_map, store.peer_record_map):  # type: ignore[attr-defined]
+            strangers = [peer for peer in book if not self._known(peer)]
+            for peer in strangers[: max(0, len(strangers) - MAX_STRANGERS)]:
+                del book[peer]
+
+    def _known(self, peer: ID) -> bool:
+        return (
+            peer == self._network.get_peer_id()
+            or bool(self._network.get_connections(peer))
+            or self._in_table(peer)
+        )
 
     async def prune(self, needed: Callable[[str], bool]) -> None:
         """See `Host.prune`."""

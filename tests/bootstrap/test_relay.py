@@ -194,6 +194,24 @@ async def test_a_pair_and_a_target_have_their_share_of_circuits():
         assert await ask(world, third, connect) == Status.RESOURCE_LIMIT_EXCEEDED
 
 
+async def test_one_network_leaves_others_their_circuits_to_a_node():
+    """Whoever has many PeerIds behind one address takes half of a node's circuits at most."""
+    limits = RelayLimits(circuits_to_one=4, circuits_of_network_to_one=2)
+    async with open_relay_world(limits) as world:
+        callee = await world.reserved()
+        connect = HopMessage(type=HopMessage.CONNECT, peer=circuit.peer_field(callee.peer))
+        flood = [await world.person() for _ in range(3)]
+        for one in flood[:2]:
+            await world.call(one, callee)
+        assert await ask(world, flood[2], connect) == Status.RESOURCE_LIMIT_EXCEEDED
+        elsewhere = await world.person()
+        world.relay._prefix_of = lambda stream: (
+            "198.51.100.1" if stream.peer_id == elsewhere.peer else "192.0.2.1"
+        )
+        await world.call(elsewhere, callee)
+        assert world.relay.circuits == 3
+
+
 async def test_a_target_that_does_not_answer_costs_the_caller_seconds_not_minutes():
     async with open_relay_world(RelayLimits(answer_seconds=0.3)) as world:
         callee, caller = await world.reserved(), await world.person()

@@ -82,9 +82,17 @@ async def _exactly(stream: trio.abc.ReceiveStream, count: int) -> bytes:
 
 
 async def attack(
-    port: int, peer: str, stage: str, said: bytes, *, address: str = "127.0.0.1"
+    port: int,
+    peer: str,
+    stage: str,
+    said: bytes,
+    *,
+    address: str = "127.0.0.1",
+    hold: bool = False,
 ) -> None:
     """Dials, keeps the rules up to `stage`, says `said`, and waits until it is answered or cut off.
+
+    `address`: where it comes from. `hold`: stays connected until cancelled.
 
     Stages: ``tcp``, ``ws`` (after its handshake), ``noise``, ``muxer``, ``yamux``.
     """
@@ -92,6 +100,8 @@ async def attack(
     with suppress(Exception):
         async with stream:
             await _attack(stream, ID.from_string(peer), stage, said)
+            if hold:
+                await trio.sleep_forever()
 
 
 async def _attack(stream: trio.SocketStream, peer: ID, stage: str, said: bytes) -> None:

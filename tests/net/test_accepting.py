@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 
 import pytest
 import trio
@@ -63,6 +63,33 @@ async def test_a_network_full_of_half_open_connections_holds_up_no_other() -> No
                 await trio.lowlevel.checkpoint()
             await node.connect(host.addresses)
             assert host.connected(node.peer_id)
+
+
+async def test_networks_full_of_half_open_connections_push_out_their_own() -> None:
+    places = 16
+    config = HostConfig(listen=("/ip4/127.0.0.1/tcp/0",), max_connections=places, upgrade_limit=60)
+    with trio.fail_after(60), ExitStack() as sockets:
+        async with open_host(config) as host, open_host(DIAL_ONLY) as node:
+            port = int(host.addresses[0].split("/")[4])
+            for number in range(3 * places):
+                silent = sockets.enter_context(socket.socket())
+                silent.bind((f"127.0.0.{9 + number % 3}", 0))
+                silent.connect(("127.0.0.1", port))
+                await trio.lowlevel.checkpoint()
+            await node.connect(host.addresses)
+            assert host.connected(node.peer_id)
+
+
+async def test_one_network_leaves_a_quarter_of_the_places_to_others() -> None:
+    config = HostConfig(listen=("/ip4/127.0.0.1/tcp/0",), max_connections=4)
+    with trio.fail_after(60):
+        async with open_host(config) as host, AsyncExitStack() as stack:
+            for _ in range(3):
+                node = await stack.enter_async_context(open_host(DIAL_ONLY))
+                await node.connect(host.addresses)
+            fourth = await stack.enter_async_context(open_host(DIAL_ONLY))
+            with pytest.raises(PeerUnreachable):
+                await fourth.connect(host.addresses)
 
 
 async def test_one_network_has_its_share_of_connections() -> None:

@@ -46,6 +46,16 @@ def test_when_all_is_full_the_oldest_goes() -> None:
     assert list(records) == [b"2", b"3", b"4"]
 
 
+def test_when_all_is_full_networks_that_fill_it_push_out_their_own() -> None:
+    records = Records(total=100, share=12)
+    for number in range(20):
+        put(records, f"honest{number}", b"h%d" % number)
+    for number in range(1000):
+        put(records, f"flood{number % 10}", b"f%d" % number)
+    assert sum(key.startswith(b"h") for key in records) == 20
+    assert len(records) == 100
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(["put", "remove"]), st.sampled_from("abc"), st.integers(0, 12))

@@ -3,6 +3,7 @@ what served one party, and the others' goes on."""
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -28,7 +29,8 @@ from onmeet_node.net.relay import RelayClient
 from onmeet_node.net.rendezvous import Rendezvous
 from onmeet_node.net.signaling import End
 from onmeet_node.net.turn import TurnServers
-from tests.fakes.hosts import ECHO, config, echo, pair
+from tests.fakes.hosts import ECHO, config, echo, pair, until
+from tests.fakes.raw_peer import asking, attack
 from tests.fakes.sealed import ALICE, BOB
 from tests.net.test_channels import note, world
 
@@ -322,6 +324,18 @@ class TestStreams:
                 await other.connect(server.addresses)
                 assert other.connected(peer)
 
+    async def test_strangers_without_number_are_not_remembered_for_ever(self):
+        with trio.fail_after(60):
+            async with pair() as (server, client):
+                store = server.raw.get_network().peerstore
+                store.add_protocols(ID.from_string(client.peer_id), ["/real/1"])
+                for number in range(3000):
+                    stranger = ID(b"\x00\x24\x08\x01\x12\x20" + number.to_bytes(32, "big"))
+                    store.add_protocols(stranger, ["/made-up/1"])
+                server._upkeep.forget_now()
+                assert len(store.peer_data_map) < 1100
+                assert ID.from_string(client.peer_id) in store.peer_data_map
+
     async def test_joining_ends_whatever_the_library_raises(self):
         with trio.fail_after(60):
             async with pair() as (server, client):
@@ -355,6 +369,24 @@ async def test_a_dht_server_answers_no_question_that_the_protocol_does_not_name(
                     pass
             assert not server._kad.provider_store.providers
             assert client.connected(server.peer_id)
+
+
+@pytest.mark.real
+async def test_silent_streams_of_one_network_take_no_place_in_the_dht_from_others():
+    opened = b"".join(asking(str(KAD_PROTOCOL), b"", n)[:-12] for n in range(1, 201, 2))
+    with trio.fail_after(60):
+        async with pair() as (server, honest), trio.open_nursery() as nursery:
+            port = int(server.addresses[0].split("/")[4])
+            flood = partial(attack, address="127.0.0.9", hold=True)
+            nursery.start_soon(flood, port, server.peer_id, "yamux", opened)
+            await until(lambda: server.stats().streams >= 60, 30)
+            for _ in range(5):
+                stream = await honest.open_stream(server.peer_id, str(KAD_PROTOCOL))
+                data = Message(type=QUESTION.FIND_NODE, key=b"k" * 40).SerializeToString()
+                await stream.send_all(bytes([len(data)]) + data)
+                assert await stream.receive_some(1)
+                await stream.aclose()
+            nursery.cancel_scope.cancel()
 
 
 @pytest.mark.real
