@@ -106,7 +106,9 @@ def _values(kind: type[enum.StrEnum]) -> str:
 
 
 ANSWERS = {
-    "status": "the node: reachability, addresses, neighbours, calls with their counters",
+    "status": "the node: reachability, addresses, neighbours, calls with their counters; `faults`: "
+    "how often an error of the program ended one party and nothing else, by its kind (`call`, "
+    "`peer`, `guest` …)",
     "watch": "events until the connection is closed",
     "code.new": "`label`, `uri`, `expires`, `direct`",
     "code.list": "the live codes",
