@@ -19,6 +19,7 @@ from aiortc.rtp import RtpPacket
 from onmeet_node.faults import contained
 from onmeet_node.media.chat import FRAMES_STREAM, STREAM
 from onmeet_node.media.errors import RemoteProtocolError
+from onmeet_node.media.sctp import check_packet
 
 MAX_SOURCES = 16
 """RTP and RTCP sources (SSRC) of one session: sound, picture and its retransmissions are three.
@@ -107,7 +108,17 @@ class PacketGuard:
             self._sources.add(source)
 
     def _watch_channels(self, sctp: RTCSctpTransport) -> None:
+        take_packet, take_forward = sctp._handle_data, sctp._receive_forward_tsn_chunk
         take_chunk, take = sctp._receive_data_chunk, sctp._data_channel_receive
+
+        async def aio_take_packet(data: bytes) -> None:
+            check_packet(data)
+            await take_packet(data)
+
+        async def aio_take_forward(chunk: Any) -> None:
+            """Each stream once: aiortc goes through all that waits for every mention of one."""
+            chunk.streams = [s for s in dict(chunk.streams).items() if s[0] in STREAMS]
+            await take_forward(chunk)
 
         async def aio_take_chunk(chunk: Any) -> None:
             if chunk.stream_id not in STREAMS:  # taken, and forgotten
@@ -128,6 +139,8 @@ class PacketGuard:
             if pp_id != WEBRTC_DCEP:  # both ends open the channels that there are by themselves
                 await take(stream_id, pp_id, data)
 
+        sctp._handle_data = aio_take_packet  # type: ignore[method-assign]
+        sctp._receive_forward_tsn_chunk = aio_take_forward  # type: ignore[method-assign]
         sctp._receive_data_chunk = aio_take_chunk  # type: ignore[method-assign]
         sctp._data_channel_receive = aio_take  # type: ignore[method-assign]
 

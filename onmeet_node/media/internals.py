@@ -26,9 +26,11 @@ DTLS_ATTRIBUTES = ("_handle_rtcp_data", "_handle_rtp_data", "_recv_next")
 SCTP_ATTRIBUTES = (
     "_advertised_rwnd",
     "_data_channel_receive",
+    "_handle_data",
     "_inbound_streams",
     "_mark_received",
     "_receive_data_chunk",
+    "_receive_forward_tsn_chunk",
     "_sack_misordered",
     "_sack_needed",
 )

@@ -7,6 +7,8 @@ SRTP as an honest one's is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,20 +17,23 @@ from pathlib import Path
 from typing import Any
 
 import aiortc
+import pylibsrtp
 import pytest
 import trio
 from aiortc.rtp import RtpPacket
+from google_crc32c import value as crc32c
 
 from onmeet_node.media.aiortc_endpoint import AiortcEndpoint, MediaSettings, open_endpoint
 from onmeet_node.media.assembly import MAX_SIDE, Picture, can_be_shown
 from onmeet_node.media.asyncio_thread import open_asyncio_thread
-from onmeet_node.media.encoders import Vp8Encoder
+from onmeet_node.media.encoders import OpusEncoder, Vp8Encoder
 from onmeet_node.media.endpoint import Connected, Failed, FirstFrame, SessionConfig
 from onmeet_node.media.frames import KEPT_BYTES, FrameTap, VideoFrame
 from onmeet_node.media.guard import MAX_SOURCES
 from onmeet_node.media.picture import TestPicture
-from onmeet_node.media.players import MAX_BACKLOG_BYTES, VideoPlayer
+from onmeet_node.media.players import MAX_BACKLOG_BYTES, AudioPlayer, VideoPlayer
 from onmeet_node.media.rate import RateControl
+from onmeet_node.media.sources import audio_frame
 from onmeet_node.wire.messages import Chat, Kind
 from tests.media.support import BOTH, Listener, Pair, open_pair
 
@@ -128,11 +133,28 @@ async def garbage_over_sctp(mallory: Mallory) -> None:
     init.advertised_rwnd, init.outbound_streams, init.inbound_streams = 1, 1, 1
     two = serialize_packet(5000, 5000, 0, init)
     body = two[12:] * 2
-    from google_crc32c import value as crc32c
-
     head = two[:8] + bytes(4)
     packet = head[:8] + struct.pack("<L", crc32c(head + body)) + body
     await mallory.dtls._send_data(packet)
+
+
+async def parameter_of_no_length(mallory: Mallory) -> None:
+    """aiortc reads it for ever: the media of every call stood still, and memory ran out."""
+    body = struct.pack("!BBH", 4, 0, 12) + struct.pack("!HH", 1, 0) * 2
+    await mallory.dtls._send_data(sctp_packet(mallory, body))
+
+
+async def gaps_without_end(mallory: Mallory) -> None:
+    """Two hundred times 65,536 pieces to count through, in a packet of 816 bytes."""
+    body = struct.pack("!LLHH", mallory.pc.sctp._last_received_tsn, 1 << 20, 200, 0)
+    body += struct.pack("!HH", 0, 0xFFFF) * 200
+    chunk = struct.pack("!BBH", 3, 0, 4 + len(body)) + body
+    await mallory.dtls._send_data(sctp_packet(mallory, chunk))
+
+
+def sctp_packet(mallory: Mallory, body: bytes) -> bytes:
+    head = struct.pack("!HHL", 5000, 5000, mallory.pc.sctp._remote_verification_tag)
+    return head + struct.pack("<L", crc32c(head + bytes(4) + body)) + body
 
 
 async def text_that_is_none(mallory: Mallory) -> None:
@@ -157,7 +179,14 @@ async def reports_that_count_too_far(mallory: Mallory) -> None:
 
 @pytest.mark.parametrize(
     "attack",
-    [garbage_over_sctp, text_that_is_none, sources_without_end, reports_that_count_too_far],
+    [
+        garbage_over_sctp,
+        parameter_of_no_length,
+        gaps_without_end,
+        text_that_is_none,
+        sources_without_end,
+        reports_that_count_too_far,
+    ],
 )
 async def test_packets_that_aiortc_cannot_bear_end_their_own_session_with_a_reason(
     attack: Callable[[Mallory], Awaitable[None]],
@@ -352,3 +381,87 @@ def _peak_mb() -> int:
         if line.startswith("VmHWM"):
             return int(line.split()[1]) // 1024
     raise AssertionError("no VmHWM: these tests run on Linux")
+
+
+# ── anything at all ──────────────────────────────────────────────────────────────────────────────
+def damaged(rng: random.Random, data: bytes) -> bytes:
+    """The same with some bytes changed, left out or added."""
+    made = bytearray(data)
+    for _ in range(rng.randrange(1, 8)):
+        at = rng.randrange(len(made) + 1)
+        match rng.randrange(4):
+            case 0 if at < len(made):
+                made[at] = rng.randrange(256)
+            case 1:
+                del made[at:]
+            case 2:
+                made[at:at] = rng.randbytes(rng.randrange(40))
+            case _:
+                del made[at : at + rng.randrange(20)]
+    return bytes(made)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_a_peer_seals_and_sends_its_session_ends_in_order(seed: int) -> None:
+    """RTP, RTCP and data, damaged before they are sealed: each session closes as any other."""
+    rng = random.Random(seed)
+    async with open_endpoint() as endpoint, attacked(endpoint) as (mallory, victim):
+        whole = [
+            rtp(mallory, "audio", 1, b"\x78abc"),
+            rtp(mallory, "video", 1, b"\x10" + keyframe(320, 180)[:900]),
+            struct.pack("!BBHL", 0x80, 200, 6, 77) + bytes(20),
+            struct.pack("!BBHL", 0x81, 201, 7, 77) + bytes(24),
+            struct.pack("!BBHLL", 0x81, 205, 3, 77, 78) + bytes(4),
+            struct.pack("!BBHLL", 0x8F, 206, 5, 77, 78) + b"REMB" + bytes(8),
+            struct.pack("!BBHL", 0x81, 203, 1, 77),
+        ]
+        chunks = [struct.pack("!BBH", kind, 3, 20) + bytes(16) for kind in (0, 3, 4, 9, 130, 192)]
+
+        async def aio_send() -> None:
+            for _ in range(150):
+                with contextlib.suppress(ConnectionError, pylibsrtp.Error):
+                    packet = damaged(rng, rng.choice(whole))
+                    if len(packet) >= 12 and packet[0] >> 6 == 2:
+                        await mallory.dtls._send_rtp(packet)
+                    body = damaged(rng, rng.choice(chunks))
+                    await mallory.dtls._send_data(sctp_packet(mallory, body))
+                await asyncio.sleep(0)
+
+        await mallory.do(aio_send)
+        with trio.fail_after(30):
+            await victim.session.aclose()
+        assert all("peer" in failed.why for failed in victim.have(Failed))
+
+
+async def test_damaged_pictures_and_sounds_never_stop_the_players() -> None:
+    rng = random.Random(15)
+    faults = []
+
+    async def aio_play() -> tuple[int, int]:
+        seen = asyncio.Event()
+        video = VideoPlayer(lambda _: seen.set(), float, lambda: faults.append("picture"))
+        audio = AudioPlayer(lambda _samples, *, concealed: None, lambda: faults.append("sound"))
+        encoder, sound = Vp8Encoder(), OpusEncoder()
+        for number in range(300):
+            picture = TestPicture(320, 180).draw(number)
+            data = encoder.encode(picture, RateControl().target, number % 5 == 0)
+            if number < 290:
+                data = damaged(rng, data)
+            packet = RtpPacket(sequence_number=number, timestamp=number * 3000, marker=1)
+            packet.payload, packet._data = b"\x10" + data, data  # type: ignore[attr-defined]
+            video.add(packet)
+            samples = audio_frame(rng.randbytes(1920))
+            packet = RtpPacket(sequence_number=number, timestamp=number * 960, marker=1)
+            packet.payload = damaged(rng, sound.encode(samples, 32_000))
+            audio.add(packet)
+            await asyncio.sleep(0.002)
+        await asyncio.wait_for(seen.wait(), 30)
+        await video.aio_close()
+        await audio.aio_close()
+        return video.decoded, audio.decoded
+
+    async with open_asyncio_thread() as thread:
+        pictures, sounds = await thread.run(aio_play)
+    assert pictures
+    assert sounds
+    assert not faults
