@@ -41,7 +41,7 @@ def test_what_browsers_and_aiortc_write_is_taken(text: str) -> None:
     ]
 
 
-@pytest.mark.timeout(7_200 if FULL else 300)
+@pytest.mark.timeout(14_400 if FULL else 600)
 def test_mutated_descriptions_are_refused_or_are_plain_to_aiortc() -> None:
     """What passes our reader meets no surprise in aiortc's: it was written anew."""
     rng = random.Random(15)
@@ -58,7 +58,7 @@ def test_mutated_descriptions_are_refused_or_are_plain_to_aiortc() -> None:
     assert READ // 20 < passed < READ
 
 
-@pytest.mark.timeout(7_200 if FULL else 300)
+@pytest.mark.timeout(14_400 if FULL else 600)
 async def test_mutated_offers_never_raise_out_of_a_real_peer_connection() -> None:
     rng = random.Random(16)
     taken = 0
@@ -75,7 +75,7 @@ async def test_mutated_offers_never_raise_out_of_a_real_peer_connection() -> Non
     assert taken
 
 
-@pytest.mark.timeout(7_200 if FULL else 300)
+@pytest.mark.timeout(14_400 if FULL else 600)
 async def test_mutated_answers_never_raise_out_of_a_real_peer_connection() -> None:
     rng = random.Random(17)
     async with open_endpoint() as endpoint:
@@ -139,7 +139,7 @@ async def test_names_that_nobody_has_do_not_keep_a_session_busy() -> None:
             Candidate(candidate=f"candidate:{n} 1 udp 1 x{n}.local {1000 + n} typ host")
             for n in range(200)
         ]
-        with trio.fail_after(10):  # 200 s, one after the other
+        with trio.fail_after(60):  # 200 s, one after the other
             await session.add_candidates(names, end=True)
         assert len(session._peer._agents[0]._names) <= 8
         await session.aclose()
