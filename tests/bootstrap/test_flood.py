@@ -22,13 +22,20 @@ from onmeet_node.net.host import Host, HostConfig, open_host
 from onmeet_node.net.relay import RelayClient, through
 from tests.fakes.relay_world import ECHO, echo, said_back
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(660)]
 
-FLOOD_SECONDS = 15.0
+PATIENCE_SECONDS = 600.0
+"""For all of it, on a machine that does much else; about a minute on one that does not. What is
+done is counted, so that the attack lasts as long as honest nodes need under it."""
 PAIRS = 10
+NEWCOMERS = 5
+"""Pairs that enter, one after the other, during the attack."""
+CALLS = 5 * PAIRS
+"""Made during the attack by those who came before it, at least."""
 BETWEEN_CALLS = 1.0
-CALL_SECONDS = 15.0
-RETURN_SECONDS = 60.0
+CALL_SECONDS = 60.0
+"""A call that takes longer did not succeed."""
+RETURN_SECONDS = 120.0
 GROWTH = 1.2
 """What the process may have grown by, once it is over."""
 
@@ -77,6 +84,7 @@ class Honest:
         self.addresses = addresses
         self.calls = 0
         self._over = trio.Event()
+        self._called = trio.Event()
 
     async def pair(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Two nodes, from entering to leaving; a call that does not succeed fails the test."""
@@ -104,6 +112,13 @@ class Honest:
             stream.abort()
             await caller.disconnect(callee.peer_id)
         self.calls += 1
+        self._called.set()
+        self._called = trio.Event()
+
+    async def made(self, calls: int) -> None:
+        """Returns when so many calls were made."""
+        while self.calls < calls:
+            await self._called.wait()
 
     def go_home(self) -> None:
         """The pairs end after the call they are in."""
@@ -117,6 +132,7 @@ async def attackers(addresses: Sequence[str]) -> AsyncIterator[None]:
         [sys.executable, "-m", "tests.bootstrap.hostile", *addresses],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     assert process.stdout is not None
     try:
@@ -124,7 +140,8 @@ async def attackers(addresses: Sequence[str]) -> AsyncIterator[None]:
         yield
         assert process.poll() is None, "the attackers gave up"
     finally:
-        process.send_signal(signal.SIGINT)  # its own child shall go too
+        # With its own child, which stands still; and it may be too busy to end by itself.
+        os.killpg(process.pid, signal.SIGKILL)
         with trio.CancelScope(shield=True):
             await process.wait()
             await process.stdout.aclose()
@@ -140,7 +157,7 @@ async def visit(addresses: Sequence[str]) -> None:
 
 
 async def test_twenty_honest_nodes_notice_no_flood_and_memory_returns(tmp_path: Path) -> None:
-    with trio.fail_after(170):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with bootstrap_process(tmp_path / "home") as bootstrap:
             await visit(bootstrap.addresses)
             before = bootstrap.memory
@@ -150,21 +167,17 @@ async def test_twenty_honest_nodes_notice_no_flood_and_memory_returns(tmp_path: 
                     await nursery.start(honest.pair)
                 async with attackers(bootstrap.addresses):
                     quiet = honest.calls
-                    end = trio.current_time() + FLOOD_SECONDS
-                    newcomers = 0
-                    while trio.current_time() < end:
+                    for _ in range(NEWCOMERS):
                         newcomer = Honest(bootstrap.addresses)
                         newcomer.go_home()
                         await newcomer.pair()
-                        newcomers += 1
+                    await honest.made(quiet + CALLS)
                     under, made = bootstrap.memory, honest.calls - quiet
                 honest.go_home()
-            assert made >= PAIRS
-            assert newcomers
             with trio.move_on_after(RETURN_SECONDS):
                 while bootstrap.memory > GROWTH * before:  # noqa: ASYNC110
                     await trio.sleep(0.5)
             told = f"{before / 2**20:.0f} MB, {under / 2**20:.0f}, {bootstrap.memory / 2**20:.0f}"
-            print(f"{made} calls, {newcomers} newcomers; memory before, under and after: {told}")
+            print(f"{made} calls, {NEWCOMERS} newcomers; memory before, under and after: {told}")
             assert bootstrap.memory <= GROWTH * before, told
             await visit(bootstrap.addresses)

@@ -121,6 +121,19 @@ async def test_an_interrupt_waits_for_the_goodbye() -> None:
     assert spoken.heard == ["goodbye"]
 
 
+async def test_who_takes_ctrl_c_themselves_gets_it() -> None:
+    block = trio.CancelScope()
+    with (
+        trio.fail_after(10),
+        trio.open_signal_receiver(signal.SIGINT) as signals,
+        interrupted_in_order(block),
+    ):
+        async with in_order(Spoken().open(), block=block):
+            signal.raise_signal(signal.SIGINT)
+            assert await anext(signals) == signal.SIGINT
+    assert not block.cancelled_caught
+
+
 async def test_the_media_thread_opened_by_somebody_who_is_cancelled_ends() -> None:
     with trio.fail_after(30), trio.CancelScope() as scope:
         scope.cancel()

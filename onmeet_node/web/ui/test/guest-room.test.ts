@@ -235,6 +235,14 @@ test("without a channel with the host, a member passes frames on", async () => {
   world.visit.leave();
 });
 
+test("the last word is read though the line goes with it", async () => {
+  const world = await (await World.make(["Hedda"])).enter();
+  world.host.say(world.host.sign(world.body({ ended: true })));
+  world.dropLine();
+  await until(() => world.finished !== null, "the end");
+  assert.deepEqual({ at: world.finished!.at, reason: "reason" in world.finished! && world.finished.reason }, { at: "over", reason: "ended" });
+});
+
 test("a line that broke is opened anew, with the key that has the seat", async () => {
   const world = await (await World.make(["Hedda", "Alice"])).talk();
   world.dropLine();

@@ -308,6 +308,7 @@ export class World {
   }
 
   async pass(ms: number): Promise<void> {
+    await calm();
     const end = this.now + ms;
     for (;;) {
       const next = this.timers.filter((one) => one.at <= end).sort((a, b) => a.at - b.at)[0];

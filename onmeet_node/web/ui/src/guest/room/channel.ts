@@ -115,6 +115,11 @@ export class Channel {
     this.#over = true;
   }
 
+  /** When all that came until now is dealt with. */
+  get settled(): Promise<void> {
+    return this.#order;
+  }
+
   /** Ends without a word: what carried it is gone, or another took its place. */
   drop(): void {
     this.#over = true;

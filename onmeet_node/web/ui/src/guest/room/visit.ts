@@ -140,6 +140,11 @@ export class Visit implements RoomVisit {
 
   lineEnded(why: LineEnd): void {
     this.#lineTo = null;
+    // What came before the line went is heard first: it may be the last word, and say why.
+    void this.#ways.heardOnLine().then(() => this.#lineGone(why));
+  }
+
+  #lineGone(why: LineEnd): void {
     this.#ways.lineLost();
     if (this.#over) return;
     const now = this.#now;

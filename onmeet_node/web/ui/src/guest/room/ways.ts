@@ -148,6 +148,13 @@ export class Ways {
   }
 
   // ── ways that are lost ────────────────────────────────────────────────────────────────────────
+  /** When what came on the line until now is dealt with. */
+  async heardOnLine(): Promise<void> {
+    const peers = [...this.#peers.values()];
+    const ends = peers.flatMap((peer) => [peer, peer.next]).filter((one) => one?.way?.by === "line");
+    await Promise.all(ends.map((one) => one!.channel?.settled));
+  }
+
   lineLost(): void {
     this.#lostIf((way) => way.by === "line");
   }
