@@ -45,8 +45,11 @@ REJOIN_SECONDS = 45.0
 LEND_SECONDS = 3.0
 """For the bootstrap to lend TURN credentials of the guest's own."""
 MAX_VISITS = 64
-"""Guests at all doors of this node together; each costs a sealed channel."""
+"""Guests at all doors of this node together, but for `KEPT_AT_EACH_LINK`; each costs a sealed
+channel."""
 MAX_AT_ONE_LINK = 32
+KEPT_AT_EACH_LINK = 4
+"""Let to this door whatever comes to others: two links given away must not close the rest."""
 MAX_NAME_CHARS = 40
 """Of a guest, as shown."""
 LOOK_SECONDS = 5.0
@@ -278,7 +281,8 @@ class Guests:
     # ── one guest ───────────────────────────────────────────────────────────────────────────────
     async def serve(self, link: Link, stream: GuestStream) -> None:
         """Speaks with one guest who came through this link's door, until they have gone."""
-        if len(self._visits) >= MAX_VISITS:
+        here = sum(visit.link is link for visit in self._visits.values())
+        if len(self._visits) >= MAX_VISITS and here >= KEPT_AT_EACH_LINK:
             stream.abort()
             return
         identity = Identity(guest_id(secrets.token_bytes(RANDOM_BYTES)))

@@ -131,6 +131,8 @@ async def test_a_guest_sees_who_invites_them_knocks_and_talks(start):
     await until(lambda: not host.guests.waiting(), "the guest is forgotten")
     [entry] = host.history.list(5)
     assert entry["with"] == "A guest"
+    [record] = host._store.calls.list()
+    assert record.came_by == f"link:{link['link']}", "whose holders share a place in the history"
     await until(lambda: host.history.list(1)[0]["receipts"], "the bootstrap's receipt")
     [receipt] = host.history.list(1)[0]["receipts"]
     assert (receipt["guests"], receipt["doors"], receipt["held"]) == (1, 1, 0)
@@ -462,3 +464,19 @@ async def test_without_a_gateway_there_is_no_link_and_it_says_what_to_do(start, 
     monkeypatch.setattr(host._network, "gateways", lambda: ())
     with pytest.raises(NoGateway, match="--add-bootstrap"):
         await host.guests.links.new("x")
+
+
+async def test_two_guests_whose_names_look_alike_are_not_taken_for_each_other(start):
+    host = await start("Hedda")
+    link = await the_link(host, once=False)
+    async with knocking(host, link, "Bob"):
+        bob = host.guests.who("Bob")
+        with pytest.raises(OnMeetError, match="No guest is called"):
+            host.guests.who("B0b")
+        async with knocking(host, link, "Воb"):  # of Cyrillic letters
+            for text in ("Bob", "Воb"):
+                with pytest.raises(OnMeetError, match=bob.hex()[-8:]):
+                    host.guests.who(text)
+            assert host.guests.who(bob.hex()[-8:]) == bob
+            async with knocking(host, link, bob.hex()[-8:]):  # who takes his id for a name
+                assert host.guests.who(bob.hex()[-8:]) == bob
