@@ -98,17 +98,6 @@ def _exposure(config: BootstrapConfig) -> Exposure:
     return Exposure(listen=config.listen, networks=tuple if public else interface_networks)
 
 
-def _exposure(config: BootstrapConfig) -> Exposure:
-    """What lookups may dial of the addresses that peers name.
-
-    Who serves the internet dials nobody in the network that its machine is on: a peer could mean
-    the operator's other machines.
-    """
-    own = [ip for address in (*config.listen, *config.announce) if (ip := ip_of(address))]
-    public = any(special(ip) is None for ip in own)
-    return Exposure(listen=config.listen, networks=tuple if public else interface_networks)
-
-
 @asynccontextmanager
 async def open_bootstrap_host(config: BootstrapConfig) -> AsyncIterator[Host]:
     """A host that serves the DHT under the bootstrap's own PeerId. Raises `StartFailed`."""
