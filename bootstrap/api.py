@@ -33,6 +33,7 @@ from onmeet_node.wire.bootstrap_api import (
     Settle,
     SignedDescription,
     Transport,
+    TurnCredentials,
     decode_request,
     encode_answer,
     sign_description,
@@ -71,6 +72,7 @@ class Api:
     ) -> None:
         self._config = config
         self._address_of = address_of
+        self._connected = host.connected
         self._dial_back = dial_back
         self._dial_backs = Quota(DIAL_BACKS, "dial-backs")
         self._lender = lender
@@ -90,6 +92,11 @@ class Api:
     def limits(self) -> tuple[RateLimit, RateLimit]:
         """What remembers who asked: by PeerId, and by network."""
         return self._peers, self._networks
+
+    @property
+    def borrowers(self) -> int:
+        """Entries about nodes that borrow TURN, and are connected."""
+        return len(self._lender) if self._lender is not None else 0
 
     @property
     def dial_backs(self) -> int:
@@ -119,11 +126,10 @@ class Api:
                 return self.description()
             case Echo():
                 return self._observed(stream)
-            case LendTurn():
+            case LendTurn(guest=guest):
                 if self._lender is None:
                     return Refused("unavailable", "This bootstrap lends no TURN: ask another one.")
-                self.receipts.lent(stream.peer_id)
-                return self._lender.lend()
+                return self._lent(self._lender, stream, guest=guest)
             case Settle():
                 held = sum(holder(stream.peer_id) for holder in self.holders)
                 return self.receipts.settle(stream.peer_id, held)
@@ -131,6 +137,17 @@ class Api:
                 return await self._dialed_back(stream, network, question)
             case Unknown():
                 return Refused("unsupported", "This bootstrap does not know that question.")
+
+    def _lent(self, lender: Lender, stream: Stream, *, guest: bool) -> TurnCredentials | Refused:
+        try:
+            given = lender.lend(stream.peer_id, self._address_of(stream), guest=guest)
+        except Exhausted as error:
+            return Refused("exhausted", str(error))
+        finally:
+            if not self._connected(stream.peer_id):  # it left meanwhile, and was forgotten already
+                lender.forget(stream.peer_id)
+        self.receipts.lent(stream.peer_id)
+        return given
 
     def _observed(self, stream: Stream) -> Observed | Refused:
         address = self._address_of(stream)

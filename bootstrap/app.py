@@ -22,7 +22,7 @@ from bootstrap.host import dial_back, network_of, open_bootstrap_host, remote_ad
 from bootstrap.limits import Caps
 from bootstrap.relay import Relay, RelayLimits, open_relay
 from bootstrap.state import STATE, Live
-from bootstrap.turn import Lender, foreign_lender, new_secret, own_urls
+from bootstrap.turn import Lender, foreign_lender, lender, new_secret, own_urls
 from onmeet_node import faults, guest_page
 from onmeet_node.net.host import Host
 
@@ -46,6 +46,8 @@ class Counts:
     turn: str
     """``up``, ``down`` (being started again), ``elsewhere`` or ``none``."""
     turn_restarts: int
+    turn_allocations: int
+    """That coturn has now, as far as the system tells."""
     held: int
     """Entries of every kind of state about nodes (docs/STATE.md), coturn's aside: 0 when nobody
     is here and whoever was is forgotten."""
@@ -95,6 +97,7 @@ class Bootstrap:
             guests=self._gateway.guests if self._gateway else 0,
             turn=self._turn.state,
             turn_restarts=self._turn.coturn.restarts if self._turn.coturn else 0,
+            turn_allocations=self._turn.coturn.allocations() if self._turn.coturn else 0,
             held=sum(self.held()[piece.name] for piece in STATE if not piece.outlasts),
             faults=faults.counts(),
         )
@@ -128,6 +131,10 @@ def relay_limits(config: BootstrapConfig) -> RelayLimits:
             config.max_circuits, config.circuits_per_network, per_peer=config.circuits_per_node
         ),
         circuits_to_one=config.circuits_to_one,
+        # Behind a proxy, where all come from one network, there is nothing to divide.
+        circuits_of_network_to_one=config.circuits_to_one
+        if config.circuits_per_network >= config.max_circuits
+        else max(1, config.circuits_to_one // 2),
         reservation_seconds=config.reservation_seconds,
         circuit_seconds=config.circuit_seconds,
         circuit_bytes=config.circuit_bytes,
@@ -165,7 +172,13 @@ async def open_turn(config: TurnConfig) -> AsyncIterator[Turn]:
         )
     secret = new_secret()
     async with open_coturn(config, secret) as coturn:
-        yield Turn(Lender(own_urls(config), secret, config.credential_seconds), coturn)
+        lends = lender(
+            config,
+            own_urls(config),
+            secret,
+            full=lambda: coturn.allocations() >= config.max_allocations,
+        )
+        yield Turn(lends, coturn)
 
 
 @asynccontextmanager
@@ -268,6 +281,8 @@ async def _serving(config: BootstrapConfig, forgetting: Forgetting) -> AsyncIter
         relay.on_ended = api.receipts.circuit_ended
         api.holders.append(relay.held_by)
         host.on_disconnect(api.receipts.forget)
+        if turn.lender is not None:
+            host.on_disconnect(turn.lender.forget)
         async with (
             open_guests(config.guests, config.site, host, api) as gateway,
             open_forgetter(

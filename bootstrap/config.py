@@ -54,9 +54,22 @@ class TurnConfig:
     key: str = setting(Text(4_096), "", "PEM file with its key.")
     relay_port_min: int = setting(_PORT, 49_152, "UDP ports for media: open them in the firewall.")
     relay_port_max: int = setting(_PORT, 65_535, "The last of them.")
-    max_allocations: int = setting(_COUNT, 1_000, "Allocations in all; a relayed call takes 2.")
+    max_allocations: int = setting(
+        _COUNT,
+        2_000,
+        "Allocations in all; a relayed call takes 2. When so many run nothing more is lent;\n"
+        "those who have borrowed already may have a quarter more.",
+    )
     allocations_per_node: int = setting(
-        _COUNT, 48, "Of which so many with one credential: 11 others in a room, by UDP and TCP."
+        _COUNT, 48, "Of which so many make a share: 11 others in a room, by UDP and TCP, twice."
+    )
+    shares_per_network: int = setting(
+        _COUNT,
+        5,
+        "So many shares has one IPv4 address or IPv6 /56 for its nodes, which more of them divide.",
+    )
+    guest_shares_per_network: int = setting(
+        _COUNT, 4, "And so many for the guests of its nodes, apart from their hosts'."
     )
     bytes_per_second: int = setting(
         Number(10_000, 1 << 31), 400_000, "Of one allocation, both ways; video needs 200,000."

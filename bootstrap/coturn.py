@@ -16,6 +16,7 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import trio
 
@@ -34,6 +35,10 @@ POLL_SECONDS = 0.05
 STOP_SECONDS = 3.0
 REALM = "onmeet"
 NONCE_SECONDS = 600
+RESERVE = 4
+"""The part of all allocations that is kept, beyond them, for those who have credentials already."""
+COUNT_SECONDS = 2.0
+"""How old a count of allocations may be; to count 2,000 takes about 20 ms."""
 ALLOCATION_SECONDS = 600
 """A browser that was killed leaves its allocation for so long (media.md, 4)."""
 
@@ -119,7 +124,8 @@ def configuration(config: TurnConfig, secret: str) -> str:
         f"stale-nonce={NONCE_SECONDS}",
         f"max-allocate-lifetime={ALLOCATION_SECONDS}",
         f"user-quota={config.allocations_per_node}",
-        f"total-quota={config.max_allocations}",
+        # What the lender holds back from at `max_allocations`, it has lent already.
+        f"total-quota={config.max_allocations + config.max_allocations // RESERVE}",
         f"max-bps={config.bytes_per_second}",
         # no state, no logs; NOTE: userdb=/dev/null makes coturn refuse everybody
         "userdb=:memory:",
@@ -223,6 +229,21 @@ class Coturn:
         self.up = False
         """Whether it answers."""
         self.restarts = 0
+        self._counted = 0
+        self._counted_at: float | None = None
+
+    def allocations(self) -> int:
+        """How many run: sockets of coturn at its relay ports, at most `COUNT_SECONDS` ago.
+
+        NOTE: coturn itself would tell by its telnet interface alone, which any user of this machine
+        could ask; Debian's is built without Prometheus.
+        """
+        now = trio.current_time()
+        if self._counted_at is None or now - self._counted_at >= COUNT_SECONDS:
+            self._counted_at = now
+            ports = range(self._config.relay_port_min, self._config.relay_port_max + 1)
+            self._counted = _sockets_at(ports, self.pid) if self.pid is not None else 0
+        return self._counted
 
     @property
     def pid(self) -> int | None:
@@ -323,6 +344,25 @@ async def open_coturn(config: TurnConfig, secret: str) -> AsyncIterator[Coturn]:
         if len(group.exceptions) == 1:  # the block's own, or why coturn did not start
             raise group.exceptions[0] from None
         raise
+
+
+def _sockets_at(ports: range, pid: int) -> int:
+    """UDP sockets of a process at these ports; 0 where the system does not let us look."""
+    here: set[str] = set()
+    for table in ("udp", "udp6"):
+        with suppress(OSError):  # no IPv6
+            for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+                columns = line.split()
+                if int(columns[1].rpartition(":")[2], 16) in ports:
+                    here.add(f"socket:[{columns[9]}]")
+    if not here:
+        return 0
+    count = 0
+    with suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
+        for descriptor in descriptors:
+            with suppress(OSError):  # closed meanwhile
+                count += str(Path(descriptor).readlink()) in here
+    return count
 
 
 async def _ended(process: subprocess.Popen[bytes]) -> None:

@@ -18,6 +18,7 @@ import trio
 from libp2p.peer.id import ID
 
 from bootstrap.limits import RateLimit
+from onmeet_node.faults import contained
 from onmeet_node.net.host import Host
 
 SETTLE_SECONDS = 1.0
@@ -79,20 +80,28 @@ class Forgetter:
             await self._left.wait()
             self._left = trio.Event()
             await trio.sleep(SETTLE_SECONDS)
+            with contained("sweep"):
+                await self._sweep_all()
+
+    async def _sweep_all(self) -> None:
+        self.sweep()
+        while self.remembered() and not self._left.is_set():
+            with trio.move_on_after(SWEEP_SECONDS):
+                await self._left.wait()
             self.sweep()
-            while self.remembered() and not self._left.is_set():
-                with trio.move_on_after(SWEEP_SECONDS):
-                    await self._left.wait()
-                self.sweep()
 
     def sweep(self) -> None:
         """Drops what is of nobody who is here."""
+        # What fails of one kind keeps nothing of another.
         if self._what.neighbours:
-            self._forget_neighbours()
+            with contained("sweep"):
+                self._forget_neighbours()
         if self._what.peers:
-            self._forget_peers()
+            with contained("sweep"):
+                self._forget_peers()
         if self._what.buckets:
-            self._forget_buckets()
+            with contained("sweep"):
+                self._forget_buckets()
         if self._what.collect:
             gc.collect()
             trim()

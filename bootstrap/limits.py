@@ -59,6 +59,10 @@ class RateLimit:
                 return
             del self._full_at[key]
 
+    def forget(self, key: str) -> None:
+        """Forgets one bucket, full or not."""
+        self._full_at.pop(key, None)
+
     def forget_full(self) -> None:
         """Forgets the buckets that are full again, whoever asks or not."""
         now = self._clock()

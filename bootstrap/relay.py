@@ -22,6 +22,7 @@ import trio
 
 from bootstrap.errors import Exhausted
 from bootstrap.limits import Caps, Quota
+from onmeet_node.faults import contained
 from onmeet_node.net import circuit
 from onmeet_node.net.circuit import HOP, STOP, HopMessage, Limit, Status, StopMessage
 from onmeet_node.net.errors import CircuitProtocolError, NetError
@@ -48,6 +49,9 @@ class RelayLimits:
     """Circuits open, counted for the side that asked for them."""
     circuits_to_one: int = 32
     """Circuits open to one node, whoever asked for them."""
+    circuits_of_network_to_one: int = 16
+    """Of these, for who asks from one network: the node itself cannot tell networks apart behind a
+    circuit, and PeerIds cost nothing."""
     circuits_of_pair: int = 2
     """Circuits open from one peer to one node: nobody fills a node's share alone."""
     answer_seconds: float = 10.0
@@ -86,6 +90,11 @@ class Relay:
         # Here the "peer" is a pair and the "prefix" its target.
         self._to_one = Quota(
             Caps(everyone, limits.circuits_to_one, limits.circuits_of_pair), "circuits to this node"
+        )
+
+        # And here the "peer" is a network and its target.
+        self._network_to_one = Quota(
+            Caps(everyone, everyone, limits.circuits_of_network_to_one), "circuits to this node"
         )
 
     @property
@@ -174,7 +183,8 @@ class Relay:
         while True:
             now = self._clock()
             for peer in [peer for peer, end in self._expiries.items() if end <= now]:
-                self.forget(peer)
+                with contained("reservation"):
+                    self.forget(peer)
             await trio.sleep(pause)
 
     # ---- circuits --------------------------------------------------------------------------
@@ -192,10 +202,12 @@ class Relay:
         elif not self.holds(target):
             await self._answer(stream, Status.NO_RESERVATION)
         else:
+            prefix = self._prefix_of(stream)
             try:
                 with (
-                    self._circuits.holding(source, self._prefix_of(stream)),
+                    self._circuits.holding(source, prefix),
                     self._to_one.holding(f"{source} {target}", target),
+                    self._network_to_one.holding(f"{prefix} {target}", target),
                 ):
                     await self._relay(stream, target)
             except Exhausted:

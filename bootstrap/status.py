@@ -19,7 +19,7 @@ from pathlib import Path
 import trio
 
 from bootstrap.errors import NotRunning
-from onmeet_node.ownership import ROOT, is_own_directory, peer_uid
+from onmeet_node.ownership import is_own_directory, is_own_peer
 
 log = logging.getLogger("bootstrap")
 
@@ -93,7 +93,7 @@ async def _serve(
 ) -> None:
     while True:
         connection, _ = await listener.accept()
-        if peer_uid(connection) not in {os.geteuid(), ROOT, None}:
+        if not is_own_peer(connection):
             connection.close()
             continue
         # One at a time: a line fits the socket's buffer, so nobody can hold it up.
@@ -109,10 +109,10 @@ def ask_status(home: Path) -> dict[str, object]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
             asking.settimeout(ANSWER_SECONDS)
             try:
-                path = directory / _name(home)
-                asking.connect(str(path))
-                if not _is_ours(asking, path):
-                    continue  # another user's program, in the place of ours
+                asking.connect(str(directory / _name(home)))
+                if not is_own_peer(asking):  # another user's program, or a bootstrap of theirs
+                    denied = True
+                    continue
                 return _told(asking)
             except PermissionError:
                 denied = True
@@ -126,13 +126,6 @@ def ask_status(home: Path) -> dict[str, object]:
     raise NotRunning(
         f"No bootstrap runs for {home}. Start it with: onmeet-bootstrap run --home {home}"
     )
-
-
-def _is_ours(asking: socket.socket, path: Path) -> bool:
-    """Whether our own user listens there; root may ask anybody's, in a directory of theirs."""
-    mine = os.geteuid()
-    theirs = peer_uid(asking)
-    return theirs in {mine, None} or (mine == ROOT and theirs == path.parent.stat().st_uid)
 
 
 def _told(asking: socket.socket) -> dict[str, object]:

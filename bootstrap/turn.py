@@ -2,6 +2,10 @@
 
 The scheme is draft-uberti-behave-turn-rest-00, section 2.2, which coturn calls `use-auth-secret`:
 the server recomputes the password from the user name and a secret that it shares with us.
+
+coturn counts what runs by the part of the user name after the expiry (`user-quota`). So that part
+names a share of a network, not a credential: however often a network borrows, and however many
+nodes it invents, its allocations count against the same few shares, and what has ended is free.
 """
 
 from __future__ import annotations
@@ -14,20 +18,35 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import attrs
 
 from bootstrap.config import TurnConfig
-from bootstrap.errors import ConfigError
+from bootstrap.errors import ConfigError, Exhausted
+from bootstrap.limits import Rate, RateLimit
+from onmeet_node.net.origin import prefix_of
 from onmeet_node.ownership import ForeignPlace, open_own
 from onmeet_node.wire.bootstrap_api import TurnCredentials
 
 SECRET_BYTES = 32
 MAX_SECRET_BYTES = 1024
-OPAQUE_BYTES = 9
-"""Of randomness in a user name: coturn counts its quota by it, and it ties calls to nobody."""
+SHARE_BYTES = 9
+"""Of a share's name, as it stands in a user name: enough that no two are alike."""
+DAY = 86_400
+"""Seconds after which shares have other names, so that guests cannot know a network by them again.
+What runs longer counts under the old name."""
+SPREAD = 60
+"""Credentials lent within one second get different expiries, up to so many seconds later."""
+NEIGHBOURHOOD = {4: 24, 6: 48}
+"""Bits of an address that one owner may easily have many networks in: a /48 is given away free."""
+BORROWINGS = 12
+"""At once by one node, and again in the life of a credential: it needs two, and one more whenever
+it comes back to this bootstrap."""
+GUESTS = Rate(per_minute=1, burst=20)
+"""Credentials of one node for its guests: a room has at most 11."""
 
 
 def new_secret() -> str:
@@ -42,25 +61,150 @@ def password(secret: str, username: str) -> str:
 
 
 @attrs.frozen
+class Shares:
+    """How many shares of all allocations a network has: for its nodes, and for their guests."""
+
+    nodes: int
+    guests: int
+
+
 class Lender:
-    """Lends credentials for the TURN server at `urls`."""
+    """Lends credentials for the TURN server at `urls`, each for a share of its borrower's network.
 
-    urls: tuple[str, ...]
-    secret: str = attrs.field(repr=False)
-    lifetime: int
-    """Seconds that credentials work for; a call that is on goes on after that."""
-    clock: Callable[[], float] = time.time
+    A network (IPv4 address, IPv6 /56) has its shares out of half as many again, which all networks
+    of its neighbourhood (IPv4 /24, IPv6 /48) have together. Its nodes are spread evenly over them.
+    """
 
-    def lend(self) -> TurnCredentials:
-        """Fresh credentials, which nothing remembers."""
-        expiry = int(self.clock()) + self.lifetime
-        username = f"{expiry}:{secrets.token_urlsafe(OPAQUE_BYTES)}"
+    def __init__(
+        self,
+        urls: Iterable[str],
+        secret: str,
+        lifetime: int,
+        *,
+        shares: Shares = Shares(5, 4),
+        full: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`lifetime`: seconds that credentials work; a call that is on goes on after that.
+
+        `full` tells whether as many allocations run as may.
+        """
+        self.urls = tuple(urls)
+        self._secret = secret
+        self._lifetime = lifetime
+        self._shares = shares
+        self._full = full
+        self._clock = clock
+        self._key = secrets.token_bytes(SECRET_BYTES)
+        self._last_expiry = 0
+        own = Rate(per_minute=60 * BORROWINGS / lifetime, burst=BORROWINGS)
+        self._limits = {False: RateLimit(own, steady), True: RateLimit(GUESTS, steady)}
+        self._borrowers: dict[str, tuple[str, int]] = {}
+        """By PeerId while it is connected: its network, and which share of that is its own."""
+        self._in_use: Counter[tuple[str, int]] = Counter()
+        """Nodes of each share of each network."""
+        self._guests: Counter[str] = Counter()
+        """Credentials for guests by the PeerId of their host."""
+
+    def __len__(self) -> int:
+        return len(self._borrowers) + len(self._guests) + sum(map(len, self._limits.values()))
+
+    def __repr__(self) -> str:
+        return f"Lender({self.urls})"
+
+    def lend(
+        self, peer: str = "", address: str | None = None, *, guest: bool = False
+    ) -> TurnCredentials:
+        """Credentials for a node at this IP address, or for a `guest` of it. Raises `Exhausted`."""
+        network = prefix_of(address)
+        if self._full() and peer not in self._borrowers:
+            raise Exhausted("Every TURN allocation is in use: ask another bootstrap, or later.")
+        if not self._limits[guest].allow(peer):
+            raise Exhausted("You have borrowed enough for now; what you have goes on working.")
+        share = self._guest_share(peer, network) if guest else self._own_share(peer, network)
+        return self._credentials(share)
+
+    def forget(self, peer: str) -> None:
+        """The node left. Its share counts on for what it left running, in coturn alone."""
+        self._leave(peer)
+        self._guests.pop(peer, None)
+        for limit in self._limits.values():
+            limit.forget(peer)
+
+    def _leave(self, peer: str) -> None:
+        held = self._borrowers.pop(peer, None)
+        if held is not None:
+            self._in_use[held] -= 1
+            if not self._in_use[held]:
+                del self._in_use[held]
+
+    def _own_share(self, peer: str, network: str) -> str:
+        held = self._borrowers.get(peer)
+        if held is None or held[0] != network:
+            self._leave(peer)
+            number = min(range(self._shares.nodes), key=lambda n: self._in_use[network, n])
+            held = self._borrowers[peer] = (network, number)
+            self._in_use[held] += 1
+        return self._name("nodes", self._shares.nodes, network, held[1])
+
+    def _guest_share(self, peer: str, network: str) -> str:
+        """Never its host's: what a guest does costs the host nothing."""
+        number = self._guests[peer] + self._digest(peer)[0]
+        self._guests[peer] += 1
+        return self._name("guests", self._shares.guests, network, number % self._shares.guests)
+
+    def _name(self, kind: str, count: int, network: str, number: int) -> str:
+        """How coturn counts share `number` of the `count` that this network has."""
+        neighbourhood = _neighbourhood_of(network)
+        there = count + count // 2
+        place = (int.from_bytes(self._digest(network)[:4], "big") + number) % there
+        day = int(self._clock()) // DAY
+        name = self._digest(f"{kind} {neighbourhood} {place} {day}")[:SHARE_BYTES]
+        return base64.urlsafe_b64encode(name).decode()
+
+    def _digest(self, what: str) -> bytes:
+        return hmac.new(self._key, what.encode(), hashlib.sha256).digest()
+
+    def _credentials(self, share: str) -> TurnCredentials:
+        expiry = int(self._clock()) + self._lifetime
+        if expiry <= self._last_expiry < expiry + SPREAD:
+            expiry = self._last_expiry + 1
+        self._last_expiry = expiry
+        username = f"{expiry}:{share}"
         return TurnCredentials(
             urls=self.urls,
             username=username,
-            credential=password(self.secret, username),
-            ttl=self.lifetime,
+            credential=password(self._secret, username),
+            ttl=self._lifetime,
         )
+
+
+def _neighbourhood_of(network: str) -> str:
+    """What a network's prefix (`prefix_of`) lies in; what is no address is one of its own."""
+    try:
+        address = ipaddress.ip_address(network)
+    except ValueError:
+        return network
+    bits = NEIGHBOURHOOD[address.version]
+    return str(ipaddress.ip_network((address, bits), strict=False))
+
+
+def lender(
+    config: TurnConfig,
+    urls: Iterable[str],
+    secret: str,
+    *,
+    full: Callable[[], bool] = lambda: False,
+) -> Lender:
+    """As configured, for coturn here or somebody else's server."""
+    return Lender(
+        urls,
+        secret,
+        config.credential_seconds,
+        shares=Shares(config.shares_per_network, config.guest_shares_per_network),
+        full=full,
+    )
 
 
 def own_urls(config: TurnConfig) -> tuple[str, ...]:
@@ -87,7 +231,8 @@ def foreign_lender(config: TurnConfig) -> Lender:
             "[turn] urls needs secret_file: a file (chmod 600) with the static-auth-secret of "
             "that server."
         )
-    return Lender(config.urls, _read_secret(Path(config.secret_file)), config.credential_seconds)
+    secret = _read_secret(Path(config.secret_file))
+    return lender(config, config.urls, secret)
 
 
 def _read_secret(path: Path) -> str:

@@ -51,6 +51,7 @@ from onmeet_node.profiles import card_for
 from onmeet_node.reach import Reacher
 from onmeet_node.settling import Settling
 from onmeet_node.store import (
+    ContactState,
     KeyFile,
     Passphrase,
     Store,
@@ -125,6 +126,7 @@ class Node:
             wish=lambda: MediaWish(endpoint=self._studio.page_endpoint()),
         )
         people.guests = self.guests.name_of
+        people.link_of = self.guests.link_of
         self.rooms = Rooms(
             network.rooms,
             Folk(self._reacher, people),
@@ -171,6 +173,7 @@ class Node:
             begin("channels", self._listen)
             begin("guests", self.guests.run)
             begin("receipts", self._settling.run)
+            begin("people", self.people.run)
             begin("rooms", self.rooms.run)
             await self._network.rendezvous.published.wait()
             self.reachable.set()
@@ -335,7 +338,7 @@ class Node:
     # ── the node ────────────────────────────────────────────────────────────────────────────────
     def status(self) -> dict[str, Any]:
         """What the node is doing, without anything about anybody but its owner."""
-        people = self.people.all()
+        people = self.people.counts()
         return {
             "identity": self.identity.hex(),
             "peer_id": self._network.peer_id,
@@ -344,8 +347,8 @@ class Node:
             "bootstraps": len(self._network.bootstraps.connected),
             "dht_peers": len(self._network.host.dht_peers()),
             "channels": len(self._open),
-            "contacts": sum(contact.state == "accepted" for contact in people),
-            "requests": sum(contact.state == "requested-by-them" for contact in people),
+            "contacts": people.get(ContactState.ACCEPTED, 0),
+            "requests": people.get(ContactState.REQUESTED_BY_THEM, 0),
             "calls": [self.describe_call(call) for call in self.calls],
             "faults": faults.counts(),
         }

@@ -498,6 +498,8 @@ class CallBook:
         noticed = False
         for ringer in tuple(self._ringers):
             try:
+                # Driven by peers, each `timing.MAX_RINGS` a minute. Who does not take 64 does not
+                # notice this one either: it rings on for the others, or not at all.
                 ringer.send_nowait(call)
                 noticed = True
             except (trio.WouldBlock, trio.BrokenResourceError):

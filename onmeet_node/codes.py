@@ -8,7 +8,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from onmeet_node.errors import OnMeetError
-from onmeet_node.identity.audience import ANYONE_SECRET, Audience, pair_secret
+from onmeet_node.identity.audience import (
+    ANYONE_SECRET,
+    Audience,
+    find_by_proof,
+    pair_secret,
+)
 from onmeet_node.identity.blinding import SECRET_BYTES
 from onmeet_node.identity.code import ContactCode
 from onmeet_node.identity.keys import IdentityKey
@@ -46,7 +51,8 @@ class Codes:
     def new(
         self, label: str | None = None, *, days: int | None = None, direct: bool = True
     ) -> dict[str, Any]:
-        """A fresh code: `label`, `uri`, `expires` (Unix seconds), `direct`.
+        """A fresh code: `label`, `uri`, `expires` (Unix seconds), `direct`, and the id of its
+        `audience`.
 
         `days`: how long it works; None: until it is revoked. `direct`: whether its holders see
         this node's addresses, or only its relays'. Raises the store's `Rejected` when there are
@@ -70,14 +76,21 @@ class Codes:
         """The live codes."""
         return [self._describe(row) for row in self._live_codes()]
 
-    def revoke(self, label: str) -> None:
-        """Ends a code at once. Raises `UnknownCode`."""
+    def revoke(self, label: str) -> int:
+        """Ends a code at once; the id of its audience. Raises `UnknownCode`."""
         for row in self._live_codes():
             if row.label == label:
                 self._store.audiences.revoke(row.id)
                 self._changed()
-                return
+                return row.id
         raise UnknownCode(f"There is no code {label!r}. See them with: onmeet code list")
+
+    def label_of(self, audience: int | None) -> str | None:
+        """What a code is called that is still in force; None if it is not, or was none."""
+        row = self._store.audiences.get(audience) if audience is not None else None
+        if row is None or row.kind is not AudienceKind.CODE or not row.live(self._now()):
+            return None
+        return row.label
 
     def _live_codes(self) -> list[AudienceRow]:
         live = self._store.audiences.live(now=self._now())
@@ -92,6 +105,7 @@ class Codes:
             expires=row.expires,
         )
         return {
+            "audience": row.id,
             "label": row.label,
             "uri": code.uri(),
             "expires": row.expires,
@@ -136,9 +150,13 @@ class Codes:
         ]
         return audiences
 
-    def provable(self) -> list[Audience]:
-        """The codes whose holders may ring; the contacts' own secret proves nothing more."""
-        return [_audience(row) for row in self._live_codes()]
+    def proven(self, shown: bytes | None, opening_hash: bytes) -> AudienceRow | None:
+        """The live code of ours whose holder shows this proof; the contacts' own secret proves
+        nothing more.
+        """
+        rows = self._live_codes()
+        found = find_by_proof(map(_audience, rows), shown, opening_hash, self._now())
+        return next((row for row in rows if found and row.secret == found.secret), None)
 
 
 def _audience(row: AudienceRow) -> Audience:

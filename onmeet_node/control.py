@@ -28,6 +28,7 @@ from onmeet_node.events import CallEnded
 from onmeet_node.faults import alone
 from onmeet_node.ownership import is_own_peer
 from onmeet_node.requests import Request
+from onmeet_node.store import ContactState
 from onmeet_node.wire.messages import Kind
 
 log = logging.getLogger(__name__)
@@ -189,8 +190,7 @@ async def _code_list(node: Node, _request: Request, _tell: Tell) -> Any:
 
 
 async def _code_revoke(node: Node, request: Request, _tell: Tell) -> Any:
-    node.people.codes.revoke(request.label or "")
-    return {}
+    return {"dropped": node.people.revoke(request.label or "", drop=request.drop)}
 
 
 async def _contacts_add(node: Node, request: Request, _tell: Tell) -> Any:
@@ -200,31 +200,36 @@ async def _contacts_add(node: Node, request: Request, _tell: Tell) -> Any:
 
 
 async def _contacts_list(node: Node, _request: Request, _tell: Tell) -> Any:
-    return [node.people.describe(contact.identity) for contact in node.people.all()]
+    described = []
+    for contact in node.people.identities():
+        described.append(node.people.describe(contact))
+        if len(described) % 64 == 0:
+            await trio.lowlevel.checkpoint()  # there may be 10,000, and calls are on
+    return sorted(described, key=lambda one: (not one["favourite"], one["added"], one["identity"]))
 
 
 async def _contacts_accept(node: Node, request: Request, _tell: Tell) -> Any:
-    identity = node.people.who(request.who)
+    identity = node.people.which(request.who, ContactState.REQUESTED_BY_THEM)
     node.people.accept(identity)
     return node.people.describe(identity)
 
 
 async def _contacts_block(node: Node, request: Request, _tell: Tell) -> Any:
-    identity = node.people.who(request.who)
+    identity = node.people.which(request.who)
     shown = node.people.describe(identity)
     node.people.block(identity)
     return shown
 
 
 async def _contacts_remove(node: Node, request: Request, _tell: Tell) -> Any:
-    identity = node.people.who(request.who)
+    identity = node.people.which(request.who)
     shown = node.people.describe(identity)
     node.people.remove(identity)
     return shown
 
 
 async def _contacts_verify(node: Node, request: Request, _tell: Tell) -> Any:
-    identity = node.people.who(request.who)
+    identity = node.people.which(request.who)
     if request.matches:
         node.people.mark_verified(identity)
     return {

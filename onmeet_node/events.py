@@ -17,7 +17,8 @@ from onmeet_node.call.effects import EndReason, Ring, State
 from onmeet_node.wire.messages import Kind
 
 BACKLOG = 512
-"""Events kept for a watcher that does not read; past that it misses the newest."""
+"""Events kept for a watcher that does not read; past that it misses the newest, and past half of it
+those that a peer can cause without end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class NodeEvent:
     """Something a watcher may want to know."""
 
     name: ClassVar[str] = ""
+    endless: ClassVar[bool] = False
+    """A peer or guest can cause any number of these."""
     at: float = field(default_factory=time.monotonic)
 
     def as_json(self) -> dict[str, Any]:
@@ -69,6 +72,8 @@ class ContactRequested(NodeEvent):
     identity: bytes
     card_name: str | None
     note: str | None = None
+    code: str | None = None
+    """Label of the code of ours by which they came, while it works."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +90,7 @@ class CardChanged(NodeEvent):
     """A person shows something else of themselves, or their picture has come."""
 
     name: ClassVar[str] = "card"
+    endless: ClassVar[bool] = True
     identity: bytes
 
 
@@ -105,6 +111,8 @@ class MissedCallNoted(NodeEvent):
     identity: bytes
     age_s: int
     note: str | None
+    code: str | None = None
+    """Label of the code of ours by which a stranger came, while it works."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +216,7 @@ class PeerMediaChanged(CallEvent):
     """The peer muted, switched its camera or shares its screen."""
 
     name: ClassVar[str] = "peer-media"
+    endless: ClassVar[bool] = True
     muted: bool
     camera_off: bool
     sharing: bool
@@ -218,6 +227,7 @@ class ChatLine(CallEvent):
     """The peer wrote a line of chat."""
 
     name: ClassVar[str] = "chat"
+    endless: ClassVar[bool] = True
     text: str
 
 
@@ -263,6 +273,7 @@ class RoomChanged(RoomEvent):
     """
 
     name: ClassVar[str] = "room"
+    endless: ClassVar[bool] = True
     title: str
     people: tuple[str, ...]
     string: str | None
@@ -298,6 +309,7 @@ class MuteAsked(RoomEvent):
     """The host or a co-host asks us to mute ourselves."""
 
     name: ClassVar[str] = "room-mute-asked"
+    endless: ClassVar[bool] = True
     key: bytes
     who: str
 
@@ -307,6 +319,7 @@ class RoomSaid(RoomEvent):
     """Somebody wrote a line, we too (`mine`); `private`: to `to` alone, to us perhaps."""
 
     name: ClassVar[str] = "room-chat"
+    endless: ClassVar[bool] = True
     key: bytes
     who: str
     text: str
@@ -320,6 +333,7 @@ class RoomReacted(RoomEvent):
     """A participant reacts, with one emoji."""
 
     name: ClassVar[str] = "room-reaction"
+    endless: ClassVar[bool] = True
     key: bytes
     who: str
     emoji: str
@@ -355,6 +369,8 @@ class Hub(Generic[E]):
     def publish(self, event: E) -> None:
         """Gives `event` to all who watch now."""
         for watcher in tuple(self._watchers):
+            if event.endless and watcher.statistics().current_buffer_used >= BACKLOG // 2:
+                continue  # nobody's flood takes the room of somebody else's ring
             try:
                 watcher.send_nowait(event)
             except trio.WouldBlock:

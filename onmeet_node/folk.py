@@ -9,9 +9,10 @@ from onmeet_node.identity.acquaint import pair_key
 from onmeet_node.identity.code import parse_code
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.policy import Relation
-from onmeet_node.meeting.faces import Known
+from onmeet_node.meeting.faces import Known, Tie
 from onmeet_node.people import People
 from onmeet_node.reach import Reacher
+from onmeet_node.store import ContactState
 from onmeet_node.wire.messages import Card, Message
 
 
@@ -22,21 +23,36 @@ class Acquaintances:
         self._people = people
         self._key = key
         self._pairs: dict[Identity, bytes] = {}
+        self._version: int | None = None
+        self._known: Mapping[Identity, Tie] = {}
 
-    def known(self) -> Mapping[Identity, Known]:
-        """See `faces.Circle`."""
-        everybody = (contact.identity for contact in self._people.all())
-        known = ((identity, self.get(identity)) for identity in everybody)
-        return {identity: one for identity, one in known if one is not None}
+    def known(self) -> Mapping[Identity, Tie]:
+        """See `faces.Circle`. It is asked for with each channel of a room, and there may be
+        10,000 people: made anew only when they are others.
+        """
+        if self._version != self._people.version:
+            self._version = self._people.version
+            states = ContactState
+            contacts = self._people.identities(states.ACCEPTED, states.REQUESTED_BY_US)
+            blocked = self._people.identities(states.BLOCKED)
+            self._known = {
+                peer: Tie(relation, self._pair(peer))
+                for peers, relation in ((contacts, Relation.CONTACT), (blocked, Relation.BLOCKED))
+                for peer in peers
+            }
+        return self._known
+
+    def _pair(self, peer: Identity) -> bytes:
+        if peer not in self._pairs:
+            self._pairs[peer] = pair_key(self._key, peer)
+        return self._pairs[peer]
 
     def get(self, peer: Identity) -> Known | None:
         """See `faces.Circle`."""
         contact, relation = self._people.get(peer), self._people.relation(peer)
         if contact is None or relation is Relation.STRANGER:
             return None
-        if peer not in self._pairs:
-            self._pairs[peer] = pair_key(self._key, peer)
-        return Known(contact.display_name, contact.verified, relation, self._pairs[peer])
+        return Known(contact.display_name, contact.verified)
 
     def card(self, peer: Identity | None) -> Card:
         """See `faces.Circle`."""
@@ -50,6 +66,7 @@ class Folk:
         self._reacher = reacher
         self._people = people
         self.name_of = people.name_of
+        self.came_by = people.came_by
 
     def send(self, peer: Identity, device: Device, message: Message) -> bool:
         """See `rooms.Folk`."""

@@ -21,6 +21,7 @@ from onmeet_node.errors import OnMeetError
 from onmeet_node.events import CallEnded, Hub, Knocked, KnockOver, NodeEvent, StateChanged
 from onmeet_node.faults import contained, kept
 from onmeet_node.identity.guest import RANDOM_BYTES, guest_id
+from onmeet_node.identity.lookalike import meant
 from onmeet_node.identity.text import clean_text
 from onmeet_node.links import Gate, Link, Links
 from onmeet_node.net.doors import GuestStream
@@ -180,24 +181,20 @@ class Guests:
 
         Raises `NoSuchGuest`.
         """
-        here = [guest for guest in self.waiting() if guest["state"] in states]
-        chosen = [
-            guest
-            for guest in here
-            if not text
-            or guest["name"] == text
-            or (len(text) >= 4 and guest["guest"].startswith(text))
-            or (len(text) >= 4 and guest["guest"].endswith(text))
-        ]
-        if len(chosen) != 1:
-            raise NoSuchGuest(
-                "No guest is at the door."
-                if not here
-                else "Several guests are there; name one by its id. See: onmeet guests"
-                if not text
-                else f"No single guest is called {text!r}. See: onmeet guests"
-            )
-        return Identity(bytes.fromhex(chosen[0]["guest"]))
+        here = {
+            Identity(bytes.fromhex(guest["guest"])): guest["name"]
+            for guest in self.waiting()
+            if guest["state"] in states
+        }
+        chosen = meant(text, here, by_end=True) if text else list(here)
+        if not here:
+            raise NoSuchGuest("No guest is at the door.")
+        if len(chosen) > 1:
+            listed = ", ".join(f"{here[guest]} ({guest.hex()[-8:]})" for guest in chosen)
+            raise NoSuchGuest(f"Several guests may be meant; name one by its id: {listed}.")
+        if not chosen:
+            raise NoSuchGuest(f"No guest is called {text!r}. See: onmeet guests")
+        return chosen[0]
 
     def describe(self, identity: Identity) -> dict[str, Any]:
         """One of `waiting`. Raises `NoSuchGuest`."""
@@ -248,6 +245,11 @@ class Guests:
         """What a guest who was let in calls themselves."""
         guest = self._admitted.get(identity)
         return guest.name if guest is not None else None
+
+    def link_of(self, identity: Identity) -> str | None:
+        """Id of the link by which a guest came who was let in."""
+        guest = self._admitted.get(identity)
+        return guest.link.id if guest is not None else None
 
     # ── caller.Reach, for guests ────────────────────────────────────────────────────────────────
     async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
@@ -316,6 +318,7 @@ class Guests:
             card=self._card(),
             title=link.row.title,
             knock=link.row.knock,
+            once=link.row.once and entrance is None,
             room=entrance.room if entrance is not None else None,
             host=entrance.host if entrance is not None else None,
         )

@@ -17,7 +17,7 @@ from onmeet_node.media.report import IceReport
 from onmeet_node.sentences import Facts, sentence
 from onmeet_node.store import CallRecord, MediaPath, Store
 from onmeet_node.store.errors import StoreError
-from onmeet_node.store.history import MAX_RECORDS
+from onmeet_node.store.history import audience_of
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +32,17 @@ class NoSuchRecord(OnMeetError):
 class History:
     """The calls of the past on this machine; nobody else keeps them."""
 
-    def __init__(self, store: Store, *, name_of: Callable[[Identity], str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        name_of: Callable[[Identity], str],
+        code_of: Callable[[int | None], str | None],
+    ) -> None:
+        """`code_of`: what a code of ours that works is called, by the id of its audience."""
         self._store = store
         self._name_of = name_of
+        self._code_of = code_of
         self.trouble: StoreError | None = None
         """Why what happened lately could not be written down, if it could not."""
 
@@ -48,8 +56,8 @@ class History:
             self.trouble = error
             log.warning("not written down: %s", type(error).__name__)
 
-    def write(self, call: Call) -> None:
-        """Keeps a call that is over."""
+    def write(self, call: Call, came_by: str | None) -> None:
+        """Keeps a call that is over. `came_by`: see `CallRecord`."""
         with self.tolerate():
             self._store.calls.save(
                 CallRecord(
@@ -67,6 +75,7 @@ class History:
                     sas=call.sas,
                     note=call.note,
                     seen=call.reason is not EndReason.MISSED,
+                    came_by=came_by,
                 )
             )
 
@@ -95,6 +104,7 @@ class History:
             "sas": record.sas,
             "note": record.note,
             "receipts": _receipts(record),
+            "code": self._code_of(audience_of(record)),
         }
 
     def delete(self, which: str) -> int:
@@ -104,9 +114,8 @@ class History:
         """
         if which == "all":
             return self._store.calls.clear()
-        records = self._store.calls.list(limit=MAX_RECORDS)
-        chosen = [record for record in records if record.call.hex().startswith(which)]
-        if len(chosen) != 1 or len(which) < MIN_ID_CHARS:
+        chosen = self._store.calls.starting(which) if len(which) >= MIN_ID_CHARS else ()
+        if len(chosen) != 1:
             raise NoSuchRecord(
                 f"No single call begins with {which!r}. See: onmeet history --verbose"
             )

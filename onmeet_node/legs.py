@@ -223,6 +223,7 @@ class Legs:
                 leg.call.unlink(leg.key.device, session)
                 # At shutdown the engine may be gone already, and the session with it.
                 with (
+                    contained("call"),  # which goes on, on another session perhaps
                     trio.CancelScope(shield=True),
                     trio.move_on_after(CLOSE_SECONDS),
                     contextlib.suppress(MediaError),

@@ -23,7 +23,8 @@ from onmeet_node.events import (
     MissedCallNoted,
     NodeEvent,
 )
-from onmeet_node.identity.audience import Audience, find_by_proof, proof
+from onmeet_node.faults import contained
+from onmeet_node.identity.audience import proof
 from onmeet_node.identity.errors import BadPicture
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.picture import clean_picture, digest_of
@@ -32,8 +33,10 @@ from onmeet_node.identity.profile import Field, clean_card
 from onmeet_node.identity.safety import safety_number
 from onmeet_node.identity.text import clean_text
 from onmeet_node.profiles import CAPS, card_for, change_picture, change_profile
+from onmeet_node.rates import Rate
 from onmeet_node.store import CallRecord, Contact, ContactState, Store
-from onmeet_node.store.settings import BOOTSTRAPS, BUSY, IGNORED, REACH
+from onmeet_node.store.errors import Rejected
+from onmeet_node.store.settings import BOOTSTRAPS, BUSY, REACH
 from onmeet_node.wire.codec import decode, encode
 from onmeet_node.wire.messages import (
     MAX_NAME_CHARS,
@@ -56,9 +59,19 @@ log = logging.getLogger(__name__)
 NOTE_DAYS = 30
 """A missed call that could not be told in a month is no news."""
 
-
-IGNORED_MOST = 1_024
-"""Requests put away that are remembered; the oldest may be shown again."""
+MAX_CAME_BY = 4_096
+"""Strangers of whom it is remembered by which code they came."""
+NOTES = (32, 10.0)
+"""Missed calls that one contact may tell at once, as many as an outbox holds; then one each so many
+seconds. What is too much is not confirmed, so an honest node tells it again later."""
+STRANGERS_NOTES = (8, 60.0)
+NOTES_BY_CODE = (32, 10.0)
+"""Of all strangers who came by one code together, rings that nobody took included."""
+CARDS = (12, 5.0)
+"""Changes of one card that are written at once; of more, the last is, a little later."""
+GRANTS = (8, 30.0)
+SEEN_SECONDS = 60
+"""How exactly it is kept when somebody was last heard of."""
 
 
 class Closable(Protocol):
@@ -104,7 +117,16 @@ class People(AddressBook):
         """Told of each call that is over and written down."""
         self._hub: Hub[NodeEvent] = Hub()
         self._line: Mouthpiece | None = None
-        self._came_by: dict[Identity, Audience] = {}
+        self._here: set[Identity] = set()
+        """Everybody with an open channel."""
+        self._note_rate = Rate(*NOTES, now)
+        self._strangers_note_rate = Rate(*STRANGERS_NOTES, now)
+        self._code_rate = Rate(*NOTES_BY_CODE, now)
+        self._card_rate = Rate(*CARDS, now)
+        self._grant_rate = Rate(*GRANTS, now)
+        self._late_cards: dict[Identity, Card] = {}
+        """Of people with an open channel, not written yet."""
+        self._card_late = trio.Event()
         self._cards: dict[Identity, Card] = {}
         self._notes: dict[Identity, str] = {}
         self._their_notes: dict[Identity, str] = {}
@@ -165,10 +187,14 @@ class People(AddressBook):
         contact = self.get(peer)
         if contact is None or contact.state is ContactState.REQUESTED_BY_US:
             raise NoSuchPerson("They have not asked to be a contact. Send them a code of yours.")
-        self._store.contacts.update(peer, state=ContactState.ACCEPTED)
+        self._befriend(peer)
         self._tell_accepted(peer)
         self.codes.refresh()
         self._new_duty.set()
+
+    def _befriend(self, peer: Identity) -> None:
+        self._store.contacts.update(peer, state=ContactState.ACCEPTED, audience=None, ignored=False)
+        self._store.calls.befriended(peer)
 
     def block(self, peer: Identity) -> None:
         """Refuses all contact with this person, who learns nothing of it (P6)."""
@@ -184,26 +210,46 @@ class People(AddressBook):
     def _cut_off(self, peer: Identity) -> None:
         self._strangers.pop(peer, None)
         self._came_by.pop(peer, None)
+        self._their_notes.pop(peer, None)
+        self._close_channels(peer)
+        self.codes.rotate_contacts_secret()
+        for contact in self._contacts_here():
+            self._grant(contact)
+        self._new_duty.set()
+
+    def _close_channels(self, peer: Identity) -> None:
         if self._line is not None:
             for device in self._line.devices(peer):
                 channel = self._line.get(peer, device)
                 if channel is not None:
                     channel.close()
-        self.codes.rotate_contacts_secret()
-        for contact in self._store.contacts.list(ContactState.ACCEPTED):
-            self._grant(contact.identity)
-        self._new_duty.set()
+
+    def _contacts_here(self) -> list[Identity]:
+        """Contacts with an open channel: nobody else can be told anything now."""
+        known = ((peer, self.get(peer)) for peer in self._here)
+        return [peer for peer, one in known if one and one.state is ContactState.ACCEPTED]
+
+    def revoke(self, label: str, *, drop: bool = False) -> int:
+        """Ends a code at once, and the channels of strangers who came by it. How many requests
+        that came by it were erased too, with `drop`; without, they stay.
+
+        Raises `UnknownCode`.
+        """
+        audience = self.codes.revoke(label)
+        dropped = self._store.contacts.drop_requests(audience) if drop else ()
+        for peer in dropped:
+            self._their_notes.pop(peer, None)
+        for peer in [peer for peer, by in self._came_by.items() if by == audience]:
+            del self._came_by[peer]
+            if self.relation(peer) is Relation.STRANGER:
+                self._close_channels(peer)
+        return len(dropped)
 
     def ignore(self, peer: Identity) -> None:
         """Puts a contact request away: it is shown no more, and they learn nothing."""
-        chosen = self._store.settings
-        ignored = (*self.ignored(), peer.hex())[-IGNORED_MOST:]
-        chosen.put(IGNORED, tuple(dict.fromkeys(ignored)))
-
-    def ignored(self) -> tuple[str, ...]:
-        """The identities, in hex, of requests that were put away."""
-        ignored: tuple[str, ...] = self._store.settings.get(IGNORED)
-        return ignored
+        contact = self.get(peer)
+        if contact is not None and contact.state is ContactState.REQUESTED_BY_THEM:
+            self._store.contacts.update(peer, ignored=True)
 
     def unblock(self, peer: Identity) -> None:
         """Makes a stranger of somebody blocked: they may ask again, with a live code."""
@@ -282,8 +328,8 @@ class People(AddressBook):
         self._tell_card(peer)
 
     def _tell_cards(self) -> None:
-        for contact in self._store.contacts.list(ContactState.ACCEPTED):
-            self._tell_card(contact.identity)
+        for contact in self._contacts_here():
+            self._tell_card(contact)
 
     def _tell_card(self, peer: Identity) -> None:
         self._allow_pictures(peer)
@@ -299,10 +345,15 @@ class People(AddressBook):
         return card_for(self._store, self.relation(peer), shown)
 
     def _forget_pictures(self) -> None:
-        cards = [contact.card for contact in self._store.contacts.list()]
-        mine = self.profile()["picture"]
-        used = [card.picture for card in cards if card.picture is not None]
-        self._store.pictures.forget_all_but([*used, bytes.fromhex(mine or "")])
+        for digest in self.pictures():
+            self._forget_picture(digest)
+
+    def _forget_picture(self, digest: bytes | None) -> None:
+        """Erases a picture that nobody's card names any more."""
+        if digest is None or digest.hex() == self.profile()["picture"]:
+            return
+        if not self._store.contacts.shows_picture(digest):
+            self._store.pictures.forget(digest)
 
     # ── admission and greeting (net.channels asks) ──────────────────────────────────────────────
     def greet(self, identity: Identity, opening_hash: bytes) -> Hello:
@@ -313,13 +364,16 @@ class People(AddressBook):
 
     def admit(self, identity: Identity, hello: Hello, opening_hash: bytes) -> Hello | None:
         """Our Hello to somebody who opens a channel; None if they do not get through (P5, P6)."""
-        came_by = find_by_proof(self.codes.provable(), hello.proof, opening_hash, self._now())
+        came_by = self.codes.proven(hello.proof, opening_hash)
         policy = self._store.settings.get(REACH)
         admission = decide(policy, self.relation(identity), proven=came_by is not None)
         if admission is Admission.DROP:
             return None
         if came_by is not None:
-            self._came_by[identity] = came_by
+            self._came_by[identity] = came_by.id
+            self._came_by.move_to_end(identity)
+            if len(self._came_by) > MAX_CAME_BY:
+                self._came_by.popitem(last=False)
         return self._hello(identity, None)
 
     def _hello(self, peer: Identity, shown: bytes | None) -> Hello:
@@ -328,6 +382,7 @@ class People(AddressBook):
     # ── messages ────────────────────────────────────────────────────────────────────────────────
     def channel_opened(self, peer: Identity, hello: Hello) -> None:
         """A channel is open: what waits for this person goes out."""
+        self._here.add(peer)
         self._allow_pictures(peer)  # it may be another device of theirs, which has none
         self._seen(peer, hello.card)
         self.hand_over(peer)
@@ -350,11 +405,25 @@ class People(AddressBook):
 
     def channel_closed(self, peer: Identity) -> None:
         """The last channel to this person is closed."""
-        self._came_by.pop(peer, None)
+        self._here.discard(peer)
         self._cards.pop(peer, None)
         self._allow_pictures(peer)
+        late = self._late_cards.pop(peer, None)
+        if late is not None:
+            self._show(peer, late)
         if self.get(peer) is not None:
             self._store.contacts.update(peer, last_seen=self._now())
+
+    async def run(self) -> None:
+        """Writes the cards that changed too often, one at a time, until cancelled."""
+        while True:
+            await self._card_late.wait()
+            self._card_late = trio.Event()
+            while self._late_cards:
+                await trio.sleep(CARDS[1])
+                for peer in list(self._late_cards):
+                    with contained("card"), self.history.tolerate():
+                        self._show(peer, self._late_cards.pop(peer))
 
     def message(self, peer: Identity, message: Message) -> None:
         """Anything that is not about a call."""
@@ -364,8 +433,7 @@ class People(AddressBook):
             case ContactAccepted():
                 self._accepted(peer)
             case Grant(secret=secret):
-                if self._store.contacts.update(peer, secret=secret) is not None:
-                    self._send(peer, Received(ref=grant_ref(secret)))
+                self._granted(peer, secret)
             case CardUpdate(card=card):
                 self._seen(peer, card)
             case AskPicture(digest=digest):
@@ -379,16 +447,39 @@ class People(AddressBook):
             case _:
                 log.debug("a message of type %s has no meaning here", type(message).__name__)
 
-    def _seen(self, peer: Identity, card: Card) -> None:
+    def _granted(self, peer: Identity, secret: bytes) -> None:
         contact = self.get(peer)
-        if contact is not None and contact.state is not ContactState.BLOCKED:
-            self._store.contacts.update(peer, card=clean_card(card), last_seen=self._now())
-            if clean_card(card) != contact.card:
-                self._forget_pictures()
-                self._hub.publish(CardChanged(identity=peer))
-            self._want_picture(peer)
+        if contact is None or not self._grant_rate.take(peer):
+            return  # not confirmed: they say it again on another channel
+        if contact.secret != secret:
+            self._store.contacts.update(peer, secret=secret)
+        self._send(peer, Received(ref=grant_ref(secret)))
+
+    def _seen(self, peer: Identity, card: Card) -> None:
+        contact, card = self.get(peer), clean_card(card)
+        if contact is None or contact.state is ContactState.BLOCKED:
+            self._cards[peer] = card
+        elif card == contact.card:
+            self._late_cards.pop(peer, None)
+            self._show(peer, card)
+        elif peer in self._late_cards or not self._card_rate.take(peer):
+            self._late_cards[peer] = card
+            self._card_late.set()
         else:
-            self._cards[peer] = clean_card(card)
+            self._show(peer, card)
+
+    def _show(self, peer: Identity, card: Card) -> None:
+        contact = self.get(peer)
+        if contact is None or contact.state is ContactState.BLOCKED:
+            return
+        if card != contact.card:
+            self._store.contacts.update(peer, card=card, last_seen=self._now())
+            if contact.card.picture not in {None, card.picture}:
+                self._forget_picture(contact.card.picture)
+            self._hub.publish(CardChanged(identity=peer))
+        elif self._now() - (contact.last_seen or 0) >= SEEN_SECONDS:
+            self._store.contacts.update(peer, last_seen=self._now())
+        self._want_picture(peer)
 
     # ── pictures ────────────────────────────────────────────────────────────────────────────────
     def _want_picture(self, peer: Identity) -> None:
@@ -418,6 +509,7 @@ class People(AddressBook):
             contact is None
             or contact.state is not ContactState.ACCEPTED
             or contact.card.picture != digest_of(data)
+            or self.picture(contact.card.picture) is not None
         ):
             return
         try:
@@ -437,36 +529,48 @@ class People(AddressBook):
             case ContactState.ACCEPTED:
                 self._tell_accepted(peer)  # they did not get it, or lost it
             case ContactState.REQUESTED_BY_US:
-                self._store.contacts.update(peer, state=ContactState.ACCEPTED)
+                self._befriend(peer)
                 self._tell_accepted(peer)  # both asked: both agreed
             case ContactState.REQUESTED_BY_THEM | ContactState.BLOCKED:
                 return
             case None:
-                came_by = self._came_by.get(peer)
-                card = self._cards.get(peer, Card())
-                self._store.contacts.save(
-                    Contact(
-                        identity=peer,
-                        state=ContactState.REQUESTED_BY_THEM,
-                        added=self._now(),
-                        card=card,
-                        via=came_by.label if came_by else None,
-                        last_seen=self._now(),
-                    )
+                self._keep_request(peer, note)
+
+    def _keep_request(self, peer: Identity, note: str | None) -> None:
+        audience = self._audience_of(peer)
+        label = self.codes.label_of(audience)
+        card = self._cards.get(peer, Card())
+        try:
+            self._store.contacts.save(
+                Contact(
+                    identity=peer,
+                    state=ContactState.REQUESTED_BY_THEM,
+                    added=self._now(),
+                    card=card,
+                    via=label,
+                    audience=audience,
+                    last_seen=self._now(),
                 )
-                if note:
-                    self._their_notes[peer] = clean_text(note, MAX_NOTE_CHARS)
-                self._hub.publish(
-                    ContactRequested(
-                        identity=peer, card_name=card.name, note=self._their_notes.get(peer)
-                    )
-                )
+            )
+        except Rejected:
+            log.info("a contact request is not kept: too many wait who came by the same code")
+            return
+        if note:
+            self._their_notes[peer] = clean_text(note, MAX_NOTE_CHARS)
+        self._hub.publish(
+            ContactRequested(
+                identity=peer,
+                card_name=card.name,
+                note=self._their_notes.get(peer),
+                code=label,
+            )
+        )
 
     def _accepted(self, peer: Identity) -> None:
         contact = self.get(peer)
         if contact is None or contact.state is not ContactState.REQUESTED_BY_US:
             return
-        self._store.contacts.update(peer, state=ContactState.ACCEPTED)
+        self._befriend(peer)
         self._want_picture(peer)
         self._grant(peer)
         self.codes.refresh()
@@ -491,6 +595,9 @@ class People(AddressBook):
 
     def _missed(self, peer: Identity, note: MissedCall) -> None:
         if self._store.calls.get(peer, note.call) is None:
+            came_by = self.came_by(peer)
+            if not self._may_note(peer, came_by):
+                return  # not confirmed: an honest node tells it again on another channel
             self._store.calls.save(
                 CallRecord(
                     call=note.call,
@@ -501,29 +608,33 @@ class People(AddressBook):
                     reason=EndReason.MISSED,
                     note=clean_text(note.note, 4_000) if note.note else None,
                     seen=False,
+                    came_by=came_by,
                 )
             )
-            self._hub.publish(MissedCallNoted(identity=peer, age_s=note.age_s, note=note.note))
+            code = None if came_by is None else self.codes.label_of(self._audience_of(peer))
+            self._hub.publish(
+                MissedCallNoted(identity=peer, age_s=note.age_s, note=note.note, code=code)
+            )
         self._send(peer, Received(ref=note.call))
 
+    def _may_note(self, peer: Identity, came_by: str | None) -> bool:
+        if came_by is None:
+            return self._note_rate.take(peer)
+        return self._strangers_note_rate.take(peer) and self._code_rate.take(came_by)
+
     def _confirmed(self, peer: Identity, ref: bytes) -> None:
-        current = self.codes.contacts_audience()
-        if ref == grant_ref(current.secret):
+        contact, current = self.get(peer), self.codes.contacts_audience()
+        if ref != grant_ref(current.secret):
+            self._store.outbox.delivered(peer, ref)
+        elif contact is not None and contact.granted != current.id:
             self._store.contacts.update(peer, granted=current.id)
             self.codes.refresh()
-        else:
-            self._store.outbox.delivered(peer, ref)
 
     # ── what waits ──────────────────────────────────────────────────────────────────────────────
     def waiting_for(self) -> list[Identity]:
         """Everybody for whom something waits: requests of ours, notes, a new secret."""
-        current = self.codes.contacts_audience().id
-        asked = [c.identity for c in self._store.contacts.list(ContactState.REQUESTED_BY_US)]
-        ungranted = [
-            c.identity
-            for c in self._store.contacts.list(ContactState.ACCEPTED)
-            if c.granted != current
-        ]
+        asked = self._store.contacts.identities(ContactState.REQUESTED_BY_US)
+        ungranted = self._store.contacts.ungranted(self.codes.contacts_audience().id)
         noted = self._store.outbox.peers(now=self._now())
         return list(dict.fromkeys([*asked, *ungranted, *noted]))
 
@@ -552,7 +663,10 @@ class People(AddressBook):
         """Writes the history, and the outbox when the peer should learn of the call."""
         if call.reason is EndReason.SUPERSEDED:
             return
-        self.history.write(call)
+        came_by = self.came_by(call.peer)
+        missed = not call.outgoing and call.answered is None
+        if came_by is None or not missed or self._code_rate.take(came_by):
+            self.history.write(call, came_by)
         self.on_ended(call)
         if leave_note and self.get(call.peer) is not None:
             now = self._now()

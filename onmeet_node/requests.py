@@ -25,6 +25,7 @@ class Request:
     label: str | None = None
     days: int | None = None
     direct: bool = True
+    drop: bool = False
     matches: bool = False
     audio_only: bool = False
     relay_only: bool = False

@@ -35,7 +35,7 @@ class NotLetIn(OnMeetError):
 def _presence(node: Node, request: Request) -> Presence:
     directory = Path(request.record) if request.record else None
     if directory is not None:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Presence(
         name=request.name or node.people.profile()["name"] or "",
         kinds=frozenset({Kind.AUDIO} if request.audio_only else Kind),

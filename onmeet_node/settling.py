@@ -60,6 +60,7 @@ class Settling:
         """A call is over, and in the history."""
         if used_a_server(call):
             try:
+                # Driven by peers and guests, one a call. `_waiting` lives as long as this object.
                 self._over.send_nowait(call)
             except trio.WouldBlock:
                 return  # so many calls at once: these have no receipt, and it shows

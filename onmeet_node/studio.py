@@ -161,7 +161,7 @@ class Studio:
 
 def _file(directory: Path, call: Call, suffix: str) -> Path:
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SinkUnavailable(
             f"Recordings cannot be kept in {directory}: {error.strerror}. Name another directory."

@@ -108,7 +108,7 @@ async def visit(url: str, visitor: Visitor, tell: Tell) -> str:
 async def _in_room(line: GuestLine, room: bytes, host: bytes, visitor: Visitor, tell: Tell) -> str:
     """The link leads into a room: what its other members do, with their channels carried."""
     if visitor.record is not None:
-        visitor.record.mkdir(parents=True, exist_ok=True)
+        visitor.record.mkdir(mode=0o700, parents=True, exist_ok=True)
     presence = Presence(
         name=visitor.name,
         kinds=frozenset(Kind),

@@ -17,6 +17,7 @@ from onmeet_node.cli.common import (
     home_option,
     json_option,
     media_options,
+    revoke_hint,
     show,
     table,
     wish,
@@ -239,7 +240,7 @@ def history_command(
             cells = [
                 when(row["started"]),
                 "→" if row["outgoing"] else "←",
-                row["with"],
+                f"{row['with']}, by {row['code']!r}" if row["code"] else row["with"],
                 row["sentence"] if verbose else row["reason"],
                 duration(row["seconds"]),
             ]
@@ -247,6 +248,8 @@ def history_command(
                 cells += [_path(row), row["sas"] or "-", row["call"][:8]]
             rows.append(cells)
         table("Calls", columns, rows, empty="No calls yet. Call somebody with: onmeet call NAME")
+        for label in sorted({row["code"] for row in result if row["code"]}):
+            click.echo(revoke_hint(label))
         for row in result if verbose else ():
             _tell_report(row)
             for line in receipts_told(row["receipts"] or []):

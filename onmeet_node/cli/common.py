@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -114,3 +115,11 @@ async def until_signal(scope: Any, *, task_status: Any) -> None:
         task_status.started()
         async for _ in signals:
             scope.cancel()
+
+
+def revoke_hint(label: str) -> str:
+    """How to end a code by which unwelcome people come, in one step."""
+    return (
+        f"If those who came by “{label}” are unwelcome: "
+        f"onmeet code revoke --drop-requests -- {shlex.quote(label)}"
+    )

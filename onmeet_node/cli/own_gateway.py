@@ -95,8 +95,9 @@ class OwnDoors:
             raise NoSuchDoor
         theirs, ours = map(_End, lockstep_stream_pair())
         try:
+            # Driven by guests, of this one door: too many at once, and the newest is turned away.
             door.arrive.send_nowait(GuestStream(ours))
-        except (trio.WouldBlock, trio.ClosedResourceError):
+        except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
             raise Exhausted("too many guests at once") from None
         try:
             yield Passage(theirs, door.gone)

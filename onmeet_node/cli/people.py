@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from onmeet_node.cli.client import ask
-from onmeet_node.cli.common import home_option, json_option, show, table
+from onmeet_node.cli.common import home_option, json_option, revoke_hint, show, table
 from onmeet_node.sentences import when
 
 
@@ -77,15 +77,25 @@ def code_list(home: Path, *, as_json: bool) -> None:
 
 @code_command.command("revoke")
 @click.argument("label")
+@click.option(
+    "--drop-requests", is_flag=True, help="Also erase the requests that came by it and wait."
+)
 @home_option
 @json_option
-def code_revoke(home: Path, label: str, *, as_json: bool) -> None:
-    """Takes a code back: it stops working at once. Contacts made with it stay."""
-    show(
-        ask(home, "code.revoke", label=label),
-        as_json=as_json,
-        text=lambda _: click.echo(f"The code {label!r} no longer works."),
-    )
+def code_revoke(home: Path, label: str, *, drop_requests: bool, as_json: bool) -> None:
+    """Takes a code back: it stops working at once, and strangers who came by it are cut off.
+
+    Contacts made with it stay.
+    """
+
+    def text(result: dict[str, Any]) -> None:
+        click.echo(f"The code {label!r} no longer works.")
+        if drop_requests:
+            number = result["dropped"]
+            click.echo("One request was erased." if number == 1 else f"{number} requests erased.")
+
+    result = ask(home, "code.revoke", label=label, drop=drop_requests)
+    show(result, as_json=as_json, text=text)
 
 
 # ── contacts ─────────────────────────────────────────────────────────────────────────────────────
@@ -127,7 +137,7 @@ def contacts_list(home: Path, *, as_json: bool) -> None:
     def text(result: list[dict[str, Any]]) -> None:
         table(
             "Contacts",
-            ("name", "state", "verified", "last seen", "identity"),
+            ("name", "state", "verified", "last seen", "identity", "came by"),
             (
                 (
                     row["name"],
@@ -135,11 +145,14 @@ def contacts_list(home: Path, *, as_json: bool) -> None:
                     "yes" if row["verified"] else "no",
                     when(row["last_seen"]),
                     row["identity"][:16],
+                    row["code"] or "",
                 )
                 for row in result
             ),
             empty="No contacts. Add somebody with: onmeet contacts add CODE",
         )
+        for label in sorted({row["code"] for row in result if row["code"]}):
+            click.echo(revoke_hint(label))
 
     show(ask(home, "contacts.list"), as_json=as_json, text=text)
 
@@ -185,7 +198,7 @@ def contacts_verify(home: Path, who: str, *, matches: bool, as_json: bool) -> No
         else:
             click.echo(
                 f"\nRead this to {result['name']} over the phone or in person. If they see the "
-                f"same: onmeet contacts verify {result['name']!r} --matches"
+                f"same: onmeet contacts verify {result['identity'][:12]} --matches"
             )
 
     show(ask(home, "contacts.verify", who=who, matches=matches), as_json=as_json, text=text)

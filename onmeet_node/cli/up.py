@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from onmeet_node.cli.client import ask
-from onmeet_node.cli.common import home_option, json_option, show, until_signal
+from onmeet_node.cli.common import home_option, json_option, revoke_hint, show, until_signal
 from onmeet_node.cli.home import passphrase_file_option, unlock_of
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.ownership import is_own_directory
@@ -302,11 +302,17 @@ def _tell(node: Node, event: dict[str, Any], as_json: bool) -> None:
             click.echo("You can be called.")
         case "contact-request":
             name = event["card_name"] or event["identity"][:16]
-            click.echo(f"{name} asks to be a contact: onmeet contacts accept {name!r}")
+            by = f" (by your code {event['code']!r})" if event["code"] else ""
+            # Never their own name in a command: it may be another's, or what a shell runs.
+            answer = f"onmeet contacts accept {event['identity'][:12]}"
+            click.echo(f"{name} asks to be a contact{by}: {answer}")
+            if event["code"]:
+                click.echo(revoke_hint(event["code"]))
         case "contact-accepted":
             click.echo(f"{event['card_name'] or event['identity'][:16]} accepted you.")
         case "missed-call":
-            click.echo(f"While you were away, {event['identity'][:16]} called.")
+            by = f", who came by your code {event['code']!r}," if event["code"] else ""
+            click.echo(f"While you were away, {event['identity'][:16]}{by} called.")
         case "knock":
             click.echo(f"\a{event['guest_name']} knocks: onmeet admit  (or: onmeet deny)")
         case "incoming":

@@ -11,7 +11,13 @@ from typing import TypeVar, TypeVarTuple
 import trio
 
 from onmeet_node.media.asyncio_thread import AsyncioThread, WayBack, open_asyncio_thread
-from onmeet_node.media.endpoint import ChatReceived, MediaEvent, MediaStats, SessionConfig
+from onmeet_node.media.endpoint import (
+    ChatReceived,
+    FrameCarried,
+    MediaEvent,
+    MediaStats,
+    SessionConfig,
+)
 from onmeet_node.media.errors import MediaError
 from onmeet_node.media.internals import aio_check_libraries
 from onmeet_node.media.peer import Peer
@@ -24,7 +30,8 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 EVENT_BACKLOG = 256
-"""Events waiting for the caller. A session has a handful, chat aside; a flood of chat is lost."""
+"""Events waiting for the caller. A session has a handful, chat and frames aside; of a flood of
+those the newest are lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +130,7 @@ class AiortcEndpoint:
         source = config.source if config.source is not None else self._settings.source
 
         def emit(event: MediaEvent) -> None:
-            way_back.send(event, droppable=isinstance(event, ChatReceived))
+            way_back.send(event, droppable=isinstance(event, ChatReceived | FrameCarried))
 
         async def aio_make() -> Peer:
             return Peer(config, source=source, recorders=self._recorders, emit=emit)

@@ -162,6 +162,7 @@ class WayBack(Generic[T]):
     def _deliver(self, value: T, droppable: bool) -> None:
         if droppable and self._sender.statistics().current_buffer_used >= self._room:
             return
+        # What a peer can send without end is `droppable`, so it leaves room for the few others.
         with suppress(trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
             self._sender.send_nowait(value)
 

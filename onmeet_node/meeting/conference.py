@@ -32,6 +32,7 @@ from onmeet_node.calls import Call, CallNotActive, MediaWish
 from onmeet_node.events import CallEnded, Hub, Incoming, NodeEvent, StateChanged
 from onmeet_node.faults import alone, contained
 from onmeet_node.identity.keys import IdentityKey
+from onmeet_node.identity.lookalike import meant
 from onmeet_node.identity.text import clean_text
 from onmeet_node.media.endpoint import MediaEndpoint, MediaSession
 from onmeet_node.media.errors import MediaError
@@ -224,18 +225,20 @@ class Conference:
         Raises `room.errors.NotInRoom` if it is not exactly one.
         """
         roster = self.room.roster
-        names = {Key(s.key): s.name for s in roster.seats} if roster else {}
-        names |= self.room.knocks
+        seats = {Key(s.key): s.name for s in roster.seats} if roster else {}
         pool = (
-            [Key(key) for key in keys] if keys is not None else [k for k in names if k != self.me]
+            [Key(key) for key in keys] if keys is not None else [k for k in seats if k != self.me]
         )
-        found = [
-            key
-            for key in pool
-            if names.get(key) == text or (len(text) >= 4 and key.hex().startswith(text))
-        ] or ([pool[0]] if not text and len(pool) == 1 else [])
-        if len(found) != 1:
-            raise NotInRoom(f"No single person here is called {text!r}. See: onmeet room list")
+        names = self.room.knocks | seats
+        # As they call themselves, and as we call a contact: both are on the screen.
+        shown = {key: clean_text(names.get(key, ""), MAX_NAME_CHARS) for key in pool}
+        given = {key: self.name_of(key) for key in pool}
+        found = list(dict.fromkeys((*meant(text, shown), *meant(text, given)))) if text else pool
+        if len(found) > 1:
+            listed = ", ".join(f"{given[key]} ({key.hex()[:8]})" for key in found)
+            raise NotInRoom(f"{text!r} may be any of: {listed}. Use the start of the key.")
+        if not found:
+            raise NotInRoom(f"Nobody here is called {text!r}. See: onmeet room list")
         return found[0]
 
     async def mute(self, kind: Kind, *, muted: bool) -> None:

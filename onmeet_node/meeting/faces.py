@@ -23,6 +23,12 @@ class Known:
 
     name: str
     verified: bool
+
+
+@attrs.frozen
+class Tie:
+    """What somebody in our address book is to us."""
+
     relation: Relation
     pair: bytes = attrs.field(repr=False)
     """SECRET. See `identity.acquaint.pair_key`."""
@@ -31,7 +37,7 @@ class Known:
 class Circle(Protocol):
     """What a room needs of the people we know; the node has the real one."""
 
-    def known(self) -> Mapping[Identity, Known]:
+    def known(self) -> Mapping[Identity, Tie]:
         """Contacts and the blocked."""
         ...
 

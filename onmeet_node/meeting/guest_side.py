@@ -23,7 +23,7 @@ from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.media.endpoint import IceServer, MediaEndpoint, MediaSession, SessionConfig
 from onmeet_node.media.errors import MediaError
 from onmeet_node.meeting.conference import Conference, Presence
-from onmeet_node.meeting.faces import Known
+from onmeet_node.meeting.faces import Known, Tie
 from onmeet_node.meeting.guests import NUMBER_BYTES
 from onmeet_node.meeting.ways import Door
 from onmeet_node.net.channels import Channels, open_channels
@@ -86,7 +86,7 @@ class Alone:
     def __init__(self, name: str) -> None:
         self._card = Card(name=name)
 
-    def known(self) -> Mapping[Identity, Known]:
+    def known(self) -> Mapping[Identity, Tie]:
         """See `faces.Circle`."""
         return {}
 

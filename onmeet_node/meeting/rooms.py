@@ -22,6 +22,7 @@ from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, RoomInvited
 from onmeet_node.faults import contained
 from onmeet_node.identity.keys import IdentityKey
+from onmeet_node.identity.lookalike import meant
 from onmeet_node.identity.text import clean_text
 from onmeet_node.leaving import in_order
 from onmeet_node.links import Link, Links, NoSuchLink
@@ -31,6 +32,7 @@ from onmeet_node.meeting.guests import Line, RoomGuests, Threshold
 from onmeet_node.meeting.standing import Standing
 from onmeet_node.net.channels import Network
 from onmeet_node.net.turn import TurnServer
+from onmeet_node.rates import Rate
 from onmeet_node.room.effects import Effect
 from onmeet_node.room.machine import Room
 from onmeet_node.store import Store
@@ -41,7 +43,11 @@ from onmeet_node.wire.messages import MAX_NAME_CHARS, CallId, Kind, Message
 log = logging.getLogger(__name__)
 
 MAX_INVITATIONS = 32
-"""Into rooms, that nobody has taken yet; the oldest gives way."""
+"""Into rooms, that nobody has taken yet; over it the oldest gives way of whoever has the most."""
+MAX_INVITATIONS_OF_ONE = 4
+"""Of one contact, or of all strangers together who came by one code: their own oldest gives way."""
+INVITATIONS = (8, 10.0)
+"""That one of these may send at once; then one each so many seconds. More are not heard."""
 MAX_ROOMS = 4
 """Of one node at once."""
 ASK_SECONDS = 10.0
@@ -74,6 +80,10 @@ class Folk(Protocol):
 
     def send(self, peer: Identity, device: Device, message: Message) -> bool:
         """Over the open channel to this device of theirs; whether there is one."""
+        ...
+
+    def came_by(self, peer: Identity) -> str | None:
+        """With whom a stranger shares a quota; None: a contact."""
         ...
 
     async def send_any(self, peer: Identity, message: Message) -> bool:
@@ -113,6 +123,8 @@ class Invitation:
     peer: Identity
     device: Device
     invite: w.RoomInvite
+    sender: Identity | str
+    """Whose quota it is of: the contact, or by what strangers came."""
 
 
 class Rooms:
@@ -149,6 +161,9 @@ class Rooms:
         self._device = device
         self._rooms: dict[bytes, Conference] = {}
         self._invitations: OrderedDict[bytes, Invitation] = OrderedDict()
+        self._heard = Rate(*INVITATIONS, trio.current_time)
+        self._tokens: dict[tuple[bytes, Identity], bytes] = {}
+        """The token of each person whom we asked into a room of ours."""
         self._codes: dict[bytes, bytes] = {}
         """Secret of a room code: the room it leads to now."""
         self._asked: dict[bytes, trio.Event] = {}
@@ -215,18 +230,13 @@ class Rooms:
 
         Returns when the host has answered. Raises `NoSuchRoom`, `OnMeetError` if not let in.
         """
-        found = [
-            invitation
-            for room, invitation in self._invitations.items()
-            if not which
-            or (len(which) >= 4 and room.hex().startswith(which))
-            or clean_text(invitation.invite.title, MAX_NAME_CHARS) == which
-        ]
+        titles = {room: one.invite.title for room, one in self._invitations.items()}
+        found = meant(which, titles) if which else list(titles)
         if len(found) != 1:
             raise NoSuchRoom(
                 f"No single invitation is meant by {which!r}. See them with: onmeet room list"
             )
-        return await self._join(found[0], presence)
+        return await self._join(self._invitations[found[0]], presence)
 
     async def join_code(self, text: str, presence: Presence) -> Conference:
         """Joins the standing meeting of a room code, if it is on.
@@ -310,6 +320,8 @@ class Rooms:
                 self._end_links(room)
                 for secret in [s for s, r in self._codes.items() if r == room]:
                     del self._codes[secret]
+                for invited in [one for one in self._tokens if one[0] == room]:
+                    del self._tokens[invited]
 
     def _seat(self, presence: Presence) -> w.Seat:
         return w.Seat(
@@ -327,13 +339,15 @@ class Rooms:
 
         Raises `NoSuchRoom` if another is its host.
         """
-        return await self._folk.send_any(peer, self._invitation(conference))
+        return await self._folk.send_any(peer, self._invitation(conference, peer))
 
-    def _invitation(self, conference: Conference) -> w.RoomInvite:
+    def _invitation(self, conference: Conference, peer: Identity) -> w.RoomInvite:
         roster = conference.room.roster
         if roster is None or not conference.room.is_host:
             raise NoSuchRoom("Only the room's host invites people. Ask them to.")
-        token = secrets.token_bytes(w.TOKEN_BYTES)
+        # One for each person, however often they ask.
+        fresh = secrets.token_bytes(w.TOKEN_BYTES)
+        token = self._tokens.setdefault((conference.id, peer), fresh)
         conference.room.invite(token)
         return w.RoomInvite(room=conference.id, host=roster.host, token=token, title=roster.title)
 
@@ -341,12 +355,12 @@ class Rooms:
         """What a person says about rooms over their own channel; False if it is something else."""
         match message:
             case w.RoomInvite():
-                self._invited(Invitation(peer, device, message))
+                self._invited(Invitation(peer, device, message, self._folk.came_by(peer) or peer))
             case w.AskRoom(code=code):
                 conference = self._rooms.get(self._codes.get(code, b""))
                 answer: Message = w.NoRoom(code=code)
                 if conference is not None and conference.room.is_host:
-                    answer = self._invitation(conference)
+                    answer = self._invitation(conference, peer)
                 self._folk.send(peer, device, answer)
             case w.NoRoom(code=code):
                 self._answer(code, None)
@@ -360,10 +374,16 @@ class Rooms:
                 self._answer(secret, invitation)
                 return
         invite = invitation.invite
+        known = self._invitations.get(invite.room)
+        if known is not None and known.peer != invitation.peer:
+            return  # nobody's invitation is replaced by another's
+        if known is None and not self._heard.take(invitation.sender):
+            return
         self._invitations[invite.room] = invitation
         self._invitations.move_to_end(invite.room)
-        while len(self._invitations) > MAX_INVITATIONS:
-            self._invitations.popitem(last=False)
+        self._keep_quotas(invitation.sender)
+        if known is not None and known.invite.title == invite.title:
+            return  # said again: there is nothing to tell
         self._changed()
         self._hub.publish(
             RoomInvited(
@@ -373,6 +393,19 @@ class Rooms:
                 title=clean_text(invite.title, MAX_NAME_CHARS),
             )
         )
+
+    def _keep_quotas(self, sender: Identity | str) -> None:
+        theirs = self._of(sender)
+        if len(theirs) > MAX_INVITATIONS_OF_ONE:
+            del self._invitations[theirs[0]]
+        elif len(self._invitations) > MAX_INVITATIONS:
+            senders = [one.sender for one in self._invitations.values()]
+            # Strangers before contacts, where nobody has more than others.
+            most = max(senders, key=lambda one: (senders.count(one), isinstance(one, str)))
+            del self._invitations[self._of(most)[0]]
+
+    def _of(self, sender: Identity | str) -> list[bytes]:
+        return [room for room, one in self._invitations.items() if one.sender == sender]
 
     def _answer(self, secret: bytes, invitation: Invitation | None) -> None:
         event = self._asked.get(secret)
@@ -517,13 +550,8 @@ class Rooms:
 
         Raises `NoSuchRoom`.
         """
-        found = [
-            conference
-            for room, conference in self._rooms.items()
-            if not which
-            or (len(which) >= 4 and room.hex().startswith(which))
-            or conference.title == which
-        ]
+        titles = {room: conference.title for room, conference in self._rooms.items()}
+        found = [self._rooms[room] for room in (meant(which, titles) if which else titles)]
         if len(found) != 1:
             raise NoSuchRoom(
                 "You are in no room. See: onmeet room --help"

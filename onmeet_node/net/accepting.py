@@ -9,18 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import trio
 from libp2p.io.abc import ReadWriteCloser
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.swarm import Swarm
 from multiaddr import Multiaddr
 
 from onmeet_node.net.origin import prefix_of, remote_ip
+from onmeet_node.net.shares import Shares
 
 log = logging.getLogger(__name__)
 
 HALF_OPEN_PER_NETWORK = 128
 """Handshakes under way with one network. An honest one takes a second at most, so this lets in a
-hundred nodes a second, while who never goes on holds none of the places of others."""
+hundred nodes a second, while who never goes on holds none of the places of others. All networks
+together have half of all places for it; past that the one with the most gives way (`Shares`)."""
 
 
 class Acceptor:
@@ -35,7 +38,7 @@ class Acceptor:
         self._total = total
         self._per_network = per_network
         self._open: Counter[str] = Counter()
-        self._half_open: Counter[str] = Counter()
+        self._half_open = Shares[trio.CancelScope](max(1, total // 2))
 
     async def accept(self, read_write_closer: ReadWriteCloser, maddr: Multiaddr) -> None:
         """Serves one connection until it is closed; whoever called this then drops its socket."""
@@ -43,18 +46,30 @@ class Acceptor:
         if (
             self._open.total() >= self._total
             or self._open[prefix] >= self._per_network
-            or self._half_open[prefix] >= HALF_OPEN_PER_NETWORK
+            or self._half_open.held_by(prefix) >= HALF_OPEN_PER_NETWORK
         ):
             return
         with _counted(self._open, prefix):
-            with _counted(self._half_open, prefix):
-                muxed = await self._upgraded(read_write_closer, maddr)
+            muxed = await self._within_its_share(prefix, read_write_closer, maddr)
             if muxed is not None:
                 await muxed.event_closed.wait()
 
+    async def _within_its_share(
+        self, prefix: str, read_write_closer: ReadWriteCloser, maddr: Multiaddr
+    ) -> Any:
+        scope = trio.CancelScope()
+        out = self._half_open.take(prefix, scope)
+        if out is not None:
+            out.cancel()
+        try:
+            with scope:
+                return await self._upgraded(read_write_closer, maddr)
+        finally:
+            self._half_open.give_back(scope)
+        return None
+
     async def _upgraded(self, raw: ReadWriteCloser, listened_at: Multiaddr) -> Any:
-        remote = self._network._build_remote_multiaddr(raw)
-        if remote is not None and not await self._network.connection_gate.is_allowed(remote):
+        if not await self._allowed(remote_ip(raw)):
             return None
         connection = RawConnection(raw, False)
         try:
@@ -64,6 +79,13 @@ class Acceptor:
             with contextlib.suppress(Exception):
                 await connection.close()
             return None
+
+    async def _allowed(self, ip: str | None) -> bool:
+        if ip is None:
+            return True
+        # NOTE: the library's own question misses IPv6, which it takes for no address.
+        remote = Multiaddr(f"/ip{6 if ':' in ip else 4}/{ip.partition('%')[0]}/tcp/0")
+        return bool(await self._network.connection_gate.is_allowed(remote))
 
 
 @contextmanager

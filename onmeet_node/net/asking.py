@@ -24,7 +24,12 @@ from onmeet_node.wire.frames import FrameDecoder, encode_frame
 
 A = TypeVar("A")
 
-_WHY = {"unavailable": "it does not offer that", "unsupported": "it is older and cannot do that"}
+_WHY = {
+    "unavailable": "it does not offer that",
+    "unsupported": "it is older and cannot do that",
+    "exhausted": "it has lent all that it lends at a time, to this node or to everybody together; "
+    "it will be asked again",
+}
 
 
 async def ask(host: Host, peer: str, request: Request, expected: type[A]) -> A:

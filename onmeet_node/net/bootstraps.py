@@ -11,10 +11,12 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from enum import Enum
+from functools import partial
 
 import attrs
 import trio
 
+from onmeet_node.faults import contained
 from onmeet_node.net.addresses import circuit, peer_of
 from onmeet_node.net.asking import ask_description
 from onmeet_node.net.backoff import Backoff
@@ -110,6 +112,11 @@ class Bootstraps:
         return tuple(sorted(self._known.values(), key=_preference))
 
     @property
+    def pinned(self) -> str:
+        """The name of the one region that is allowed; "" if all are."""
+        return REGIONS[self._region] if self._region is not None else ""
+
+    @property
     def connected(self) -> tuple[str, ...]:
         """PeerIds of the bootstraps in use, the preferred ones first."""
         return tuple(k.peer for k in self.known if k.standing is Standing.CONNECTED)
@@ -191,6 +198,22 @@ class Bootstraps:
         self._wake()
 
     async def _keep(self, peer: str) -> None:
+        """Keeps in touch with one, whatever becomes of it; returns once it is forgotten."""
+        forgotten = False
+        while not forgotten:
+            with contained("bootstrap", then=partial(self._fail, peer)):
+                await self._keep_in_touch(peer)
+                forgotten = True
+            if not forgotten:
+                await self._pause(RETRY_REFUSED)
+
+    def _fail(self, peer: str) -> None:
+        if (known := self._known.get(peer)) is not None:
+            problem = "Something went wrong with it; it is tried again in five minutes."
+            self._known[peer] = attrs.evolve(known, standing=Standing.AWAY, problem=problem)
+            self._wake()
+
+    async def _keep_in_touch(self, peer: str) -> None:
         backoff = Backoff()
         failures = 0
         while True:
@@ -279,7 +302,8 @@ class Bootstraps:
     def _tell(self) -> None:
         self._wake()
         for notify in list(self._on_change):
-            notify()
+            with contained("bootstrap"):
+                notify()
 
     def _wake(self) -> None:
         self.changed.set()

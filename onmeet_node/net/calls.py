@@ -32,6 +32,11 @@ class LibraryCalls:
         self._closed = True
         self._io.cancel_scope.cancel()
 
+    @property
+    def closed(self) -> bool:
+        """Whether new calls are refused."""
+        return self._closed
+
     async def call(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """The result of `fn(*args)`, which goes on if the caller is cancelled.
 

@@ -140,6 +140,8 @@ async def watch_network(
 
     def say(change: Change) -> None:
         try:
+            # Driven by this machine alone. The one that waits is taken out before it is replaced,
+            # and nothing is awaited between, so the second cannot meet a full channel.
             tell.send_nowait(change)
         except trio.WouldBlock:
             waiting = changes.receive_nowait()

@@ -16,6 +16,7 @@ from typing import Protocol
 import trio
 
 from onmeet_node.call.events import Device, Identity
+from onmeet_node.faults import alone
 from onmeet_node.identity.errors import IdentityError
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.net.errors import ChannelEnded, ChannelRefused, PeerUnreachable
@@ -57,6 +58,8 @@ MAX_RIDING_BYTES = 60_000
 """In message 1 behind the Hello, which has less than 4,000."""
 MAX_EVENTS = 256
 """Events not taken yet; past it peers are not read from."""
+GUESTS = "guests"
+"""The network that channels inside other channels count for: their guests share its places."""
 REMEMBERED_LOSSES = 256
 """Devices whose lost channels are remembered."""
 
@@ -199,7 +202,9 @@ class Channels:
             opening = line.opening = Opening()
             rides = tuple(first) if _fits(first) else ()
             first = first[len(rides) :]
-            self._nursery.start_soon(self._dial, line, opening, tuple(addresses), rides)
+            self._nursery.start_soon(
+                alone, "channel", self._dial, line, opening, tuple(addresses), rides
+            )
         opening.waiters += 1
         try:
             await opening.done.wait()
@@ -260,7 +265,7 @@ class Channels:
                 continue
             if current.initiator:
                 opening = line.opening = Opening()
-                self._nursery.start_soon(self._dial, line, opening, (), ())
+                self._nursery.start_soon(alone, "channel", self._dial, line, opening, (), ())
 
     def end_events(self) -> None:
         """Let whoever reads `events` come to the end of it. For `open_channels`."""
@@ -369,18 +374,21 @@ class Channels:
         return channel
 
     async def _serve(self, stream: Stream) -> None:
-        channel = await self.accept(stream, Device(stream.peer_id), self._me)
+        channel = await self.accept(
+            stream, Device(stream.peer_id), self._me, network=stream.network
+        )
         if channel is None:
             stream.abort()
             return
         await channel.over.wait()
 
     async def accept(
-        self, stream: trio.abc.Stream, device: Device, local: Device
+        self, stream: trio.abc.Stream, device: Device, local: Device, *, network: str = GUESTS
     ) -> Channel | None:
         """A channel over a stream that `device` opened to `local`; None if it was not opened.
 
-        The two names are those of the prologue. What a network serves comes here by itself.
+        The two names are those of the prologue. `network`: see `Lobby.receive`. What
+        a network serves comes here by itself.
         """
 
         async def handshake() -> Channel:
@@ -394,7 +402,7 @@ class Channels:
                 timing=self._timing,
             )
 
-        channel = await self.lobby.receive(device, handshake)
+        channel = await self.lobby.receive(device, network, handshake)
         if channel is None:
             return None
         line = self._line(channel.identity, device)

@@ -147,8 +147,10 @@ def peer_named(message: HopMessage | StopMessage) -> str | None:
 class CircuitPipe(ReadWriteCloser):
     """A stream through a relay in the place where libp2p expects a socket."""
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    def __init__(self, stream: trio.abc.Stream, relay: str) -> None:
+        """`relay`: the PeerId of the relay it goes through."""
         self._stream = stream
+        self.relay = relay
         self.closed = trio.Event()
         """Set once either side ended or broke the circuit, or we did."""
 

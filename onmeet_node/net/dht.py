@@ -18,6 +18,7 @@ from libp2p.peer.id import ID
 from libp2p.records.record import make_put_record, make_signed_put_record
 from libp2p.records.validator import Validator
 
+from onmeet_node.faults import contained
 from onmeet_node.net import patches
 from onmeet_node.net.errors import BadKey, PutFailed
 from onmeet_node.net.host_config import HostConfig, RecordRules
@@ -33,6 +34,9 @@ FEW = 2
 """With fewer peers in the routing table, whoever is connected is asked, too."""
 PARALLEL = 10
 """Peers asked at once, as in the library."""
+MAX_ASKED = 200
+"""Peers asked in one lookup. An honest one asks some forty; whoever answers with invented peers, 20
+at a time as all servers, would else keep it going for as long as it likes."""
 ASK_LIMIT = 10.0
 """Seconds one peer may take to answer before it counts as gone."""
 GRACE = 0.25
@@ -247,7 +251,7 @@ class Dht:
 
     @staticmethod
     def _worth_asking(raw: bytes, peer: ID, lookup: _Lookup) -> bool:
-        if peer in lookup.asked:
+        if peer in lookup.asked or len(lookup.asked) >= MAX_ASKED:
             return False
         if len(lookup.answered) < REPLICAS:
             return True
@@ -267,12 +271,13 @@ class Dht:
                 lookup.answered.append(peer)
                 if isinstance(record, Record) and self._valid(key, record.value):
                     lookup.found.append(record.value)
-                fresh = (
-                    []
-                    if self._hidden()
-                    else [p for p in closer if p not in lookup.asked and p not in lookup.waiting]
-                )
-                lookup.waiting = sort_peer_ids_by_distance(raw, lookup.waiting + fresh)
+                named = () if self._hidden() else closer[:REPLICAS]
+                fresh = [
+                    peer
+                    for peer in dict.fromkeys((*lookup.waiting, *named))
+                    if peer not in lookup.asked
+                ]
+                lookup.waiting = sort_peer_ids_by_distance(raw, fresh)
         finally:
             lookup.running -= 1
             lookup.notify()
@@ -291,7 +296,8 @@ class Dht:
         """
         while True:
             await trio.sleep(PURGE_EVERY)
-            self.purge_now()
+            with contained("DHT record"):
+                self.purge_now()
 
     def purge_now(self) -> None:
         """Drop the records held here that have become invalid."""

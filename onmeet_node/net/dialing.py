@@ -179,6 +179,8 @@ class _Race:
         self._won_relayed = False
 
     async def run(self) -> None:
+        if not self._left:
+            raise PeerUnreachable(self._peer, ["no address of it is known"])
         for place, address in enumerate(self._direct):
             self._calls.spawn(self._attempt, address, place * STAGGER)
         with trio.move_on_after(CIRCUIT_DELAY if self._direct else 0):

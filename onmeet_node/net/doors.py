@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 import trio
 
+from onmeet_node.faults import contained
 from onmeet_node.net.errors import BootstrapRefused, RelayUnavailable, StreamRefused
 from onmeet_node.net.host import Host
 from onmeet_node.net.streams import Stream
@@ -165,11 +166,12 @@ class Doors:
         raise RelayUnavailable("it closed the request")
 
     async def _watch(self, stream: Stream, door: Door) -> None:
-        try:
+        with (
+            contained("door"),
+            suppress(trio.BrokenResourceError, trio.ClosedResourceError),
+        ):
             while await stream.receive_some():
                 pass  # it has nothing more to say
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
         door.gone.set()
 
     async def _serve(self, stream: Stream) -> None:
@@ -187,7 +189,8 @@ class Doors:
             return  # only the gateway where we opened it brings guests
         guest = GuestStream(stream)
         try:
+            # Driven by guests, of this one door: too many at once, and the newest is turned away.
             door.arrive.send_nowait(guest)
-        except (trio.WouldBlock, trio.ClosedResourceError):
+        except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
             return
         await guest.done.wait()

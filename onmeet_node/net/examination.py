@@ -182,6 +182,12 @@ def of_turn(turn: TurnServers, bootstraps: Bootstraps) -> Iterator[Finding]:
             if here
         ]
         yield finding("good", f"TURN is lent, over {', '.join(kinds) or 'UDP'}.")
+        for why in sorted(set(turn.refused.values())):
+            yield finding(
+                "poor",
+                f"Of what a bootstrap lends not every TURN server is used: {why}.",
+                "Calls use the others. Tell the bootstrap's operator, or use another bootstrap.",
+            )
     elif bootstraps.connected:
         why = next(iter(turn.problems.values()), "")
         yield finding(

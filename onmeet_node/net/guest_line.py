@@ -17,7 +17,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from onmeet_node.net.errors import NetError
 from onmeet_node.wire import codec
-from onmeet_node.wire.errors import LinkError
+from onmeet_node.wire.errors import LinkError, RemoteProtocolError
 from onmeet_node.wire.frames import FrameDecoder
 from onmeet_node.wire.link import GuestLink, guest_prologue, read_link
 from onmeet_node.wire.messages import Bye, Message, Ping, Pong, Welcome
@@ -27,6 +27,8 @@ M = TypeVar("M")
 
 
 _WHY = {
+    1002: "the other side does not speak our protocol; it may be a newer or older version",
+    1003: "the other side does not speak our protocol; it may be a newer or older version",
     1001: "the server is being restarted; try again in a moment",
     4400: "the server did not understand it; is it a guest link of On-Meet?",
     4404: "the link leads nowhere just now: it was used or closed, or its host is not online",
@@ -63,9 +65,13 @@ class GuestLine:
         )
         await self.send_frame(self.link.door)
         await self.send_frame(noise.write_message())
-        frames = list(FrameDecoder().feed(noise.read_message(await self.receive_frame())))
-        welcome = codec.decode(frames[0])
-        assert isinstance(welcome, Welcome), "a host welcomes"
+        try:
+            frames = list(FrameDecoder().feed(noise.read_message(await self.receive_frame())))
+            welcome = codec.decode(frames[0]) if frames else None
+        except RemoteProtocolError as error:
+            raise DoorClosed(1002) from error
+        if not isinstance(welcome, Welcome):
+            raise DoorClosed(1002)
         self.welcome = welcome
         self._send, self._receive = noise.split()
 
@@ -75,7 +81,8 @@ class GuestLine:
             message = await self._socket.get_message()
         except ConnectionClosed as closed:
             raise DoorClosed(closed.reason.code if closed.reason else 1006) from None
-        assert isinstance(message, bytes), "frames are binary"
+        if not isinstance(message, bytes):
+            raise DoorClosed(1003)
         return message
 
     async def send_frame(self, frame: bytes) -> None:
@@ -96,7 +103,11 @@ class GuestLine:
     async def hear(self) -> Message:
         """The next message that is not the channel's own. Raises `DoorClosed`."""
         while True:
-            message = codec.decode(self._receive.decrypt(b"", await self.receive_frame()))
+            frame = await self.receive_frame()
+            try:
+                message = codec.decode(self._receive.decrypt(b"", frame))
+            except RemoteProtocolError as error:
+                raise DoorClosed(1002) from error
             match message:
                 case Ping(n=n):
                     await self.say(Pong(n=n))

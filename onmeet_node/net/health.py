@@ -5,6 +5,7 @@ import logging
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 from libp2p.abc import INetConn
@@ -13,16 +14,21 @@ from libp2p.network.auto_connector import AutoConnector
 from libp2p.network.swarm import Swarm
 from libp2p.stream_muxer.yamux.yamux import FLAG_SYN, TYPE_PING, YAMUX_HEADER_FORMAT, Yamux
 
+from onmeet_node.faults import alone, contained
+from onmeet_node.net.muxing import BUFFER_LIMIT
+from onmeet_node.net.origin import network_of
+
+__all__ = ["BUFFER_LIMIT", "drop", "drop_all", "probe", "prune", "watch"]
+
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY = 1.0
 """Seconds between looks at every connection: microseconds each, so 2,000 are no burden."""
 _GOODBYE_LIMIT = 2.0
 """Seconds for an orderly close. With a write stuck in it, the library would wait for ever."""
-BUFFER_LIMIT = 32 * 2**20
-"""Bytes one connection may have waiting unread. The library notices a peer that ignores
-its receive window, but goes on buffering; honest peers reach 16 MiB on one fast stream."""
 PRUNE_EVERY = 20.0
+NETWORK_BUFFER_LIMIT = 2 * BUFFER_LIMIT
+"""Bytes all connections of one network may have waiting unread; past it the fullest one goes."""
 IDLE_SECONDS = 60.0
 """For which nothing happened on a connection that is dropped as unused."""
 KEEP_WARM = 3
@@ -79,7 +85,7 @@ async def probe(conns: Sequence[INetConn], seconds: float) -> None:
 
     async with trio.open_nursery() as nursery:
         for conn in conns:
-            nursery.start_soon(ask, conn)
+            nursery.start_soon(alone, "libp2p connection", ask, conn)
 
 
 def relayed(conn: INetConn) -> bool:
@@ -100,33 +106,59 @@ async def watch(network: Swarm, pong_limit: float) -> None:
     library's own health monitor opens a stream for each of its pings, one
     connection after the other, which takes a bootstrap's whole CPU.
     """
-    unanswered: dict[INetConn, _Unanswered] = {}
+    watching = _Watch(network, pong_limit)
     async with trio.open_nursery() as nursery:
         while True:
             await trio.sleep(_LOOK_EVERY)
-            now = trio.current_time()
-            before, unanswered = unanswered, {}
-            conn: INetConn | None
-            muxed: object
-            for conn in network.get_connections():
+            for conn in watching.look():
+                nursery.start_soon(drop, conn)
+                del conn  # lest the name keep a closed one, and its keys, through the sleep
+
+
+class _Watch:
+    """What `watch` remembers from one look at all connections to the next."""
+
+    def __init__(self, network: Swarm, pong_limit: float) -> None:
+        self._network = network
+        self._pong_limit = pong_limit
+        self._unanswered: dict[INetConn, _Unanswered] = {}
+
+    def look(self) -> list[INetConn]:
+        """The connections to be dropped."""
+        before, self._unanswered = self._unanswered, {}
+        lost: list[INetConn] = []
+        buffered: dict[str, dict[INetConn, int]] = {}
+        for conn in self._network.get_connections():
+            with contained("libp2p connection", then=partial(lost.append, conn)):
                 muxed = conn.muxed_conn
                 if not isinstance(muxed, Yamux) or conn.is_closed:
                     continue
-                buffered = sum(map(len, muxed.stream_buffers.values()))
-                if buffered > BUFFER_LIMIT:
-                    log.warning("dropping a peer that sent %d bytes nobody read", buffered)
-                    nursery.start_soon(drop, conn)
-                elif muxed._ping_id and not muxed._ping_event.is_set():
-                    waiting = before.get(conn)
-                    if waiting is None or waiting.ping != muxed._ping_id:
-                        waiting = _Unanswered(muxed._ping_id, now)
-                    if now - waiting.since > pong_limit:
-                        log.info("dropping a peer that went silent")
-                        nursery.start_soon(drop, conn)
-                    else:
-                        unanswered[conn] = waiting
-            before = {}
-            conn = muxed = None  # else these names would keep a closed one, and its keys
+                unread = sum(map(len, muxed.stream_buffers.values()))
+                if unread:
+                    buffered.setdefault(network_of(muxed), {})[conn] = unread
+                if self._silent(conn, muxed, before.get(conn)):
+                    log.info("dropping a peer that went silent")
+                    lost.append(conn)
+        for of_network in buffered.values():
+            fullest = max(of_network, key=lambda conn: of_network[conn])
+            if (
+                of_network[fullest] > BUFFER_LIMIT
+                or sum(of_network.values()) > NETWORK_BUFFER_LIMIT
+            ):
+                log.warning("dropping a peer that sent %d bytes nobody read", of_network[fullest])
+                lost.append(fullest)
+        return lost
+
+    def _silent(self, conn: INetConn, muxed: Yamux, waiting: _Unanswered | None) -> bool:
+        if not muxed._ping_id or muxed._ping_event.is_set():
+            return False
+        now = trio.current_time()
+        if waiting is None or waiting.ping != muxed._ping_id:
+            waiting = _Unanswered(muxed._ping_id, now)
+        if now - waiting.since > self._pong_limit:
+            return True
+        self._unanswered[conn] = waiting
+        return False
 
 
 async def prune(

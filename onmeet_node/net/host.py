@@ -12,6 +12,8 @@ from multiaddr import Multiaddr
 
 from onmeet_node.net import patches
 from onmeet_node.net.addresses import parse
+from onmeet_node.net.containing import contain_dht
+from onmeet_node.net.dht_serving import refuse_other_questions
 from onmeet_node.net.errors import HostFailed, NetError
 from onmeet_node.net.health import watch
 from onmeet_node.net.host_config import HostConfig
@@ -104,6 +106,10 @@ async def _running(config: HostConfig) -> AsyncIterator[Host]:
         mode = DHTMode.SERVER if config.server else DHTMode.CLIENT
         kad = KadDHT(raw, mode, strict_validation=True)
         patches.check_instance(kad, patches.KAD_NEEDS)
+        if remedies.contain:
+            contain_dht(kad)
+        if remedies.named_questions:
+            refuse_other_questions(kad)
         if remedies.wide_dht_limiter:
             kad._inbound_limiter.total_tokens = DHT_STREAMS
         if remedies.close_host:

@@ -48,7 +48,7 @@ class HostConfig:
     announce: tuple[str, ...] = ()
     max_connections: int = 300
     connections_per_network: int = 0
-    """Incoming ones of one IPv4 address or IPv6 /56; 0: as many as in all."""
+    """Incoming ones of one IPv4 address or IPv6 /56; 0: three quarters, so that some are left."""
     deny: tuple[str, ...] = ()
     """CIDR ranges whose connections are refused and never dialed."""
     ping_interval: float = 15.0

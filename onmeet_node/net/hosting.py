@@ -26,8 +26,9 @@ from onmeet_node.net.errors import PeerUnreachable, StreamRefused
 from onmeet_node.net.health import drop, drop_all, relayed
 from onmeet_node.net.host_config import HostConfig
 from onmeet_node.net.library import reason
-from onmeet_node.net.listening import Listening
+from onmeet_node.net.listeners import Listening
 from onmeet_node.net.membership import Membership
+from onmeet_node.net.origin import remote_ip
 from onmeet_node.net.role import Role
 from onmeet_node.net.serving import Handler, Serving
 from onmeet_node.net.streams import Stream
@@ -131,6 +132,11 @@ class Host:
     def connected(self, peer: str) -> bool:
         """Whether a connection to `peer` is open."""
         return bool(self._dialer.connections(peer))
+
+    def remote_ips(self, peer: str) -> frozenset[str]:
+        """The IP addresses that the open connections to `peer` lead to; circuits have none."""
+        found = (remote_ip(conn.muxed_conn) for conn in self._dialer.connections(peer))
+        return frozenset(ip for ip in found if ip is not None)
 
     def on_connect(self, notify: Notify) -> Callable[[], None]:
         """Call `notify(peer)` when a peer's first connection opens. Returns the way to stop it."""

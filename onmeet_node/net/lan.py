@@ -28,6 +28,7 @@ from zeroconf import (
     Zeroconf,
 )
 
+from onmeet_node.faults import contained
 from onmeet_node.net.errors import LanUnavailable, NetError
 
 log = logging.getLogger(__name__)
@@ -42,12 +43,14 @@ _SHAPE = re.compile(
     r"/(ip4/(?P<ip>[0-9.]+)|ip6/(?P<ip6>[0-9a-f:]+))/tcp/(?P<port>[0-9]{1,5})/p2p/(?P<peer>\w+)"
 )
 
+NODE = "node of this network"
+
 # ── tuning ───────────────────────────────────────────────────────────────────────────────────────
 MAX_ADDRESSES = 8
 """Of one node, announced or believed."""
 MAX_ADDRESS_CHARS = 200
 MAX_NODES = 64
-"""Remembered at once; a flood of made-up names costs the oldest."""
+"""Remembered at once; a flood of made-up names costs the oldest that is not connected."""
 QUEUE = 64
 """Announcements not looked at yet; more are dropped, and come again."""
 PARALLEL = 8
@@ -139,7 +142,10 @@ class _Ears(ServiceListener):
         """Nothing to do: a node that is gone is seen by its connection."""
 
     def _pass_on(self, name: str) -> None:
-        with contextlib.suppress(trio.WouldBlock, trio.BrokenResourceError):
+        # Driven by anybody on this network: what is too much is lost, and announced again.
+        with contextlib.suppress(
+            trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError
+        ):
             self._heard.send_nowait(name)
 
 
@@ -154,7 +160,6 @@ class Lan:
         self._host = host
         self._nodes: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         """Addresses of those heard of, by PeerId."""
-        self._limit = trio.CapacityLimiter(PARALLEL)
 
     def __repr__(self) -> str:
         return f"<Lan with {len(self._nodes)} nodes>"
@@ -197,34 +202,46 @@ class Lan:
                     nursery.start_soon(
                         _in_thread, zeroconf.register_service, _info(name, addresses)
                     )
-                async for heard in receive:
-                    if heard != name:
-                        nursery.start_soon(self._look_up, zeroconf, heard)
+                for _ in range(PARALLEL):
+                    nursery.start_soon(self._look_up_all, zeroconf, name, receive)
         finally:
             with trio.CancelScope(deadline=trio.current_time() + GOODBYE_SECONDS, shield=True):
                 await _in_thread(zeroconf.close)  # tells the others that we are gone
 
+    async def _look_up_all(
+        self, zeroconf: Zeroconf, own: str, names: trio.MemoryReceiveChannel[str]
+    ) -> None:
+        async for name in names:
+            if name != own:
+                with contained(NODE):
+                    await self._look_up(zeroconf, name)
+
     async def _look_up(self, zeroconf: Zeroconf, name: str) -> None:
-        async with self._limit:
-            try:
-                info = await _in_thread(zeroconf.get_service_info, SERVICE, name, ANSWER_MS)
-            except (BadTypeInNameException, OSError) as error:
-                log.debug("an announcement on the local network was not understood: %s", error)
-                return
-            addresses = read_description(info.properties) if info is not None else ()
-            if not addresses or _peer_of(addresses[0]) == self._host.peer_id:
-                return
-            self._nodes[_peer_of(addresses[0])] = addresses
-            if len(self._nodes) > MAX_NODES:
-                self._nodes.popitem(last=False)
-            await self._join(addresses)
+        try:
+            info = await _in_thread(zeroconf.get_service_info, SERVICE, name, ANSWER_MS)
+        except (BadTypeInNameException, OSError) as error:
+            log.debug("an announcement on the local network was not understood: %s", error)
+            return
+        addresses = read_description(info.properties) if info is not None else ()
+        if not addresses or _peer_of(addresses[0]) == self._host.peer_id:
+            return
+        self._nodes[_peer_of(addresses[0])] = addresses
+        if len(self._nodes) > MAX_NODES:
+            self._give_way()
+        await self._join(addresses)
+
+    def _give_way(self) -> None:
+        """Forget the oldest that is not connected: names cost nothing, being a node does."""
+        strangers = (peer for peer in self._nodes if not self._host.connected(peer))
+        del self._nodes[next(strangers, next(iter(self._nodes)))]
 
     async def _retry(self) -> None:
         while True:
             await trio.sleep(LOOK_SECONDS)
             for peer, addresses in list(self._nodes.items()):
                 if not self._host.connected(peer):
-                    await self._join(addresses)
+                    with contained(NODE):
+                        await self._join(addresses)
 
     async def _join(self, addresses: tuple[str, ...]) -> None:
         with trio.move_on_after(CONNECT_SECONDS):

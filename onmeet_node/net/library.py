@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 from libp2p import new_host
-from libp2p.abc import IHost, INetConn, INetStream
+from libp2p.abc import IHost, INetConn, INetStream, ITransport
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_x25519_key_pair
 from libp2p.custom_types import TProtocol
@@ -24,16 +24,21 @@ from libp2p.transport.tcp.tcp import TCP
 from libp2p.transport.websocket.transport import WebsocketTransport
 from multiaddr import Multiaddr
 
+from onmeet_node.faults import contained
 from onmeet_node.net import patches
 from onmeet_node.net.accepting import Acceptor
 from onmeet_node.net.addresses import free, parse
+from onmeet_node.net.containing import contain_network
 from onmeet_node.net.errors import ListenFailed
 from onmeet_node.net.exposure import Exposure
 from onmeet_node.net.health import NoAutoConnect
 from onmeet_node.net.host_config import HostConfig
 from onmeet_node.net.keeping import asking
-from onmeet_node.net.origin import prefix_of, remote_ip
+from onmeet_node.net.listening import TcpTransport
+from onmeet_node.net.muxing import BoundedYamux
+from onmeet_node.net.origin import network_of
 from onmeet_node.net.role import Role
+from onmeet_node.net.websocket import WebSocketTransport
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +58,8 @@ def new_raw_host(config: HostConfig, role: Role) -> IHost:
     if remedies.secure_only:
         noise = NoiseTransport(key_pair, noise_privkey=create_x25519_key_pair().private_key)
         options["sec_opt"] = {NOISE_PROTOCOL: noise}
-        options["muxer_opt"] = {TProtocol(YAMUX_PROTOCOL): Yamux}
+        muxer = BoundedYamux if remedies.contain else Yamux
+        options["muxer_opt"] = {TProtocol(YAMUX_PROTOCOL): muxer}
     raw = new_host(
         key_pair=key_pair,
         listen_addrs=[parse(address) for address in config.listen],
@@ -68,9 +74,9 @@ def new_raw_host(config: HostConfig, role: Role) -> IHost:
     network: Swarm = raw.get_network()  # type: ignore[assignment]
     patches.check_instance(network, patches.SWARM_NEEDS)
     unconnected: Any = None
-    muxer = Yamux(unconnected, unconnected, is_initiator=True)
-    patches.check_instance(muxer, patches.YAMUX_NEEDS)
-    patches.check_instance(YamuxStream(1, muxer, True), patches.YAMUX_STREAM_NEEDS)
+    sample = Yamux(unconnected, unconnected, is_initiator=True)
+    patches.check_instance(sample, patches.YAMUX_NEEDS)
+    patches.check_instance(YamuxStream(1, sample, True), patches.YAMUX_STREAM_NEEDS)
     # A failed address is not tried again after 0.1, 0.2, 0.4 s: the others have their turn.
     network.retry_config = RetryConfig(max_retries=0)
     if remedies.no_auto_connect:
@@ -78,14 +84,24 @@ def new_raw_host(config: HostConfig, role: Role) -> IHost:
     if remedies.own_limits:
         # `Acceptor` counts connections and `_guard` streams, by what the operator configured.
         network.set_resource_manager(None)
-    _add_transports(network)
+    if remedies.own_transports:
+        own: list[ITransport] = [TcpTransport(), WebSocketTransport()]
+        network.transport_manager._transports[:] = own
+        # NOTE: of a TCP and a WebSocket address alike, port 0 too, the library makes one listener.
+        network.transport_manager._port_demuxers.clear()
+        network.transport_manager._port_demux = None
+    else:
+        _add_transports(network)
+    if remedies.contain:
+        contain_network(raw, network)
     if remedies.guard_handlers:
         _guard(network)
     if remedies.own_acceptor:
         acceptor = Acceptor(
             network,
             total=config.max_connections,
-            per_network=config.connections_per_network or config.max_connections,
+            per_network=config.connections_per_network
+            or config.max_connections - config.max_connections // 4,
         )
         accept = _while_open(config.exposure, acceptor.accept)
         network._handle_inbound_connection = accept  # type: ignore[method-assign,assignment]
@@ -150,16 +166,22 @@ def _guard(network: Swarm) -> None:
     async def guarded(stream: INetStream) -> None:
         conn: INetConn = stream.swarm_conn  # type: ignore[attr-defined]
         open_streams[conn] += 1
-        asking.set(prefix_of(remote_ip(conn.muxed_conn)))
+        failed = False
+
+        def fail() -> None:
+            nonlocal failed
+            failed = True
+
         try:
-            if open_streams[conn] > STREAMS_PER_CONNECTION:
-                await stream.reset()
-            else:
-                await unguarded(stream)
-        except Exception as error:
-            log.warning("a stream handler failed: %s", reason(error), exc_info=error)
-            with trio.move_on_after(2), contextlib.suppress(Exception):
-                await stream.reset()
+            with contained("libp2p stream", then=fail):
+                asking.set(network_of(conn.muxed_conn))
+                if open_streams[conn] > STREAMS_PER_CONNECTION:
+                    await stream.reset()
+                else:
+                    await unguarded(stream)
+            if failed:
+                with trio.move_on_after(2), contextlib.suppress(Exception):
+                    await stream.reset()
         finally:
             open_streams[conn] -= 1
             if not open_streams[conn]:

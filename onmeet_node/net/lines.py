@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import trio
 
 from onmeet_node.call.events import Device, Identity
+from onmeet_node.faults import contained
 from onmeet_node.net.handshake import TAG_BYTES
 from onmeet_node.net.signaling import Channel, End
 from onmeet_node.wire.messages import Hello, Message
@@ -133,38 +135,56 @@ class Line:
             loser.successor = winner
             winner.hold()
             loser.release()
-            self.nursery.start_soon(_drain, loser, winner)
+            self.nursery.start_soon(_settle, loser, winner)
         session.open.add(new)
         self.nursery.start_soon(self._pump, new, session)
 
     async def _pump(self, channel: Channel, session: _Session) -> None:
         """Run one channel to its end and tell what happens on it."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(channel.run)
-            if session.before is not None:
-                await session.before.over.wait()
-                session.before = None
-            if not session.told:
-                session.told = True
-                incoming = not channel.initiator
-                await self.tell.send(
-                    ChannelOpened(self.identity, self.device, channel.hello, incoming)
-                )
-            async for message in channel:
-                self.touch(self)
-                await self.tell.send(MessageArrived(self.identity, self.device, message))
+        with contained("channel", then=partial(channel.fail, End.FAULT)):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(channel.run)
+                await self._tell_of(channel, session)
+        channel.over.set()
+        with contained("channel"):
             session.open.discard(channel)
             if not session.open:
+                # Whoever waits for this one's end would wait for ever.
                 end = channel.end or End.CLOSED
-                await self.tell.send(ChannelGone(self.identity, self.device, end, channel.detail))
+                if session.told:
+                    gone = ChannelGone(self.identity, self.device, end, channel.detail)
+                    await self.tell.send(gone)
                 session.over.set()
         self.channels.discard(channel)
         self.over(self, channel)
+
+    async def _tell_of(self, channel: Channel, session: _Session) -> None:
+        if session.before is not None:
+            await session.before.over.wait()
+            session.before = None
+        if not session.told:
+            session.told = True
+            incoming = not channel.initiator
+            await self.tell.send(ChannelOpened(self.identity, self.device, channel.hello, incoming))
+        async for message in channel:
+            self.touch(self)
+            await self.tell.send(MessageArrived(self.identity, self.device, message))
 
 
 def tag_of(channel: Channel) -> bytes:
     """How a channel is named when it was lost."""
     return channel.handshake_hash[:TAG_BYTES]
+
+
+async def _settle(loser: Channel, winner: Channel) -> None:
+    """`_drain`; a fault in it costs both channels, for nobody knows what arrived."""
+
+    def fail() -> None:
+        loser.fail(End.FAULT)
+        winner.fail(End.FAULT)
+
+    with contained("channel", then=fail):
+        await _drain(loser, winner)
 
 
 async def _drain(loser: Channel, winner: Channel) -> None:

@@ -1,47 +1,125 @@
-"""Where a host lets others in by themselves: closed and opened again while it runs."""
+"""Accepting TCP connections for libp2p, in place of the library's listeners.
+
+The library's run in trio's system tasks, where an exception of one connection is an internal error
+of trio and ends the process. Here each connection is served in a scope of its own.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import trio
-from libp2p.network.swarm import Swarm
+from libp2p.abc import IListener
+from libp2p.custom_types import THandler
+from libp2p.io.abc import ReadWriteCloser
+from libp2p.io.trio import TrioTCPStream
+from libp2p.transport.exceptions import OpenConnectionError
+from libp2p.transport.tcp.tcp import TCP
 from multiaddr import Multiaddr
 
-from onmeet_node.net.addresses import parse
+from onmeet_node.faults import alone
 
 log = logging.getLogger(__name__)
 
+BACKLOG = 512
+ACCEPT_AGAIN = 0.1
+"""Seconds until the next try when the machine or this process has no socket to spare."""
 
-class Listening:
-    """The listeners of one host."""
+Wrap = Callable[[trio.SocketStream], ReadWriteCloser]
 
-    def __init__(self, network: Swarm, wanted: Sequence[str]) -> None:
-        """`wanted`: multiaddrs, port 0 takes a free one; it is kept when they are opened again."""
-        self._network = network
-        self._wanted = [parse(address) for address in wanted]
-        self._before: list[Multiaddr] = []
-        self._lock = trio.Lock()
 
-    async def open(self) -> None:
-        """Listens, where it does not yet. What cannot be had just now is left out."""
-        async with self._lock:
-            if self._network.listeners or not self._wanted:
+class Listener(IListener):
+    """One address listened on. `wrap` makes of a socket what libp2p reads; `suffix` names that."""
+
+    background_nursery: trio.Nursery
+    """Set by the library before it calls `listen`."""
+
+    def __init__(self, handler: THandler, wrap: Wrap, suffix: str = "") -> None:
+        self._handler = handler
+        self._wrap = wrap
+        self._suffix = suffix
+        self._socket: trio.SocketListener | None = None
+        self._scope = trio.CancelScope()
+        self._over = trio.Event()
+
+    async def listen(self, maddr: Multiaddr) -> None:
+        """Returns once connections are taken in. Raises OpenConnectionError."""
+        try:
+            self._socket = await _bound(maddr)
+        except (OSError, ValueError) as error:
+            raise OpenConnectionError(f"cannot listen on {maddr}: {error}") from error
+        self.background_nursery.start_soon(self._run, self._socket)
+
+    async def _run(self, listener: trio.SocketListener) -> None:
+        try:
+            with self._scope:
+                async with listener, trio.open_nursery() as nursery:
+                    await self._accept(listener, nursery)
+        finally:
+            self._over.set()
+
+    async def _accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> None:
+        told = False
+        while True:
+            try:
+                stream = await listener.accept()
+            except OSError as error:
+                # EMFILE and its like pass, when others have closed theirs; nothing else is known.
+                if not told:
+                    log.warning("no connection can be accepted just now: %s", error.strerror)
+                told = True
+                await trio.sleep(ACCEPT_AGAIN)
+            except trio.ClosedResourceError:
                 return
-            if not self._before or not await self._network.listen(*self._before):
-                await self._network.listen(*self._wanted)
-            if not self._network.listeners:
-                log.warning("This node's ports cannot be opened; others reach it through relays.")
+            else:
+                told = False
+                nursery.start_soon(alone, "libp2p connection", self._serve, stream)
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        try:
+            await self._handler(self._wrap(stream))
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    def get_addrs(self) -> tuple[Multiaddr, ...]:
+        """Where it listens, with the real port."""
+        if self._socket is None or self._over.is_set():
+            return ()
+        host, port, *_ = self._socket.socket.getsockname()
+        version = 6 if ":" in host else 4
+        return (Multiaddr(f"/ip{version}/{host}/tcp/{port}{self._suffix}"),)
 
     async def close(self) -> None:
-        """Listens nowhere. Connections that came in by these listeners end with them."""
-        async with self._lock:
-            bound = [a for each in self._network.listeners.values() for a in each.get_addrs()]
-            self._before = bound or self._before
-            while self._network.listeners:
-                _, listener = self._network.listeners.popitem()
-                try:
-                    await listener.close()
-                except Exception as error:  # noqa: BLE001 - the library raises anything
-                    log.warning("a listener did not close well: %s", type(error).__name__)
+        """Ends it with all its connections."""
+        self._scope.cancel()
+        if self._socket is not None:
+            await self._over.wait()
+
+
+async def _bound(maddr: Multiaddr) -> trio.SocketListener:
+    names = {protocol.name for protocol in maddr.protocols()}
+    version = "ip6" if "ip6" in names else "ip4"
+    where = (str(maddr.value_for_protocol(version)), int(str(maddr.value_for_protocol("tcp"))))
+    family = trio.socket.AF_INET6 if version == "ip6" else trio.socket.AF_INET
+    sock = trio.socket.socket(family, trio.socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_REUSEADDR, 1)
+        if version == "ip6":
+            sock.setsockopt(trio.socket.IPPROTO_IPV6, trio.socket.IPV6_V6ONLY, 1)
+        await sock.bind(where)
+        sock.listen(BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return trio.SocketListener(sock)
+
+
+class TcpTransport(TCP):
+    """The library's TCP, with our listener."""
+
+    def create_listener(  # type: ignore[override]
+        self, handler_function: THandler
+    ) -> IListener:
+        """A listener that gives `handler_function` a stream for each connection."""
+        return Listener(handler_function, TrioTCPStream)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import trio
 
+from onmeet_node.faults import contained
+from onmeet_node.net.shares import Shares
 from onmeet_node.wire.errors import RemoteProtocolError
 
 T = TypeVar("T")
@@ -18,32 +20,14 @@ log = logging.getLogger(__name__)
 HANDSHAKE_SECONDS = 10.0
 """From the opening of the stream: five round trips on the worst of links."""
 MAX_HALF_OPEN = 64
-"""Handshakes in progress; the oldest gives way, as an honest one takes one round trip."""
+"""Handshakes in progress. Past it the oldest of the network that has the most of them gives way:
+an honest one takes one round trip, and PeerIds cost nothing, but addresses do."""
 MAX_HALF_OPEN_PER_PEER = 4
 MAX_SILENCED = 256
-"""Refused streams kept open until their time is up. Each is a timer; the oldest gives way."""
+"""Refused streams kept open until their time is up, each a timer; the same one gives way."""
 
 
-class _Room:
-    """Cancel scopes of those inside; when it is full the oldest is shown out."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._inside: OrderedDict[trio.CancelScope, None] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._inside)
-
-    def enter(self, deadline: float) -> trio.CancelScope:
-        if len(self._inside) >= self._limit:
-            oldest, _ = self._inside.popitem(last=False)
-            oldest.cancel()
-        scope = trio.CancelScope(deadline=deadline)
-        self._inside[scope] = None
-        return scope
-
-    def leave(self, scope: trio.CancelScope) -> None:
-        self._inside.pop(scope, None)
+_ORDINARY = (RemoteProtocolError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class Lobby:
@@ -60,8 +44,8 @@ class Lobby:
         self.seconds = seconds
         self._per_peer = per_peer
         self._peers: Counter[str] = Counter()
-        self._half_open = _Room(half_open)
-        self._silenced = _Room(silenced)
+        self._half_open = Shares[trio.CancelScope](half_open)
+        self._silenced = Shares[trio.CancelScope](silenced)
 
     @property
     def half_open(self) -> int:
@@ -73,8 +57,12 @@ class Lobby:
         """Refused streams that are kept open."""
         return len(self._silenced)
 
-    async def receive(self, peer: str, handshake: Callable[[], Awaitable[T]]) -> T | None:
+    async def receive(
+        self, peer: str, network: str, handshake: Callable[[], Awaitable[T]]
+    ) -> T | None:
         """What `handshake` returns; None if it fails, and then only when the time is up.
+
+        `network`: whose places it takes (`origin.network_of`).
 
         A peer that is blocked, one that asks for somebody else, and one that sends garbage all
         see the same: nothing, and the end of the stream after the same time (P6). Only where
@@ -84,28 +72,43 @@ class Lobby:
         if self._peers[peer] >= self._per_peer:
             return None
         self._peers[peer] += 1
-        scope = self._half_open.enter(deadline)
+        scope = _let_in(self._half_open, network, deadline)
         result: T | None = None
         refused = False
-        try:
-            with scope:
-                result = await handshake()
-        except (RemoteProtocolError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            log.debug("a channel was not opened: %s", error)
+
+        def refuse() -> None:
+            nonlocal refused
             refused = True
+
+        try:
+            # What fails on our side must look like every other refusal, too.
+            with contained("handshake", then=refuse), scope:
+                try:
+                    result = await handshake()
+                except _ORDINARY as error:
+                    log.debug("a channel was not opened: %s", error)
+                    refused = True
         finally:
-            self._half_open.leave(scope)
+            self._half_open.give_back(scope)
             self._peers[peer] -= 1
             if not self._peers[peer]:
                 del self._peers[peer]
         if refused:
-            await self._be_silent(deadline)
+            await self._be_silent(network, deadline)
         return result
 
-    async def _be_silent(self, deadline: float) -> None:
-        scope = self._silenced.enter(deadline)
+    async def _be_silent(self, network: str, deadline: float) -> None:
+        scope = _let_in(self._silenced, network, deadline)
         try:
             with scope:
                 await trio.sleep_forever()
         finally:
-            self._silenced.leave(scope)
+            self._silenced.give_back(scope)
+
+
+def _let_in(places: Shares[trio.CancelScope], network: str, deadline: float) -> trio.CancelScope:
+    scope = trio.CancelScope(deadline=deadline)
+    out = places.take(network, scope)
+    if out is not None:
+        out.cancel()
+    return scope

@@ -52,6 +52,7 @@ class Membership:
     async def _join(self, by_peer: dict[str, list[str]]) -> tuple[str, ...]:
         joined: list[str] = []
         reasons: list[str] = []
+        left = len(by_peer)
         progress = trio.Event()
 
         async def enter(peer: str, ways: list[str]) -> None:
@@ -66,8 +67,11 @@ class Membership:
                     del self._entered[next(iter(self._entered))]
             except NetError as error:
                 reasons.append(str(error))
-            if joined or len(reasons) == len(by_peer):
-                progress.set()
+            finally:
+                nonlocal left
+                left -= 1
+                if joined or not left:
+                    progress.set()
 
         for peer, ways in by_peer.items():
             self._calls.spawn(enter, peer, ways)

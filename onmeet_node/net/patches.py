@@ -45,6 +45,8 @@ class Remedies:
     """Serve 64 DHT streams at once instead of resetting all but 12."""
     ask_network: bool = True
     """Ask the DHT even when a copy is held locally."""
+    named_questions: bool = True
+    """Answer those questions to the DHT alone that PROTOCOL names: others make it keep PeerIds."""
     check_keys: bool = True
     """Refuse DHT keys that servers would reset."""
     anonymous_records: bool = True
@@ -55,6 +57,11 @@ class Remedies:
     """Notice a peer that went silent without closing."""
     no_auto_connect: bool = True
     """Don't let the library dial every peer it hears of."""
+    own_transports: bool = True
+    """Listen on and dial TCP and WebSocket ourselves: what one connection raises inside the
+    library's listeners, or the reader of a WebSocket it dialed, ends the process."""
+    contain: bool = True
+    """Keep what one connection raises in the library's other tasks from ending everybody's."""
     own_acceptor: bool = True
     """Give a connection's place back when it is closed: the library never does."""
     own_limits: bool = True
@@ -98,11 +105,27 @@ NEEDS: tuple[_Need, ...] = (
     _Need("libp2p.network.swarm:Swarm._handle_inbound_connection", "let connections in"),
     _Need("libp2p.network.swarm:Swarm.upgrade_inbound_raw_conn", "let connections in"),
     _Need("libp2p.network.swarm:Swarm._build_remote_multiaddr", "refuse denied addresses"),
+    _Need("libp2p.network.swarm:Swarm.run", "keep a fault inside its connection"),
+    _Need("libp2p.kad_dht.kad_dht:KadDHT.run", "keep up the DHT after a fault"),
+    _Need(
+        "libp2p.host.basic_host:BasicHost._identify_task_entry",
+        "keep a fault inside its connection",
+    ),
+    _Need(
+        "libp2p.stream_muxer.yamux.yamux:Yamux._read_data_body",
+        "bound what a peer makes us hold",
+    ),
+    _Need(
+        "libp2p.network.connection.swarm_connection:SwarmConn._cleanup",
+        "keep a fault inside its connection",
+    ),
+    _Need("libp2p.transport.manager:TransportManager", "listen without the library"),
     _Need("libp2p.kad_dht.kad_dht:KadDHT.switch_mode", "serve the DHT once we can be reached"),
     _Need(
         "libp2p.host.basic_host:BasicHost._push_identify_to_all_peers",
         "tell peers that we serve the DHT",
     ),
+    _Need("libp2p.kad_dht.kad_dht:KadDHT._do_handle_stream", "refuse what nobody shall ask"),
     _Need("libp2p.kad_dht.kad_dht:KadDHT.register_validator", "validate DHT records"),
     _Need("libp2p.kad_dht.value_store:ValueStore._store_at_peer", "count a record's replicas"),
     _Need("libp2p.kad_dht.value_store:ValueStore._get_from_peer", "read the newest record"),

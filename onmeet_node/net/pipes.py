@@ -33,6 +33,7 @@ class FrameStream(trio.abc.Stream):
     def feed(self, frame: bytes) -> None:
         """A frame has come. Never waits."""
         try:
+            # Driven by a guest: past MAX_WAITING its own stream ends, as where a line breaks.
             self._come.send_nowait(encode_frame(frame))
         except trio.WouldBlock:
             self.end()

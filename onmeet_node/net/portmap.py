@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 import trio
 
+from onmeet_node.faults import contained
 from onmeet_node.net import natpmp
 from onmeet_node.net.changes import gateway
 from onmeet_node.net.errors import PortMapFailed
@@ -99,7 +100,8 @@ class PortMapper:
                 if self._exposure.relay_only():
                     await self._close()
                 elif self._needed():
-                    await self._open()
+                    with contained("router"):
+                        await self._open()
                     if self.opened is not None:
                         pause = self.opened.mapping.lifetime / 2
                 with trio.move_on_after(pause):

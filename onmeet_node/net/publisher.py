@@ -11,11 +11,13 @@ import random
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import attrs
 import trio
 
+from onmeet_node.faults import contained
 from onmeet_node.identity.audience import Audience
 from onmeet_node.identity.blinding import EPOCH_SECONDS, epoch_at
 from onmeet_node.identity.keys import IdentityKey
@@ -239,21 +241,8 @@ class Publisher:
     async def _keep(self, slot: _Slot, plan: _Plan, limit: trio.CapacityLimiter) -> None:
         checking = plan.stored and not plan.checked
         async with limit:
-            try:
-                found = await self._read(slot)
-                if self._stops():
-                    return
-                if not (checking and _says(found, plan.mine)):
-                    self._put_under[slot] = plan
-                    await self._write(slot, plan.mine, found)
-                    # Who stops has no time to look whether it arrived.
-                    found = _Found() if self._stops() else await self._read(slot)
-                    plan.stored = _says(found, plan.mine)
-                if found.seq:
-                    plan.found = found
-            except (NetError, RecordError) as error:
-                log.debug("%r is not stored: %s", slot, error)
-                plan.stored = False
+            with contained("DHT record", then=partial(_lose, plan)):
+                await self._store(slot, plan, checking=checking)
         now = self._clock()
         if plan.stored:
             plan.failures = 0
@@ -265,17 +254,35 @@ class Publisher:
             plan.due = 0.0 if self._wake.is_set() else now + wait
             plan.failures = min(plan.failures + 1, 16)
 
+    async def _store(self, slot: _Slot, plan: _Plan, *, checking: bool) -> None:
+        try:
+            found = await self._read(slot)
+            if self._stops():
+                return
+            if not (checking and _says(found, plan.mine)):
+                self._put_under[slot] = plan
+                await self._write(slot, plan.mine, found)
+                # Who stops has no time to look whether it arrived.
+                found = _Found() if self._stops() else await self._read(slot)
+                plan.stored = _says(found, plan.mine)
+            if found.seq:
+                plan.found = found
+        except (NetError, RecordError) as error:
+            log.debug("%r is not stored: %s", slot, error)
+            plan.stored = False
+
     async def _empty(self, slot: _Slot, plan: _Plan, limit: trio.CapacityLimiter) -> None:
         self._put_under.pop(slot, None)
         async with limit:
-            try:
-                seconds = LAST_READ_SECONDS if self._stopping else READ_SECONDS
-                found = await self._read(slot, seconds)
-                found = found if found.seq else plan.found
-                left = [p for p in found.presences if p.peer_id != plan.mine.peer_id]
-                await self._put(slot, left, found.seq)
-            except (NetError, RecordError) as error:
-                log.debug("%r could not be emptied: %s", slot, error)
+            with contained("DHT record"):
+                try:
+                    seconds = LAST_READ_SECONDS if self._stopping else READ_SECONDS
+                    found = await self._read(slot, seconds)
+                    found = found if found.seq else plan.found
+                    left = [p for p in found.presences if p.peer_id != plan.mine.peer_id]
+                    await self._put(slot, left, found.seq)
+                except (NetError, RecordError) as error:
+                    log.debug("%r could not be emptied: %s", slot, error)
 
     async def _write(self, slot: _Slot, mine: Presence, found: _Found) -> None:
         now = int(self._clock())
@@ -320,6 +327,10 @@ def _says(found: _Found, mine: Presence) -> bool:
         and set(other.relays) <= set(mine.relays)
         for other in found.presences
     )
+
+
+def _lose(plan: _Plan) -> None:
+    plan.stored = False
 
 
 def _less(seconds: float) -> float:

@@ -11,10 +11,12 @@ import enum
 import ipaddress
 import math
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import attrs
 import trio
 
+from onmeet_node.faults import contained
 from onmeet_node.net.addresses import interface_addresses, ip_of
 from onmeet_node.net.asking import ask
 from onmeet_node.net.bootstraps import Bootstraps
@@ -176,11 +178,9 @@ class Outside:
 
     async def _ask(self, peer: str) -> None:
         answer = Answer(at=trio.current_time())
-        try:
-            with trio.move_on_after(ANSWER_LIMIT):
-                answer = await self._examine(peer)
-        except NetError:
-            pass  # it is asked again in a minute, and others are asked too
+        # One that fails is asked again in a minute, and others are asked too.
+        with contained("bootstrap"), suppress(NetError), trio.move_on_after(ANSWER_LIMIT):
+            answer = await self._examine(peer)
         self._answers[peer] = attrs.evolve(answer, at=trio.current_time())
 
     async def _examine(self, peer: str) -> Answer:
@@ -214,4 +214,5 @@ class Outside:
             self.changed.set()
             self.changed = trio.Event()
             for notify in list(self._on_change):
-                notify()
+                with contained("bootstrap"):
+                    notify()

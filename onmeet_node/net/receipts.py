@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import attrs
 import trio
 
+from onmeet_node.faults import contained
 from onmeet_node.net.asking import ask
 from onmeet_node.net.bootstraps import Bootstraps, Known, Standing
 from onmeet_node.net.errors import NetError
@@ -35,7 +36,10 @@ async def ask_receipts(host: Host, bootstraps: Bootstraps) -> Sequence[Settled]:
     settled: list[Settled] = []
 
     async def one(known: Known) -> None:
-        settled.append(await _ask(host, known))
+        answer = Settled(operator="", peer=known.peer, missing="something went wrong with it")
+        with contained("bootstrap"):
+            answer = await _ask(host, known)
+        settled.append(answer)
 
     async with trio.open_nursery() as nursery:
         for known in bootstraps.known:

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import attrs
 import trio
@@ -18,6 +19,7 @@ from libp2p.connection_types import ConnectionType
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.peer.id import ID
 
+from onmeet_node.faults import contained
 from onmeet_node.net import circuit
 from onmeet_node.net.addresses import circuit as is_circuit
 from onmeet_node.net.addresses import parse, peer_of
@@ -45,6 +47,9 @@ HANDSHAKE_LIMIT = 10.0
 RENEW_AT_MOST = 600.0
 """Seconds between renewals at most, whatever the relay grants. With a relay's usual hour this
 outlives clocks that disagree by fifty minutes, since the grant is an absolute time."""
+RENEW_AT_LEAST = 1.0
+"""Seconds between renewals, whatever the relay says."""
+AFTER_FAULT = 60.0
 ASSUMED_LIFETIME = 120.0
 """Seconds a grant is taken to last if, by our clock, it has already ended."""
 MAX_CIRCUITS = 64
@@ -149,24 +154,30 @@ class RelayClient:
         and backs off with jitter while the relay is away or refuses.
         """
         relay = peer_of(relay_addresses)
-        backoff = Backoff()
         try:
             while True:
-                try:
-                    held = await self.reserve(relay_addresses)
-                except (NetError, trio.BrokenResourceError):
-                    if not self._host.connected(relay):
-                        self._set(relay, None)
-                    await trio.sleep(backoff.next())
-                    continue
-                backoff.reset()
-                with trio.move_on_after(_renewal(held.lifetime)):
-                    await self._host.wait_disconnected(relay)
-                    self._set(relay, None)
-                    # Everybody whom a restarting relay lost comes back at once: spread them.
-                    await trio.sleep(backoff.first())
+                with contained("relay", then=partial(self._set, relay, None)):
+                    await self._keep(relay, relay_addresses)
+                await trio.sleep(AFTER_FAULT)
         finally:
             self._set(relay, None)
+
+    async def _keep(self, relay: str, relay_addresses: Sequence[str]) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                held = await self.reserve(relay_addresses)
+            except (NetError, trio.BrokenResourceError):
+                if not self._host.connected(relay):
+                    self._set(relay, None)
+                await trio.sleep(backoff.next())
+                continue
+            backoff.reset()
+            with trio.move_on_after(_renewal(held.lifetime)):
+                await self._host.wait_disconnected(relay)
+                self._set(relay, None)
+                # Everybody whom a restarting relay lost comes back at once: spread them.
+                await trio.sleep(backoff.first())
 
     def _circuit_addresses(
         self, relay: str, known: Sequence[str], told: Sequence[bytes]
@@ -190,7 +201,8 @@ class RelayClient:
             self._reservations[relay] = held
         if self.addresses != before:
             for notify in list(self._on_change):
-                notify()
+                with contained("relay"):
+                    notify()
 
     async def _accept(self, stream: Stream) -> None:
         with trio.fail_after(ANSWER_LIMIT):
@@ -206,13 +218,18 @@ class RelayClient:
         if refusal is not None or peer is None:
             return
         address = f"/p2p/{stream.peer_id}/p2p-circuit/p2p/{peer}"
-        pipe = CircuitPipe(stream)
+        pipe = CircuitPipe(stream, stream.peer_id)
         raw = RawConnection(pipe, False, ConnectionType.RELAYED, [parse(address)])
         with self._counted(peer):
-            with trio.fail_after(HANDSHAKE_LIMIT):
-                muxed = await self._host.call(
-                    self._host.raw.upgrade_inbound_connection, raw, parse(address)
-                )
+            try:
+                with trio.fail_after(HANDSHAKE_LIMIT):
+                    muxed = await self._host.call(
+                        self._host.raw.upgrade_inbound_connection, raw, parse(address)
+                    )
+            except (trio.TooSlowError, NetError):
+                raise
+            except Exception as error:
+                raise CircuitProtocolError("no connection came of the circuit") from error
             if str(muxed.peer_id) != peer:
                 # The relay named one peer and another one proved itself. The handshake counts,
                 # but a relay that lies about this is not to be worked with.
@@ -257,7 +274,7 @@ class RelayClient:
             status = circuit.status_of(answer)
             if status != Status.OK:
                 raise CircuitRefused(status, _REFUSALS.get(status, "it gives no reason we know"))
-            pipe = CircuitPipe(stream)
+            pipe = CircuitPipe(stream, relay)
             raw = RawConnection(pipe, True, ConnectionType.RELAYED, [parse(address)])
             # NOTE: cancelling this harms the circuit alone, which is aborted below anyway; the
             # connection to the relay is safe, because our Stream finishes what it began.
@@ -293,4 +310,4 @@ class RelayClient:
 
 
 def _renewal(lifetime: float) -> float:
-    return min(lifetime / 2, RENEW_AT_MOST) * random.uniform(0.8, 1.0)  # noqa: S311 - no secret
+    return max(RENEW_AT_LEAST, min(lifetime / 2, RENEW_AT_MOST)) * random.uniform(0.8, 1.0)  # noqa: S311 - no secret

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import trio
 
 from onmeet_node.call.events import Identity
+from onmeet_node.faults import alone
 from onmeet_node.identity.blinding import epoch_at
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.record import Presence, open_record, record_key
@@ -95,7 +96,7 @@ class Rendezvous:
 
         async with trio.open_nursery() as nursery:
             for epoch, key in keys.items():
-                nursery.start_soon(look, epoch, key, nursery.cancel_scope)
+                nursery.start_soon(alone, "DHT record", look, epoch, key, nursery.cancel_scope)
         if len(failures) == len(keys):
             raise failures[0]
         return max(hits, key=lambda found: found[0].seen_at, default=())

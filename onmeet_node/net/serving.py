@@ -7,8 +7,11 @@ from collections.abc import Awaitable, Callable
 import trio
 from libp2p.abc import INetStream
 
+from onmeet_node.faults import contained
+from onmeet_node.net.errors import NetError
 from onmeet_node.net.patches import Remedies
 from onmeet_node.net.streams import Stream
+from onmeet_node.wire.errors import RemoteProtocolError
 
 Handler = Callable[[Stream], Awaitable[None]]
 
@@ -16,6 +19,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_EVERY = 0.5
 """Seconds between looks for handlers that serve a stream no longer there."""
+_ORDINARY = (trio.BrokenResourceError, trio.TooSlowError, NetError, RemoteProtocolError)
 HANDLER_LIMIT = 1.0
 """Seconds that cancelled handlers may take to clean up when the host stops."""
 
@@ -48,8 +52,9 @@ class Serving:
             of_peer[stream.peer_id] += 1
             try:
                 await self._run(raw, stream, handler, timeout)
-            except trio.BrokenResourceError as error:
-                log.debug("a peer left in the middle of %s: %s", protocol, error)
+            except _ORDINARY as error:
+                # Peers leave, stall and break rules; anything else is a fault, told by `library`.
+                log.debug("a stream of %s ended: %s", protocol, type(error).__name__)
             finally:
                 of_peer[stream.peer_id] -= 1
                 if not of_peer[stream.peer_id]:
@@ -75,7 +80,8 @@ class Serving:
         """Cancel handlers whose stream was reset or lost, for ever; only readers are told of it."""
         while True:
             await trio.sleep(SWEEP_EVERY)
-            self._cancel_lost()
+            with contained("libp2p stream"):
+                self._cancel_lost()
 
     def _cancel_lost(self) -> None:
         # NOTE: a function of its own, lest the sleeping loop's variables keep a dead connection.

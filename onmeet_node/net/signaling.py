@@ -7,10 +7,12 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 
 from onmeet_node.call.events import Device, Identity
+from onmeet_node.faults import contained
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.net.errors import ChannelEnded
 from onmeet_node.net.handshake import (
@@ -76,6 +78,8 @@ class End(enum.StrEnum):
     """The peer sent what no peer should."""
     FLOOD = "flood"
     """The peer sent too many messages."""
+    FAULT = "fault"
+    """Something went wrong on this side, on this channel alone."""
     REPLACED = "replaced"
     """The peer lost it and opened a new one."""
 
@@ -298,7 +302,7 @@ class Channel:
 
     async def _run(self) -> None:
         try:
-            with self._scope:
+            with contained("channel", then=partial(self._set_end, End.FAULT)), self._scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._write)
                     nursery.start_soon(self._keep_alive)

@@ -9,6 +9,7 @@ from libp2p.abc import INetStream
 from libp2p.network.stream.exceptions import StreamEOF
 
 from onmeet_node.net.errors import HostClosed
+from onmeet_node.net.origin import network_of
 
 T = TypeVar("T")
 
@@ -59,6 +60,11 @@ class Stream(trio.abc.HalfCloseableStream):
         self._arrived = trio.Event()
         self._ended: Exception | None = None
         self._closed = False
+
+    @property
+    def network(self) -> str:
+        """The network it comes from, as limits count it."""
+        return network_of(self._raw.muxed_conn)
 
     def __repr__(self) -> str:
         return f"<Stream {self._raw.get_protocol()} with {self.peer_id}>"

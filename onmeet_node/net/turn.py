@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import attrs
 import trio
 
+from onmeet_node.faults import contained
 from onmeet_node.net.asking import ask
 from onmeet_node.net.backoff import Backoff
 from onmeet_node.net.bootstraps import Bootstraps, Known, Standing
 from onmeet_node.net.errors import NetError
 from onmeet_node.net.host import Host
+from onmeet_node.net.turn_urls import TurnUrlRefused, usable
 from onmeet_node.wire.bootstrap_api import LendTurn, TurnCredentials
 
 log = logging.getLogger(__name__)
@@ -20,6 +24,9 @@ log = logging.getLogger(__name__)
 SERVICE = "turn"
 RENEW_AT = 0.5
 """Of their life credentials are renewed: a call that begins then has them for half of it."""
+RENEW_AT_LEAST = 20.0
+"""Seconds between two loans of one bootstrap, whatever it says of their life."""
+AFTER_FAULT = 60.0
 MAX_SERVERS = 4
 """Given to one call: each is asked for a relay, which costs the operator a port."""
 ANSWER_LIMIT = 10.0
@@ -51,6 +58,8 @@ class TurnServers:
         self._changed = trio.Event()
         self.problems: dict[str, str] = {}
         """Why a bootstrap that offers TURN lent none, by PeerId."""
+        self.refused: dict[str, str] = {}
+        """Why a server that a bootstrap lent is not used, by the bootstrap's PeerId."""
 
     def current(self) -> tuple[TurnServer, ...]:
         """What works now, the nearest bootstrap's first; of the second only its best URL."""
@@ -64,11 +73,13 @@ class TurnServers:
     async def borrow(self) -> tuple[TurnServer, ...]:
         """Credentials of the nearest lender that are nobody else's; none if none lends.
 
-        Raises NetError.
+        Raises NetError and trio.TooSlowError.
         """
         for known in self._bootstraps.known:
             if _lends(known):
-                given = await ask(self._host, known.peer, LendTurn(), TurnCredentials)
+                with trio.fail_after(ANSWER_LIMIT):
+                    asked = LendTurn(guest=True)
+                    given = await self._lent(known.peer, asked)
                 return tuple(
                     TurnServer(url, given.username, given.credential) for url in given.urls
                 )
@@ -142,24 +153,50 @@ class TurnServers:
         self._changed.set()
         self._changed = trio.Event()
 
+    async def _lent(self, peer: str, asked: LendTurn) -> TurnCredentials:
+        """What a bootstrap lends, without the servers that are not used. Raises NetError."""
+        given = await ask(self._host, peer, asked, TurnCredentials)
+        own = {ipaddress.ip_address(ip.partition("%")[0]) for ip in self._host.remote_ips(peer)}
+        found = await usable(given.urls, own, region=self._bootstraps.pinned)
+        if found.refused:
+            self.refused[peer] = found.refused
+        else:
+            self.refused.pop(peer, None)
+        if not found.urls:
+            self._loans.pop(peer, None)
+            raise TurnUrlRefused(found.refused)
+        return attrs.evolve(given, urls=found.urls)
+
     async def _keep(self, peer: str, scope: trio.CancelScope) -> None:
-        backoff = Backoff(start=2.0)
         with scope:
             while True:
-                try:
-                    with trio.fail_after(ANSWER_LIMIT):
-                        given = await ask(self._host, peer, LendTurn(), TurnCredentials)
-                except (NetError, trio.TooSlowError) as error:
-                    self.problems[peer] = str(error) or "it does not answer"
-                    pause = backoff.next()
-                else:
-                    self.problems.pop(peer, None)
-                    backoff.reset()
-                    self._loans[peer] = _Loan(given, trio.current_time() + given.ttl)
-                    pause = given.ttl * RENEW_AT
-                self._settled.add(peer)
-                self._tell()
-                await trio.sleep(pause)
+                with contained("TURN lender", then=partial(self._fail, peer)):
+                    await self._borrow_ahead(peer)
+                await trio.sleep(AFTER_FAULT)
+
+    def _fail(self, peer: str) -> None:
+        self.problems[peer] = "something went wrong with it"
+        # Calls wait until it is known what each lends.
+        self._settled.add(peer)
+        self._tell()
+
+    async def _borrow_ahead(self, peer: str) -> None:
+        backoff = Backoff(start=2.0)
+        while True:
+            try:
+                with trio.fail_after(ANSWER_LIMIT):
+                    given = await self._lent(peer, LendTurn())
+            except (NetError, trio.TooSlowError) as error:
+                self.problems[peer] = str(error) or "it does not answer"
+                pause = backoff.next()
+            else:
+                self.problems.pop(peer, None)
+                backoff.reset()
+                self._loans[peer] = _Loan(given, trio.current_time() + given.ttl)
+                pause = max(given.ttl * RENEW_AT, RENEW_AT_LEAST)
+            self._settled.add(peer)
+            self._tell()
+            await trio.sleep(pause)
 
 
 def _lends(known: Known) -> bool:

@@ -94,7 +94,7 @@ class Upkeep:
 
     def suspect(self, peer: str) -> None:
         """See `Host.suspect`."""
-        if peer not in self._suspected:
+        if peer not in self._suspected and not self._calls.closed:
             self._suspected[peer] = trio.Event()
             self._calls.spawn(self._look_at, peer)
 

@@ -71,7 +71,10 @@ class Audiences:
 
     def live(self, *, now: int) -> tuple[AudienceRow, ...]:
         """Those in force."""
-        return tuple(row for row in self.list() if row.live(now))
+        rows = self._database.execute(
+            f"{_SELECT} WHERE revoked = 0 AND (expires IS NULL OR expires > ?) ORDER BY id", (now,)
+        )
+        return tuple(_row(row) for row in rows)
 
     def contacts(self, *, now: int) -> AudienceRow | None:
         """The audience of our contacts, once `rotate_contacts` made the first."""

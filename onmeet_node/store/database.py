@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from sqlcipher3 import dbapi2 as sqlcipher
 
+from onmeet_node.identity.lookalike import look_of, same_name
 from onmeet_node.store.errors import (
     DiskFailed,
     DiskFull,
@@ -98,12 +99,18 @@ class Database:
         run("PRAGMA foreign_keys = ON")
         run("PRAGMA secure_delete = ON")
         run("PRAGMA trusted_schema = OFF")
+        for function in (same_name, look_of):  # for upgrades alone: no schema names them
+            self._connection.create_function(function.__name__, 1, function, deterministic=True)
 
     # ── queries ─────────────────────────────────────────────────────────────────────────────────
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """Runs one statement and returns all its rows."""
         with self._translated():
             return list(self._connection.execute(sql, values))
+
+    def watch(self, told: Callable[[str], None] | None) -> None:
+        """Tells of each statement that runs from now on, its values filled in; None: no more."""
+        self._connection.set_trace_callback(told)
 
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Runs one statement and returns how many rows it changed."""
@@ -155,6 +162,17 @@ class Database:
         with suppress(StoreError):
             self.flush()
         self._connection.close()
+
+    @staticmethod
+    def span(start: str, length: int) -> tuple[bytes, bytes] | None:
+        """The first and last of the blobs of `length` bytes whose hex begins with `start`."""
+        digits = 2 * length
+        if len(start) > digits:
+            return None
+        try:
+            return bytes.fromhex(start.ljust(digits, "0")), bytes.fromhex(start.ljust(digits, "f"))
+        except ValueError:
+            return None
 
     # ── formats ─────────────────────────────────────────────────────────────────────────────────
     @property

@@ -14,7 +14,17 @@ from onmeet_node.store.errors import HomeDamaged, Rejected
 from onmeet_node.wire.messages import MAX_TEXT_CHARS, CallId, Kind
 
 MAX_RECORDS = 10_000
-"""The oldest go first, so that a caller who never tires cannot fill the disk."""
+"""So that a caller who never tires cannot fill the disk. Over it the oldest missed call goes of
+whoever has the most of them, then the oldest call of all."""
+MAX_INCOMING = 1_000
+"""Of one person, or of one code's or link's holders together; their own oldest goes."""
+MAX_MISSED = 100
+"""Not answered, of one contact."""
+MAX_MISSED_OF_STRANGER = 16
+MAX_MISSED_BY_CODE = 64
+"""Of all strangers who came by one code: the oldest goes of the one with the most."""
+ANYONE = "anyone"
+"""`CallRecord.came_by` of a stranger who needed no code."""
 MAX_REPORT_BYTES = 4096
 """Of an ICE report in UTF-8; `media` caps what it writes to that."""
 MAX_RECEIPTS_BYTES = 16_384
@@ -57,6 +67,8 @@ class CallRecord:
     (`settling`). None where none was asked for: nothing had gone through a server."""
     region: str | None = None
     """One of `REGIONS` when the media was relayed: where the relay stands. Else None."""
+    came_by: str | None = None
+    """By what somebody came who is no contact: `by_code`, `by_link`, or `ANYONE`."""
 
     @property
     def duration(self) -> int | None:
@@ -68,10 +80,29 @@ class CallRecord:
 
 _COLUMNS = (
     "call, peer, outgoing, started, kinds, answered, ended, reason, path, sas, note, seen, "
-    "report, region, receipts"
+    "report, region, receipts, came_by"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM call"  # noqa: S608 - names alone
-_SAVE = f"INSERT OR REPLACE INTO call ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
+_SAVE = f"INSERT OR REPLACE INTO call ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
+
+
+_MISSED = "outgoing = 0 AND answered IS NULL"
+
+
+def by_code(audience: int) -> str:
+    """`CallRecord.came_by` of the holders of a code of ours."""
+    return f"code:{audience}"
+
+
+def audience_of(record: CallRecord) -> int | None:
+    """The id of the audience by which they came; None if by none, or by a link."""
+    kind, _, number = (record.came_by or "").partition(":")
+    return int(number) if kind == "code" else None
+
+
+def by_link(link: str) -> str:
+    """`CallRecord.came_by` of the guests of a link; `link` is its id."""
+    return f"link:{link}"
 
 
 class Calls:
@@ -93,6 +124,7 @@ class Calls:
         if record.region is not None and record.region not in REGIONS:
             raise Rejected("A relay's region is ca, de, or empty when it is not known.")
         with self._database.transaction():
+            fresh = self.get(record.peer, record.call) is None
             self._database.execute(
                 _SAVE,
                 (
@@ -111,15 +143,66 @@ class Calls:
                     record.report,
                     record.region,
                     record.receipts,
+                    record.came_by,
                 ),
             )
-            surplus = self.count() - MAX_RECORDS
-            if surplus > 0:
-                self._database.execute(
-                    "DELETE FROM call WHERE (peer, call) IN "
-                    "(SELECT peer, call FROM call ORDER BY started LIMIT ?)",
-                    (surplus,),
-                )
+            if fresh:
+                self._keep_quotas(record)
+
+    # ── nobody takes the room of others ─────────────────────────────────────────────────────────
+    def _keep_quotas(self, record: CallRecord) -> None:
+        """Whoever caused too many rows loses their own oldest; others' stay."""
+        if not record.outgoing:
+            most = MAX_MISSED if record.came_by is None else MAX_MISSED_OF_STRANGER
+            self._trim(f"peer = ? AND {_MISSED}", record.peer, most)
+            self._trim("peer = ? AND outgoing = 0", record.peer, MAX_INCOMING)
+        if record.came_by is not None and not record.outgoing:
+            self._trim_together(f"came_by = ? AND {_MISSED}", record.came_by, MAX_MISSED_BY_CODE)
+            self._trim_together("came_by = ? AND outgoing = 0", record.came_by, MAX_INCOMING)
+        if self.count() > MAX_RECORDS:
+            rows = self._database.execute(
+                f"SELECT peer FROM call WHERE {_MISSED} GROUP BY peer "  # noqa: S608 - constants
+                "HAVING count(*) > 1 ORDER BY count(*) DESC, min(started) LIMIT 1"
+            )
+            if rows:
+                self._drop(f"peer = ? AND {_MISSED}", rows[0][0], 1)
+            else:
+                self._drop("?1 = 0", 0, self.count() - MAX_RECORDS)
+
+    def _trim(self, which: str, value: object, most: int) -> None:
+        surplus = self._count(which, value) - most
+        if surplus > 0:
+            self._drop(which, value, surplus)
+
+    def _trim_together(self, which: str, value: object, most: int) -> None:
+        if self._count(which, value) > most:
+            ((peer,),) = self._database.execute(
+                f"SELECT peer FROM call WHERE {which} "  # noqa: S608 - constants
+                "GROUP BY peer ORDER BY count(*) DESC, min(started) LIMIT 1",
+                (value,),
+            )
+            self._database.execute(
+                "DELETE FROM call WHERE (peer, call) IN (SELECT peer, call FROM call "  # noqa: S608
+                f"WHERE {which} AND peer = ? ORDER BY started LIMIT 1)",
+                (value, peer),
+            )
+
+    def _count(self, which: str, value: object) -> int:
+        rows = self._database.execute(f"SELECT count(*) FROM call WHERE {which}", (value,))  # noqa: S608
+        return int(rows[0][0])
+
+    def _drop(self, which: str, value: object, number: int) -> None:
+        self._database.execute(
+            "DELETE FROM call WHERE (peer, call) IN (SELECT peer, call FROM call "  # noqa: S608
+            f"WHERE {which} ORDER BY started LIMIT ?)",
+            (value, number),
+        )
+
+    def befriended(self, peer: Identity) -> None:
+        """They are a contact now: their calls count no more with those who came as they did."""
+        self._database.execute(
+            "UPDATE call SET came_by = NULL WHERE peer = ? AND came_by IS NOT NULL", (peer,)
+        )
 
     def update(self, peer: Identity, call: CallId, **changes: Any) -> CallRecord | None:
         """Changes fields of a record and returns it; None when there is none."""
@@ -145,6 +228,14 @@ class Calls:
             "AND (?2 IS NULL OR started < ?2) ORDER BY started DESC, call LIMIT ?3",
             (peer, before, limit),
         )
+        return tuple(_record(row) for row in rows)
+
+    def starting(self, start: str) -> tuple[CallRecord, ...]:
+        """Two at most of those whose id begins so, in hex: enough to see whether it is one."""
+        span = self._database.span(start, 16)
+        if span is None:
+            return ()
+        rows = self._database.execute(f"{_SELECT} WHERE call BETWEEN ? AND ? LIMIT 2", span)
         return tuple(_record(row) for row in rows)
 
     def unseen(self) -> int:
@@ -189,7 +280,7 @@ def _is_report(text: str) -> bool:
 
 def _record(row: Row) -> CallRecord:
     call, peer, outgoing, started, kinds, answered, ended, reason, path, *more = row
-    sas, note, seen, report, region, receipts = more
+    sas, note, seen, report, region, receipts, came_by = more
     try:
         return CallRecord(
             call=CallId(call),
@@ -207,6 +298,7 @@ def _record(row: Row) -> CallRecord:
             report=report,
             region=region,
             receipts=receipts,
+            came_by=came_by,
         )
     except ValueError as error:
         raise HomeDamaged("The call history") from error

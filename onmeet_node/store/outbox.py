@@ -72,6 +72,10 @@ class Outbox:
 
     def delivered(self, peer: Identity, ref: bytes) -> bool:
         """The peer confirmed: erases the message. False when none of theirs has this `ref`."""
+        if not self._database.execute(
+            "SELECT 1 FROM outbox WHERE peer = ? AND ref = ?", (peer, ref)
+        ):
+            return False  # erasing syncs the disk, and a peer may say anything
         with self._database.erasing():
             return (
                 self._database.change("DELETE FROM outbox WHERE peer = ? AND ref = ?", (peer, ref))

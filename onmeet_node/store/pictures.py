@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from onmeet_node.identity.picture import digest_of
 from onmeet_node.store.database import Database
 
@@ -31,11 +29,8 @@ class Pictures:
             bytes(row[0]) for row in self._database.execute("SELECT digest FROM picture")
         )
 
-    def forget_all_but(self, used: Iterable[bytes]) -> None:
-        """Erases those that nobody's card names any more (P11)."""
-        unused = self.digests() - set(used)
-        if not unused:
-            return
-        with self._database.erasing():
-            for digest in unused:
+    def forget(self, digest: bytes) -> None:
+        """Erases one (P11); nothing if it is not here."""
+        if self.get(digest) is not None:
+            with self._database.erasing():
                 self._database.execute("DELETE FROM picture WHERE digest = ?", (digest,))

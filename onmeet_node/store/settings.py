@@ -47,8 +47,6 @@ BOOTSTRAPS: Setting[tuple[str, ...]] = Setting("bootstraps", tuple[str, ...], ()
 """Multiaddrs with /p2p/ of the bootstraps the person added or codes hinted at."""
 DHT_PEERS: Setting[tuple[str, ...]] = Setting("dht-peers", tuple[str, ...], (), most=64)
 """Multiaddrs with /p2p/ of DHT servers met before: a way in while every bootstrap is down."""
-IGNORED: Setting[tuple[str, ...]] = Setting("ignored", tuple[str, ...], (), most=1024)
-"""Identities in hex whose contact request the person put away without an answer."""
 
 _BAD = (cattrs.BaseValidationError, OnMeetError, ValueError, TypeError, KeyError)
 _converter = make_converter()

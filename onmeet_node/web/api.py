@@ -53,8 +53,8 @@ class Api:
             case say.NewCode(id=n, label=label, days=days, direct=direct):
                 people.codes.new(label, days=days or None, direct=direct)
                 return say.Done(id=n)
-            case say.RevokeCode(id=n, label=label):
-                people.codes.revoke(label)
+            case say.RevokeCode(id=n, label=label, drop=drop):
+                people.revoke(label, drop=drop)
                 return say.Done(id=n)
             case say.NewLink(id=n):
                 return await self._new_link(message)
@@ -247,6 +247,7 @@ def _past(entry: dict[str, Any]) -> say.PastCall:
         note=str(entry["note"]) if entry["note"] else None,
         report=json.dumps(report) if report else None,
         receipts=tuple(map(_receipt, receipts or ()))[:16],
+        code=str(entry["code"]) if entry["code"] else None,
     )
 
 

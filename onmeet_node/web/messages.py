@@ -185,10 +185,11 @@ class SendGuestAway:
 
 @attrs.frozen(kw_only=True)
 class RevokeCode:
-    """Ends a contact code at once."""
+    """Ends a contact code at once. `drop`: its pending requests are erased with it."""
 
     id: int = number()
     label: str = field(Text(1, MAX_NAME_CHARS))
+    drop: bool = field(Flag())
 
 
 @attrs.frozen(kw_only=True)
@@ -577,6 +578,8 @@ class Person:
     """Whether a sealed channel is open: reachable at this moment."""
     note: str | None = field(Maybe(Text(0, 280)), hidden=True)
     """What they wrote with their request."""
+    code: str | None = field(Maybe(Text(0, MAX_NAME_CHARS)))
+    """The code of ours that works by which they came who ask."""
     card: CardShown = field(Nested(CardShown))
     picture: str | None = field(Maybe(PICTURE))
     """What `GetPicture` is asked by; None: there is none here."""
@@ -829,6 +832,8 @@ class PastCall:
     report: str | None = field(Maybe(Text(0, 8_192)), hidden=True)
     receipts: tuple[ReceiptShown, ...] = field(Several(Nested(ReceiptShown), 0, 16))
     """Of the bootstraps that held something for the call; none if none did."""
+    code: str | None = field(Maybe(Text(0, MAX_NAME_CHARS)))
+    """The code of ours that works by which a stranger came."""
 
 
 @attrs.frozen(kw_only=True)

@@ -209,9 +209,12 @@ class PageSession:
         if self._closed.is_set():
             return
         try:
+            # Driven by the page, but for the frames, which a peer sends as it likes: those are lost
+            # and their channel with them, not the person's page.
             self._sender.send_nowait(event)
         except trio.WouldBlock:
-            self.page.close("It says more about a call than the node can take.")
+            if not isinstance(event, FrameCarried):
+                self.page.close("It says more about a call than the node can take.")
         except trio.BrokenResourceError:
             return  # nobody listens any more
 

@@ -32,9 +32,13 @@ class Page:
         if self.gone.is_set():
             return False
         try:
+            # What peers do is told here, too. Whoever tells it awaits something after each message,
+            # so a page that reads keeps up; one that does not comes back with a fresh snapshot.
             self._sender.send_nowait(message)
         except trio.WouldBlock:
             self.close("It does not read what the node says.")
+            return False
+        except trio.BrokenResourceError:  # its connection is being ended
             return False
         return True
 

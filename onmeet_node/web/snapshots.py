@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from onmeet_node.app import Node
 from onmeet_node.call.effects import State
@@ -18,11 +18,14 @@ from onmeet_node.events import (
 )
 from onmeet_node.identity.policy import ReachPolicy
 from onmeet_node.identity.profile import Field, Share
-from onmeet_node.store import Contact
+from onmeet_node.store import Contact, ContactState
 from onmeet_node.web import messages as say
 from onmeet_node.web import shapes
 from onmeet_node.web.page_endpoint import PageEndpoint
 from onmeet_node.wire.codec import MAX_LIST
+
+MAX_ASKING = 256
+"""Contact requests shown at once, the newest; contacts have the rest of the list."""
 
 
 def me(node: Node) -> say.Me:
@@ -50,12 +53,12 @@ def me(node: Node) -> say.Me:
 
 
 def people(node: Node) -> say.People:
-    """Everybody we know and the live codes."""
-    ignored = set(node.people.ignored())
+    """Those we know, as many as a message holds, and the live codes."""
     pictures = node.people.pictures()
-    known = sorted(node.people.all(), key=lambda c: (not c.favourite, c.display_name.casefold()))
+    live = {code["audience"]: code["label"] for code in node.people.codes.live()}
+    known = node.people.first(asking=MAX_ASKING, most=MAX_LIST)
     return say.People(
-        people=tuple(_person(node, contact, ignored, pictures) for contact in known[:MAX_LIST]),
+        people=tuple(_person(node, contact, live, pictures) for contact in known),
         codes=tuple(
             say.Code(
                 label=code["label"] or "",
@@ -69,16 +72,14 @@ def people(node: Node) -> say.People:
 
 
 def _person(
-    node: Node, contact: Contact, ignored: set[str], pictures: frozenset[bytes]
+    node: Node, contact: Contact, live: Mapping[int, str], pictures: frozenset[bytes]
 ) -> say.Person:
-    identity = contact.identity.hex()
-    status = say.ContactStatus(contact.state.value)
-    if status is say.ContactStatus.REQUESTED_BY_THEM and identity in ignored:
-        status = say.ContactStatus.IGNORED
+    asks = contact.state is ContactState.REQUESTED_BY_THEM
     return say.Person(
-        identity=identity,
+        identity=contact.identity.hex(),
         name=contact.display_name,
-        status=status,
+        status=say.ContactStatus(contact.state.value),
+        code=live.get(contact.audience or 0) if asks else None,
         verified=contact.verified,
         favourite=contact.favourite,
         last_seen=contact.last_seen,

@@ -46,6 +46,9 @@ class Describe:
 class LendTurn:
     """May I use your TURN server? Answered with `TurnCredentials`."""
 
+    guest: bool = field(Flag(), default=False)
+    """For a guest of mine: of a share apart from mine, so that guests cost their host nothing."""
+
 
 @attrs.frozen(kw_only=True)
 class Echo:
@@ -129,7 +132,7 @@ class TurnCredentials:
     )
     """RFC 7065, as in ``turn:turn.example.org:3478?transport=udp``."""
     username: str = field(Text(1, 128, ascii=True))
-    """Expiry and a random part, never an identity."""
+    """Expiry and the name of a share that changes daily, never an identity."""
     credential: str = field(Text(1, 128, ascii=True), hidden=True)
     ttl: int = field(Integer(1, 7 * 86_400))
     """Seconds they work for from now on, so that no clocks are compared."""
@@ -189,8 +192,8 @@ class Refused:
     """No. Not the last word: a node that was told ``busy`` asks again in a minute."""
 
     reason: str = field(Text(1, 32, ascii=True, pattern="[a-z-]+"))
-    """``busy`` (asked too often), ``unsupported`` (no such question here) or ``unavailable`` (not
-    now); any other means the last."""
+    """``busy`` (asked too often), ``unsupported`` (no such question here), ``exhausted`` (this node
+    or all together have what they may) or ``unavailable`` (not now); any other means the last."""
     text: str = field(Text(0, 200), default="")
     """For a log: what happened and what to do, in English."""
 

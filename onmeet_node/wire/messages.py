@@ -364,6 +364,8 @@ class Welcome:
     """What the host named the link; clean before display."""
     knock: bool = field(Flag(), default=True)
     """Whether somebody must admit; else whoever has the link comes in."""
+    once: bool = field(Flag(), default=False)
+    """The link is for one guest: it leads nowhere once somebody was admitted by it."""
     room: bytes | None = maybe(Data(rooms.ROOM_ID_BYTES, rooms.ROOM_ID_BYTES))
     """The room that the link leads into ("Rooms, Guests"); absent: a call with the host alone."""
     host: bytes | None = maybe(Data(rooms.KEY_BYTES, rooms.KEY_BYTES))

@@ -85,7 +85,7 @@ async def helped(bootstrap: Bootstrap) -> AsyncIterator[None]:
             assert isinstance(await ask(caller, bootstrap.peer_id, LendTurn()), TurnCredentials)
         await ask(callee, bootstrap.peer_id, Echo())
         author = Author()
-        await caller.put(author.key, author.write(b"text", lasts=1))
+        await caller.put(author.key, author.write(b"text", lasts=6))
         await callee.get(author.key)
         secret = secrets.token_bytes(16)
         async with Doors(callee).open(bootstrap.peer_id, secret) as door:

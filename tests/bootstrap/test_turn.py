@@ -64,7 +64,6 @@ async def aio_allocate(
     try:
         await protocol.request_with_retry(request)
     except stun.TransactionFailed as error:
-        protocol.transport.close()
         return protocol, error.response.attributes["ERROR-CODE"][0]
     return protocol, 0
 

@@ -25,6 +25,9 @@ def door(stack, tmp_path):
     return stack.enter_context(gateway(tmp_path / "bootstrap"))
 
 
+WAS_USED = "This link was for one guest, once, and was used here."
+
+
 def at_the_door(page, name):
     page.get_by_label("Your name").fill(name)
     page.get_by_role("button", name="Knock").click()
@@ -69,6 +72,7 @@ def test_an_app_hosts_two_guests_one_admitted_and_one_denied(chromium, stack, do
     for page in (app.page, gerda.page):
         steps.wait_moving(page)
         assert steps.loudness(page) > 0.01
+    assert gerda.page.url == link, "it is for many, and works again"
     app.page.get_by_role("heading", name="Gerda").wait_for()
     gerda.page.get_by_role("heading", name="Hedda").wait_for()
     strings = []
@@ -114,16 +118,42 @@ def test_a_node_without_an_app_hosts_a_guest_who_leaves(chromium, stack, door, t
     guest.page.get_by_text("You hung up.").wait_for()
     guest.page.get_by_text("Your name and this call are gone.").wait_for()
     asked_only(guest, door["guests"])
-    guest.page.get_by_role("button", name="Try again").click()
-    # Which of these depends on how far the door is closed when the person clicks.
+    guest.page.get_by_text(WAS_USED).wait_for()
+    assert guest.page.get_by_role("button", name="Try again").count() == 0
+
+
+def test_a_link_for_one_guest_leaves_the_address_when_it_is_used_and_not_before(
+    chromium, stack, door, tmp_path
+):
+    host = stack.enter_context(node(tmp_path / "hedda", "--bootstrap", door["addresses"][0]))
+    app = stack.enter_context(window(chromium, host.url))
+    steps.first_run(app.page, "Hedda")
+    app.page.get_by_text("Invite by a link").click()
+    app.page.get_by_role("button", name="Make the link").click()
+    link = app.page.get_by_role("textbox", name="Guest link").input_value()
+
+    gerda = stack.enter_context(window(chromium, link))
+    at_the_door(gerda.page, "Gerda")
+    assert gerda.page.url == link
+    gerda.page.reload()  # whoever waits may do that
+    at_the_door(gerda.page, "Gerda")
+    app.page.get_by_role("button", name="Let in", exact=True).click()
+    steps.wait_moving(gerda.page)
+    assert gerda.page.url == f"{door['guests']}/j#used"
+    assert gerda.page.evaluate("() => history.length") == 2, "no way back to it"
+    gerda.page.reload()
+    gerda.page.get_by_role("alert").get_by_text(WAS_USED).wait_for()
+    # Whoever kept the link finds nobody at it.
+    late = stack.enter_context(window(chromium, link))
     said = "This link was closed|does not lead anywhere just now|has closed this link"
-    guest.page.get_by_text(re.compile(said)).wait_for()
+    late.page.get_by_text(re.compile(said)).wait_for()
 
 
 @pytest.mark.parametrize(
     ("fragment", "said"),
     [
         ("", "This address has no link in it"),
+        ("#used", "for one guest, once, and was used here"),
         ("#abc", "cut off or mistyped"),
         ("#AQ" + "A" * 96, "cut off or mistyped"),
         ("#Ag" + "A" * 96, "newer version"),

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from bootstrap.errors import NotRunning
 from bootstrap.status import ask_status, serve_status
 from tests.cli.test_cli import ONMEET, home, node, run
 from tests.requirements import need
@@ -205,3 +206,18 @@ async def test_the_socket_of_the_status_is_put_in_no_foreign_directory(
     async with serve_status(place, lambda: {"circuits": 3}):
         assert list(runtime.iterdir()) == []
         assert await trio.to_thread.run_sync(ask_status, place) == {"circuits": 3}
+
+
+async def test_a_planted_status_socket_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_root()
+    runtime, place = tmp_path / "run", tmp_path / "home"
+    runtime.mkdir(mode=0o700)
+    place.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    async with serve_status(place, dict):
+        (path,) = runtime.iterdir()
+    with planted(path), pytest.raises(NotRunning, match="Only the user"):
+        await trio.to_thread.run_sync(ask_status, place)

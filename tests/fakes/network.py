@@ -47,6 +47,8 @@ class _Pipe:
 class FakeStream(trio.abc.Stream):
     """One end; like `net.streams.Stream`, as far as channels see."""
 
+    network = "192.0.2.0"
+
     def __init__(self, peer_id: str, outgoing: _Pipe, incoming: _Pipe) -> None:
         self.peer_id = peer_id
         self._out, self._in = outgoing, incoming

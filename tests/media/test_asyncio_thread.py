@@ -150,3 +150,20 @@ async def test_a_blocked_trio_task_does_not_stop_asyncio() -> None:
                 sum(range(1000))
             stop.set()
     assert longest < 0.5
+
+
+async def test_what_a_peer_sends_without_end_leaves_room_for_the_end_of_its_session() -> None:
+    async with open_asyncio_thread() as thread:
+        way_back = thread.way_back(4)
+
+        async def aio_flood() -> None:
+            for _ in range(100):
+                way_back.send("a line of chat", droppable=True)
+            way_back.send("failed")
+            way_back.close()
+
+        await thread.run(aio_flood)
+        with trio.fail_after(10):
+            assert [event async for event in way_back.receiver] == ["a line of chat"] * 2 + [
+                "failed"
+            ]

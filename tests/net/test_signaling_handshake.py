@@ -214,13 +214,13 @@ class TestLobby:
 
         for handshake in (at_once, after_a_while, trio.sleep_forever):
             began = trio.current_time()
-            assert await Lobby(seconds=10).receive("peer", handshake) is None
+            assert await Lobby(seconds=10).receive("peer", "network", handshake) is None
             assert trio.current_time() - began == pytest.approx(10)
 
     async def test_a_peer_that_says_nothing_holds_no_place_for_ever(self, autojump_clock):
         lobby = Lobby(seconds=10)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(lobby.receive, "peer", trio.sleep_forever)
+            nursery.start_soon(lobby.receive, "peer", "network", trio.sleep_forever)
             await trio.testing.wait_all_tasks_blocked()
             assert lobby.half_open == 1
         assert lobby.half_open == lobby.silenced == 0
@@ -229,7 +229,7 @@ class TestLobby:
         lobby = Lobby(per_peer=4)
         async with trio.open_nursery() as nursery:
             for _ in range(10):
-                nursery.start_soon(lobby.receive, "peer", trio.sleep_forever)
+                nursery.start_soon(lobby.receive, "peer", "network", trio.sleep_forever)
             await trio.testing.wait_all_tasks_blocked()
             assert lobby.half_open == 4
             nursery.cancel_scope.cancel()
@@ -244,11 +244,46 @@ class TestLobby:
 
         async with trio.open_nursery() as nursery:
             for n in range(50):
-                nursery.start_soon(lobby.receive, f"peer {n}", trio.sleep_forever)
+                nursery.start_soon(lobby.receive, f"peer {n}", "network", trio.sleep_forever)
             await trio.testing.wait_all_tasks_blocked()
             assert lobby.half_open == 8
-            assert await lobby.receive("honest", honest) == "in"
+            assert await lobby.receive("honest", "network", honest) == "in"
             nursery.cancel_scope.cancel()
+
+    async def test_a_flood_from_one_network_pushes_out_its_own_alone(self, autojump_clock):
+        lobby = Lobby(half_open=8)
+
+        async def slow():
+            await trio.sleep(5)
+            return "in"
+
+        answers = []
+        answered = trio.Event()
+
+        async def honest(n):
+            answers.append(await lobby.receive(f"honest {n}", f"198.51.100.{n}", slow))
+            if len(answers) == 3:
+                answered.set()
+
+        async with trio.open_nursery() as nursery:
+            for n in range(3):
+                nursery.start_soon(honest, n)
+            await trio.testing.wait_all_tasks_blocked()
+            for n in range(200):
+                nursery.start_soon(lobby.receive, f"peer {n}", "192.0.2.1", trio.sleep_forever)
+            await trio.testing.wait_all_tasks_blocked()
+            assert lobby.half_open == 8
+            await answered.wait()
+            nursery.cancel_scope.cancel()
+        assert answers == ["in"] * 3
+
+    async def test_what_fails_on_our_side_looks_like_every_other_refusal(self, autojump_clock):
+        async def broken():
+            raise KeyError("a row that is not there")
+
+        began = trio.current_time()
+        assert await Lobby(seconds=10).receive("peer", "network", broken) is None
+        assert trio.current_time() - began == pytest.approx(10)
 
     async def test_refused_ones_are_bounded_too(self, autojump_clock):
         lobby = Lobby(silenced=8)
@@ -258,7 +293,7 @@ class TestLobby:
 
         async with trio.open_nursery() as nursery:
             for n in range(50):
-                nursery.start_soon(lobby.receive, f"peer {n}", refused)
+                nursery.start_soon(lobby.receive, f"peer {n}", "network", refused)
             await trio.testing.wait_all_tasks_blocked()
             assert lobby.silenced == 8
             assert lobby.half_open == 0

@@ -79,7 +79,7 @@ class Start:
 
     async def _run(self, name: str, config: Config, task_status: trio.TaskStatus[Node]) -> None:
         async with open_node(config=config) as node:
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 await node.reachable.wait()
             task_status.started(node)
             await self._stops[name].wait()
@@ -105,7 +105,7 @@ async def start(tmp_path: Path, bootstrap: Bootstrap) -> AsyncIterator[Start]:
         starter.stop_all()
 
 
-async def until(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
+async def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     """Waits for something that no event tells."""
     with trio.move_on_after(seconds):
         while not condition():  # noqa: ASYNC110 - what it waits for has no event
@@ -117,7 +117,7 @@ async def until(condition: Callable[[], bool], what: str, seconds: float = 15) -
 async def code_of(node: Node, **options: Any) -> str:
     """A fresh contact code whose record can be found."""
     code = node.people.codes.new("test", **{"days": None, "direct": True, **options})
-    with trio.fail_after(15):
+    with trio.fail_after(60):
         await node.published()
     return str(code["uri"])
 
@@ -143,7 +143,7 @@ def has_secret(node: Node, peer: Identity) -> bool:
 
 
 async def told(
-    events: trio.MemoryReceiveChannel[NodeEvent], name: str, seconds: float = 20, **fields: Any
+    events: trio.MemoryReceiveChannel[NodeEvent], name: str, seconds: float = 60, **fields: Any
 ) -> dict[str, Any]:
     """The next event with this name and these fields."""
     with trio.move_on_after(seconds):
@@ -161,13 +161,13 @@ async def answer_all(node: Node) -> None:
             call.accept()
 
 
-async def ended(call: Call, seconds: float = 20) -> EndReason:
+async def ended(call: Call, seconds: float = 60) -> EndReason:
     """Why the call ended."""
     with trio.fail_after(seconds):
         return await call.ended()
 
 
-async def connected(call: Call, seconds: float = 20) -> None:
+async def connected(call: Call, seconds: float = 60) -> None:
     """Waits until media can flow; fails with the reason if the call ends instead."""
     with trio.fail_after(seconds):
         await call.connected()

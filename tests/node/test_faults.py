@@ -65,3 +65,88 @@ def test_an_exit_beside_a_fault_passes_alone():
     with pytest.raises(BaseExceptionGroup) as caught, faults.contained("page"):
         raise BaseExceptionGroup("both", [SystemExit(3), ValueError("x")])
     assert [type(one) for one in caught.value.exceptions] == [SystemExit]
+
+
+async def test_what_everybody_needs_begins_again_after_a_pause(autojump_clock, caplog):
+    began = []
+
+    async def service(name):
+        began.append(trio.current_time())
+        if len(began) < 4:
+            raise OSError(name)
+
+    before = faults.counts().get("records", 0)
+    first = trio.current_time()
+    await faults.kept("records", service, "alice@example.org")
+    assert [round(at - first) for at in began] == [0, 1, 3, 7]
+    assert faults.counts()["records"] == before + 3
+    assert "alice" not in caplog.text
+
+
+async def test_a_service_that_ran_for_long_begins_again_as_if_it_had_never_stopped(autojump_clock):
+    began = []
+
+    async def service():
+        began.append(trio.current_time())
+        if len(began) == 6:
+            return
+        await trio.sleep(3_600)
+        raise OSError
+
+    first = trio.current_time()
+    await faults.kept("records", service)
+    assert [round(at - first) for at in began] == [3_601 * n for n in range(6)]
+
+
+async def test_a_service_ends_by_cancellation(autojump_clock):
+    with trio.move_on_after(10) as scope:
+        await faults.kept("records", trio.sleep_forever)
+    assert scope.cancelled_caught
+
+
+async def test_one_duty_and_one_receipt_that_break_keep_no_others_waiting(autojump_clock):
+    from onmeet_node.duties import run_duties
+    from onmeet_node.settling import Settling
+
+    class People:
+        def tidy(self):
+            pass
+
+        def waiting_for(self):
+            return [b"a", b"b"]
+
+        async def new_duty(self):
+            await trio.sleep_forever()
+
+    looked_for = []
+
+    async def find(peer):
+        looked_for.append(peer)
+        if peer == b"a":
+            raise OSError
+        await trio.lowlevel.checkpoint()
+
+    kept = []
+
+    class History:
+        def keep_receipts(self, call, receipts):
+            kept.append(call)
+
+    asked = []
+
+    async def ask():
+        await trio.lowlevel.checkpoint()
+        asked.append(True)
+        if len(asked) == 1:
+            raise OSError
+        return []
+
+    settling = Settling(History(), ask)
+    for call in ("first", "second"):
+        settling._over.send_nowait(call)
+    with trio.move_on_after(20):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run_duties, People(), find)
+            nursery.start_soon(settling.run)
+    assert looked_for[:2] == [b"a", b"b"]
+    assert kept == ["second"]

@@ -242,11 +242,11 @@ def test_a_read_only_home_is_named_with_its_remedy(unprivileged, seed, now):
 
 @pytest.fixture
 def small_disk(tmp_path) -> Iterator[Path]:
-    """A real file system of 400 KiB."""
+    """A real file system of 1,600 KiB."""
     mount = tmp_path / "disk"
     mount.mkdir()
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=400k", "onmeet-test", mount],
+        ["mount", "-t", "tmpfs", "-o", "size=1600k", "onmeet-test", mount],
         capture_output=True,
         check=False,
     )
@@ -269,7 +269,7 @@ def test_a_full_disk_loses_nothing_and_recovers(small_disk, seed, now):
         assert len(store.contacts.list()) == stored
     with open_home(home, KeyFile()) as store:
         assert len(store.contacts.list()) == stored > 50
-    subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
+    subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
     with open_home(home, KeyFile()) as store:
         store.contacts.save(contact(stored))
         assert len(store.contacts.list()) == stored + 1

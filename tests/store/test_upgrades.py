@@ -19,6 +19,7 @@ from onmeet_node.store import (
     KeyFile,
     MediaPath,
     Store,
+    create_home,
     import_home,
     open_home,
 )
@@ -143,3 +144,26 @@ def test_an_export_of_format_1_is_imported_and_then_upgraded(tmp_path):
     import_home(FORMAT_1 / "export", "carry", tmp_path / "home", KeyFile())
     with open_home(tmp_path / "home", KeyFile()) as store:
         check_format_1(store)
+
+
+def test_an_older_home_finds_its_people_by_name_and_keeps_what_was_put_away(home):
+    old = home.with_name("old")
+    create_home(old, KeyFile(), bytes(32), now=1, schemas=load_schemas()[:4])
+    ben = "ab" * 32
+    with open_home(old, KeyFile(), schemas=load_schemas()[:4]) as store:
+        run = store.database.execute
+        run(
+            "INSERT INTO audience (id, kind, label, secret, direct, revoked, created) "
+            "VALUES (3, 'code', 'web', zeroblob(16), 0, 0, 1)"
+        )
+        run("INSERT INTO setting VALUES ('ignored', ?)", (f'["{ben}"]',))
+        for number, state in ((0xAA, "accepted"), (0xAB, "requested-by-them")):
+            run(
+                "INSERT INTO contact (identity, card, state, via, may_see_direct, verified, "
+                "favourite, added) VALUES (?, '{\"name\": \"Bén\"}', ?, 'web', 1, 0, 0, 1)",
+                (bytes([number]) * 32, state),
+            )
+    with open_home(old, KeyFile()) as store:
+        asking, friend = sorted(store.contacts.named("BÉN"), key=lambda one: one.audience is None)
+        assert (asking.audience, asking.ignored, asking.identity.hex()) == (3, True, ben)
+        assert (friend.audience, friend.ignored) == (None, False)

@@ -19,6 +19,7 @@ from onmeet_node.web import messages as say
 from onmeet_node.web import shapes
 from onmeet_node.web.page_endpoint import PageEndpoint, PageSilent
 from onmeet_node.web.pages import QUEUE, Pages
+from onmeet_node.web.room_messages import Carried
 from onmeet_node.wire.messages import CallId, Candidate, Kind
 
 BOTH = frozenset(Kind)
@@ -163,3 +164,22 @@ async def test_a_page_that_does_not_read_is_closed(pages):
     assert not page.send(say.Done(id=0))
     assert page.gone.is_set()
     assert not page.send(say.Done(id=0))
+
+
+async def test_frames_that_a_peer_sends_without_end_do_not_cost_the_person_the_page(
+    pages, endpoint
+):
+    """They come through the page, but a guest or member sends them."""
+    page = pages.add()
+    session = await endpoint.open_session(CONFIG)
+    told = await opened(page)
+    for _ in range(1_000):
+        endpoint.take(page, Carried(session=told.session, data=b"frame"))
+    assert not page.gone.is_set()
+    await session.aclose()
+
+
+async def test_a_page_whose_connection_is_ending_is_told_nothing_more(pages):
+    page = pages.add()
+    page.outbox.close()
+    assert page.send(say.CloseMedia(session=1)) is False

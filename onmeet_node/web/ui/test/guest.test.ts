@@ -41,11 +41,11 @@ class Scene {
     return this.sockets.at(-1)!;
   }
 
-  async arrive(knock = true): Promise<this> {
+  async arrive(knock = true, once = false): Promise<this> {
     if (this.sockets.length === 0) await this.client.start();
     this.socket.open();
     await settled();
-    await this.socket.welcome({ t: "welcome", card: { name: "Hedda" }, title: "Tuesday", knock });
+    await this.socket.welcome({ t: "welcome", card: { name: "Hedda" }, title: "Tuesday", knock, once });
     return this;
   }
 
@@ -102,6 +102,23 @@ test("a knock tells a name, and what truly became of it", async () => {
   }
   scene.done();
 });
+
+for (const once of [true, false])
+  test(`a link for ${once ? "one guest" : "many"} is said to be used when the guest is let in, and not before`, async () => {
+    const scene = new Scene();
+    let used = 0;
+    scene.client.onUsed = () => used++;
+    await scene.arrive(true, once);
+    scene.client.knock("Gerda", ["audio"]);
+    await scene.socket.say({ t: "wait", state: "shown" });
+    assert.equal(used, 0);
+    const admit = { t: "admit", guest: GUEST, ticket: TICKET, servers: [] };
+    await scene.socket.say(admit);
+    await scene.socket.say(admit);
+    assert.equal(used, once ? 1 : 0);
+    assert.equal(scene.client.used, once);
+    scene.done();
+  });
 
 test("an admitted guest offers at once, and the call goes as every call", async () => {
   const scene = await new Scene().talk();

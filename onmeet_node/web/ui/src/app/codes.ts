@@ -7,6 +7,17 @@ import { plural, t, when } from "../i18n/index.js";
 import { confirmed } from "./dialogs.js";
 import { OmElement, words } from "./element.js";
 
+/** Withdraws a code and its pending requests after asking; what went wrong, if anything did. */
+export async function dropCode(label: string): Promise<string | null> {
+  if (!(await confirmed(t("codes.drop.ask", { label }), t("codes.drop")))) return null;
+  try {
+    await app.client.ask({ t: "revoke-code", label, drop: true }, "done");
+    return null;
+  } catch (error) {
+    return words(error);
+  }
+}
+
 @customElement("om-code")
 export class OmCode extends OmElement {
   @property({ attribute: false }) code: Code | null = null;
@@ -78,7 +89,7 @@ export class OmCodes extends OmElement {
 
   async #revoke(label: string): Promise<void> {
     if (!(await confirmed(t("codes.revoke.ask", { label }), t("codes.revoke")))) return;
-    await app.client.ask({ t: "revoke-code", label }, "done").catch((error: unknown) => {
+    await app.client.ask({ t: "revoke-code", label, drop: false }, "done").catch((error: unknown) => {
       this.trouble = words(error);
     });
   }

@@ -5,6 +5,7 @@ import { app } from "../core/context.js";
 import type { PastCall, ReceiptShown } from "../core/messages.js";
 import { clock, number, t, when } from "../i18n/index.js";
 import { reasonText } from "../call/reasons.js";
+import { dropCode } from "./codes.js";
 import { confirmed } from "./dialogs.js";
 import { OmElement, words } from "./element.js";
 
@@ -45,6 +46,12 @@ export class OmHistory extends OmElement {
       .ask({ t: "delete-history", call }, "done")
       .catch((error: unknown) => (this.trouble = words(error)));
     await this.#read();
+  }
+
+  async #revoke(label: string): Promise<void> {
+    const trouble = await dropCode(label);
+    await this.#read();
+    this.trouble = trouble ?? this.trouble;
   }
 
   #fits(call: PastCall): boolean {
@@ -111,6 +118,12 @@ export class OmHistory extends OmElement {
         ${call.seconds > 0 ? html`<span class="quiet">${clock(call.seconds)}</span>` : nothing}
       </span>
       ${call.note ? html`<q><bdi>${t("history.note", { note: call.note })}</bdi></q>` : nothing}
+      ${call.code === null
+        ? nothing
+        : html`<div class="row">
+            <span class="quiet small">${t("people.by", { label: call.code })}</span>
+            <button class="plain" @click=${() => this.#revoke(call.code!)}>${t("codes.drop")}</button>
+          </div>`}
       ${call.receipts.map((one) => this.#receipt(one))}
       <div class="row spread">
         ${call.report !== null || FAILED.has(call.reason ?? "")

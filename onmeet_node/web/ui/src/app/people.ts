@@ -4,6 +4,7 @@ import { customElement, property, state } from "lit/decorators.js";
 import { app } from "../core/context.js";
 import type { Field, Kind, Person, PersonAction } from "../core/messages.js";
 import { ago, t } from "../i18n/index.js";
+import { dropCode } from "./codes.js";
 import { confirmed } from "./dialogs.js";
 import { OmElement, words } from "./element.js";
 
@@ -98,14 +99,22 @@ export class OmPeople extends OmElement {
         <div class="tight grow">
           <span><strong><bdi>${one.name}</bdi></strong> ${t("people.asks")}</span>
           ${one.note ? html`<q><bdi>${one.note}</bdi></q>` : nothing}
+          ${one.code === null ? nothing : html`<span class="quiet small">${t("people.by", { label: one.code })}</span>`}
         </div>
       </div>
       <div class="row">
         <button class="main" @click=${() => this.#change(one.identity, "accept")}>${t("people.accept")}</button>
         <button @click=${() => this.#change(one.identity, "ignore")}>${t("people.ignore")}</button>
         <button @click=${() => this.#change(one.identity, "block")}>${t("people.block")}</button>
+        ${one.code === null
+          ? nothing
+          : html`<button class="plain" @click=${() => this.#revoke(one.code!)}>${t("codes.drop")}</button>`}
       </div>
     </li>`;
+  }
+
+  async #revoke(label: string): Promise<void> {
+    this.trouble = (await dropCode(label)) ?? "";
   }
 
   #contact(one: Person) {

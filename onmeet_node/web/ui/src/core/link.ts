@@ -18,7 +18,10 @@ export interface GuestLink {
   readonly expires: number | null;
 }
 
-export type LinkTrouble = "none" | "damaged" | "newer";
+export type LinkTrouble = "none" | "used" | "damaged" | "newer";
+
+/** In the address in place of a link for one guest that was used here: no link is that short. */
+export const USED = "used";
 
 /**
  * Reads a link as it arrived: an address, what follows its `#`, or a text around it; what is wrong with it
@@ -31,6 +34,7 @@ export function parseLink(pasted: string): GuestLink | LinkTrouble {
   const rest = mark ? text.slice(mark.index + mark[0].length) : text.slice(text.lastIndexOf("#") + 1);
   const symbols = rest.replace(/[^\w-]/g, "").slice(0, SYMBOLS);
   if (symbols === "") return "none";
+  if (symbols === USED) return "used";
   if (symbols.length < SYMBOLS) return "damaged";
   const data = fromBase64Url(symbols);
   if (data[0]! > VERSION && data[0]! <= VERSIONS) return "newer";

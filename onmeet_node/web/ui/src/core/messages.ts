@@ -127,6 +127,7 @@ export interface Person {
   last_seen: number | null;
   connected: boolean;
   note: string | null;
+  code: string | null;
   card: CardShown;
   picture: string | null;
   sees: FieldSeen[];
@@ -193,6 +194,7 @@ export interface PastCall {
   note: string | null;
   report: string | null;
   receipts: ReceiptShown[];
+  code: string | null;
 }
 
 /** One line of ``onmeet doctor``. `grade`: ``good``, ``note`` or ``bad``. */
@@ -340,11 +342,12 @@ export interface NewCode {
   direct?: boolean;
 }
 
-/** Ends a contact code at once. */
+/** Ends a contact code at once. `drop`: its pending requests are erased with it. */
 export interface RevokeCode {
   t: "revoke-code";
   id: number;
   label: string;
+  drop: boolean;
 }
 
 /** Makes a guest link. `hours` 0: until it is closed. Answered with `LinkMade`.

@@ -96,6 +96,9 @@ export class GuestClient extends NoNode {
   host: string | null = null;
   title = "";
   knockNeeded = true;
+  /** The link was for one guest, and that was this one. */
+  used = false;
+  #once = false;
   name = "";
   /** The link leads into a room. */
   toRoom = false;
@@ -119,6 +122,8 @@ export class GuestClient extends NoNode {
   /** Told when a call is about to begin, or a room, with its id, before any device is opened for it. */
   onCall: (call: string) => void = () => undefined;
   onStage: (stage: Stage) => void = () => undefined;
+  /** Told when the link leads nowhere any more. */
+  onUsed: () => void = () => undefined;
   /** Told when what is shown of a room is different. */
   onRoom: () => void = () => undefined;
 
@@ -215,6 +220,7 @@ export class GuestClient extends NoNode {
         this.host = message.name;
         this.title = message.title;
         this.knockNeeded = message.knock;
+        this.#once = message.once;
         this.#door = message.room === null || message.host === null ? null : { room: message.room, host: message.host };
         this.toRoom = this.#door !== null;
         void this.#load(this.toRoom ? "room" : "call");
@@ -254,6 +260,10 @@ export class GuestClient extends NoNode {
     this.#ticket = ticket;
     this.#guest = guest;
     this.#servers = servers;
+    if (this.#once && !this.used) {
+      this.used = true;
+      this.onUsed();
+    }
     if (this.#call === null) void this.#begin(++this.#visits);
     else this.#call.sayAgain();
   }

@@ -1,7 +1,7 @@
 // Where the guest page begins, by itself or in a frame of another site.
 import "../call/preview.js";
 import { provide } from "../core/context.js";
-import { parseLink } from "../core/link.js";
+import { parseLink, USED } from "../core/link.js";
 import { texts as callTexts } from "../i18n/call/index.js";
 import { texts as guestTexts } from "../i18n/guest/index.js";
 import { beginLanguage, provide as provideTexts } from "../i18n/index.js";
@@ -13,8 +13,8 @@ import "./page.js";
 
 provideTexts(callTexts, guestTexts);
 beginLanguage();
-// NOTE: the fragment stays in the address, so that a reload of a reusable link works. No request
-// carries it, and the referrer policy names no page at all.
+// NOTE: the fragment stays in the address, so that a reload works, for as long as the link does. No
+// request carries it, and the referrer policy names no page at all.
 const link = parseLink(location.hash);
 const guest =
   typeof link === "string"
@@ -38,6 +38,8 @@ if (typeof guest !== "string") {
   void app.client.start();
   void app.devices.refresh();
 }
+if (typeof guest !== "string")
+  guest.onUsed = () => history.replaceState(null, "", `${location.pathname}${location.search}#${USED}`);
 document.body.prepend(page);
 if (window.parent !== window && typeof guest !== "string") listenToParent(app, guest, page);
 addEventListener("hashchange", () => location.reload());

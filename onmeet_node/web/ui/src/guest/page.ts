@@ -130,9 +130,10 @@ export class OmGuest extends OmElement {
           guest.toRoom && stage.reason === "full",
         );
       case "failed":
+        if (guest.used && stage.why === "no-door") return this.#told(t("guest.link.used"));
         if (stage.why === "no-door" && expires !== null && expires * 1_000 < Date.now())
           return this.#told(t("guest.link.expired", { when: when(expires) }));
-        return this.#told(t(`guest.failed.${stage.why}`), RETRY.has(stage.why));
+        return this.#told(t(`guest.failed.${stage.why}`), RETRY.has(stage.why) && !guest.used);
       case "over": {
         const key = this.#key(`reason.${stage.reason}`, `guest.reason.${stage.reason}` as Key);
         const name = this.#hostName;
@@ -140,7 +141,7 @@ export class OmGuest extends OmElement {
           <p role="status">${has(key) ? t(key, { name }) : reasonText(stage.reason, name)}</p>
           ${stage.seconds > 0 ? html`<p class="quiet">${clock(stage.seconds)}</p>` : nothing}
           <p class="card">${t(this.#key("gone", "guest.gone"))}</p>
-          ${this.#again()}`;
+          ${guest.used ? html`<p>${t("guest.link.used")}</p>` : this.#again()}`;
       }
     }
   }

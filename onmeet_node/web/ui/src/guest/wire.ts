@@ -11,7 +11,7 @@ export interface TurnServer {
 }
 
 export type FromHost =
-  | { t: "welcome"; name: string | null; title: string; knock: boolean; room: Bytes | null; host: Bytes | null }
+  | { t: "welcome"; name: string | null; title: string; knock: boolean; once: boolean; room: Bytes | null; host: Bytes | null }
   | { t: "wait"; state: "delivered" | "shown" | "busy" }
   | { t: "admit"; guest: Bytes; ticket: Bytes; servers: readonly TurnServer[] }
   | { t: "deny"; reason: string }
@@ -77,6 +77,7 @@ export function read(map: Fields): FromHost {
         name: card["name"] == null ? null : text(card, "name", 80),
         title: text(map, "title", 80, ""),
         knock: flag(map, "knock", true),
+        once: flag(map, "once", false),
         room: map["room"] == null ? null : binary(map, "room", 16),
         host: map["host"] == null ? null : binary(map, "host", 32),
       };

@@ -41,6 +41,7 @@ export const de: Record<keyof typeof en, string> = {
   "guest.failed.malformed": "Das Programm Ihres Gastgebers und diese Seite verstehen sich nicht. Bitten Sie um einen neuen Link.",
   "guest.failed.bye": "Ihr Gastgeber hat die Leitung geschlossen.",
   "guest.link.none": "In dieser Adresse ist kein Link. Öffnen Sie den ganzen Link, den Sie bekommen haben.",
+  "guest.link.used": "Dieser Link war für einen Gast, einmal, und wurde hier benutzt. Um wiederzukommen, bitten Sie um einen neuen.",
   "guest.link.damaged": "Dieser Link wurde abgeschnitten oder vertippt. Kopieren Sie ihn noch einmal, bis zum letzten Zeichen.",
   "guest.link.newer": "Dieser Link ist von einer neueren Version als diese Seite. Laden Sie die Seite neu; bleibt es so, sagen Sie es Ihrem Gastgeber.",
   "guest.link.expired": "Dieser Link ist abgelaufen ({when}). Bitten Sie um einen neuen.",

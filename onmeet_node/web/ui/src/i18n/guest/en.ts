@@ -40,6 +40,7 @@ export const en = {
   "guest.failed.malformed": "Your host’s program and this page do not understand each other. Ask for a new link.",
   "guest.failed.bye": "Your host closed the line.",
   "guest.link.none": "This address has no link in it. Open the whole link that you were given.",
+  "guest.link.used": "This link was for one guest, once, and was used here. To come again, ask your host for a new one.",
   "guest.link.damaged": "This link was cut off or mistyped. Copy it again, up to its last character.",
   "guest.link.newer": "This link is of a newer version than this page. Reload the page; if it stays, tell your host.",
   "guest.link.expired": "This link expired {when}. Ask for a new one.",

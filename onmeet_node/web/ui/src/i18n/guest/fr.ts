@@ -41,6 +41,7 @@ export const fr: Record<keyof typeof en, string> = {
   "guest.failed.malformed": "Le programme de votre hôte et cette page ne se comprennent pas. Demandez un nouveau lien.",
   "guest.failed.bye": "Votre hôte a fermé la ligne.",
   "guest.link.none": "Cette adresse ne contient aucun lien. Ouvrez le lien entier que vous avez reçu.",
+  "guest.link.used": "Ce lien était pour un seul invité, une fois, et a servi ici. Pour revenir, demandez-en un nouveau à votre hôte.",
   "guest.link.damaged": "Ce lien a été coupé ou mal tapé. Copiez-le de nouveau, jusqu’au dernier caractère.",
   "guest.link.newer": "Ce lien est d’une version plus récente que cette page. Rechargez la page ; si cela persiste, dites-le à votre hôte.",
   "guest.link.expired": "Ce lien a expiré ({when}). Demandez-en un nouveau.",
