@@ -75,7 +75,9 @@ def media_options(command: F) -> F:
     for option in (
         click.option("--audio-only", is_flag=True, help="No video."),
         click.option(
-            "--relay-only", is_flag=True, help="Show them no address: media goes through a relay."
+            "--relay-only",
+            is_flag=True,
+            help="Media goes through a relay. To show them no address at all: onmeet settings.",
         ),
         click.option(
             "--source", default=None, help="test, none, devices, or a media file to send."

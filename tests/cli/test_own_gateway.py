@@ -1,9 +1,11 @@
 """A host that lets guests in by itself: no bootstrap's gateway, no bootstrap at all."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -82,3 +84,37 @@ def test_what_cannot_be_served_is_refused_with_what_to_give(tmp_path, where, say
 
 def taken_port():
     return socket.create_server(("127.0.0.1", 0))
+
+
+def test_who_hides_lets_no_guest_come_to_the_machine_itself(tmp_path):
+    home = tmp_path / "host"
+    onmeet("init", "--home", home, "--name", "Hedda", "--key-file", "--json")
+    refused = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "onmeet_node.cli",
+            "up",
+            "--home",
+            home,
+            "--no-lan",
+            "--no-app",
+            "--guests-on",
+            "127.0.0.1:0",
+        ],
+        env={**os.environ, "ONMEET_RELAY_ONLY": "true"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert "Relay-only is on" in refused.stderr
+    with up(home, "--source", "test", "--guests-on", "127.0.0.1:0"):
+        onmeet("invite", "--let-in", "--room", "--home", home, "--json")
+        onmeet("settings", "--relay-only", "--home", home, "--json")
+        deadline = time.monotonic() + 60
+        while not (trouble := onmeet("invite", "list", "--home", home, "--json")[0][0]["trouble"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert "not connected" in trouble

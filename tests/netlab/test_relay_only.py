@@ -19,8 +19,9 @@ from tests.netlab.capture import Capture, captured
 from tests.netlab.lab import Host, Lab
 from tests.netlab.machines import PYTHON, Dialling, Machine, befriend, gateway, hang_up
 from tests.netlab.scene import LISTEN
+from tests.requirements import needs_coturn
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(900), needs_coturn]
 SECONDS = 150.0
 """For whatever is waited for: the machine may be busy with other things."""
 

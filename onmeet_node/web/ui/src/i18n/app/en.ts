@@ -251,7 +251,7 @@ export const en = {
   "prejoin.title": "Call {name}",
   "prejoin.answer": "Answer {name}",
   "prejoin.relay": "Do not show them my network address",
-  "prejoin.relay.hint": "The call goes through a relay: it takes longer to begin, and a relay must be available.",
+  "prejoin.relay.hint": "The call goes through a relay: it takes longer to begin, and a relay must be available. It holds for the sound and picture of this call; the setting holds for everything.",
   "prejoin.shown": "They will see of you",
   "prejoin.shown.nothing": "nothing but that somebody calls",
   "prejoin.call": "Call",

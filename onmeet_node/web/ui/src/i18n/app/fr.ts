@@ -252,7 +252,7 @@ export const fr: Record<keyof typeof en, string> = {
   "prejoin.title": "Appeler {name}",
   "prejoin.answer": "Répondre à {name}",
   "prejoin.relay": "Ne pas montrer mon adresse réseau",
-  "prejoin.relay.hint": "L’appel passe par un relais : il commence plus lentement, et il faut qu’un relais soit disponible.",
+  "prejoin.relay.hint": "L’appel passe par un relais : il commence plus lentement, et il faut qu’un relais soit disponible. Cela vaut pour le son et l’image de cet appel ; le réglage vaut pour tout.",
   "prejoin.shown": "On verra de vous",
   "prejoin.shown.nothing": "rien, sinon que quelqu’un appelle",
   "prejoin.call": "Appeler",
