@@ -667,7 +667,8 @@ class People(AddressBook):
         missed = not call.outgoing and call.answered is None
         if came_by is None or not missed or self._code_rate.take(came_by):
             self.history.write(call, came_by)
-        self.on_ended(call)
+        with contained("receipt"):
+            self.on_ended(call)
         if leave_note and self.get(call.peer) is not None:
             now = self._now()
             note, expires = encode(MissedCall(call=call.id)), now + NOTE_DAYS * DAY
