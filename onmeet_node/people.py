@@ -598,6 +598,7 @@ class People(AddressBook):
             came_by = self.came_by(peer)
             if not self._may_note(peer, came_by):
                 return  # not confirmed: an honest node tells it again on another channel
+            text = clean_text(note.note, 4_000) if note.note else None
             self._store.calls.save(
                 CallRecord(
                     call=note.call,
@@ -606,14 +607,14 @@ class People(AddressBook):
                     started=self._now() - note.age_s,
                     ended=self._now() - note.age_s,
                     reason=EndReason.MISSED,
-                    note=clean_text(note.note, 4_000) if note.note else None,
+                    note=text,
                     seen=False,
                     came_by=came_by,
                 )
             )
             code = None if came_by is None else self.codes.label_of(self._audience_of(peer))
             self._hub.publish(
-                MissedCallNoted(identity=peer, age_s=note.age_s, note=note.note, code=code)
+                MissedCallNoted(identity=peer, age_s=note.age_s, note=text, code=code)
             )
         self._send(peer, Received(ref=note.call))
 
