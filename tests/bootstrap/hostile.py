@@ -30,15 +30,15 @@ FROM = "127.0.0.9"
 """Of the half-open connections: a machine of their own, as loopback goes."""
 
 
-async def half_open(port: int) -> None:
+async def half_open(port: int, host: str = "127.0.0.1", source: str = FROM) -> None:
     """Holds 500 connections that say nothing, anew as they are cut off, until cancelled."""
     with ExitStack() as sockets:
         while True:
             for _ in range(HALF_OPEN):
                 silent = sockets.enter_context(socket.socket())
-                silent.bind((FROM, 0))
+                silent.bind((source, 0))
                 silent.setblocking(False)
-                silent.connect_ex(("127.0.0.1", port))
+                silent.connect_ex((host, port))
             await trio.sleep(4)  # longer than the bootstrap waits for them
             sockets.close()
 

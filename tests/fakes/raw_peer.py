@@ -87,7 +87,8 @@ async def attack(
     stage: str,
     said: bytes,
     *,
-    address: str = "127.0.0.1",
+    address: str | None = None,
+    host: str = "127.0.0.1",
     hold: bool = False,
 ) -> None:
     """Dials, keeps the rules up to `stage`, says `said`, and waits until it is answered or cut off.
@@ -96,7 +97,7 @@ async def attack(
 
     Stages: ``tcp``, ``ws`` (after its handshake), ``noise``, ``muxer``, ``yamux``.
     """
-    stream = await trio.open_tcp_stream("127.0.0.1", port, local_address=address)
+    stream = await trio.open_tcp_stream(host, port, local_address=address)
     with suppress(Exception):
         async with stream:
             await _attack(stream, ID.from_string(peer), stage, said)

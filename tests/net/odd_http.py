@@ -233,19 +233,19 @@ def mutated(seeds, number):
     return parts
 
 
-async def attack(port, parts, *, trust=None, patience=0.1):
+async def attack(port, parts, *, trust=None, patience=0.1, host="127.0.0.1"):
     """Sends the parts, reading what comes between them. None: says that no more comes.
 
     Gives what was answered.
     """
     answer = b""
     try:
-        tcp = await trio.open_tcp_stream("127.0.0.1", port)
+        tcp = await trio.open_tcp_stream(host, port)
     except OSError:
         return None
     stream = tcp
     if trust is not None:
-        stream = trio.SSLStream(tcp, trust, server_hostname="127.0.0.1", https_compatible=True)
+        stream = trio.SSLStream(tcp, trust, server_hostname=host, https_compatible=True)
     try:
         with trio.move_on_after(20):
             for part in parts:
