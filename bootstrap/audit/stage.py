@@ -73,7 +73,7 @@ class Stage:
 
 
 @contextmanager
-def places(root: Path) -> Iterator[tuple[str, tuple[Place, Place]]]:
+def places() -> Iterator[tuple[str, tuple[Place, Place]]]:
     """Where the server is reached, and a place for each of two nodes."""
     ip = shutil.which("ip")
     if os.geteuid() or ip is None:
@@ -83,7 +83,9 @@ def places(root: Path) -> Iterator[tuple[str, tuple[Place, Place]]]:
     with ExitStack() as stack:
         server = ""
         for side in ("a", "b"):
-            name = f"onmeet-{root.name[-4:]}{side}"
+            # With the process in it: two audits at once do not meet, and what one leaves behind
+            # when it is killed is known to be nobody's.
+            name = f"onmeet-{os.getpid()}-audit-{secrets.token_hex(2)}{side}"
             net = f"10.{secrets.randbelow(100) + 120}.{secrets.randbelow(200) + 40}"
             link = secrets.token_hex(4)
             _run(ip, "netns", "add", name)
@@ -235,7 +237,7 @@ async def staged(
     temporary = root / "tmp"
     temporary.mkdir()
     log, errors = root / "bootstrap.log", root / "bootstrap.err"
-    with places(root) as (server, (here, there)):
+    with places() as (server, (here, there)):
         config = BootstrapConfig(
             operator="audit",
             listen=("/ip4/0.0.0.0/tcp/0",) if here.ip else ("/ip4/127.0.0.1/tcp/0",),

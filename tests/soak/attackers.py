@@ -1,9 +1,10 @@
 """Everything hostile that is known, at a steady rate, against one bootstrap, until killed.
 
-    python -m tests.soak.attackers OWN_ADDRESS GATEWAY_HOST GATEWAY_PORT MULTIADDR [MULTIADDR …]
+    python -m tests.soak.attackers half-open|rest OWN_ADDRESS GATEWAY_HOST GATEWAY_PORT MULTIADDR …
 
-The first multiaddr is a TCP one, the second a WebSocket. Says "attacking" when all kinds have
-begun, and every few seconds how many of each were made.
+The first multiaddr is a TCP one, the second a WebSocket. Half-open connections come from a machine
+of their own: they would push out the rest. Says "attacking" when all kinds have begun, and every
+few seconds how many of each were made.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import trio
+from libp2p.io.exceptions import IOException
 
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.record import seal_record
@@ -40,6 +42,7 @@ FLOOD_SECONDS = 20.0
 """After which a flood begins anew, with new PeerIds."""
 WEB_PAUSE, LIBP2P_PAUSE, ASK_PAUSE, PUT_PAUSE, DOOR_PAUSE = 0.2, 0.2, 0.2, 0.2, 0.5
 EPOCH_SECONDS = 6 * 3600
+_CUT_OFF = (trio.BrokenResourceError, trio.ClosedResourceError, IOException)
 
 Attack = Callable[[], Awaitable[object]]
 
@@ -56,10 +59,15 @@ class Attackers:
         self._tcp, self._ws = (int(address.split("/")[4]) for address in addresses[:2])
         self._chance = random.Random(1)
         self._trust = ssl.create_default_context()
+        where = "{}:{}".format(*gateway).encode()
+        self._web_inputs = list(odd_http.odd_inputs(where, b"/door").values())
 
-    async def run(self) -> None:
+    async def run(self, kind: str) -> None:
         """For ever."""
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._tell)
+            if kind == "half-open":
+                await hostile.half_open(self._tcp, self._host, self._own)
             for name, pause, attack in (
                 ("web", WEB_PAUSE, self._web),
                 ("libp2p", LIBP2P_PAUSE, self._libp2p),
@@ -76,11 +84,12 @@ class Attackers:
                 ("places", self._reserve),
             ):
                 nursery.start_soon(self._again, name, flood)
-            nursery.start_soon(hostile.half_open, self._tcp, self._host, self._own)
-            print(json.dumps({"event": "attacking"}), flush=True)
-            while True:
-                await trio.sleep(TELL_SECONDS)
-                print(json.dumps({"event": "attacks", "made": self.made}), flush=True)
+
+    async def _tell(self) -> None:
+        print(json.dumps({"event": "attacking"}), flush=True)
+        while True:
+            await trio.sleep(TELL_SECONDS)
+            print(json.dumps({"event": "attacks", "made": self.made}), flush=True)
 
     async def _steadily(self, name: str, pause: float, attack: Attack) -> None:
         while True:
@@ -95,17 +104,16 @@ class Attackers:
             with trio.move_on_after(FLOOD_SECONDS):
                 try:
                     await flood(self._addresses[:1])
-                except* (NetError, OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+                except* (AssertionError, NetError, OSError, *_CUT_OFF):
                     await trio.sleep(1)
             self.made[name] += 1
 
     async def _web(self) -> None:
         host, port = self._gateway
-        inputs = list(odd_http.odd_inputs(f"{host}:{port}".encode(), b"/door").values())
         parts = (
-            self._chance.choice(inputs)
+            self._chance.choice(self._web_inputs)
             if self._chance.random() < 0.5
-            else odd_http.mutated(inputs, self._chance.randrange(10**9))
+            else odd_http.mutated(self._web_inputs, self._chance.randrange(10**9))
         )
         trust = self._trust if self._chance.random() < 0.8 else None
         await odd_http.attack(port, parts, trust=trust, host=host)
@@ -126,7 +134,7 @@ class Attackers:
             secret=secrets.token_bytes(16),
             expires=None,
         )
-        with suppress(DoorClosed):
+        with suppress(DoorClosed, *_CUT_OFF):
             async with open_line(link.url(f"https://{host}:{port}"), shake=False) as line:
                 if self._chance.random() < 0.8:
                     await line.send_frame(link.door)
@@ -171,4 +179,6 @@ class Attackers:
 
 
 if __name__ == "__main__":
-    trio.run(Attackers(sys.argv[1], (sys.argv[2], int(sys.argv[3])), sys.argv[4:]).run)
+    _kind, _own, _gateway_host, _gateway_port, *_addresses = sys.argv[1:]
+    with suppress(KeyboardInterrupt):
+        trio.run(Attackers(_own, (_gateway_host, int(_gateway_port)), _addresses).run, _kind)
