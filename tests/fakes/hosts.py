@@ -40,7 +40,7 @@ async def sleep(stream: Stream) -> None:
     await trio.sleep_forever()
 
 
-async def until(met: Callable[[], object], seconds: float = 5.0) -> None:
+async def until(met: Callable[[], object], seconds: float = 30.0) -> None:
     """Return once `met()` is true. Raises TooSlowError."""
     with trio.fail_after(seconds):
         while not met():  # noqa: ASYNC110 - what is waited for has no event

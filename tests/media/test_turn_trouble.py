@@ -172,10 +172,10 @@ async def test_a_server_that_dies_in_a_call_is_missed_at_once(
 async def test_a_long_call_outlives_its_credentials_and_renews_all_it_holds(
     endpoint: AiortcEndpoint, tmp_path: pathlib.Path
 ) -> None:
-    """Minutes made seconds: allocations of 4 s, nonces of 3 s, credentials of 2 s."""
+    """Minutes made seconds: allocations of 4 s, nonces of 3 s, credentials of 6 s."""
     options = ("--max-allocate-lifetime=4", "--stale-nonce=3")
     async with run_coturn(tmp_path, *options) as turn:
-        server = turn.server(ttl=2)
+        server = turn.server(ttl=6)
         config = SessionConfig(AUDIO, ice_servers=(server,), relay_only=True)
         async with open_pair(endpoint, config) as pair:
             await pair.a.wait_for(Connected)

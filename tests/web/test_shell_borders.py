@@ -63,14 +63,14 @@ async def test_one_thing_that_cannot_be_shown_leaves_the_rest_of_the_page(runnin
     shell, node = running.shell, running.node
     page = shell.pages.add()
     before = faults.counts().get("app", 0)
-    node.people.all = broken
+    node.people.first = broken
     shell.welcome(page, say.Hello(version=say.VERSION, token="a" * 64))
     await next_of(page, say.Me)
     assert faults.counts()["app"] > before
     node.people.change_profile({"name": "Alicia"}, {})
     shell._refresh()
     await next_of(page, say.Me)
-    del node.people.all
+    del node.people.first
     node.people.codes.new("one")
     shell._refresh()
     await next_of(page, say.People)
