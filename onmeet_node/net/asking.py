@@ -57,16 +57,18 @@ async def _question(host: Host, peer: str) -> Stream:
     try:
         return await host.open_stream(peer, PROTOCOL)
     except StreamRefused as error:
-        raise BootstrapRefused("it is no On-Meet bootstrap, or too busy") from error
+        if error.unknown:
+            raise BootstrapRefused("it is no On-Meet bootstrap") from error
+        raise RelayUnavailable("it opened no stream for a question") from error
 
 
 async def _exchange(stream: Stream, request: Request, expected: type[A]) -> A:
     try:
         await stream.send_all(encode_frame(encode_request(request)))
         answer = decode_answer(await _frame(stream))
-    except (RemoteProtocolError, EOFError) as error:
+    except RemoteProtocolError as error:
         raise BootstrapRefused("it does not speak our protocol") from error
-    except trio.BrokenResourceError:
+    except (EOFError, trio.BrokenResourceError):
         raise RelayUnavailable("it closed the request") from None
     finally:
         stream.abort()

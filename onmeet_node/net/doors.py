@@ -120,7 +120,8 @@ class Doors:
     async def open(self, gateway: str, secret: bytes) -> AsyncIterator[Door]:
         """A door at this gateway (its PeerId) while the block lasts, or until `Door.gone`.
 
-        Raises BootstrapRefused if it is no gateway, RelayUnavailable, and PeerUnreachable.
+        Raises BootstrapRefused if it says that it is no gateway, RelayUnavailable, and
+        PeerUnreachable.
         """
         door = Door(door_id(secret), gateway)
         if door.id in self._open:
@@ -128,7 +129,9 @@ class Doors:
         try:
             stream = await self._host.open_stream(gateway, DOOR_PROTOCOL)
         except StreamRefused as error:
-            raise BootstrapRefused("it lets no guests in") from error
+            if error.unknown:
+                raise BootstrapRefused("it lets no guests in") from error
+            raise RelayUnavailable("it opened no stream for a door") from error
         # Guests may come before we have read that it is open.
         self._open[door.id] = door
         try:

@@ -54,13 +54,15 @@ class DialForbidden(NetError):
 class StreamRefused(NetError):
     """The peer is connected but opened no stream for this protocol."""
 
-    def __init__(self, peer: str, protocol: str, reason: str) -> None:
+    def __init__(self, peer: str, protocol: str, reason: str, *, unknown: bool = False) -> None:
         super().__init__(
             f"{peer} did not open {protocol} ({reason}). "
             "It may run another version or be too busy: try again, or update."
         )
         self.peer = peer
         self.protocol = protocol
+        self.unknown = unknown
+        """The peer said that it does not have this protocol: else it is busy, slow, or gone."""
 
 
 class BadKey(NetError):

@@ -25,7 +25,7 @@ from onmeet_node.net.dialing import Dialer
 from onmeet_node.net.errors import PeerUnreachable, StreamRefused
 from onmeet_node.net.health import drop, drop_all, relayed
 from onmeet_node.net.host_config import HostConfig
-from onmeet_node.net.library import reason
+from onmeet_node.net.library import PROTOCOL_UNKNOWN, reason
 from onmeet_node.net.listeners import Listening
 from onmeet_node.net.membership import Membership
 from onmeet_node.net.origin import remote_ip
@@ -239,7 +239,9 @@ class Host:
         try:
             raw = await self.raw.new_stream(ID.from_string(peer), [TProtocol(protocol)])
         except Exception as error:
-            raise StreamRefused(peer, protocol, reason(error)) from error
+            why = reason(error)
+            unknown = why.startswith(PROTOCOL_UNKNOWN)
+            raise StreamRefused(peer, protocol, why, unknown=unknown) from error
         return self._stream(raw)
 
     def _stream(self, raw: INetStream) -> Stream:

@@ -211,6 +211,10 @@ def check_listening(network: Swarm, wanted: Sequence[Multiaddr]) -> None:
             raise ListenFailed(str(address), "this machine does not have that address or port")
 
 
+PROTOCOL_UNKNOWN = "protocols not supported"
+"""How the library's error begins when the peer itself said that it has none of those asked for."""
+
+
 def reason(error: BaseException) -> str:
     """The innermost cause of an error in one line; ExceptionGroups are looked into."""
     while True:

@@ -133,7 +133,8 @@ class RelayClient:
         except PeerUnreachable as error:
             raise RelayUnavailable("no address of it works") from error
         except StreamRefused as error:
-            raise RelayUnavailable("it is no relay, or too busy") from error
+            why = "it is no relay" if error.unknown else "it opened no stream"
+            raise RelayUnavailable(why) from error
         status = circuit.status_of(answer)
         if status != Status.OK or not answer.HasField("reservation"):
             raise ReservationRefused(status)

@@ -146,7 +146,7 @@ class FakeHost:
         other = self._network.hosts[peer]
         handler = other._handlers.get(protocol)
         if handler is None:
-            raise StreamRefused(peer, protocol, "not supported")
+            raise StreamRefused(peer, protocol, "not supported", unknown=True)
         there, back = _Pipe(self._network.delay), _Pipe(self._network.delay)
         near = FakeStream(peer, there, back)
         far = FakeStream(self.peer_id, back, there)

@@ -9,17 +9,21 @@ import pytest
 import trio
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.peer.id import ID
+from libp2p.protocol_muxer.exceptions import MultiselectError
 from nacl.signing import SigningKey
 
 from bootstrap.app import open_bootstrap
 from bootstrap.config import BootstrapConfig, ephemeral_config
+from onmeet_node.net.asking import ask
 from onmeet_node.net.bootstraps import MAX_HINTED, Bootstraps, Known, Standing
-from onmeet_node.net.errors import BadAddress
+from onmeet_node.net.doors import Doors
+from onmeet_node.net.errors import BadAddress, BootstrapRefused, RelayUnavailable
 from onmeet_node.net.host import Host, HostConfig, open_host
 from onmeet_node.net.places import keep_places
 from onmeet_node.net.relay import RelayClient
 from onmeet_node.wire.bootstrap_api import (
     PROTOCOL,
+    Describe,
     Description,
     Refused,
     SignedDescription,
@@ -140,7 +144,6 @@ _NOW = int(time.time())
         (framed(signed(region="de")), "Germany"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak our protocol"),
         (encode_frame(b"\xc1"), "does not speak our protocol"),
-        (b"", "does not speak our protocol"),
         (encode_frame(b"\x81\xa1t\xa5other"), "does not say what it was asked"),
     ],
 )
@@ -163,6 +166,43 @@ async def test_a_bootstrap_that_is_too_busy_is_tried_again():
         await until(known, lambda: "come back later" in only(known).problem)
         await known.wait_connected()
         assert only(known).problem == ""
+
+
+async def test_a_bootstrap_that_closes_the_question_is_tried_again_soon():
+    answers = [b"", framed(signed())]
+    async with (
+        liar(lambda _: answers.pop(0) if len(answers) > 1 else answers[0]) as host,
+        node(host.addresses) as (_own, known, _),
+    ):
+        await known.wait_connected()
+        assert only(known).problem == ""
+
+
+async def test_a_bootstrap_that_opens_no_stream_just_now_is_not_said_to_be_none(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    async with (
+        open_host(HostConfig(listen=LOCAL)) as other,
+        open_host(HostConfig(listen=())) as own,
+    ):
+        peer = await own.connect(other.addresses)
+        doors = Doors(own)
+
+        async def no_time(*_args, **_named):
+            raise MultiselectError
+
+        for busy, error, told in (
+            (False, BootstrapRefused, ("lets no guests in", "no On-Meet bootstrap")),
+            (True, RelayUnavailable, ("opened no stream", "opened no stream")),
+        ):
+            if busy:
+                monkeypatch.setattr(other.raw.multiselect, "negotiate", no_time)
+            with trio.fail_after(60):
+                with pytest.raises(error, match=told[0]):
+                    async with doors.open(peer, bytes(16)):
+                        pass
+                with pytest.raises(error, match=told[1]):
+                    await ask(own, peer, Describe(), SignedDescription)
 
 
 @pytest.mark.parametrize(
