@@ -31,7 +31,7 @@ from onmeet_node.guests import Guests
 from onmeet_node.identity.code import ContactCode
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.policy import Relation
-from onmeet_node.leaving import in_order, interrupted_in_order
+from onmeet_node.leaving import Block, in_order, interrupted_in_order
 from onmeet_node.media.endpoint import MediaEndpoint
 from onmeet_node.meeting.rooms import Rooms
 from onmeet_node.net.addresses import peer_of
@@ -88,10 +88,10 @@ class Node:
         people: People,
         channels: Channels,
         nursery: trio.Nursery,
-        stop: Callable[[], None],
+        block: Block,
     ) -> None:
         self.config = config
-        self.stop = stop
+        self.stop = block.end
         """Ends the node as if its block were left."""
         self.people = people
         self.contacts = people
@@ -147,7 +147,9 @@ class Node:
         people.on_ended = self._settling.ended
         ways = Ways(self._reacher, self.guests)
         line = Line(self.identity)
-        self._caller = Caller(line, ways, self._studio, people, self.hub, nursery)
+        self._caller = Caller(
+            line, ways, self._studio, people, self.hub, nursery, ending=lambda: block.ending
+        )
         self.calls = self._caller.calls
         self.guests.connect(self._caller)
         network.on_network_change(self._moved)
@@ -437,7 +439,11 @@ class Node:
 
 @asynccontextmanager
 async def open_node(
-    home: Path | str | None = None, *, config: Config | None = None, unlock: Unlock | None = None
+    home: Path | str | None = None,
+    *,
+    config: Config | None = None,
+    unlock: Unlock | None = None,
+    goodbye_seconds: float = GOODBYE_SECONDS,
 ) -> AsyncIterator[Node]:
     """Runs a node while the block runs: finds others, is found, calls and is called.
 
@@ -446,19 +452,21 @@ async def open_node(
     when it cannot listen.
 
     However the block is left (its end, an exception, cancellation, Ctrl-C), calls, rooms and visits
-    are ended with a word to the other side and the records withdrawn, within `GOODBYE_SECONDS`.
+    are ended with a word to the other side and the records withdrawn, within `goodbye_seconds`.
     What the block raises leaves as it is.
     """
     config = config or load_config(Path(home) if home is not None else None)
-    block = trio.CancelScope()
-    running = _running(config, unlock or KeyFile(), block.cancel)
+    block = Block()
+    running = _running(config, unlock or KeyFile(), block, goodbye_seconds)
     with interrupted_in_order(block):
         async with in_order(running, block=block) as node:
             yield node
 
 
 @asynccontextmanager
-async def _running(config: Config, unlock: Unlock, stop: Callable[[], None]) -> AsyncIterator[Node]:
+async def _running(
+    config: Config, unlock: Unlock, block: Block, goodbye_seconds: float
+) -> AsyncIterator[Node]:
     database_key = await trio.to_thread.run_sync(find_home_key, config.home, unlock)
     with open_store(config.home, database_key) as store:
         store.calls.close_interrupted(now=_now())
@@ -483,13 +491,13 @@ async def _running(config: Config, unlock: Unlock, stop: Callable[[], None]) -> 
                 open_channels(network.host, key, people) as channels,
                 trio.open_nursery() as nursery,
             ):
-                node = Node(config, store, key, network, people, channels, nursery, stop)
+                node = Node(config, store, key, network, people, channels, nursery, block)
                 people.connect(node.hub, channels)
                 nursery.start_soon(node.run)
                 try:
                     yield node
                 finally:
-                    with trio.move_on_after(GOODBYE_SECONDS, shield=True):
+                    with trio.move_on_after(goodbye_seconds, shield=True):
                         await node.say_goodbye()
                     node.hub.close()
                     nursery.cancel_scope.cancel()

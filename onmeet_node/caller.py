@@ -120,9 +120,14 @@ class Caller:
         nursery: trio.Nursery,
         *,
         wish_for: Callable[[Identity], MediaWish] = lambda _: MediaWish(),
+        ending: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`wish_for`: what a call sends and keeps that comes in, until somebody takes it."""
+        """`wish_for`: what a call sends and keeps that comes in, until somebody takes it.
+
+        `ending`: whether the node is being stopped, and not one call.
+        """
         self._wish_for = wish_for
+        self._ending = ending
         self._line = line
         self._reach = reach
         self._studio = studio
@@ -188,6 +193,10 @@ class Caller:
     def fault(self, call: CallId) -> None:
         """Ends a call, telling both sides, because something of it here stopped unexpectedly."""
         self.feed(on.ProgramFault(call=call))
+
+    def leave(self, call: CallId) -> None:
+        """The program lets go of a call: because it is done with it, or because the node ends."""
+        self.feed(on.HangUp(call=call, shutdown=self._ending()))
 
     # ── the runner ──────────────────────────────────────────────────────────────────────────────
     def feed(self, event: Event) -> None:

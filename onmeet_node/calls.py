@@ -77,6 +77,10 @@ class Feeder(Protocol):
         """Gives the machine an event."""
         ...
 
+    def leave(self, call: CallId) -> None:
+        """Ends a call that nobody holds any more."""
+        ...
+
 
 @dataclass(slots=True)
 class Link:
@@ -165,8 +169,10 @@ class Call:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        # Who is cancelled with the whole node is told so in this very step.
+        await trio.lowlevel.cancel_shielded_checkpoint()
         if self.current.state is not State.ENDED:
-            self.hang_up()
+            self._feeder.leave(self.current.id)
         await trio.lowlevel.checkpoint()
 
     @property

@@ -12,6 +12,7 @@ import logging
 import os
 import stat
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ MAX_REQUEST_BYTES = 64 * 1024
 
 PUBLISH_SECONDS = 3.0
 """A new code is shown after that even if its record is not out yet."""
+
+LAST_WORD_SECONDS = 1.0
+"""For a command to take how its call ended, when the node is stopped."""
 
 REQUEST_SECONDS = 10.0
 """To send the request line; who says nothing is cut off."""
@@ -256,18 +260,35 @@ async def _settings(node: Node, request: Request, _tell: Tell) -> Any:
 async def _call(node: Node, request: Request, tell: Tell) -> Any:
     kinds = frozenset({Kind.AUDIO} if request.audio_only else Kind)
     wish = _wish(request)
-    async with (
-        node.call(request.who, kinds=kinds, wish=wish) as call,
-        trio.open_nursery() as nursery,
-    ):
-        if request.seconds is not None:
-            nursery.start_soon(_hang_up_after, call, request.seconds)
-        async for event in call.events:
-            await tell(event.as_json())
-            if isinstance(event, CallEnded):
-                break
-        nursery.cancel_scope.cancel()
+    call: Call | None = None
+    told = False
+    try:
+        async with (
+            node.call(request.who, kinds=kinds, wish=wish) as call,
+            trio.open_nursery() as nursery,
+        ):
+            if request.seconds is not None:
+                nursery.start_soon(_hang_up_after, call, request.seconds)
+            async for event in call.events:
+                await tell(event.as_json())
+                if isinstance(event, CallEnded):
+                    told = True
+                    break
+            nursery.cancel_scope.cancel()
+    finally:
+        if call is not None and not told:  # the node is being stopped, or the command is gone
+            with trio.move_on_after(LAST_WORD_SECONDS, shield=True):
+                await _tell_end(call, tell)
     return node.describe_call(call.current)
+
+
+async def _tell_end(call: Call, tell: Tell) -> None:
+    """How a call ended that ended with the node. Who asked for it may be gone."""
+    with suppress(trio.BrokenResourceError):
+        async for event in call.history():
+            if isinstance(event, CallEnded):
+                await tell(event.as_json())
+                return
 
 
 def _wish(request: Request) -> MediaWish:

@@ -25,18 +25,41 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+class Block:
+    """What `in_order` holds a block by: a way to end it, and whether it is being ended.
+
+    Tasks inside, which are cancelled with it, learn by it that all of it ends, and not they alone.
+    """
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.ending = False
+        """Set by `end`, and one step of trio after the block was cancelled from outside."""
+
+    def end(self) -> None:
+        """Cancels the block, which is then left in order."""
+        self.ending = True
+        self.scope.cancel()
+
+    async def _notice(self) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            self.ending = True
+
+
 @asynccontextmanager
 async def in_order(
-    manager: AbstractAsyncContextManager[T], *, block: trio.CancelScope | None = None
+    manager: AbstractAsyncContextManager[T], *, block: Block | None = None
 ) -> AsyncIterator[T]:
     """`manager`, entered and left in a task of its own, where cancellation does not reach it.
 
-    The block itself is cancelled as ever, and by `block`. Then `manager` is left as if the block
-    had ended by itself, and what the block raised leaves as it is, SystemExit included. If what
-    `manager` runs breaks, the block is cancelled and the first of its exceptions raised. Cancelled
-    before the block begins, entering is cancelled as ever.
+    The block itself is cancelled as ever, and by ``block.end``. Then `manager` is left as if the
+    block had ended by itself, and what the block raised leaves as it is, SystemExit included. If
+    what `manager` runs breaks, the block is cancelled and the first of its exceptions raised.
+    Cancelled before the block begins, entering is cancelled as ever.
     """
-    block = block if block is not None else trio.CancelScope()
+    block = block if block is not None else Block()
     entering = trio.CancelScope()
     ready, left, over = trio.Event(), trio.Event(), trio.Event()
     values: list[T] = []
@@ -53,14 +76,15 @@ async def in_order(
         except BaseException as error:  # noqa: BLE001 - raised again where the block was left
             broken.append(error)
         finally:
-            block.cancel()
+            block.end()
             ready.set()
             over.set()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(hold)
+        nursery.start_soon(block._notice)
         try:
-            with block:
+            with block.scope:
                 await ready.wait()
                 if values:
                     yield values[0]
@@ -72,6 +96,7 @@ async def in_order(
                 entering.cancel()
             with trio.CancelScope(shield=True):
                 await over.wait()
+            nursery.cancel_scope.cancel()
     if raised is not None:
         if broken:
             log.error("Something broke while it ended: %s", type(first(broken[0])).__name__)
@@ -81,8 +106,8 @@ async def in_order(
 
 
 @contextmanager
-def interrupted_in_order(block: trio.CancelScope) -> Iterator[None]:
-    """Ctrl-C cancels `block`, and leaves as KeyboardInterrupt when the goodbye is said.
+def interrupted_in_order(block: Block) -> Iterator[None]:
+    """Ctrl-C ends `block`, and leaves as KeyboardInterrupt when the goodbye is said.
 
     Trio raises it in whatever task runs just now, which may be the one that says goodbye. Does
     nothing where somebody else takes Ctrl-C, or outside the main thread. A second one is trio's.
@@ -98,7 +123,7 @@ def interrupted_in_order(block: trio.CancelScope) -> Iterator[None]:
         nonlocal struck
         struck = True
         signal.signal(signal.SIGINT, before)
-        token.run_sync_soon(block.cancel, idempotent=True)
+        token.run_sync_soon(block.end, idempotent=True)
 
     signal.signal(signal.SIGINT, strike)
     try:

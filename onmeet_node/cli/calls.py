@@ -64,6 +64,8 @@ def call_command(
             else:
                 _tell(line)
             hang_up.know(line.get("call"))
+            if line["event"] == "ended":
+                break  # the node itself may have been stopped, and says no more
     finally:
         signal.signal(signal.SIGINT, previous)
     raise SystemExit(0 if answered else 2)

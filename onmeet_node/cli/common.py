@@ -105,18 +105,6 @@ def wish(
     }
 
 
-async def until_signal(scope: Any, *, task_status: Any) -> None:
-    """Cancels `scope` on Ctrl-C or SIGTERM; for ``nursery.start``."""
-    import signal
-
-    import trio
-
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        task_status.started()
-        async for _ in signals:
-            scope.cancel()
-
-
 def revoke_hint(label: str) -> str:
     """How to end a code by which unwelcome people come, in one step."""
     return (

@@ -15,9 +15,9 @@ from onmeet_node.cli.common import (
     media_options,
     show,
     table,
-    until_signal,
     wish,
 )
+from onmeet_node.cli.stopping import Stopping
 from onmeet_node.sentences import when
 
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
@@ -248,8 +248,7 @@ def join_command(
     import sys
     import time
 
-    import trio
-
+    stopping = Stopping()
     from onmeet_node.errors import first
     from onmeet_node.visit import Visitor, visit
 
@@ -271,22 +270,20 @@ def join_command(
         plain=plain,
     )
     inside = False
+    reason: str | None = None
 
     def follow(event: str, **fields: Any) -> None:
         nonlocal inside
         inside = inside or event in {"admitted", "room"}
         tell(event, **fields)
 
-    async def until_left() -> str | None:
-        reason = None
-        async with trio.open_nursery() as nursery:
-            await nursery.start(until_signal, nursery.cancel_scope)
+    async def until_left() -> None:
+        nonlocal reason
+        with stopping.scope():
             reason = await visit(url, visitor, follow)
-            nursery.cancel_scope.cancel()
-        return reason
 
     try:
-        reason = trio.run(until_left)
+        stopping.run(until_left)
     except ExceptionGroup as group:
         raise first(group) from None
     tell("ended", reason=reason or ("left" if inside else "cancelled"))

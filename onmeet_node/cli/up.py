@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from onmeet_node.cli.client import ask
-from onmeet_node.cli.common import home_option, json_option, revoke_hint, show, until_signal
+from onmeet_node.cli.common import home_option, json_option, revoke_hint, show
 from onmeet_node.cli.home import passphrase_file_option, unlock_of
+from onmeet_node.cli.stopping import Stopping
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.ownership import is_own_directory
 
@@ -74,10 +75,9 @@ def up_command(
     """Runs your node until Ctrl-C, and its app in your browser. Other commands talk to it.
 
     The app is served where somebody can look at it: from a terminal, or with --app. Without a home
-    the app makes one.
+    the app makes one. Ctrl-C and SIGTERM end it with status 0, at whatever moment they come.
     """
-    import trio
-
+    stopping = Stopping()
     from onmeet_node.config import load_config
 
     config = load_config(
@@ -93,10 +93,10 @@ def up_command(
         guests = gateway_config(guests_on, guests_origin, guests_certificate, guests_key)
     try:
         if with_app:
-            trio.run(_run_app, config, unlock, app_port, opens, guests, as_json)
+            stopping.run(_run_app, stopping, config, unlock, app_port, opens, guests, as_json)
         else:
             assert unlock is not None
-            trio.run(_run, config, unlock, guests, as_json)
+            stopping.run(_run, stopping, config, unlock, guests, as_json)
     except* OnMeetError as errors:
         raise first(errors) from None
 
@@ -122,13 +122,18 @@ def _invitation(url: str) -> str:
     return f"The app is at {url}\nThis address works once, for a minute. For another: onmeet open"
 
 
-async def _run(config: Config, unlock: Unlock, guests: GuestsConfig | None, as_json: bool) -> None:
+async def _run(
+    stopping: Stopping,
+    config: Config,
+    unlock: Unlock,
+    guests: GuestsConfig | None,
+    as_json: bool,
+) -> None:
     import trio
 
-    from onmeet_node.app import open_node
+    with stopping.scope():
+        from onmeet_node.app import open_node
 
-    async with trio.open_nursery() as nursery:
-        await nursery.start(until_signal, nursery.cancel_scope)
         async with (
             _own_gateway(guests) as doors,
             open_node(config=config, unlock=unlock) as node,
@@ -139,10 +144,10 @@ async def _run(config: Config, unlock: Unlock, guests: GuestsConfig | None, as_j
                     taking.start_soon(_take_calls, ringer, config.auto_answer)
                     await _serve(node, None, doors, as_json)
                     taking.cancel_scope.cancel()
-        nursery.cancel_scope.cancel()
 
 
 async def _run_app(
+    stopping: Stopping,
     config: Config,
     unlock: Unlock | None,
     port: int,
@@ -177,8 +182,7 @@ async def _run_app(
             nursery.cancel_scope.cancel()
 
     shell = Shell(config, release=version("onmeet-node"), unlock=unlock, body=body)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(until_signal, nursery.cancel_scope)
+    with stopping.scope():
         async with (
             _own_gateway(guests) as doors,
             open_server(shell, access, port=port) as served,
@@ -187,11 +191,11 @@ async def _run_app(
                 click.echo(json.dumps({"t": time.monotonic(), "event": "app", "url": url()}))
             elif opens:
                 click.echo("The app opens in your browser. Another window: onmeet open")
-                await trio.to_thread.run_sync(_open_browser, url())
+                # One for the terminal would keep us until it is left.
+                await trio.to_thread.run_sync(_open_browser, url(), abandon_on_cancel=True)
             else:
                 click.echo(_invitation(url()))
             await shell.run()
-        nursery.cancel_scope.cancel()
 
 
 def _open_browser(url: str) -> None:

@@ -35,6 +35,9 @@ class Feeder:
     def feed(self, event: object) -> None:
         raise AssertionError(event)
 
+    def leave(self, call: object) -> None:
+        raise AssertionError(call)
+
 
 @dataclass
 class Person:

@@ -18,7 +18,7 @@ from onmeet_node.call.effects import EndReason
 from onmeet_node.call.events import Identity
 from onmeet_node.config import Config
 from onmeet_node.identity.code import parse_code
-from onmeet_node.leaving import in_order, interrupted_in_order
+from onmeet_node.leaving import Block, in_order, interrupted_in_order
 from onmeet_node.media.asyncio_thread import open_asyncio_thread
 from onmeet_node.net.errors import NetError
 from tests.node.conftest import (
@@ -108,7 +108,7 @@ async def test_what_is_cancelled_while_it_opens_is_not_entered(autojump_clock: o
 
 
 async def test_an_interrupt_waits_for_the_goodbye() -> None:
-    spoken, block = Spoken(), trio.CancelScope()
+    spoken, block = Spoken(), Block()
 
     async def program() -> None:
         with interrupted_in_order(block):
@@ -122,7 +122,7 @@ async def test_an_interrupt_waits_for_the_goodbye() -> None:
 
 
 async def test_who_takes_ctrl_c_themselves_gets_it() -> None:
-    block = trio.CancelScope()
+    block = Block()
     with (
         trio.fail_after(10),
         trio.open_signal_receiver(signal.SIGINT) as signals,
@@ -131,7 +131,7 @@ async def test_who_takes_ctrl_c_themselves_gets_it() -> None:
         async with in_order(Spoken().open(), block=block):
             signal.raise_signal(signal.SIGINT)
             assert await anext(signals) == signal.SIGINT
-    assert not block.cancelled_caught
+    assert not block.scope.cancelled_caught
 
 
 async def test_the_media_thread_opened_by_somebody_who_is_cancelled_ends() -> None:
@@ -209,7 +209,7 @@ async def test_a_cancelled_node_ends_what_rings_and_is_no_longer_found(
     bob = await start("Bob")
     config = config_of(tmp_path / "Eve", bootstrap.addresses)
     with trio.CancelScope() as scope:
-        async with open_node(config=config) as eve:
+        async with open_node(config=config, goodbye_seconds=60) as eve:
             with trio.fail_after(60):
                 await eve.reachable.wait()
             await befriend(eve, bob)
