@@ -109,6 +109,11 @@ class Entrance(Protocol):
     room: bytes
     host: bytes
 
+    @property
+    def knock(self) -> bool:
+        """Whether everybody knocks there, whatever a link promises."""
+        ...
+
     def enter(self, line: Channel, *, knock: bool) -> Threshold:
         """Begins to serve a guest who came through the link's door."""
         ...
@@ -227,7 +232,10 @@ class Guests:
         self._nursery.start_soon(self._let_in_alone, visit, kinds, wish or self._wish())
 
     def deny(self, identity: Identity, *, close_link: bool = False) -> None:
-        """Sends a guest away: from the door, or out of the call. Raises `NoSuchGuest`."""
+        """Sends a guest away: from the door, or out of the call. Raises `NoSuchGuest`.
+
+        Their link let them in without a word? From now on who comes by it knocks.
+        """
         guest, visit = self._admitted.get(identity), self._visits.get(identity)
         if guest is None and visit is None:
             raise NoSuchGuest("That guest has gone already.")
@@ -241,8 +249,11 @@ class Guests:
                 self._forget(guest)
         elif visit is not None:
             self._deny(visit, m.DenyReason.DENIED)
+        link = (guest or visit).link  # type: ignore[union-attr]
         if close_link:
-            self.links.end((guest or visit).link)  # type: ignore[union-attr]
+            self.links.end(link)
+        else:
+            self.links.require_knock(link)
 
     def name_of(self, identity: Identity) -> str | None:
         """What a guest who was let in calls themselves."""
@@ -321,7 +332,7 @@ class Guests:
         return m.Welcome(
             card=self._card(),
             title=link.row.title,
-            knock=link.row.knock,
+            knock=link.row.knock or (entrance is not None and entrance.knock),
             once=link.row.once and entrance is None,
             room=entrance.room if entrance is not None else None,
             host=entrance.host if entrance is not None else None,

@@ -230,6 +230,14 @@ class Links:
         self._tell()
         self._store.links.remove(link.row.door_secret)
 
+    def require_knock(self, link: Link) -> None:
+        """Somebody who came by it was sent away: from now on nobody walks in by it."""
+        if link.row.knock or link.ended:
+            return
+        link.row = replace(link.row, knock=True)
+        self._store.links.require_knock(link.row.door_secret)
+        self._tell()
+
     async def _finish(self, link: Link, expired: bool) -> None:
         with contained("guest link"):
             await self._send_away(link, expired)

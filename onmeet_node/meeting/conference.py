@@ -608,8 +608,8 @@ class Conference:
                     self._hang_up(key)
             case do.Changed(roster=roster):
                 self._roster_changed(roster)
-            case do.Knocked(key=key) if self.guests.may_enter(key):
-                self._begin(self._let_in, key)
+            case do.Knocked(key=key) if self._opens_to(key):
+                self._begin(self._let_in, effect)
             case do.Said(by=by, private=True) if self.faces.refuses(by):
                 pass
             case do.Ended():
@@ -626,11 +626,17 @@ class Conference:
         self.act(lambda room, now: room.react(emoji, now=now))
         self._teller.reacted(self.me, emoji)
 
-    async def _let_in(self, key: Key) -> None:
+    def _opens_to(self, key: bytes) -> bool:
+        return self.room.opens_to(promised=self.guests.may_enter(key))
+
+    async def _let_in(self, knocked: do.Knocked) -> None:
         """After what made the machine say that they knock: it is not re-entered in an effect."""
         await trio.lowlevel.checkpoint()
+        if not self._opens_to(knocked.key):  # since this moment everybody knocks
+            self._teller.tell(knocked)
+            return
         with suppress(RoomError):  # they have gone, or nobody more fits
-            self.act(lambda room, now: room.admit(key, now=now))
+            self.act(lambda room, now: room.admit(knocked.key, now=now))
 
     def _roster_changed(self, roster: RosterBody) -> None:
         if seat_of(roster, self.me) is not None:

@@ -109,7 +109,13 @@ class Entrance:
     def __init__(self, conference: Conference, guests: RoomGuests) -> None:
         self.room = conference.id
         self.host: bytes = conference.me
+        self._conference = conference
         self._guests = guests
+
+    @property
+    def knock(self) -> bool:
+        """See `guests.Entrance`."""
+        return not self._conference.room.opens_to(promised=True)
 
     def enter(self, line: Line, *, knock: bool) -> Threshold:
         """See `guests.Entrance`."""

@@ -20,6 +20,16 @@ GOVERN = frozenset({Role.HOST, Role.CO_HOST})
 class Door(Sight):
     """Knocking, letting in, and everything else that a host does, or a co-host asks it for."""
 
+    def opens_to(self, *, promised: bool) -> bool:
+        """Whether who comes is in without a word of anybody: the one rule of admission.
+
+        `promised`: an invitation or a link says so. The room's own word is stricter: where
+        everybody knocks, as from the moment on when somebody was sent out, or where nobody new
+        comes in, no promise counts.
+        """
+        roster = self.roster
+        return promised and roster is not None and not roster.knock and not roster.locked
+
     # ── what people do ──────────────────────────────────────────────────────────────────────────
     def admit(self, key: bytes, *, now: float) -> list[Effect]:
         """Lets somebody in who knocks. Raises `NotInRoom`, `NotAllowed`, `RoomFull`."""
@@ -116,7 +126,7 @@ class Door(Sight):
             self._turn_away(key, m.DenyReason.FULL)
             return
         invited = knock.token is not None and knock.token in self._tokens
-        if invited and not roster.knock:
+        if self.opens_to(promised=invited):
             assert knock.token is not None
             before = self._tokens[knock.token]
             self._tokens[knock.token] = key

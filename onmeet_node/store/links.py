@@ -101,6 +101,13 @@ class Links:
             ) in rows
         )
 
+    def require_knock(self, door_secret: bytes) -> None:
+        """From now on whoever comes by this link knocks; nothing if it is not there."""
+        with self._database.transaction():
+            self._database.execute(
+                "UPDATE link SET knock = 1 WHERE door_secret = ?", (door_secret,)
+            )
+
     def remove(self, door_secret: bytes) -> None:
         """Erases a link for good (P7); nothing if it is not there."""
         with self._database.erasing():

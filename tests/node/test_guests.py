@@ -214,6 +214,36 @@ async def test_without_knocking_whoever_has_the_link_comes_in_one_at_a_time(star
                 await second.hear_one(m.Admit)
 
 
+@pytest.mark.parametrize("inside", [True, False])
+async def test_who_was_sent_away_does_not_walk_in_again_by_a_link_that_lets_in(start, inside):
+    host = await start("Hedda", source="test")
+    link = await the_link(host, once=False, knock=False)
+    async with a_session() as session, open_line(link["url"]) as line:
+        await line.say(m.Knock(name="Gerda"))
+        with trio.fail_after(10):
+            admit = await line.hear_one(m.Admit)
+        await start_call(line, admit, session)
+        if inside:
+            host.guests.deny(host.guests.who("Gerda"))
+            with trio.fail_after(10):
+                assert (await line.hear_one(m.Deny)).reason is m.DenyReason.REMOVED
+        else:
+            async with knocking(host, link, "Mallory") as mallory:
+                host.guests.deny(host.guests.who("Mallory"))
+                with trio.fail_after(10):
+                    assert (await mallory.hear_one(m.Deny)).reason is m.DenyReason.DENIED
+            host.guests.deny(host.guests.who("Gerda"))
+    await until(lambda: not host.guests.waiting(), "they have gone")
+    async with open_line(link["url"]) as line:
+        assert line.welcome.knock, "and the page says so"
+        await line.say(m.Knock(name="Gerda"))
+        with trio.fail_after(10):
+            await line.hear_one(m.Wait)
+        assert [g["state"] for g in host.guests.waiting()] == ["knocking"]
+    assert host.guests.links.list()[0]["knock"], "the host sees what the link does now"
+    assert [row.knock for row in host._store.links.list()] == [True], "after a restart, too"
+
+
 async def test_nobody_is_let_in_while_another_call_is_on(start):
     host, friend = await start("Hedda"), await start("Frida")
     await befriend(friend, host)

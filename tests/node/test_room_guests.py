@@ -194,6 +194,35 @@ async def test_a_guest_who_is_denied_or_sent_out_learns_it(start: Any) -> None:
             await trio.sleep(0.05)
 
 
+async def test_who_was_sent_out_does_not_walk_in_again_by_a_link_that_lets_in(start: Any) -> None:
+    ada = await start("ada")
+    hers = await ada.rooms.create("Tuesday", presence("ada"))
+    url = await link_into(ada, hers, knock=False)
+    async with visiting(url, "Gina") as gina:
+        await until(hers, whole({"ada", "Gina"}))
+        key = hers.who("Gina", list(hers.others))
+        hers.act(lambda room, now: room.remove(key, now=now))
+        with trio.fail_after(10):
+            await gina.over.wait()
+        assert gina.ended == "removed"
+    async with open_line(url) as line:
+        assert line.welcome.knock, "the page says that one knocks here"
+    async with visiting(url, "Gina"):
+        await let_in(hers, "Gina")  # they knock, and somebody decides
+        await until(hers, whole({"ada", "Gina"}))
+
+
+async def test_a_link_that_lets_in_does_not_open_a_room_where_everybody_knocks(
+    start: Any,
+) -> None:
+    ada = await start("ada")
+    hers = await ada.rooms.create("Tuesday", presence("ada"), knock=True)
+    url = await link_into(ada, hers, knock=False)
+    async with visiting(url, "Gina"):
+        await let_in(hers, "Gina")
+        await until(hers, whole({"ada", "Gina"}))
+
+
 async def test_who_waits_at_a_meetings_link_comes_in_when_it_begins(start: Any) -> None:
     ada = await start("ada")
     with trio.fail_after(15):
