@@ -58,13 +58,22 @@ export function words(error: unknown): string {
   return t("failed.generic");
 }
 
+const CHARACTERS = typeof Intl.Segmenter === "function" ? new Intl.Segmenter(undefined, { granularity: "grapheme" }) : null;
+
+/** What a person sees as the first character of a word: a flag, a family, a letter with its marks. */
+function first(word: string): string {
+  if (CHARACTERS === null) return [...word][0] ?? "";
+  for (const { segment } of CHARACTERS.segment(word)) return segment;
+  return "";
+}
+
 /** One or two letters for somebody without a picture. */
 export function initials(name: string): string {
   return name
     .split(/\s+/u)
     .filter((word) => word !== "")
     .slice(0, 2)
-    .map((word) => [...word][0] ?? "")
+    .map((word) => first(word))
     .join("")
     .toUpperCase();
 }
