@@ -15,6 +15,7 @@ import attrs
 import trio
 
 from bootstrap import stun
+from onmeet_node.net.addresses import system_speaks
 
 _ALLOCATE, _ALLOCATED, _REFRESH = 0x0003, 0x0103, 0x0004
 _USERNAME, _REALM, _NONCE, _LIFETIME, _REQUESTED_TRANSPORT = 0x0006, 0x0014, 0x0015, 0x000D, 0x0019
@@ -130,7 +131,8 @@ async def _attempt(
 ) -> Outcome:
     if url.transport == "UDP":
         found = await trio.socket.getaddrinfo(host, url.port, type=trio.socket.SOCK_DGRAM)
-        family, kind, protocol, _, address = found[0]
+        usable = (each for each in found if system_speaks(6 if ":" in each[4][0] else 4))
+        family, kind, protocol, _, address = next(usable, found[0])
         with trio.socket.socket(family, kind, protocol) as sender:
             await sender.connect(address)
             return await _converse(_over_datagrams(sender), username, credential)

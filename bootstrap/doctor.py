@@ -23,7 +23,7 @@ from bootstrap.outside import View, examine, examine_turn
 from bootstrap.status import ask_status
 from bootstrap.stun import answers_binding
 from bootstrap.turn import foreign_lender, own_urls
-from onmeet_node.net.addresses import free, ip_of
+from onmeet_node.net.addresses import available, free, ip_of
 
 SPARE_FILES = 128
 """File descriptors needed besides those of connections."""
@@ -236,7 +236,7 @@ async def _services(config: BootstrapConfig, tell: Tell, view: View) -> None:
     peer = peer_id_of(config.seed)
     loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - replaced, not bound
     addresses = []
-    for address in config.listen:
+    for address in available(config.listen):
         parts = address.split("/")
         parts[2] = loopback.get(parts[2], parts[2])
         if parts[4] == "0":

@@ -7,6 +7,7 @@ import hmac
 import secrets
 import struct
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 import attrs
 import trio
@@ -92,19 +93,17 @@ async def answers_binding(host: str, port: int, *, seconds: float) -> bool:
     transaction = new_transaction()
     with (
         trio.move_on_after(seconds),
+        suppress(OSError),  # nobody is at that port, or there is no such family here
         trio.socket.socket(family, trio.socket.SOCK_DGRAM) as sender,
     ):
-        try:
-            await sender.connect((host, port))
-            await sender.send(encode(BINDING_REQUEST, transaction))
-            while True:
-                answer = decode(await sender.recv(MAX_BYTES))
-                if (
-                    answer is not None
-                    and answer.kind == BINDING_SUCCESS
-                    and answer.transaction == transaction
-                ):
-                    return True
-        except OSError:  # nobody is at that port
-            return False
+        await sender.connect((host, port))
+        await sender.send(encode(BINDING_REQUEST, transaction))
+        while True:
+            answer = decode(await sender.recv(MAX_BYTES))
+            if (
+                answer is not None
+                and answer.kind == BINDING_SUCCESS
+                and answer.transaction == transaction
+            ):
+                return True
     return False

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bootstrap.config import GuestsConfig
 from bootstrap.errors import ConfigError, StartFailed
+from onmeet_node.net.addresses import system_speaks
 from onmeet_node.net.asgi.server import tls_context
 
 
@@ -33,6 +34,12 @@ class HostGuard:
                     await send({"type": "websocket.close", "code": 1008})
                 return
         await self._app(scope, receive, send)
+
+
+def listen_all(places: Sequence[str], write_seconds: float) -> list[socket.socket]:
+    """`listen` at each; a kernel without IPv6 (or IPv4) leaves the places of the other kind."""
+    here = [where for where in places if system_speaks(6 if "[" in where else 4)]
+    return [listen(where, write_seconds) for where in here or places]
 
 
 def listen(where: str, write_seconds: float) -> socket.socket:

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bootstrap.config import GuestsConfig, SiteConfig
 from bootstrap.errors import Exhausted
 from bootstrap.gateway.doors import Book, NoSuchDoor, Passage
-from bootstrap.gateway.listening import HostGuard, listen, open_certificate
+from bootstrap.gateway.listening import HostGuard, listen_all, open_certificate
 from bootstrap.gateway.pages import COMMON, Pages
 from bootstrap.gateway.site import Site
 from bootstrap.limits import Caps, Quota, Rate, RateLimit
@@ -281,7 +281,7 @@ async def open_gateway(
     """
     gateway = kind(config, doors, files, facts, site)
     context = open_certificate(config)
-    sockets = [listen(where, config.write_seconds) for where in config.listen]
+    sockets = listen_all(config.listen, config.write_seconds)
     if not gateway.origin:
         host, port = sockets[0].getsockname()[:2]
         gateway.origin = f"{'https' if config.certificate else 'http'}://{host}:{port}"

@@ -1,15 +1,21 @@
 """Multiaddrs: which peer they name, and which of ours others can dial."""
 
+import errno
 import ipaddress
+import logging
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import ifaddr
 from multiaddr import Multiaddr
 
-from onmeet_node.net.errors import BadAddress
+from onmeet_node.net.errors import BadAddress, ListenFailed
+
+log = logging.getLogger(__name__)
 
 _ANY = {"0.0.0.0": 4, "::": 6}  # noqa: S104 - recognised, not bound
+_FAMILIES = {4: (socket.AF_INET, "0.0.0.0"), 6: (socket.AF_INET6, "::")}  # noqa: S104 - a look
+_NO_SUCH_FAMILY = {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL}
 
 
 def parse(address: str) -> Multiaddr:
@@ -80,6 +86,34 @@ def advertised(listening: Iterable[Multiaddr], peer_id: str | None = None) -> tu
         else:
             result[text + end] = None
     return tuple(result)
+
+
+def system_speaks(version: int) -> bool:
+    """Whether sockets of IP `version` 4 or 6 can be had: a kernel may lack either."""
+    family, any_address = _FAMILIES[version]
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((any_address, 0))
+    except OSError as error:
+        return error.errno not in _NO_SUCH_FAMILY
+    return True
+
+
+def available(
+    addresses: Sequence[str], speaks: Callable[[int], bool] = system_speaks
+) -> tuple[str, ...]:
+    """Those of `addresses` whose kind of IP address this system has at all.
+
+    Raises ListenFailed where that leaves none: then what the person named is the mistake.
+    """
+    lacking = {version for version in (4, 6) if not speaks(version)}
+    found = tuple(a for a in addresses if (ip := ip_of(a)) is None or ip.version not in lacking)
+    if addresses and not found:
+        missing = " and ".join(f"IPv{version}" for version in sorted(lacking))
+        raise ListenFailed(addresses[0], f"this system has no {missing}")
+    if found != tuple(addresses):
+        log.info("this system lacks a version of IP; the other one is listened on")
+    return found
 
 
 def free(host: str, port: int) -> str | None:

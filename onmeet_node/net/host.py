@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import trio
 from libp2p.abc import INetConn, INetStream, INetwork, INotifee
@@ -11,7 +12,7 @@ from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
 from onmeet_node.net import patches
-from onmeet_node.net.addresses import parse
+from onmeet_node.net.addresses import available, parse
 from onmeet_node.net.containing import contain_dht
 from onmeet_node.net.dht_serving import refuse_other_questions, share_places
 from onmeet_node.net.errors import HostFailed, NetError
@@ -92,6 +93,8 @@ def _first(error: BaseException) -> Exception:
 async def _running(config: HostConfig) -> AsyncIterator[Host]:
     remedies = config.remedies
     patches.apply(remedies, ping_interval=config.ping_interval)
+    if remedies.check_listening:
+        config = replace(config, listen=available(config.listen))
     hidden = config.exposure is not None and config.exposure.relay_only()
     listen = [parse(address) for address in config.listen if not hidden]
     if remedies.check_listening:
