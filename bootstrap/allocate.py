@@ -19,6 +19,7 @@ from onmeet_node.net.addresses import system_speaks
 
 _ALLOCATE, _ALLOCATED, _REFRESH = 0x0003, 0x0103, 0x0004
 _USERNAME, _REALM, _NONCE, _LIFETIME, _REQUESTED_TRANSPORT = 0x0006, 0x0014, 0x0015, 0x000D, 0x0019
+_VERSIONS = {trio.socket.AF_INET: 4, trio.socket.AF_INET6: 6}
 _UDP = bytes([17, 0, 0, 0])
 _UNAUTHORIZED, _STALE_NONCE, _QUOTA, _CAPACITY = 401, 438, 486, 508
 RESEND_SECONDS = 0.5
@@ -131,7 +132,7 @@ async def _attempt(
 ) -> Outcome:
     if url.transport == "UDP":
         found = await trio.socket.getaddrinfo(host, url.port, type=trio.socket.SOCK_DGRAM)
-        usable = (each for each in found if system_speaks(6 if ":" in each[4][0] else 4))
+        usable = (each for each in found if system_speaks(_VERSIONS[each[0]]))
         family, kind, protocol, _, address = next(usable, found[0])
         with trio.socket.socket(family, kind, protocol) as sender:
             await sender.connect(address)

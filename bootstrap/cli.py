@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,14 +22,30 @@ class _Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self._json = as_json
+        self._say: Callable[[str], None] = click.echo
+
+    @contextmanager
+    def not_waiting(self) -> Iterator[Any]:
+        """While the block runs, output waits for no reader; gives the handler for the log."""
+        from onmeet_node.outlet import lines_missing, standard_outlets
+
+        def missed(number: int) -> str:
+            return self._line("missed-events", lines_missing(number), {"number": number})
+
+        with standard_outlets(missed) as (outlet, handler):
+            self._say = outlet.tell
+            try:
+                yield handler
+            finally:
+                self._say = click.echo
 
     def event(self, event: str, text: str, **values: object) -> None:
+        self._say(self._line(event, text, values))
+
+    def _line(self, event: str, text: str, values: Mapping[str, object]) -> str:
         if self._json:
-            line = json.dumps({"t": round(time.monotonic(), 6), "event": event, **values})
-        else:
-            line = text
-        click.echo(line)
-        sys.stdout.flush()
+            return json.dumps({"t": round(time.monotonic(), 6), "event": event, **values})
+        return text
 
     def fail(self, error: Exception) -> None:
         """Says what went wrong, and ends the program with status 1."""
@@ -156,12 +173,13 @@ def run(*, home: Path | None, as_json: bool) -> None:
             # fmt: off
             os.execve(sys.executable, [sys.executable, "-m", "bootstrap", *sys.argv[1:]], environment)  # noqa: E501, S606
             # fmt: on
-        trio.run(_serve, config, _home(home), output)
+        with output.not_waiting() as handler:
+            trio.run(_serve, config, _home(home), output, handler)
     except BootstrapError as error:
         output.fail(error)
 
 
-async def _serve(config: Any, home: Path, output: _Output) -> None:
+async def _serve(config: Any, home: Path, output: _Output, handler: Any) -> None:
     import signal
 
     import attrs
@@ -172,7 +190,7 @@ async def _serve(config: Any, home: Path, output: _Output) -> None:
     from bootstrap.host import raise_file_limit, silence_libraries
     from bootstrap.status import serve_status
 
-    silence_libraries()
+    silence_libraries(handler)
     raise_file_limit()
     refuse_core_dumps()
     memory = lock_memory()

@@ -73,17 +73,18 @@ def raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def silence_libraries() -> None:
+def silence_libraries(handler: logging.Handler | None = None) -> None:
     """Keeps the logs free of addresses, PeerIds and names, which libraries put into theirs (P2).
 
-    What is left are the loggers ``bootstrap`` and that of `faults`, whose messages hold none.
+    What is left are the loggers ``bootstrap`` and that of `faults`, whose messages hold none;
+    `handler` takes the second's.
     """
     for name in ("libp2p", "onmeet_node", "multiaddr", "trio-websocket", "zeroconf"):
         logger = logging.getLogger(name)
         logger.handlers = [logging.NullHandler()]
         logger.propagate = False
     told = logging.getLogger("onmeet_node.faults")
-    told.handlers = [logging.StreamHandler()]
+    told.handlers = [handler or logging.StreamHandler()]
     told.propagate = False
 
 

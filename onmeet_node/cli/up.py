@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import sys
@@ -19,6 +18,7 @@ from onmeet_node.cli.common import home_option, json_option, revoke_hint, show
 from onmeet_node.cli.home import passphrase_file_option, unlock_of
 from onmeet_node.cli.stopping import Stopping
 from onmeet_node.errors import OnMeetError, first
+from onmeet_node.outlet import Outlet, lines_missing, standard_outlets
 from onmeet_node.ownership import is_own_directory
 
 if TYPE_CHECKING:
@@ -92,13 +92,20 @@ def up_command(
 
         guests = gateway_config(guests_on, guests_origin, guests_certificate, guests_key)
     try:
-        if with_app:
-            stopping.run(_run_app, stopping, config, unlock, app_port, opens, guests, as_json)
-        else:
-            assert unlock is not None
-            stopping.run(_run, stopping, config, unlock, guests, as_json)
+        with standard_outlets(_missed_events if as_json else lines_missing) as (outlet, _):
+            if with_app:
+                stopping.run(
+                    _run_app, stopping, config, unlock, app_port, opens, guests, outlet, as_json
+                )
+            else:
+                assert unlock is not None
+                stopping.run(_run, stopping, config, unlock, guests, outlet, as_json)
     except* OnMeetError as errors:
         raise first(errors) from None
+
+
+def _missed_events(number: int) -> str:
+    return json.dumps({"t": time.monotonic(), "event": "missed-events", "number": number})
 
 
 @click.command("open")
@@ -108,7 +115,7 @@ def open_command(home: Path, *, as_json: bool) -> None:
     """Opens another window of the running node's app."""
     url = ask(home, "app.open")["url"]
     if not as_json and _has_screen():
-        _open_browser(url)
+        _open_browser(url)  # which may fail unseen, so the address is shown all the same
     show({"url": url}, as_json=as_json, text=lambda _: click.echo(_invitation(url)))
 
 
@@ -127,6 +134,7 @@ async def _run(
     config: Config,
     unlock: Unlock,
     guests: GuestsConfig | None,
+    outlet: Outlet,
     as_json: bool,
 ) -> None:
     import trio
@@ -142,7 +150,7 @@ async def _run(
             with node.calls.ringer() as ringer:
                 async with trio.open_nursery() as taking:
                     taking.start_soon(_take_calls, ringer, config.auto_answer)
-                    await _serve(node, None, doors, as_json)
+                    await _serve(node, None, doors, outlet, as_json)
                     taking.cancel_scope.cancel()
 
 
@@ -153,6 +161,7 @@ async def _run_app(
     port: int,
     opens: bool,
     guests: GuestsConfig | None,
+    outlet: Outlet,
     as_json: bool,
 ) -> None:
     from importlib.metadata import version
@@ -173,12 +182,12 @@ async def _run_app(
 
     async def body(node: Node) -> None:
         if not config.auto_answer:
-            await _serve(node, url, doors, as_json)
+            await _serve(node, url, doors, outlet, as_json)
             return
         async with trio.open_nursery() as nursery:
             with node.calls.ringer() as ringer:
                 nursery.start_soon(_take_calls, ringer, True)
-                await _serve(node, url, doors, as_json)
+                await _serve(node, url, doors, outlet, as_json)
             nursery.cancel_scope.cancel()
 
     shell = Shell(config, release=version("onmeet-node"), unlock=unlock, body=body)
@@ -188,13 +197,17 @@ async def _run_app(
             open_server(shell, access, port=port) as served,
         ):
             if as_json:
-                click.echo(json.dumps({"t": time.monotonic(), "event": "app", "url": url()}))
+                outlet.tell(json.dumps({"t": time.monotonic(), "event": "app", "url": url()}))
             elif opens:
-                click.echo("The app opens in your browser. Another window: onmeet open")
+                # A browser in a sandbox may read no file of ours, and says so to nobody.
+                outlet.tell(
+                    "The app opens in your browser. If no window comes, open this address "
+                    f"yourself: {url()}\nIt works once, for a minute. For another: onmeet open"
+                )
                 # One for the terminal would keep us until it is left.
                 await trio.to_thread.run_sync(_open_browser, url(), abandon_on_cancel=True)
             else:
-                click.echo(_invitation(url()))
+                outlet.tell(_invitation(url()))
             await shell.run()
 
 
@@ -213,8 +226,7 @@ def _open_browser(url: str) -> None:
         target = html.escape(url)
         file.write(f'<!doctype html><meta http-equiv="refresh" content="0;url={target}">')
     path = Path(name)
-    if not webbrowser.open(path.as_uri()):
-        click.echo(_invitation(url))
+    webbrowser.open(path.as_uri())
     remove = threading.Timer(60.0, path.unlink, kwargs={"missing_ok": True})
     remove.daemon = True
     remove.start()
@@ -236,7 +248,9 @@ async def _own_gateway(guests: GuestsConfig | None) -> AsyncIterator[OwnDoors | 
         yield doors
 
 
-async def _serve(node: Node, url: Any, doors: OwnDoors | None, as_json: bool) -> None:
+async def _serve(
+    node: Node, url: Any, doors: OwnDoors | None, outlet: Outlet, as_json: bool
+) -> None:
     """The control socket, and what happens told on the terminal, until the node is stopped."""
     import trio
 
@@ -254,7 +268,7 @@ async def _serve(node: Node, url: Any, doors: OwnDoors | None, as_json: bool) ->
     with node.watch() as events:
         async with trio.open_nursery() as nursery:
             await nursery.start(serve_control, node, node.config.socket, url)
-            terminal = _Terminal(node, as_json=as_json)
+            terminal = _Terminal(node, outlet, as_json=as_json)
             terminal.tell(node.started.as_json())
             async for event in events:
                 terminal.tell(event.as_json())
@@ -272,59 +286,51 @@ async def _take_calls(ringer: Any, auto_answer: bool) -> None:
 
 
 class _Terminal:
-    """What happens, told where the node was started: a terminal, or a pipe that may break."""
+    """What happens, told where the node was started; nobody waits for who reads it."""
 
-    def __init__(self, node: Node, *, as_json: bool) -> None:
+    def __init__(self, node: Node, outlet: Outlet, *, as_json: bool) -> None:
         self._node = node
+        self._outlet = outlet
         self._as_json = as_json
-        self._broken = False
-        # A terminal without a letter of somebody's name shows a sign for it.
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")
 
     def tell(self, event: dict[str, Any]) -> None:
-        """Prints an event. Nobody reads any more: the node runs on without."""
+        """Hands an event to the outlet."""
         from onmeet_node.faults import contained
 
-        if self._broken:
+        if self._outlet.broken:
             return
         with contained("terminal"):
-            try:
-                _tell(self._node, event, self._as_json)
-            except OSError:
-                self._broken = True
+            for line in [json.dumps(event)] if self._as_json else _lines(self._node, event):
+                self._outlet.tell(line)
 
 
-def _tell(node: Node, event: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(event))
-        return
+def _lines(node: Node, event: dict[str, Any]) -> list[str]:
+    """An event in words, line by line; none for those that are for programs."""
     match event["event"]:
         case "started":
-            click.echo(f"Your node runs in {node.config.home}. Stop it with Ctrl-C.")
+            return [f"Your node runs in {node.config.home}. Stop it with Ctrl-C."]
         case "reachable":
-            click.echo("You can be called.")
+            return ["You can be called."]
         case "contact-request":
             name = event["card_name"] or event["identity"][:16]
             by = f" (by your code {event['code']!r})" if event["code"] else ""
             # Never their own name in a command: it may be another's, or what a shell runs.
             answer = f"onmeet contacts accept {event['identity'][:12]}"
-            click.echo(f"{name} asks to be a contact{by}: {answer}")
-            if event["code"]:
-                click.echo(revoke_hint(event["code"]))
+            hint = [revoke_hint(event["code"])] if event["code"] else []
+            return [f"{name} asks to be a contact{by}: {answer}", *hint]
         case "contact-accepted":
-            click.echo(f"{event['card_name'] or event['identity'][:16]} accepted you.")
+            return [f"{event['card_name'] or event['identity'][:16]} accepted you."]
         case "missed-call":
             by = f", who came by your code {event['code']!r}," if event["code"] else ""
-            click.echo(f"While you were away, {event['identity'][:16]}{by} called.")
+            return [f"While you were away, {event['identity'][:16]}{by} called."]
         case "knock":
-            click.echo(f"\a{event['guest_name']} knocks: onmeet admit  (or: onmeet deny)")
+            return [f"\a{event['guest_name']} knocks: onmeet admit  (or: onmeet deny)"]
         case "incoming":
             name = event["contact"] or event["identity"][:16]
-            click.echo(f"\a{name} is calling: onmeet answer  (or: onmeet decline)")
+            return [f"\a{name} is calling: onmeet answer  (or: onmeet decline)"]
         case "connected":
-            click.echo(f"Connected, {event['path']}. Compare aloud: {event['sas']}")
+            return [f"Connected, {event['path']}. Compare aloud: {event['sas']}"]
         case "ended":
-            click.echo(event["sentence"])
+            return [str(event["sentence"])]
         case _:
-            pass  # events for programs
+            return []

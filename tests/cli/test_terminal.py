@@ -1,8 +1,10 @@
 """What happens is told where the node was started; a terminal that fails does not end the node."""
 
 import io
-import json
+import logging
 import sys
+import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -10,16 +12,19 @@ import pytest
 from onmeet_node import faults
 from onmeet_node.call.errors import UnknownCall
 from onmeet_node.cli.up import _take_calls, _Terminal
+from onmeet_node.outlet import Outlet, lines_missing, standard_outlets
 
+SECONDS = 30.0
 NODE = SimpleNamespace(config=SimpleNamespace(home="home"))
-REQUEST = {"event": "contact-request", "card_name": "李雷", "identity": "00" * 32}
+REQUEST = {"event": "contact-request", "card_name": "李雷", "identity": "00" * 32, "code": None}
 
 
-def test_a_name_that_a_terminal_has_no_letters_for_is_shown_all_the_same(monkeypatch):
-    written = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "latin-1", write_through=True))
-    _Terminal(NODE, as_json=False).tell(REQUEST)
-    assert b"\\u674e\\u96f7 asks to be a contact" in written.getvalue()
+def test_a_name_that_a_terminal_has_no_letters_for_is_shown_all_the_same(tmp_path):
+    with (tmp_path / "terminal").open("w", encoding="latin-1") as stream:
+        outlet = Outlet(stream, lines_missing)
+        _Terminal(NODE, outlet, as_json=False).tell(REQUEST)
+        outlet.close(SECONDS)
+    assert b"\\u674e\\u96f7 asks to be a contact" in (tmp_path / "terminal").read_bytes()
 
 
 class Gone(io.StringIO):
@@ -32,28 +37,83 @@ class Gone(io.StringIO):
         raise BrokenPipeError
 
 
-def test_a_reader_who_has_gone_is_told_nothing_more(monkeypatch):
+def test_a_reader_who_has_gone_is_told_nothing_more():
     gone = Gone()
-    monkeypatch.setattr(sys, "stdout", gone)
-    terminal = _Terminal(NODE, as_json=True)
+    outlet = Outlet(gone, lines_missing)
+    terminal = _Terminal(NODE, outlet, as_json=True)
     terminal.tell(REQUEST)
-    tried = gone.tries
-    assert tried
+    outlet.close(SECONDS)
+    assert outlet.broken
     terminal.tell(REQUEST)
-    assert gone.tries == tried
+    assert gone.tries == 1
 
 
-def test_an_event_that_cannot_be_told_is_the_only_one(monkeypatch):
+def test_a_program_without_any_output_runs_without():
+    outlet = Outlet(None, lines_missing)
+    outlet.tell("somebody calls")
+    outlet.close(SECONDS)
+    assert outlet.broken
+
+
+def test_an_event_that_cannot_be_told_is_the_only_one():
     said = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", said)
+    outlet = Outlet(said, lines_missing)
     before = faults.counts().get("terminal", 0)
-    terminal = _Terminal(NODE, as_json=False)
+    terminal = _Terminal(NODE, outlet, as_json=False)
     terminal.tell({"event": "incoming"})  # it lacks who calls
     terminal.tell({"event": "reachable"})
-    assert said.getvalue() == "You can be called.\n"
+    _Terminal(NODE, outlet, as_json=True).tell({"event": "x"})
+    outlet.close(SECONDS)
+    assert said.getvalue().splitlines() == ["You can be called.", '{"event": "x"}']
     assert faults.counts()["terminal"] == before + 1
-    _Terminal(NODE, as_json=True).tell({"event": "x"})
-    assert json.loads(said.getvalue().splitlines()[-1]) == {"event": "x"}
+
+
+class Paused(io.StringIO):
+    """A terminal after Ctrl-S, until `go_on`."""
+
+    def __init__(self):
+        super().__init__()
+        self.waiting, self.go_on = threading.Event(), threading.Event()
+
+    def write(self, text):
+        self.waiting.set()
+        assert self.go_on.wait(SECONDS)
+        return super().write(text)
+
+
+def test_a_paused_terminal_keeps_nobody_and_says_afterwards_what_is_missing():
+    paused = Paused()
+    outlet = Outlet(paused, lines_missing, lines=3)
+    outlet.tell("0")
+    assert paused.waiting.wait(SECONDS)
+    for number in range(1, 9):
+        outlet.tell(str(number))  # returns, or this test hangs
+    outlet.close(0.01)  # nor does the end of the program wait for it
+    paused.go_on.set()
+
+    paused = Paused()
+    outlet = Outlet(paused, lines_missing, lines=3)
+    outlet.tell("0")
+    assert paused.waiting.wait(SECONDS)
+    for number in range(1, 9):
+        outlet.tell(str(number))
+    paused.go_on.set()
+    while "3" not in paused.getvalue():
+        time.sleep(0.01)
+    outlet.tell("9")
+    outlet.close(SECONDS)
+    assert paused.getvalue().splitlines() == ["0", "1", "2", "3", lines_missing(5), "9"]
+
+
+def test_a_log_goes_to_a_paused_terminal_without_waiting(monkeypatch):
+    paused = Paused()
+    monkeypatch.setattr(sys, "stderr", paused)
+    with standard_outlets(lines_missing):
+        logging.getLogger("bootstrap").warning("coturn is started again")
+        assert paused.waiting.wait(SECONDS)
+        logging.getLogger("bootstrap").warning("and again")
+        paused.go_on.set()
+    assert paused.getvalue() == "coturn is started again\nand again\n"
 
 
 @pytest.mark.parametrize("error", [UnknownCall("it is over"), ZeroDivisionError()])
