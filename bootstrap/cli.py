@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from bootstrap.errors import BootstrapError
+from onmeet_node.suggestions import command
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -145,7 +146,7 @@ def init(
     output.event(
         "initialized",
         f"Wrote {path}\nand {KEY_NAME} beside it: keep a copy, it fixes this bootstrap's address.\n"
-        f"Next: onmeet-bootstrap run --home {path.parent}",
+        f"Next: {command('onmeet-bootstrap', 'run', '--home', path.parent)}",
         config=str(path),
         key=str(path.with_name(KEY_NAME)),
     )

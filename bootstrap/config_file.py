@@ -25,6 +25,7 @@ from onmeet_node.ownership import (
     open_own,
     require_own_directory,
 )
+from onmeet_node.suggestions import command
 
 FILE_NAME = "bootstrap.toml"
 KEY_NAME = "bootstrap.key"
@@ -168,7 +169,8 @@ def load(home: Path) -> BootstrapConfig:
             data = file.read(MAX_FILE_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(
-            f"There is no {path}. Make one with: onmeet-bootstrap init --home {home}"
+            f"There is no {path}. Make one with: "
+            + command("onmeet-bootstrap", "init", "--home", home)
         ) from None
     except ForeignPlace as error:
         raise ConfigError(str(error)) from error
@@ -230,7 +232,9 @@ def _read_seed(path: Path) -> bytes:
     except OSError as error:
         raise KeyFileError(f"Cannot read {path}: {error.strerror}.") from error
     if mode & 0o077:
-        raise KeyFileError(f"Others can read {path}. Make it yours alone: chmod 600 {path}")
+        raise KeyFileError(
+            f"Others can read {path}. Make it yours alone: {command('chmod', '600', '--', path)}"
+        )
     try:
         seed = bytes.fromhex(text.decode("ascii").strip())
     except ValueError:

@@ -24,6 +24,7 @@ from bootstrap.status import ask_status
 from bootstrap.stun import answers_binding
 from bootstrap.turn import foreign_lender, own_urls
 from onmeet_node.net.addresses import available, free, ip_of
+from onmeet_node.suggestions import command
 
 SPARE_FILES = 128
 """File descriptors needed besides those of connections."""
@@ -43,7 +44,9 @@ async def examine_inside(home: Path, tell: Tell, view: View | None = None) -> No
     tell(
         good("It is running.")
         if running
-        else poor("It is not running.", f"Start it: onmeet-bootstrap run --home {home}")
+        else poor(
+            "It is not running.", f"Start it: {command('onmeet-bootstrap', 'run', '--home', home)}"
+        )
     )
     for finding in (*_settings(config), *_addresses(config), *_ports(config, running=running)):
         tell(finding)

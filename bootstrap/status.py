@@ -20,6 +20,7 @@ import trio
 
 from bootstrap.errors import NotRunning
 from onmeet_node.ownership import is_own_directory, is_own_peer
+from onmeet_node.suggestions import command
 
 log = logging.getLogger("bootstrap")
 
@@ -124,7 +125,8 @@ def ask_status(home: Path) -> dict[str, object]:
             "sudo -u onmeet-bootstrap onmeet-bootstrap status …"
         )
     raise NotRunning(
-        f"No bootstrap runs for {home}. Start it with: onmeet-bootstrap run --home {home}"
+        f"No bootstrap runs for {home}. Start it with: "
+        + command("onmeet-bootstrap", "run", "--home", home)
     )
 
 

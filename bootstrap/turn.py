@@ -29,6 +29,7 @@ from bootstrap.errors import ConfigError, Exhausted
 from bootstrap.limits import Rate, RateLimit
 from onmeet_node.net.origin import prefix_of
 from onmeet_node.ownership import ForeignPlace, open_own
+from onmeet_node.suggestions import command
 from onmeet_node.wire.bootstrap_api import TurnCredentials
 
 SECRET_BYTES = 32
@@ -245,7 +246,9 @@ def _read_secret(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"Cannot read [turn] secret_file {path}: {error.strerror}.") from error
     if mode & 0o077:
-        raise ConfigError(f"Others can read {path}. Make it yours alone: chmod 600 {path}")
+        raise ConfigError(
+            f"Others can read {path}. Make it yours alone: {command('chmod', '600', '--', path)}"
+        )
     text = data.decode("utf-8", "replace").strip()
     if not text or not text.isprintable() or len(data) > MAX_SECRET_BYTES:
         raise ConfigError(f"{path} must hold one line: the secret shared with the TURN server.")

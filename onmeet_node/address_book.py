@@ -178,8 +178,13 @@ class AddressBook:
                 "Use the start of the identity."
             )
         if not found or same_name(found[0].display_name) != same_name(name):
-            alike = f" Somebody's name looks like it: {_listed(found)}." if found else ""
-            raise NoSuchPerson(f"You know nobody called {name!r}.{alike} See: onmeet contacts list")
+            # No name that another chose stands in a line with a command.
+            more = (
+                f"Somebody's name looks like it: {_listed(found)}."
+                if found
+                else "See: onmeet contacts list"
+            )
+            raise NoSuchPerson(f"You know nobody called {name!r}. {more}")
         return found[0].identity
 
     def meet(self, code: ContactCode) -> Identity:

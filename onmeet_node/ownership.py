@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from onmeet_node.errors import OnMeetError
+from onmeet_node.suggestions import command
 
 ROOT = 0
 _MAX_LINKS = 40
@@ -48,7 +49,7 @@ def require_own_directory(path: Path, *, owners: Iterable[int] | None = None) ->
         raise ForeignPlace(
             f"Other users may write in {place} (mode {stat.S_IMODE(found.st_mode):04o}), so what "
             "is in it may be theirs. Choose another directory with --home; or look at what is in "
-            f"this one, and make it yours alone: chmod 700 {place}"
+            f"this one, and make it yours alone: {command('chmod', '700', '--', place)}"
         )
 
 
@@ -118,8 +119,8 @@ def _require_safe_above(place: Path, found: os.stat_result) -> None:
     if _others_write(found) and not found.st_mode & stat.S_ISVTX:
         raise ForeignPlace(
             f"Other users may write in {place} (mode {stat.S_IMODE(found.st_mode):04o}) and so "
-            f"replace what is below it. Take that from them (chmod go-w {place}), or choose "
-            "another directory with --home."
+            f"replace what is below it. Take that from them "
+            f"({command('chmod', 'go-w', '--', place)}), or choose another directory with --home."
         )
 
 
@@ -128,7 +129,7 @@ def _require_owner(place: Path, found: os.stat_result, owners: set[int]) -> None
         raise ForeignPlace(
             f"{place} belongs to another user ({_name(found.st_uid)}), who could read or replace "
             "what is kept there. Choose another place with --home, or run this as that user; if "
-            f"it is yours, make it so: chown {_name(os.geteuid())} {place}"
+            f"it is yours, make it so: " + command("chown", _name(os.geteuid()), "--", place)
         )
 
 
@@ -213,12 +214,13 @@ def _require_own_file(path: Path, found: os.stat_result, *, roots: bool) -> None
     if _others_write(found):
         raise ForeignPlace(
             f"Other users may write to {path}. Look at what is in it, and make it yours alone: "
-            f"chmod 600 {path}"
+            + command("chmod", "600", "--", path)
         )
     if found.st_nlink > 1 and found.st_uid == os.geteuid():
         raise ForeignPlace(
             f"{path} is known by another name too (a hard link), so to change it changes another "
-            f"file. Give it one of its own: cp {path} {path}.own && mv {path}.own {path}"
+            f"file. Give it one of its own: {command('cp', '--', path, f'{path}.own')} && "
+            + command("mv", "--", f"{path}.own", path)
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from onmeet_node.config import default_home
+from onmeet_node.suggestions import command
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -107,7 +107,6 @@ def wish(
 
 def revoke_hint(label: str) -> str:
     """How to end a code by which unwelcome people come, in one step."""
-    return (
-        f"If those who came by “{label}” are unwelcome: "
-        f"onmeet code revoke --drop-requests -- {shlex.quote(label)}"
+    return "If those who came by it are unwelcome, take the code back: " + command(
+        "onmeet", "code", "revoke", "--drop-requests", "--", label
     )

@@ -10,6 +10,7 @@ import click
 from onmeet_node.cli.client import ask
 from onmeet_node.cli.common import home_option, json_option, revoke_hint, show, table
 from onmeet_node.sentences import when
+from onmeet_node.suggestions import below, command
 
 
 # ── codes ────────────────────────────────────────────────────────────────────────────────────────
@@ -42,7 +43,7 @@ def code_new(
             click.echo(qr_terminal(result["uri"]))
         click.echo(
             f"\nGive this code ({result['label']}) to people you trust to ring you. "
-            f"Take it back with: onmeet code revoke {result['label']!r}",
+            f"Take it back with: {command('onmeet', 'code', 'revoke', '--', result['label'])}",
             err=True,
         )
 
@@ -198,7 +199,7 @@ def contacts_verify(home: Path, who: str, *, matches: bool, as_json: bool) -> No
         else:
             click.echo(
                 f"\nRead this to {result['name']} over the phone or in person. If they see the "
-                f"same: onmeet contacts verify {result['identity'][:12]} --matches"
+                "same:" + below(f"onmeet contacts verify {result['identity'][:12]} --matches")
             )
 
     show(ask(home, "contacts.verify", who=who, matches=matches), as_json=as_json, text=text)

@@ -12,6 +12,7 @@ from onmeet_node.cli.client import ask
 from onmeet_node.cli.common import home_option, json_option, show, table
 from onmeet_node.errors import OnMeetError
 from onmeet_node.ownership import create_own
+from onmeet_node.suggestions import below
 
 
 class NotWritten(OnMeetError):
@@ -83,7 +84,10 @@ def _describe(room: dict[str, Any]) -> None:
     )
     table("", ("name", "role", "now", "media", "", "key"), rows, empty="Nobody is in yet.")
     for knocker in room["knocking"]:
-        click.echo(f"{knocker['name']} knocks. Let them in: onmeet room admit {knocker['key'][:8]}")
+        click.echo(
+            f"{knocker['name']} knocks. Let them in:"
+            + below(f"onmeet room admit {knocker['key'][:8]}")
+        )
     for warning in room["warnings"]:
         click.echo(f"! {warning}")
 
@@ -149,8 +153,8 @@ def room_list(home: Path, *, as_json: bool) -> None:
             _describe(room)
         for invitation in result["invitations"]:
             click.echo(
-                f"{invitation['from']} asks you into {invitation['title'] or 'a room'}: "
-                f"onmeet room join {invitation['room'][:8]}"
+                f"{invitation['from']} asks you into {invitation['title'] or 'a room'}:"
+                + below(f"onmeet room join {invitation['room'][:8]}")
             )
         for name in result["standing"]:
             click.echo(f"standing meeting: {name}")

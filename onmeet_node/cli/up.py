@@ -20,6 +20,7 @@ from onmeet_node.cli.stopping import Stopping
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.outlet import Outlet, lines_missing, standard_outlets
 from onmeet_node.ownership import is_own_directory
+from onmeet_node.suggestions import below
 
 if TYPE_CHECKING:
     from bootstrap.config import GuestsConfig
@@ -315,19 +316,19 @@ def _lines(node: Node, event: dict[str, Any]) -> list[str]:
             name = event["card_name"] or event["identity"][:16]
             by = f" (by your code {event['code']!r})" if event["code"] else ""
             # Never their own name in a command: it may be another's, or what a shell runs.
-            answer = f"onmeet contacts accept {event['identity'][:12]}"
+            answer = below(f"onmeet contacts accept {event['identity'][:12]}")
             hint = [revoke_hint(event["code"])] if event["code"] else []
-            return [f"{name} asks to be a contact{by}: {answer}", *hint]
+            return [f"{name} asks to be a contact{by}. To accept:{answer}", *hint]
         case "contact-accepted":
             return [f"{event['card_name'] or event['identity'][:16]} accepted you."]
         case "missed-call":
             by = f", who came by your code {event['code']!r}," if event["code"] else ""
             return [f"While you were away, {event['identity'][:16]}{by} called."]
         case "knock":
-            return [f"\a{event['guest_name']} knocks: onmeet admit  (or: onmeet deny)"]
+            return [f"\a{event['guest_name']} knocks.{below('onmeet admit  # or: onmeet deny')}"]
         case "incoming":
             name = event["contact"] or event["identity"][:16]
-            return [f"\a{name} is calling: onmeet answer  (or: onmeet decline)"]
+            return [f"\a{name} is calling.{below('onmeet answer  # or: onmeet decline')}"]
         case "connected":
             return [f"Connected, {event['path']}. Compare aloud: {event['sas']}"]
         case "ended":

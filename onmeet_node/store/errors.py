@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from onmeet_node.errors import OnMeetError
+from onmeet_node.suggestions import command
 
 
 class StoreError(OnMeetError):
@@ -16,8 +17,9 @@ class NotAHome(StoreError):
 
     def __init__(self, home: Path) -> None:
         super().__init__(
-            f"There is no On-Meet home in {home}. Make one with `onmeet init --home {home}`, "
-            "or name another directory with --home or ONMEET_HOME."
+            f"There is no On-Meet home in {home}. Make one with: "
+            f"{command('onmeet', 'init', '--home', home)} - or name another directory with --home "
+            "or ONMEET_HOME."
         )
 
 

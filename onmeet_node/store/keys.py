@@ -27,6 +27,7 @@ from onmeet_node.store.errors import (
 )
 from onmeet_node.store.files import shred, write_private
 from onmeet_node.store.sealing import KEY_BYTES, Passphrase, SealedKey
+from onmeet_node.suggestions import command
 
 HEADER_VERSION = 1
 MAX_HEADER_BYTES = 4096
@@ -186,7 +187,7 @@ def _read_key_file(path: Path, home: Path) -> bytes:
     if mode & 0o077:
         raise KeyFileError(
             f"The key file {path} can be read by others (mode {mode:04o}). "
-            f"Protect it with `chmod 600 {path}`."
+            f"Protect it with: {command('chmod', '600', '--', path)}"
         )
     try:
         return _key_from_text(data.decode().strip())
