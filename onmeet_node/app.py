@@ -261,7 +261,8 @@ class Node:
         """Calls somebody; leaving the block hangs up.
 
         `who`: a name, the start of an identity, a code as text, an identity, or a `ContactCode`.
-        Raises `NoSuchPerson`, `Ambiguous` or what is wrong with the code; whatever happens after
+        Raises `NoSuchPerson`, `Ambiguous` or what is wrong with the code, and `MediaError` where
+        what the call shall send or keep cannot be; then nobody was rung. Whatever happens after
         that is told by the call's events.
         """
         match who:
@@ -271,8 +272,17 @@ class Node:
                 peer = self.people.meet(who)
             case bytes():
                 peer = Identity(who)
-        async with self._caller.dial(peer, kinds, wish or MediaWish()) as call:
+        wish = wish or MediaWish()
+        await self._studio.check(wish, kinds)
+        async with self._caller.dial(peer, kinds, wish) as call:
             yield call
+
+    async def check_media(self, kinds: frozenset[Kind], wish: MediaWish | None = None) -> None:
+        """Whether a call with these kinds could be, before it is taken or a room is entered.
+
+        Raises `MediaError` if what it shall send or keep cannot be.
+        """
+        await self._studio.check(wish or MediaWish(), kinds)
 
     @asynccontextmanager
     async def incoming(self) -> AsyncIterator[trio.MemoryReceiveChannel[Call]]:

@@ -31,7 +31,8 @@ from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.faults import contained
 from onmeet_node.legs import Leg, LegKey, Legs
 from onmeet_node.media.endpoint import MediaEndpoint, SessionConfig
-from onmeet_node.sentences import Facts, sentence
+from onmeet_node.media.report import IceReport
+from onmeet_node.sentences import Facts, own_fault, sentence
 from onmeet_node.wire.messages import CALL_ID_BYTES, CallId, CallMessage, Invite, Kind
 
 
@@ -351,6 +352,9 @@ class Caller:
 
     def _why(self, effect: do.Ended, call: Call) -> str:
         call.report = self._legs.report(call.id) or call.report
+        if effect.reason is EndReason.FAULT and call.own_fault is not None:
+            call.report = replace(call.report or IceReport(), own_fault=call.own_fault)
+            return own_fault(call.own_fault)
         facts = Facts.of(call.report) if call.report is not None else Facts()
         return sentence(
             effect.reason,

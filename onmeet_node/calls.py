@@ -136,6 +136,8 @@ class Call:
         self.reason: EndReason | None = None
         self.trouble: str | None = None
         """What the media endpoint said last when something failed, in words."""
+        self.own_fault: str | None = None
+        """What of our own ended the call, in words: a file or device that could not be used."""
         self.report: IceReport | None = None
         """What ICE found and tried in the newest session, once the call is over or one failed."""
         self.peer_media: MediaState | None = None
@@ -421,7 +423,7 @@ class Call:
                 call=self.id,
                 reason=reason,
                 sentence=sentence,
-                detail=self.trouble if reason in FAILURES else None,
+                detail=self.trouble if reason in FAILURES or self.own_fault else None,
                 seconds=seconds,
                 note=self.note,
             )

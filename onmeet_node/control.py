@@ -309,7 +309,9 @@ async def _hang_up_after(call: Call, seconds: float) -> None:
 
 async def _answer(node: Node, request: Request, _tell: Tell) -> Any:
     call = node.find_call(request.call, {State.RINGING_IN})
-    call.accept(frozenset({Kind.AUDIO}) if request.audio_only else None, _wish(request))
+    kinds, wish = frozenset({Kind.AUDIO}) if request.audio_only else None, _wish(request)
+    await node.check_media(kinds or call.kinds, wish)  # or it rings on
+    call.accept(kinds, wish)
     return node.describe_call(call)
 
 
@@ -357,6 +359,7 @@ async def _guests_admit(node: Node, request: Request, _tell: Tell) -> Any:
     guest = node.guests.who(request.who, frozenset({"knocking"}))
     shown = node.guests.describe(guest)
     kinds = frozenset({Kind.AUDIO} if request.audio_only else Kind)
+    await node.check_media(kinds, _wish(request))  # or they still knock
     node.guests.admit(guest, kinds=kinds, wish=_wish(request))
     return shown
 

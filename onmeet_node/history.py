@@ -14,7 +14,7 @@ from onmeet_node.calls import Call
 from onmeet_node.errors import OnMeetError
 from onmeet_node.identity.text import clean_text
 from onmeet_node.media.report import IceReport
-from onmeet_node.sentences import Facts, sentence
+from onmeet_node.sentences import Facts, own_fault, sentence
 from onmeet_node.store import CallRecord, MediaPath, Store
 from onmeet_node.store.errors import StoreError
 from onmeet_node.store.history import audience_of
@@ -159,5 +159,7 @@ def _why(record: CallRecord) -> str:
     if record.reason is None:
         return "It is going on."
     report = IceReport.from_json(record.report) if record.report else None
+    if record.reason is EndReason.FAULT and report is not None and report.own_fault:
+        return own_fault(report.own_fault)
     facts = Facts.of(report) if report is not None else None
     return sentence(record.reason, outgoing=record.outgoing, facts=facts)

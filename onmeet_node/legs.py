@@ -33,7 +33,7 @@ from onmeet_node.media.endpoint import (
     SessionConfig,
     SourcesGone,
 )
-from onmeet_node.media.errors import MediaError
+from onmeet_node.media.errors import MediaError, SinkUnavailable, SourceUnavailable
 from onmeet_node.media.memory import return_memory
 from onmeet_node.media.report import IceReport
 from onmeet_node.wire.messages import CallId
@@ -212,10 +212,16 @@ class Legs:
                     await self._carry_out(item, leg, link)
                 nursery.cancel_scope.cancel()
         except* (MediaError, BadFingerprint) as errors:
-            leg.call.trouble = str(first(errors))
+            error = first(errors)
+            leg.call.trouble = str(error)
             if session is not None:
                 leg.call.report = session.report()
-            leg.feed(on.MediaFailed(*leg.key))
+            if isinstance(error, SourceUnavailable | SinkUnavailable):
+                # Nothing of the network, and another session would fail alike.
+                leg.call.own_fault = str(error)
+                leg.feed(on.ProgramFault(leg.call.id))
+            else:
+                leg.feed(on.MediaFailed(*leg.key))
         finally:
             self.close(leg.key)
             if session is not None:

@@ -14,6 +14,7 @@ from onmeet_node.app import Node
 from onmeet_node.calls import MediaWish
 from onmeet_node.errors import OnMeetError
 from onmeet_node.identity.text import clean_text
+from onmeet_node.media.checking import check_media
 from onmeet_node.meeting.conference import Conference, Presence
 from onmeet_node.meeting.telling import SENTENCES
 from onmeet_node.requests import Request
@@ -32,14 +33,17 @@ class NotLetIn(OnMeetError):
     """The room is over for us before we were in."""
 
 
-def _presence(node: Node, request: Request) -> Presence:
+async def _presence(node: Node, request: Request) -> Presence:
+    """How we come; checked before anybody hears of it. Raises `MediaError`."""
     directory = Path(request.record) if request.record else None
-    if directory is not None:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kinds = frozenset({Kind.AUDIO} if request.audio_only else Kind)
+    wish = MediaWish(source=request.source, relay_only=request.relay_only)
+    await node.check_media(kinds, wish)
+    await check_media(None, kinds, directory=directory)
     return Presence(
         name=request.name or node.people.profile()["name"] or "",
-        kinds=frozenset({Kind.AUDIO} if request.audio_only else Kind),
-        wish=MediaWish(source=request.source, relay_only=request.relay_only),
+        kinds=kinds,
+        wish=wish,
         record=directory,
     )
 
@@ -59,7 +63,7 @@ async def room_create(node: Node, request: Request, _tell: Tell) -> Any:
     standing = bool(request.label)
     conference = await node.rooms.create(
         request.label or request.title,
-        _presence(node, request),
+        await _presence(node, request),
         knock=request.knock,
         standing=standing,
     )
@@ -73,7 +77,7 @@ async def room_create(node: Node, request: Request, _tell: Tell) -> Any:
 
 async def room_join(node: Node, request: Request, _tell: Tell) -> Any:
     """By an invitation (`who`), or by a room code (`code`); returns when we are in."""
-    presence = _presence(node, request)
+    presence = await _presence(node, request)
     if request.code:
         conference = await node.rooms.join_code(request.code, presence)
     else:

@@ -153,6 +153,11 @@ def sentence(
             return _SENTENCES[reason]
 
 
+def own_fault(what: str) -> str:
+    """What a person is told when something of their own ended the call; `what` is a sentence."""
+    return f"The call ended because of something on this machine: {what}"
+
+
 def ago(seconds: float) -> str:
     """How long ago, in the words of people: one unit, rounded down."""
     units = (

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from onmeet_node.call.effects import State
-from onmeet_node.calls import Call
+from onmeet_node.calls import Call, MediaWish
 from onmeet_node.config import Config
+from onmeet_node.media.checking import check_media, make_recording_directory
 from onmeet_node.media.endpoint import IceServer, MediaEndpoint, SessionConfig
-from onmeet_node.media.errors import GatheringFailed, SinkUnavailable
+from onmeet_node.media.errors import GatheringFailed
 from onmeet_node.media.report import IceReport
 from onmeet_node.net.turn import TurnServer
 from onmeet_node.wire.messages import Kind
@@ -124,6 +125,22 @@ class Studio:
         finally:
             await session.aclose()
 
+    async def check(self, wish: MediaWish, kinds: frozenset[Kind]) -> None:
+        """Raises `SourceUnavailable` or `SinkUnavailable` if such a call could not be.
+
+        For before somebody is rung, or told that we take their call.
+        """
+        if wish.endpoint is not None:
+            return  # a page asks its person itself
+        if self.page_endpoint() is not None and wish.source is None and wish.record is None:
+            return
+        await check_media(
+            wish.source if wish.source is not None else self._config.source,
+            kinds,
+            record=wish.record,
+            directory=None if wish.record else self._config.record,
+        )
+
     def _servers(self) -> tuple[IceServer, ...]:
         return tuple(
             IceServer(server.url, server.username, server.credential)
@@ -160,11 +177,6 @@ class Studio:
 
 
 def _file(directory: Path, call: Call, suffix: str) -> Path:
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SinkUnavailable(
-            f"Recordings cannot be kept in {directory}: {error.strerror}. Name another directory."
-        ) from error
+    make_recording_directory(directory)
     began = time.strftime("%Y%m%d-%H%M%S", time.localtime(call.began))
     return directory / f"{began}-{call.id.hex()[:8]}{suffix}"

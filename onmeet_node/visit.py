@@ -21,6 +21,7 @@ from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.identity.safety import fingerprint_from_sdp, sas
 from onmeet_node.leaving import in_order
 from onmeet_node.media.aiortc_endpoint import open_endpoint
+from onmeet_node.media.checking import check_media
 from onmeet_node.media.endpoint import (
     Connected,
     Failed,
@@ -84,10 +85,19 @@ async def visit(url: str, visitor: Visitor, tell: Tell) -> str:
 
     Raises `NotLetIn`, `DoorClosed`, `NoMedia`, and `LinkError` for what is no link.
     """
+    kinds = frozenset(Kind)
+    await check_media(visitor.source, kinds)
     async with in_order(open_line(url, plain=visitor.plain)) as line:
         tell("door", host=line.welcome.card.name, title=line.welcome.title)
         room, host = line.welcome.room, line.welcome.host
         try:
+            in_room = room is not None and host is not None
+            await check_media(
+                None,
+                kinds,
+                record=None if in_room else visitor.record,
+                directory=visitor.record if in_room else None,
+            )
             if room is not None and host is not None:
                 return await _in_room(line, room, host, visitor, tell)
             await line.say(m.Knock(name=visitor.name))
@@ -107,8 +117,6 @@ async def visit(url: str, visitor: Visitor, tell: Tell) -> str:
 
 async def _in_room(line: GuestLine, room: bytes, host: bytes, visitor: Visitor, tell: Tell) -> str:
     """The link leads into a room: what its other members do, with their channels carried."""
-    if visitor.record is not None:
-        visitor.record.mkdir(mode=0o700, parents=True, exist_ok=True)
     presence = Presence(
         name=visitor.name,
         kinds=frozenset(Kind),

@@ -29,6 +29,7 @@ _SAID = {
     "connecting": "Answered, connecting…",
     "reconnecting": "The connection broke; reconnecting…",
 }
+_FAILED = {"media-failed", "fault"}
 _RINGS = {
     "delivered": "It has reached their device.",
     "alerting": "It is ringing.",
@@ -48,17 +49,18 @@ def call_command(
     """Calls WHO: a contact's name, the start of an identity, or a contact code.
 
     Runs until the call ends; Ctrl-C hangs up, a second one does not wait for its end. The exit code
-    is 0 if the call was answered.
+    is 0 if the call was answered and did not fail, 1 if sound and picture failed, else 2.
     """
     events = stream(home, "call", who=who, seconds=seconds, **wish(**media))
     hang_up = _HangUp(home)
-    answered = False
+    answered = failed = False
     previous = signal.signal(signal.SIGINT, hang_up.strike)
     try:
         for line in events:
             if "result" in line:
                 break
             answered = answered or line["event"] == "accepted"
+            failed = line["event"] == "ended" and line["reason"] in _FAILED
             if as_json:
                 click.echo(json.dumps(line))
             else:
@@ -68,7 +70,7 @@ def call_command(
                 break  # the node itself may have been stopped, and says no more
     finally:
         signal.signal(signal.SIGINT, previous)
-    raise SystemExit(0 if answered else 2)
+    raise SystemExit(1 if failed else 0 if answered else 2)
 
 
 class _HangUp:

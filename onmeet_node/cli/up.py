@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +27,13 @@ from onmeet_node.suggestions import below
 if TYPE_CHECKING:
     from bootstrap.config import GuestsConfig
     from onmeet_node.app import Node
+    from onmeet_node.calls import Call
     from onmeet_node.cli.own_gateway import OwnDoors
     from onmeet_node.config import Config
     from onmeet_node.store.keys import Unlock
+
+
+log = logging.getLogger(__name__)
 
 
 @click.command("up")
@@ -80,6 +86,7 @@ def up_command(
     """
     stopping = Stopping()
     from onmeet_node.config import load_config
+    from onmeet_node.wire.messages import Kind
 
     config = load_config(
         home, flags={**flags, "bootstraps": bootstraps or None, "listen": listen or None}
@@ -92,6 +99,12 @@ def up_command(
         from onmeet_node.cli.own_gateway import gateway_config
 
         guests = gateway_config(guests_on, guests_origin, guests_certificate, guests_key)
+    if config.auto_answer or flags["source"] is not None or config.record is not None:
+        # What cannot work is told here, and not to somebody who calls tonight.
+        from onmeet_node.media.checking import check_media
+
+        ahead = partial(check_media, directory=config.record)
+        trio.run(ahead, config.source, frozenset(Kind))
     try:
         with standard_outlets(_missed_events if as_json else lines_missing) as (outlet, _):
             if with_app:
@@ -150,7 +163,7 @@ async def _run(
             # NOTE: in a nursery inside the ringer's block, whose reader it must not outlive.
             with node.calls.ringer() as ringer:
                 async with trio.open_nursery() as taking:
-                    taking.start_soon(_take_calls, ringer, config.auto_answer)
+                    taking.start_soon(_take_calls, ringer, config.auto_answer, _check(node))
                     await _serve(node, None, doors, outlet, as_json)
                     taking.cancel_scope.cancel()
 
@@ -187,7 +200,7 @@ async def _run_app(
             return
         async with trio.open_nursery() as nursery:
             with node.calls.ringer() as ringer:
-                nursery.start_soon(_take_calls, ringer, True)
+                nursery.start_soon(_take_calls, ringer, True, _check(node))
                 await _serve(node, url, doors, outlet, as_json)
             nursery.cancel_scope.cancel()
 
@@ -276,13 +289,23 @@ async def _serve(
             nursery.cancel_scope.cancel()
 
 
-async def _take_calls(ringer: Any, auto_answer: bool) -> None:
+def _check(node: Node) -> Callable[[Call], Awaitable[None]]:
+    return lambda call: node.check_media(call.kinds)
+
+
+async def _take_calls(ringer: Any, auto_answer: bool, check: Any) -> None:
     from onmeet_node.call.errors import LocalProtocolError
     from onmeet_node.faults import contained
 
     async for call in ringer:
         with contained("call"), suppress(LocalProtocolError):  # given up a moment ago
-            if auto_answer:
+            if not auto_answer:
+                continue
+            try:
+                await check(call)
+            except OnMeetError as error:  # it rings on, for somebody to take it otherwise
+                log.warning("A call could not be answered by itself: %s", error)
+            else:
                 call.accept()
 
 

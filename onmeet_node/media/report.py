@@ -50,6 +50,9 @@ class IceReport:
     nat: str = ""
     """What is in front of us, as `mapping.nat_kind` says it."""
 
+    own_fault: str = ""
+    """What of our own ended the call instead, in words; in no report that leaves this machine."""
+
     def as_json(self) -> str:
         """At most `MAX_JSON_CHARS`; what is too much is left out, pairs first."""
         for pairs, servers in ((self.pairs[:MAX_PAIRS], self.servers[:8]), ((), self.servers[:8])):
@@ -59,6 +62,7 @@ class IceReport:
                 remote=self.remote[:16],
                 pairs=pairs,
                 servers=servers,
+                own_fault=self.own_fault[:500],
             )
             text = json.dumps(asdict(kept), separators=(",", ":"))
             if len(text) <= MAX_JSON_CHARS:

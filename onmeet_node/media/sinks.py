@@ -7,7 +7,9 @@ import itertools
 import logging
 import os
 import queue
+import shutil
 import threading
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,12 +27,15 @@ from onmeet_node.wire.messages import Kind
 log = logging.getLogger(__name__)
 
 CODECS = {
+    ".mkv": {Kind.AUDIO: "aac", Kind.VIDEO: "libx264"},
     ".mp4": {Kind.AUDIO: "aac", Kind.VIDEO: "libx264"},
     ".webm": {Kind.AUDIO: "libopus", Kind.VIDEO: "libvpx"},
     ".wav": {Kind.AUDIO: "pcm_s16le"},
 }
 """By suffix: what a recording may be."""
 VIDEO_BITRATE = 1_000_000
+MIN_FREE_BYTES = 1_000_000
+"""On the disk of a recording that begins: less than ten seconds of it."""
 QUEUE_FRAMES = 100
 """Frames waiting for the disk (two seconds); beyond it, or beyond `KEPT_BYTES`, frames are left out
 of the recording."""
@@ -41,19 +46,35 @@ CLOCK = 1000
 """Ticks per second of the pictures of a recording."""
 
 
+def check_recording(path: Path) -> Mapping[Kind, str]:
+    """The codecs of a recording at `path`. Raises `SinkUnavailable` where there can be none."""
+    codecs = CODECS.get(path.suffix.lower())
+    if codecs is None:
+        known = ", ".join(CODECS)
+        raise SinkUnavailable(f"Cannot record to {path.name}: use one of {known}.")
+    require_writable(path.parent)
+    return codecs
+
+
+def require_writable(directory: Path) -> None:
+    """Raises `SinkUnavailable` unless files can be made in `directory`."""
+    if not directory.is_dir():
+        raise SinkUnavailable(f"Cannot record: there is no directory {directory}. Create it.")
+    if not os.access(directory, os.W_OK | os.X_OK):  # which knows of read-only disks, root or not
+        raise SinkUnavailable(f"Cannot record: {directory} is not writable. Choose another.")
+    if shutil.disk_usage(directory).free < MIN_FREE_BYTES:
+        raise SinkUnavailable(
+            f"Cannot record: the disk that holds {directory} is full. Free some space, or choose "
+            "another."
+        )
+
+
 class Recorder:
     """Writes what arrives to a file, in a thread of its own. Nothing arrived: no file."""
 
     def __init__(self, path: Path, kinds: frozenset[Kind]) -> None:
         """Raises `SinkUnavailable` when the file cannot be written or the suffix is unknown."""
-        codecs = CODECS.get(path.suffix.lower())
-        if codecs is None:
-            known = ", ".join(CODECS)
-            raise SinkUnavailable(f"Cannot record to {path.name}: use one of {known}.")
-        if not path.parent.is_dir():
-            raise SinkUnavailable(f"Cannot record: there is no directory {path.parent}. Create it.")
-        if not os.access(path.parent, os.W_OK):
-            raise SinkUnavailable(f"Cannot record: {path.parent} is not writable. Choose another.")
+        codecs = check_recording(path)
         self._path = _unused(path)
         self._codecs = {kind: codec for kind, codec in codecs.items() if kind in kinds}
         self._queue: queue.Queue[tuple[Any, float] | None] = queue.Queue(QUEUE_FRAMES)
@@ -149,7 +170,8 @@ class Recorder:
         if kind is Kind.AUDIO:
             return self._container.add_stream(self._codecs[kind], rate=SAMPLE_RATE, layout="mono")
         stream = self._container.add_stream(self._codecs[kind], rate=30)
-        stream.width, stream.height = frame.width, frame.height
+        # Half of each goes into the chroma planes: an odd size would be refused by the encoder.
+        stream.width, stream.height = (max(2, n - n % 2) for n in (frame.width, frame.height))
         stream.pix_fmt = "yuv420p"
         stream.bit_rate = VIDEO_BITRATE
         stream.codec_context.time_base = Fraction(1, CLOCK)

@@ -178,7 +178,10 @@ class _Container:
             self._container = av.open(self._name, format=self._form, options=self._options)
             stream = next(s for s in self._container.streams if s.type == self._kind)
         except StopIteration:
-            raise SourceUnavailable(f"{self._name} has no {self._kind}.") from None
+            raise SourceUnavailable(
+                f"{self._name} has no {self._kind}. Choose a file that has it"
+                + (", or call with --audio-only." if self._kind is Kind.VIDEO else ".")
+            ) from None
         except (av.FFmpegError, OSError, ValueError) as error:
             raise SourceUnavailable(_trouble(self._name, self._kind, self._form, error)) from error
         self._frames = self._decode(stream)
@@ -197,14 +200,14 @@ class _Container:
         except (av.FFmpegError, OSError) as error:
             raise SourceUnavailable(_trouble(self._name, self._kind, self._form, error)) from error
 
-    async def aio_close(self) -> None:
-        def close() -> None:
-            if self._container is not None:
-                self._frames = iter(())
-                self._container.close()
+    def close(self) -> None:
+        if self._container is not None:
+            self._frames = iter(())
+            self._container.close()
 
+    async def aio_close(self) -> None:
         try:
-            await asyncio.shield(self.aio_call(close))
+            await asyncio.shield(self.aio_call(self.close))
         finally:
             self._thread.shutdown(wait=False)
 
@@ -265,21 +268,31 @@ async def aio_open_source(spec: str | FrameFeed, kind: Kind) -> Source | None:
         return None
     if spec == "test":
         return TestTone() if audio else TestVideo()
-    if spec == "devices":
-        name, form, options = _device(kind)
-        container = _Container(name, kind, form=form, options=options)
-    else:
-        if not Path(spec).is_file():
-            raise SourceUnavailable(
-                f"There is no file {spec!r}. Use test, none, devices or a file."
-            )
-        container = _Container(spec, kind, form=None, options={})
+    container = _container(spec, kind)
     try:
         await container.aio_call(container.open)
     except BaseException:
         await container.aio_close()
         raise
     return DeviceSource(container) if spec == "devices" else FileSource(container)
+
+
+def check_source(spec: str, kind: Kind) -> None:
+    """Opens what `spec` names, for one kind, and closes it. Blocks. Raises `SourceUnavailable`."""
+    container = _container(spec, kind)
+    try:
+        container.open()
+    finally:
+        container.close()
+
+
+def _container(spec: str, kind: Kind) -> _Container:
+    if spec == "devices":
+        name, form, options = _device(kind)
+        return _Container(name, kind, form=form, options=options)
+    if not Path(spec).is_file():
+        raise SourceUnavailable(f"There is no file {spec!r}. Use test, none, devices or a file.")
+    return _Container(spec, kind, form=None, options={})
 
 
 def _device(kind: Kind) -> tuple[str, str, dict[str, str]]:

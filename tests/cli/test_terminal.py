@@ -129,9 +129,12 @@ async def test_answering_by_itself_goes_on_after_a_call_that_was_given_up(error)
                 raise self.error
             taken.append(self)
 
+    async def check(_call):
+        pass
+
     async def ringing():
         yield Call(error)
         yield Call()
 
-    await _take_calls(ringing(), True)
+    await _take_calls(ringing(), True, check)
     assert len(taken) == 1
