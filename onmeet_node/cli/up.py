@@ -104,7 +104,7 @@ def up_command(
         from onmeet_node.media.checking import check_media
 
         ahead = partial(check_media, directory=config.record)
-        trio.run(ahead, config.source, frozenset(Kind))
+        stopping.run(ahead, config.source, frozenset(Kind))
     try:
         with standard_outlets(_missed_events if as_json else lines_missing) as (outlet, _):
             if with_app:
