@@ -20,6 +20,9 @@ const EMOJI = [
 
 type Popup = "react" | "more" | null;
 
+/** Buttons whose name says what they would do now. */
+const NAMED: ReadonlySet<RoomDeed> = new Set(["mute", "camera", "share", "hand", "view"]);
+
 @customElement("om-room-bar")
 export class OmRoomBar extends OmElement {
   static override styles = [
@@ -67,8 +70,8 @@ export class OmRoomBar extends OmElement {
       .main-act {
         background: var(--stage-control);
       }
-      button[aria-pressed="true"],
-      button[aria-pressed="true"]:hover:not(:disabled),
+      button:is([aria-pressed="true"], .set),
+      button:is([aria-pressed="true"], .set):hover:not(:disabled),
       button[aria-expanded="true"],
       button[aria-expanded="true"]:hover:not(:disabled) {
         background: var(--on-stage);
@@ -295,10 +298,12 @@ export class OmRoomBar extends OmElement {
     look: string,
     badge: readonly [number, string] | null = null,
   ): TemplateResult {
+    // Either the name says how it is, or the state does: "Unmute, pressed" says the opposite of both.
+    const named = NAMED.has(deed);
     return html`<button
       name=${deed}
-      class=${look}
-      aria-pressed=${pressed ?? nothing}
+      class="${look} ${named && pressed === true ? "set" : ""}"
+      aria-pressed=${named ? nothing : (pressed ?? nothing)}
       title=${t(text)}
       @click=${() => this.#act(deed)}
     >

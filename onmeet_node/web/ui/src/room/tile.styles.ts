@@ -163,10 +163,10 @@ export const tileStyles = css`
   }
   :host(:hover) .pin,
   .pin:focus-visible,
-  .pin[aria-pressed="true"] {
+  .pin.set {
     opacity: 1;
   }
-  .pin[aria-pressed="true"] {
+  .pin.set {
     background: var(--on-stage);
     color: var(--stage);
   }

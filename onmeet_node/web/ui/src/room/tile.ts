@@ -123,8 +123,7 @@ export class OmRoomTile extends OmElement {
       ${alone
         ? nothing
         : html`<button
-            class="pin"
-            aria-pressed=${this.pinned}
+            class="pin ${this.pinned ? "set" : ""}"
             aria-label=${this.pinned ? t("room.unpin", { name }) : t("room.pin", { name })}
             title=${this.pinned ? t("room.unpin", { name }) : t("room.pin", { name })}
             @click=${this.#pin}
