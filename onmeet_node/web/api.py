@@ -134,6 +134,7 @@ class Api:
                 return say.Dialled(id=n, call=call.id.hex())
             case say.Take(id=n, call=call_id, kinds=kinds, relay_only=relay_only):
                 wish = MediaWish(relay_only=relay_only, endpoint=self._endpoint.on_page(page))
+                self._endpoint.kept.forget(call_id)  # it begins as this page's person wants it
                 self._call(call_id).accept(frozenset(kinds), wish)
                 return say.Done(id=n)
             case say.ChangeCall(id=n, call=call_id, action=action, note=note):
@@ -144,6 +145,10 @@ class Api:
                 call.tell_media(
                     muted=message.muted, camera_off=message.camera_off, sharing=message.sharing
                 )
+            case say.Keep(target=target):
+                if not self._rooms.has(target):
+                    self._call(target)
+                self._endpoint.kept.take(page, message)
             case say.ReadHistory(id=n, limit=limit):
                 return say.History(id=n, calls=tuple(map(_past, node.history.list(limit))))
             case say.DeleteHistory(id=n, call=which):
@@ -215,6 +220,7 @@ class Api:
             case say.CallAction.HANG_UP:
                 call.hang_up()
             case say.CallAction.MOVE_HERE:
+                self._endpoint.kept.opened(call.current.id.hex(), page, taken_over=True)
                 call.move(self._endpoint.on_page(page))
             case say.CallAction.RESTART_MEDIA:
                 call.restart_media()

@@ -65,6 +65,9 @@ MAX_PAGE_BYTES = 65_519
 MAX_NODE_BYTES = 2 * 2**20
 """Of one message to a page; a snapshot of a thousand people is the longest."""
 MAX_PASSPHRASE_CHARS = 1_000
+MAX_DEVICE_CHARS = 256
+DEVICE = Text(0, MAX_DEVICE_CHARS)
+"""A device as browsers name it to this page; empty: the one that the system chooses."""
 
 
 class Keeper(enum.StrEnum):
@@ -375,6 +378,27 @@ class TellMedia:
 
 
 @attrs.frozen(kw_only=True)
+class Keep:
+    """What of a call or a room (`target`) shall outlive this page; what is absent stays as it was.
+
+    The node hands it to the page that goes on with it: see `Kept`.
+    """
+
+    target: str = field(CALL)
+    muted: bool | None = maybe(Flag())
+    """As the person wants it: push-to-talk that is just held does not count."""
+    camera_off: bool | None = maybe(Flag())
+    held: bool | None = maybe(Flag())
+    """It is a room that was silenced for a call that came between."""
+    draft: str | None = maybe(Text(0, MAX_TEXT_CHARS), hidden=True)
+    draft_to: str | None = maybe(Text(0, 64), hidden=True)
+    """Whom alone the draft is for, in a room; empty: everybody."""
+    camera: str | None = maybe(DEVICE)
+    microphone: str | None = maybe(DEVICE)
+    speaker: str | None = maybe(DEVICE)
+
+
+@attrs.frozen(kw_only=True)
 class ReadHistory:
     """Answered with `History`, newest first."""
 
@@ -641,6 +665,25 @@ class Calls:
     """The calls that are going on, the oldest first."""
 
     calls: tuple[CallShown, ...] = field(Several(Nested(CallShown), 0, 64))
+
+
+@attrs.frozen(kw_only=True)
+class Kept:
+    """How things stand in a call or a room, as the page that carries it told with `Keep`.
+
+    A page hears all of them before the calls themselves, and each change that another page makes.
+    Whoever goes on with the call begins so. A screen that was shared is not shared again.
+    """
+
+    target: str = field(CALL)
+    muted: bool = field(Flag())
+    camera_off: bool = field(Flag())
+    held: bool = field(Flag())
+    draft: str = field(Text(0, MAX_TEXT_CHARS), hidden=True)
+    draft_to: str | None = field(Maybe(Text(1, 64)), hidden=True)
+    camera: str | None = field(Maybe(DEVICE))
+    microphone: str | None = field(Maybe(DEVICE))
+    speaker: str | None = field(Maybe(DEVICE))
 
 
 @attrs.frozen(kw_only=True)
@@ -981,6 +1024,7 @@ FromPage = (
     | Take
     | ChangeCall
     | TellMedia
+    | Keep
     | ReadHistory
     | DeleteHistory
     | Examine
@@ -1003,6 +1047,7 @@ FromNode = (
     | Me
     | People
     | Calls
+    | Kept
     | Guests
     | LinkMade
     | Over

@@ -31,6 +31,7 @@ from onmeet_node.media.report import IceReport, PairReport, ServerReport
 from onmeet_node.room.shape import Shape
 from onmeet_node.web import messages as say
 from onmeet_node.web import room_messages as rooms
+from onmeet_node.web.kept import KeptStates
 from onmeet_node.web.pages import Page, Pages
 from onmeet_node.wire.messages import Candidate, Chat, Kind
 
@@ -236,8 +237,8 @@ class OnePage:
 
     async def open_session(self, config: SessionConfig) -> PageSession:
         """A peer connection in this page. Waits for another page if it is gone."""
-        page = None if self._page.gone.is_set() else self._page
-        return await self._endpoint.open_on(page, config)
+        gone = self._page.gone.is_set()
+        return await self._endpoint.open_on(None if gone else self._page, config, taken_over=gone)
 
 
 class PageEndpoint:
@@ -250,6 +251,7 @@ class PageEndpoint:
         self._sessions: dict[int, PageSession] = {}
         self._last = 0
         self._bound: dict[int, OnePage] = {}
+        self.kept = KeptStates(pages)
 
     def on_page(self, page: Page) -> OnePage:
         """The endpoint bound to this page: always the same object for the same page."""
@@ -259,12 +261,20 @@ class PageEndpoint:
         """A peer connection in the page that the person looked at last."""
         return await self.open_on(None, config)
 
-    async def open_on(self, page: Page | None, config: SessionConfig) -> PageSession:
-        """A peer connection in `page`; None: in the page looked at last, waiting for one."""
+    async def open_on(
+        self, page: Page | None, config: SessionConfig, *, taken_over: bool = False
+    ) -> PageSession:
+        """A peer connection in `page`; None: in the page looked at last, waiting for one.
+
+        `taken_over`: the call was another page's, which is gone.
+        """
         while page is None:
             page = self._pages.focused()
             if page is None:
                 await self._pages.wait_changed()
+        target = config.room or config.call
+        if target is not None:
+            self.kept.opened(target.hex(), page, taken_over=taken_over)
         self._last += 1
         session = PageSession(self._last, page, config)
         self._sessions[session.number] = session

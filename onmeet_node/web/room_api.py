@@ -77,6 +77,10 @@ class RoomApi:
                 pass
         return None
 
+    def has(self, which: str) -> bool:
+        """Whether this is a room we are in, or at whose door we are."""
+        return any(one.id.hex() == which for one in self._rooms.on)
+
     def _room(self, which: str) -> Conference:
         return self._rooms.get(bytes.fromhex(which))
 
@@ -101,6 +105,7 @@ class RoomApi:
             case do.END:
                 conference.act(lambda r, now: r.end(now=now))
             case do.MOVE_HERE:
+                self._endpoint.kept.opened(conference.id.hex(), page, taken_over=True)
                 conference.move(self._endpoint.on_page(page))
 
     async def _plan(self, number: int, wanted: room.PlanMeeting) -> room.Calendar:

@@ -21,7 +21,7 @@ from onmeet_node.call.events import Identity
 from onmeet_node.calls import Call, MediaWish
 from onmeet_node.config import Config
 from onmeet_node.errors import OnMeetError, first
-from onmeet_node.events import CallEnded, CallEvent, NodeEvent, RoomEvent
+from onmeet_node.events import CallEnded, CallEvent, NodeEvent, RoomEvent, RoomOver
 from onmeet_node.faults import contained, kept
 from onmeet_node.homes import found
 from onmeet_node.store import (
@@ -159,14 +159,21 @@ class Shell:
         if isinstance(event, CallEvent):
             self._refresh(say.Calls, say.Guests)
             if isinstance(event, CallEnded):
+                self._forget(event.call)
                 ended = self._shown.pop(event.call.hex(), None)
                 if ended is not None and event.reason is not EndReason.SUPERSEDED:
                     self.pages.broadcast(snapshots.over(ended, event))
+        elif isinstance(event, RoomOver):
+            self._forget(event.room)
         elif not isinstance(event, RoomEvent):  # those are followed by `_follow_rooms`
             self._refresh()
         told = snapshots.news(node, event) or telling(event)
         if told is not None:
             self.pages.broadcast(told)
+
+    def _forget(self, target: bytes) -> None:
+        if self._endpoint is not None:
+            self._endpoint.kept.forget(target.hex())
 
     async def _follow_rooms(self, node: Node) -> None:
         while True:
@@ -232,6 +239,9 @@ class Shell:
         """See `server.Service`."""
         del hello
         page.send(say.Welcome(page=page.number, release=self._release, keyring=_has_keyring()))
+        if self._endpoint is not None:
+            for state in self._endpoint.kept.all():
+                page.send(state)
         for message in self._snapshots(()):
             page.send(message)
 

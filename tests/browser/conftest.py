@@ -177,9 +177,12 @@ class Window:
 
 
 @contextmanager
-def window(chromium, url, **options):
+def window(chromium, url, *, script=None, **options):
+    """`script` runs before anything of the page does."""
     options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options}
     context = chromium.new_context(**options)
+    if script is not None:
+        context.add_init_script(script)
     page = context.new_page()
     it = Window(page, context)
     page.on("request", lambda request: it.requests.append(request.url))

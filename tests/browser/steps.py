@@ -76,6 +76,34 @@ def loudness(page):
     return page.locator("video.remote").evaluate(LOUDNESS)
 
 
+SPY = """
+window.connections = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...all) { super(...all); window.connections.push(this); }
+};
+"""
+"""Before the page: `sent` can say what goes out of it."""
+
+LIVE = """() => window.connections
+  .filter((pc) => pc.connectionState !== "closed").flatMap((pc) => pc.getSenders())
+  .filter((sender) => sender.track?.enabled && sender.track.readyState === "live")
+  .map((sender) => sender.track.kind)"""
+
+
+def sent(page):
+    """The kinds that go out live."""
+    return set(page.evaluate(LIVE))
+
+
+def wait_sent(page, *kinds):
+    """Until exactly these go out."""
+    for _ in range(300):
+        if sent(page) == set(kinds):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{sorted(sent(page))} goes out, not {sorted(kinds)}")
+
+
 FOCUSED = """() => {
   let one = document.activeElement;
   while (one?.shadowRoot?.activeElement) one = one.shadowRoot.activeElement;

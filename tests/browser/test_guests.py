@@ -135,8 +135,8 @@ def test_a_link_for_one_guest_leaves_the_address_when_it_is_used_and_not_before(
     gerda = stack.enter_context(window(chromium, link))
     at_the_door(gerda.page, "Gerda")
     assert gerda.page.url == link
-    gerda.page.reload()  # whoever waits may do that
-    at_the_door(gerda.page, "Gerda")
+    gerda.page.reload()  # whoever waits may do that, and waits on
+    gerda.page.get_by_text("sees that you are here").wait_for()
     app.page.get_by_role("button", name="Let in", exact=True).click()
     steps.wait_moving(gerda.page)
     assert gerda.page.url == f"{door['guests']}/j#used"

@@ -41,6 +41,8 @@ def endpoint(pages, nursery):
 
 async def opened(page):
     message = await page.outbox.receive()
+    while isinstance(message, say.Kept):  # tests/web/test_kept.py has those
+        message = await page.outbox.receive()
     assert isinstance(message, say.OpenMedia)
     return message
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
-import type { AppState, Client } from "../src/core/client.js";
+import type { AppState, Client, KeepChange } from "../src/core/client.js";
 import { Devices } from "../src/core/devices.js";
 import { Media } from "../src/core/media.js";
-import type { CallShown, FromNode, FromPage, Kind, Participant, RoomShown } from "../src/core/messages.js";
+import type { CallShown, FromNode, FromPage, Kept, Kind, Participant, RoomShown } from "../src/core/messages.js";
 import { until } from "./room-world.js";
 
 const ME = 1;
@@ -91,6 +91,10 @@ class Page {
   asked: { kind: Kind; answer: (allow?: boolean) => FakeTrack }[] = [];
   picker: ((stream: FakeStream) => void)[] = [];
   told: FromPage[] = [];
+  /** How calls and rooms stood in a page before this one. */
+  before = new Map<string, Kept>();
+  /** What the next page would be told. */
+  handed = new Map<string, KeepChange>();
   mixed: FakeTrack[][] = [];
   peers: FakePeer[] = [];
   hear: (message: FromNode) => void = () => undefined;
@@ -117,10 +121,12 @@ class Page {
     { getItem: () => null, setItem: () => undefined },
   );
   client = {
-    state: {} as AppState,
+    state: { calls: [] as readonly CallShown[] } as AppState,
     hear: (take: (message: FromNode) => void) => (this.hear = take),
     subscribe: (take: (state: AppState) => void) => (this.change = take),
     tell: (message: FromPage) => this.told.push(message),
+    kept: (target: string) => this.before.get(target) ?? null,
+    keep: (target: string, change: KeepChange) => void this.handed.set(target, { ...this.handed.get(target), ...change }),
   };
   media = new Media(
     this.client as unknown as Client,
@@ -526,4 +532,87 @@ test("frames are carried both ways, and dropped when too much waits", async () =
 test("a call outside of rooms has no channel for frames", async () => {
   await page.begin();
   assert.deepEqual([...page.peers[0]!.channels.keys()], [0]);
+});
+
+// ── what belongs to the call, and not to one page ─────────────────────────────────────────────────
+const MUTED: Kept = {
+  t: "kept",
+  target: CALL,
+  muted: true,
+  camera_off: true,
+  held: false,
+  draft: "",
+  draft_to: null,
+  camera: null,
+  microphone: null,
+  speaker: null,
+};
+
+test("who was muted with the camera off in another page is so in this one, and nobody is told otherwise", async () => {
+  page.before.set(CALL, MUTED);
+  await page.begin();
+  await page.accept();
+  assert.equal(page.asked.length, 0, "neither is opened");
+  const told = page.told.filter((one) => one.t === "tell-media");
+  assert.deepEqual(told.filter((one) => !one.muted || !one.camera_off), []);
+  assert.ok(told.length > 0);
+});
+
+test("a room that another page was muted in is entered muted", async () => {
+  page.before.set(ROOM, { ...MUTED, target: ROOM });
+  page.inRoom([]);
+  await settled();
+  assert.equal(page.asked.length, 0);
+  const { muted, cameraOff } = page.media.roomView(ROOM)!;
+  assert.deepEqual([muted, cameraOff], [true, true]);
+});
+
+test("the next page goes on with the devices and the switches of this one", async () => {
+  await page.begin();
+  await page.accept();
+  await page.allow();
+  await page.media.setMuted(CALL, true);
+  await page.devices.choose("speaker", "headphones");
+  assert.deepEqual(page.handed.get(CALL), { muted: true, camera_off: false, camera: "", microphone: "", speaker: "headphones" });
+});
+
+test("a page that is reloaded while push-to-talk is held leaves a closed microphone behind", async () => {
+  await page.begin(["audio"]);
+  await page.accept(["audio"]);
+  await page.allow();
+  await page.media.setMuted(CALL, true);
+  await page.media.talk(CALL, true);
+  assert.equal(page.media.view(CALL)!.muted, false);
+  assert.equal(page.handed.get(CALL)!.muted, true);
+  await page.media.setMuted(CALL, false);
+  assert.equal(page.handed.get(CALL)!.muted, false, "open for good");
+});
+
+test("answering one call with video does not turn the camera on in the next", async () => {
+  await page.devices.setWanted("camera", false);
+  page.media.beginWith(CALL, true);
+  await page.begin();
+  await page.accept();
+  await page.allow();
+  assert.deepEqual(page.live, ["audio", "video"]);
+  assert.equal(page.devices.state.wanted.camera, false);
+});
+
+test("answering with video opens the camera of a call that was prepared with it off", async () => {
+  await page.devices.setWanted("camera", false);
+  await page.begin(); // it rings
+  page.media.beginWith(CALL, true);
+  await page.accept();
+  await page.allow();
+  assert.deepEqual(page.live, ["audio", "video"]);
+});
+
+test("a call that rings begins as this page's person wants it, whatever another page prepared", async () => {
+  page.before.set(CALL, { ...MUTED, muted: false, camera_off: false });
+  await page.devices.setWanted("camera", false);
+  page.client.state = { calls: [{ call: CALL, state: "ringing-in" } as CallShown] } as unknown as AppState;
+  await page.begin();
+  await page.accept();
+  await page.allow();
+  assert.deepEqual(page.live, ["audio"]);
 });

@@ -3,6 +3,7 @@ import { html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { app } from "../core/context.js";
 import type { Code } from "../core/messages.js";
+import { copied } from "../core/optional.js";
 import { plural, t, when } from "../i18n/index.js";
 import { confirmed } from "./dialogs.js";
 import { OmElement, words } from "./element.js";
@@ -37,7 +38,7 @@ export class OmCode extends OmElement {
   async #copy(): Promise<void> {
     const field = this.renderRoot.querySelector<HTMLTextAreaElement>("textarea")!;
     field.select();
-    await navigator.clipboard.writeText(field.value).catch(() => document.execCommand("copy"));
+    if (!(await copied(field.value))) document.execCommand("copy");
     this.copied = true;
   }
 

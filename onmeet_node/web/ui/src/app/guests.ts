@@ -4,6 +4,7 @@ import { customElement, state } from "lit/decorators.js";
 import { play } from "../call/sounds.js";
 import { app } from "../core/context.js";
 import type { GuestShown, Kind, LinkShown } from "../core/messages.js";
+import { copied, notify } from "../core/optional.js";
 import { plural, t, when } from "../i18n/index.js";
 import { confirmed } from "./dialogs.js";
 import { OmElement, words } from "./element.js";
@@ -58,22 +59,16 @@ export class OmGuests extends OmElement {
   async #copy(link: LinkShown): Promise<void> {
     const field = this.renderRoot.querySelector<HTMLTextAreaElement>("textarea")!;
     field.select();
-    await navigator.clipboard.writeText(field.value).catch(() => document.execCommand("copy"));
+    if (!(await copied(field.value))) document.execCommand("copy");
     this.copied = link.link;
   }
 
   /** With the button for mail programs that take HTML, and the words for all others. */
   async #copyMail(): Promise<void> {
     if (this.mail === null) return;
-    const part = (text: string, type: string) => new Blob([text], { type });
-    const item = new ClipboardItem({
-      "text/plain": part(this.mail.plain, "text/plain"),
-      "text/html": part(this.mail.html, "text/html"),
-    });
-    await navigator.clipboard.write([item]).then(
-      () => (this.copied = "mail"),
-      () => (this.trouble = t("guests.mail.failed")),
-    );
+    const { plain, html: rich } = this.mail;
+    if (await copied(plain, rich)) this.copied = "mail";
+    else this.trouble = t("guests.mail.failed");
   }
 
   async #close(link: LinkShown): Promise<void> {
@@ -198,13 +193,11 @@ export class OmKnocks extends OmElement {
     if (fresh.length === 0) return;
     const quiet = play("knock");
     setTimeout(quiet, KNOCK_MS);
-    if (document.hidden && "Notification" in window && Notification.permission === "granted")
-      new Notification(t("knock.wants", { name: fresh[0]!.name }), { tag: fresh[0]!.guest });
+    notify(t("knock.wants", { name: fresh[0]!.name }), { tag: fresh[0]!.guest });
   }
 
   async #admit(guest: string, ...kinds: Kind[]): Promise<void> {
     this.trouble = "";
-    if (kinds.includes("video")) await app.devices.setWanted("camera", true);
     await app.client.ask({ t: "admit-guest", guest, kinds }, "done").catch((error: unknown) => {
       this.trouble = words(error);
     });

@@ -1,6 +1,7 @@
 // Where the app begins.
 import { Client } from "../core/client.js";
 import { provide } from "../core/context.js";
+import { tabStore } from "../core/stores.js";
 import { texts as appTexts } from "../i18n/app/index.js";
 import { texts as callTexts } from "../i18n/call/index.js";
 import { texts as roomTexts } from "../i18n/room/index.js";
@@ -19,12 +20,12 @@ const { client, devices } = provide(
   new Client({
     connect: () => new WebSocket(`ws://${location.host}/ws`),
     fetch: (...request) => fetch(...request),
-    storage: sessionStorage,
+    storage: tabStore,
     takeCode,
     later: (run, ms) => setTimeout(run, ms),
     language: navigator.language.slice(0, 35) || "en",
   }),
-  sessionStorage,
+  tabStore,
 );
 beginLanguage();
 void client.start();

@@ -4,6 +4,7 @@ import { customElement, state } from "lit/decorators.js";
 import { play } from "../call/sounds.js";
 import { app } from "../core/context.js";
 import type { Invitation, Meeting, Repeats } from "../core/messages.js";
+import { copied, notify } from "../core/optional.js";
 import { t } from "../i18n/index.js";
 import { confirmed } from "./dialogs.js";
 import { OmElement, words } from "./element.js";
@@ -57,7 +58,7 @@ export class OmRooms extends RoomElement {
   }
 
   async #copy(meeting: Meeting): Promise<void> {
-    await this.attempt(() => navigator.clipboard.writeText(meeting.code));
+    await copied(meeting.code);
     this.copied = meeting.title;
   }
 
@@ -224,8 +225,7 @@ export class OmInvitations extends RoomElement {
     if (fresh.length === 0) return;
     const quiet = play("knock");
     setTimeout(quiet, INVITED_MS);
-    if (document.hidden && "Notification" in window && Notification.permission === "granted")
-      new Notification(t("rooms.invites", { name: fresh[0]!.name }), { tag: fresh[0]!.room });
+    notify(t("rooms.invites", { name: fresh[0]!.name }), { tag: fresh[0]!.room });
   }
 
   override render() {

@@ -3,6 +3,7 @@ import { html, nothing } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { app } from "../core/context.js";
 import type { Finding } from "../core/messages.js";
+import { askToNotify, notifying } from "../core/optional.js";
 import { chooseLanguage, language, LANGUAGES, t, type Language } from "../i18n/index.js";
 import { shortcutsSwitch } from "../call/live.js";
 import { OmElement, words } from "./element.js";
@@ -121,13 +122,13 @@ export class OmSettings extends OmElement {
   }
 
   #notifications() {
-    const state = "Notification" in window ? Notification.permission : "denied";
+    const state = notifying();
     return html`<section class="card stack">
       <h2>${t("settings.notifications")}</h2>
       <p>
         ${state === "granted"
           ? t("settings.notifications.on")
-          : state === "denied"
+          : state === "denied" || state === "unsupported"
             ? t("settings.notifications.denied")
             : t("settings.notifications.off")}
       </p>
@@ -135,7 +136,7 @@ export class OmSettings extends OmElement {
         ? html`<div class="row">
             <button
               @click=${async () => {
-                await Notification.requestPermission();
+                await askToNotify();
                 this.requestUpdate();
               }}
             >

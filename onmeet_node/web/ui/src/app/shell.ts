@@ -136,6 +136,8 @@ export class OmApp extends OmElement {
   @state() private roomWish: RoomWish | null = null;
   /** The room in which we were muted for a call. */
   @state() private held: string | null = null;
+  /** The call for which that was done. */
+  #heldFor: string | null = null;
   #called = false;
 
   override connectedCallback(): void {
@@ -176,8 +178,11 @@ export class OmApp extends OmElement {
     this.#called = calls.length > 0;
     const room = this.#room;
     if (room !== null) this.roomWish = null;
-    if (room?.room !== this.held && calls.length === 0) this.held = null;
-    if (room !== null && this.held === null && calls.some((call) => call.state !== "ringing-in")) this.#hold(room.room);
+    // Another page may have done it, which is gone.
+    this.held = room !== null && app.client.kept(room.room)?.held === true ? room.room : null;
+    const taken = calls.find((call) => call.state !== "ringing-in");
+    if (taken === undefined) this.#heldFor = null;
+    else if (room !== null && this.#heldFor !== taken.call) this.#hold(room.room, taken.call);
   }
 
   /** The room that covers everything: one that this page carries, else any. */
@@ -187,10 +192,11 @@ export class OmApp extends OmElement {
   }
 
   /** Nobody in the room shall hear or see the call that comes between. */
-  #hold(room: string): void {
-    const mine = app.media.roomView(room);
-    if (mine === null) return;
+  #hold(room: string, call: string): void {
+    if (app.media.roomView(room) === null) return;
+    this.#heldFor = call;
     this.held = room;
+    app.client.keep(room, { held: true });
     void app.media.stopShare(room);
     void app.media.setMuted(room, true);
     void app.media.setCameraOff(room, true);

@@ -47,7 +47,18 @@ export class OmChat extends OmElement {
     const text = field.value.trim();
     if (text === "") return;
     this.unsent = !app.media.sendChat(this.call, text);
-    if (!this.unsent) field.value = "";
+    if (this.unsent) return;
+    field.value = "";
+    this.#keep();
+  }
+
+  /** What is not sent yet outlives the page, and the panel. */
+  #keep(): void {
+    app.client.keep(this.call, { draft: this.field("line").value });
+  }
+
+  override firstUpdated(): void {
+    this.field("line").value = app.client.draft(this.call).text;
   }
 
   #save(): void {
@@ -81,7 +92,14 @@ export class OmChat extends OmElement {
       <form class="tight" @submit=${this.#send}>
         <label for="line" class="live">${t("chat.write")}</label>
         <div class="row">
-          <input id="line" class="grow" maxlength="4000" autocomplete="off" placeholder=${t("chat.write")} />
+          <input
+            id="line"
+            class="grow"
+            maxlength="4000"
+            autocomplete="off"
+            placeholder=${t("chat.write")}
+            @input=${this.#keep}
+          />
           <button class="main">${t("chat.send")}</button>
         </div>
         <span class="quiet small">${this.unsent ? t("chat.notsent") : t("chat.hint")}</span>

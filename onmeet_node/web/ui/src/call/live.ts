@@ -2,10 +2,16 @@
 import { html } from "lit";
 import { OmElement } from "../app/element.js";
 import { app } from "../core/context.js";
+import { stayLit } from "../core/optional.js";
 import { t, type Key } from "../i18n/index.js";
-import { actionOf, setShortcuts, shortcutsOn } from "./shortcuts.js";
+import { actionOf, setShortcuts, shortcutsOn, typing } from "./shortcuts.js";
 
 const TICK_MS = 250;
+const MODIFIERS: ReadonlySet<string> = new Set(["Control", "Alt", "AltGraph", "Meta", "OS", "Shift"]);
+
+/** Names of the elements that an event came through, from the innermost out. */
+const elements = (event: Event): Element[] => event.composedPath().filter((one): one is Element => one instanceof Element);
+const names = (event: Event): string[] => elements(event).map((one) => one.localName);
 
 /** Switches single keys on and off, in words of the place where it stands. */
 export const shortcutsSwitch = (text: Key) =>
@@ -25,7 +31,6 @@ export abstract class OmLive<Deed extends string> extends OmElement {
   /** Of the call or the room that is sent to. */
   protected abstract readonly target: string;
   #talking = false;
-  #lock: WakeLockSentinel | null = null;
 
   /** Whether our microphone is muted; null while this page sends nothing. */
   protected abstract get muted(): boolean | null;
@@ -41,21 +46,23 @@ export abstract class OmLive<Deed extends string> extends OmElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    const down = (event: KeyboardEvent) => this.#key(event, true);
-    const up = (event: KeyboardEvent) => this.#key(event, false);
-    window.addEventListener("keydown", down);
-    window.addEventListener("keyup", up);
+    const listen = <E extends Event>(target: EventTarget, name: string, act: (event: E) => void) => {
+      target.addEventListener(name, act as (event: Event) => void);
+      this.attend(() => () => target.removeEventListener(name, act as (event: Event) => void));
+    };
+    const quiet = () => this.talk(false);
+    listen(window, "keydown", (event: KeyboardEvent) => this.#pressed(event));
+    listen(window, "keyup", (event: KeyboardEvent) => this.#released(event));
+    // Wherever the key is let go that we do not hear of it, the microphone is closed before.
+    listen(window, "blur", quiet);
+    listen(window, "pagehide", quiet);
+    listen(document, "visibilitychange", quiet);
+    listen(window, "focusin", (event: Event) => (typing(names(event)) ? quiet() : undefined));
+    listen(this, "click", (event: PointerEvent) => this.#clicked(event));
+    this.attend(() => quiet);
     const timer = setInterval(() => this.tick(), TICK_MS);
-    this.attend(() => () => {
-      window.removeEventListener("keydown", down);
-      window.removeEventListener("keyup", up);
-      clearInterval(timer);
-      void this.#lock?.release();
-    });
-    navigator.wakeLock?.request("screen").then(
-      (lock) => (this.#lock = lock),
-      () => undefined, // only a comfort
-    );
+    this.attend(() => () => clearInterval(timer));
+    this.attend(stayLit);
   }
 
   /** The microphone is open because push-to-talk is held. */
@@ -67,7 +74,13 @@ export abstract class OmLive<Deed extends string> extends OmElement {
   protected talk(pressed: boolean): void {
     if (pressed ? this.muted !== true : !this.#talking) return;
     this.#talking = pressed;
-    void app.media.setMuted(this.target, !pressed);
+    void app.media.talk(this.target, pressed);
+  }
+
+  /** Mutes or unmutes for good; a key that is still held means nothing any more. */
+  protected async setMuted(muted: boolean): Promise<void> {
+    this.#talking = false;
+    await app.media.setMuted(this.target, muted);
   }
 
   protected showHelp(): void {
@@ -87,18 +100,33 @@ export abstract class OmLive<Deed extends string> extends OmElement {
     </dialog>`;
   }
 
-  #key(event: KeyboardEvent, pressed: boolean): void {
-    if (pressed && event.key === "Escape") this.escape();
-    if (!shortcutsOn() || event.repeat || this.muted === null) return;
-    const { key, ctrlKey, altKey, metaKey } = event;
-    const within = event
-      .composedPath()
-      .filter((one): one is Element => one instanceof Element)
-      .map((one) => one.localName);
+  #pressed(event: KeyboardEvent): void {
+    if (event.key === "Escape") this.escape();
+    if (MODIFIERS.has(event.key)) this.talk(false);
+    if (this.#talking && typing(names(event))) this.talk(false);
+    if (!shortcutsOn() || event.repeat || event.isComposing || this.muted === null) return;
+    const { key, code, ctrlKey, altKey, metaKey } = event;
+    const within = names(event);
     if (within.includes("dialog")) return;
-    const deed = actionOf({ key, ctrlKey, altKey, metaKey, within }, this.keys);
-    if (deed === null || (!pressed && deed !== "talk")) return;
+    const deed = actionOf({ key, code, ctrlKey, altKey, metaKey, within }, this.keys);
+    if (deed === null) return;
     event.preventDefault();
-    this.act(deed, pressed);
+    this.act(deed);
+  }
+
+  /** Whatever else is held or has the focus by now: who lets go of the key is silent. */
+  #released(event: KeyboardEvent): void {
+    if (!this.#talking || (event.key !== " " && event.code !== "Space")) return;
+    event.preventDefault();
+    this.talk(false);
+  }
+
+  /** A button that was pressed with the mouse gives up the focus: Space is to talk, not to press it again. */
+  #clicked(event: PointerEvent): void {
+    if (event.pointerType === "" || event.pointerType === undefined) return; // by keyboard, or a screen reader
+    const path = elements(event);
+    if (path.some((one) => one.localName === "dialog" || one.classList.contains("self"))) return;
+    const button = path.find((one): one is HTMLElement => one.localName === "button");
+    if (button?.matches(":focus")) button.blur();
   }
 }

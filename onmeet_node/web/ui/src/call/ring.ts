@@ -4,6 +4,7 @@ import { customElement, property, state } from "lit/decorators.js";
 import { OmElement, words } from "../app/element.js";
 import { app } from "../core/context.js";
 import type { CallAction, CallShown, Kind } from "../core/messages.js";
+import { notify } from "../core/optional.js";
 import { t } from "../i18n/index.js";
 import { play, type Tone } from "./sounds.js";
 
@@ -56,14 +57,14 @@ export class OmRing extends OmElement {
   @state() private writing = false;
   #tone: Tone | null = null;
   #quiet: (() => void) | null = null;
-  #notification: Notification | null = null;
+  #unnotify: () => void = () => undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
     const title = document.title;
     this.attend(() => () => {
       this.#play(null);
-      this.#notification?.close();
+      this.#unnotify();
       document.title = title;
     });
   }
@@ -71,13 +72,10 @@ export class OmRing extends OmElement {
   override firstUpdated(): void {
     if (this.call.state !== "ringing-in") return;
     document.title = t("ring.in", { name: this.call.name });
-    if (document.hidden && "Notification" in window && Notification.permission === "granted") {
-      this.#notification = new Notification(t("ring.notification", { name: this.call.name }), {
-        tag: this.call.call,
-        requireInteraction: true,
-      });
-      this.#notification.onclick = () => window.focus();
-    }
+    this.#unnotify = notify(t("ring.notification", { name: this.call.name }), {
+      tag: this.call.call,
+      requireInteraction: true,
+    });
   }
 
   override updated(): void {
@@ -99,7 +97,8 @@ export class OmRing extends OmElement {
   }
 
   async #take(...kinds: Kind[]): Promise<void> {
-    if (kinds.includes("video")) await app.devices.setWanted("camera", true);
+    // The button says so of this call; with what others begin, it leaves alone.
+    app.media.beginWith(this.call.call, kinds.includes("video"));
     await app.client
       .ask({ t: "take", call: this.call.call, kinds }, "done")
       .catch((error: unknown) => (this.trouble = words(error)));

@@ -130,8 +130,8 @@ export const screenStyles = css`
   .top h1 {
     font-size: 1rem;
   }
-  .bar button[aria-pressed="true"],
-  .bar button[aria-pressed="true"]:hover:not(:disabled) {
+  .bar button:is([aria-pressed="true"], .on, .off),
+  .bar button:is([aria-pressed="true"], .on, .off):hover:not(:disabled) {
     background: var(--on-stage);
     color: var(--stage);
   }

@@ -108,7 +108,7 @@ export class OmCallScreen extends OmLive<Action> {
   }
 
   async #mute(muted: boolean): Promise<void> {
-    await app.media.setMuted(this.call.call, muted);
+    await this.setMuted(muted);
     this.said = t(this.#view?.muted ? "call.muted.now" : "call.unmuted.now");
   }
 
@@ -250,17 +250,17 @@ export class OmCallScreen extends OmLive<Action> {
     const stage = () => this.renderRoot.querySelector<HTMLElement>(".stage")!;
     const video = () => this.renderRoot.querySelector<HTMLVideoElement>(".remote")!;
     return html`<div class="bar" role="toolbar" aria-label=${t("call.with", { name: this.call.name })}>
-      <button aria-pressed=${view.muted} @click=${() => this.#mute(!view.muted)}>
+      <button class=${view.muted ? "off" : ""} @click=${() => this.#mute(!view.muted)}>
         ${view.muted ? t("call.unmute") : t("call.mute")}
       </button>
       <button
-        aria-pressed=${view.cameraOff}
+        class=${view.cameraOff ? "off" : ""}
         ?disabled=${!view.takesPicture}
         title=${view.takesPicture ? "" : t("call.voice.only", { name: this.call.name })}
         @click=${() => app.media.setCameraOff(call, !view.cameraOff)}>
         ${view.cameraOff ? t("call.camera.on") : t("call.camera.off")}
       </button>
-      <button aria-pressed=${view.sharing} ?disabled=${!view.takesPicture} @click=${() => this.act("share")}>
+      <button class=${view.sharing ? "on" : ""} ?disabled=${!view.takesPicture} @click=${() => this.act("share")}>
         ${view.sharing ? t("call.share.stop") : t("call.share")}
       </button>
       <button aria-pressed=${this.panel === "chat"} @click=${() => this.#open("chat")}>${t("call.chat")}</button>

@@ -8,7 +8,9 @@ import {
   type FromPage,
   type Guests,
   type Home,
+  type Keep,
   type Keeper,
+  type Kept,
   type Me,
   type News,
   type Over,
@@ -70,6 +72,9 @@ type WithoutId<R> = R extends Request ? Omit<R, "id"> : never;
 export type Question = WithoutId<Request>;
 type AnswerName = Extract<FromNode, { id: number }>["t"];
 
+/** What of a call or a room shall outlive this page. */
+export type KeepChange = Partial<Omit<Keep, "t" | "target">>;
+
 /** What the client needs of the browser; tests give their own. */
 export interface Surroundings {
   connect(): WebSocket;
@@ -89,6 +94,8 @@ const NO_TOKEN = 4401;
 const MAX_NEWS = 20;
 const MAX_ROOM_LINES = 1_000;
 const MAX_REACTIONS = 24;
+/** Code points in `Keep.draft` (messages.py). */
+const MAX_DRAFT = 4_000;
 const NO_ROOMS: Rooms = { t: "rooms", rooms: [], invitations: [], meetings: [] };
 
 export class Client {
@@ -116,6 +123,7 @@ export class Client {
   #number = 0;
   #wait = FIRST_WAIT;
   #stopped = false;
+  #kept = new Map<string, Kept>();
 
   constructor(private readonly around: Surroundings) {}
 
@@ -158,6 +166,8 @@ export class Client {
    * `LinkLost` when the line broke.
    */
   ask<A extends AnswerName>(question: Question, answer: A): Promise<Extract<FromNode, { t: A }>> {
+    // Who takes a call begins it as they want to, whatever another page had in mind.
+    if (question.t === "take") this.#kept.delete(question.call);
     const id = ++this.#number;
     return new Promise((done, failed) => {
       if (this.#socket?.readyState !== 1) {
@@ -172,6 +182,27 @@ export class Client {
   /** Says something that has no answer; nothing while the line is broken. */
   tell(message: FromPage): void {
     if (this.#socket?.readyState === 1) this.#socket.send(pack(message));
+  }
+
+  /** How things stood in this call or room when a page carried it last; null: none did. */
+  kept(target: string): Kept | null {
+    return this.#kept.get(target) ?? null;
+  }
+
+  /** A line of chat that is not sent yet, and whom alone it is for; empty: everybody. */
+  draft(target: string): { text: string; to: string } {
+    const kept = this.kept(target);
+    return { text: kept?.draft ?? "", to: kept?.draft_to ?? "" };
+  }
+
+  /** Hands this on to whichever page goes on with a call or a room when this one is gone. */
+  keep(target: string, change: KeepChange): void {
+    const before = this.kept(target);
+    if (change.draft != null) change = { ...change, draft: [...change.draft.replace(/\p{Surrogate}/gu, "")].slice(0, MAX_DRAFT).join("") };
+    if (before !== null && Object.entries(change).every(([key, value]) => (before[key as keyof Kept] ?? "") === value)) return;
+    const silent = { muted: true, camera_off: true, held: false, draft: "", draft_to: null, camera: null, microphone: null, speaker: null };
+    this.#kept.set(target, { t: "kept", target, ...silent, ...before, ...change } as Kept);
+    this.tell({ t: "keep", target, ...change });
   }
 
   dismissOver(): void {
@@ -283,7 +314,11 @@ export class Client {
       case "guests":
         this.#change({ guests: message });
         break;
+      case "kept":
+        this.#kept.set(message.target, message);
+        break;
       case "over":
+        this.#kept.delete(message.call);
         this.#change({ over: message });
         break;
       case "news":
@@ -304,6 +339,7 @@ export class Client {
         this.#change({ muteAsked: message });
         break;
       case "room-over":
+        this.#kept.delete(message.room);
         this.#change({ roomOver: message });
         break;
       default:

@@ -81,6 +81,7 @@ export class Devices {
   ) {
     try {
       const kept = JSON.parse(storage.getItem(CHOICE) ?? "{}") as Partial<DevicesState>;
+      if (kept.wanted) this.state = { ...this.state, wanted: { ...this.state.wanted, ...kept.wanted } };
       if (kept.chosen) this.state = { ...this.state, chosen: { ...this.state.chosen, ...kept.chosen } };
     } catch {
       // what a page kept is not worth an error
@@ -175,15 +176,38 @@ export class Devices {
   /** Uses this device from now on; the preview changes at once. */
   async choose(kind: DeviceKind, id: string | null): Promise<void> {
     this.#change({ chosen: { ...this.state.chosen, [kind]: id } });
-    this.storage.setItem(CHOICE, JSON.stringify({ chosen: this.state.chosen }));
+    this.#store();
     if (kind !== "speaker" && this.#preview !== null) {
       this.takeFromPreview(kind)?.stop();
       await this.openPreview();
     }
   }
 
+  /** Devices as another page had them in a call that goes on here. */
+  takeOver(kept: { readonly [kind in DeviceKind]: string | null }): void {
+    const chosen = { ...this.state.chosen };
+    for (const kind of ["camera", "microphone", "speaker"] as const) {
+      const id = kept[kind];
+      if (id !== null) chosen[kind] = id === "" ? null : id;
+    }
+    this.#change({ chosen });
+    this.#store();
+  }
+
+  /** How the next call begins, where nothing is open yet. */
+  beginWith(wanted: DevicesState["wanted"]): void {
+    this.#change({ wanted });
+  }
+
+  /** A reload of the page changes neither the devices nor how calls begin. */
+  #store(): void {
+    const { chosen, wanted } = this.state;
+    this.storage.setItem(CHOICE, JSON.stringify({ chosen, wanted }));
+  }
+
   async setWanted(kind: "camera" | "microphone", on: boolean): Promise<void> {
     this.#change({ wanted: { ...this.state.wanted, [kind]: on } });
+    this.#store();
     if (this.#preview === null) return;
     if (on) await this.openPreview();
     else this.takeFromPreview(kind)?.stop();

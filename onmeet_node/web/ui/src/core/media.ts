@@ -10,6 +10,7 @@ const LOOK_EVERY = 2_000;
 const MAX_CHAT_LINES = 1_000;
 /** How long a call outlives a node that does not answer: as long as the node keeps it (DESIGN 4.4). */
 const KEPT_WITHOUT_NODE = 45_000;
+const MAX_DEVICE = 256;
 /** A preview that waits for a room which has no name yet. */
 export const NEW_ROOM = "new-room";
 
@@ -70,6 +71,8 @@ export class Media implements SessionOwner {
   #alone: ReturnType<typeof setTimeout> | null = null;
   /** Lists that the node gave since it is there: before, a call that is missing is not over. */
   #heard = new Set<FromNode["t"]>();
+  /** Calls that are answered with the camera on, or off, whatever calls begin with. */
+  #camerasOff = new Map<string, boolean>();
 
   constructor(
     private readonly client: Client,
@@ -93,6 +96,13 @@ export class Media implements SessionOwner {
     devices.subscribe(() => {
       for (const one of this.#sendings.values()) this.changedSending(one);
     });
+  }
+
+  /** This one call begins with the camera on, or off. */
+  beginWith(call: string, camera: boolean): void {
+    const prepared = this.#sendings.get(call); // while it rang
+    if (prepared === undefined) this.#camerasOff.set(call, !camera);
+    else void prepared.setCameraOff(!camera);
   }
 
   subscribe(listener: (id: string) => void): () => void {
@@ -122,6 +132,11 @@ export class Media implements SessionOwner {
 
   async setMuted(id: string, muted: boolean): Promise<void> {
     await this.#sendings.get(id)?.setMuted(muted);
+  }
+
+  /** Push-to-talk: opens the microphone until it is let go, whatever happens to this page meanwhile. */
+  async talk(id: string, open: boolean): Promise<void> {
+    await this.#sendings.get(id)?.setMuted(!open, open);
   }
 
   async setCameraOff(id: string, off: boolean): Promise<void> {
@@ -171,6 +186,7 @@ export class Media implements SessionOwner {
 
   changedSending(sending: Sending): void {
     for (const { id } of sending.to) this.#show(id);
+    this.#keep(sending);
     if (!sending.ofRoom || sending.over) return;
     this.#roomViews.set(sending.id, sending.view);
     for (const listener of this.#listeners) listener(sending.id);
@@ -183,6 +199,8 @@ export class Media implements SessionOwner {
       case "rooms":
         this.#heard.add(message.t);
         this.#compare(this.client.state);
+        // What changed while the node was away, it has not heard.
+        if (message.t === "calls") for (const one of this.#sendings.values()) this.#keep(one);
         break;
       case "open-media": {
         const one = this.#call(message.call, message.room);
@@ -242,14 +260,41 @@ export class Media implements SessionOwner {
   #sending(id: string, ofRoom: boolean): Sending {
     let one = this.#sendings.get(id);
     if (one !== undefined) return one;
-    one = new Sending(id, ofRoom, this.devices, this.browser, {
-      changed: (sending) => this.changedSending(sending),
-      told: (sending) => {
-        for (const call of sending.to) this.#tellMedia(call.id, sending.view);
+    // While it rings nobody has decided anything: what this page begins with holds.
+    const rings = this.client.state.calls.some((one) => one.call === id && one.state === "ringing-in");
+    const kept = rings ? null : this.client.kept(id);
+    const camera = this.#camerasOff.get(id);
+    if (kept !== null) this.devices.takeOver(kept);
+    one = new Sending(
+      id,
+      ofRoom,
+      this.devices,
+      this.browser,
+      {
+        changed: (sending) => this.changedSending(sending),
+        told: (sending) => {
+          for (const call of sending.to) this.#tellMedia(call.id, sending.view);
+        },
       },
-    });
+      kept ?? (camera === undefined ? null : { muted: null, camera_off: camera }),
+    );
+    this.#camerasOff.delete(id);
     this.#sendings.set(id, one);
+    this.#keep(one);
     return one;
+  }
+
+  #keep(sending: Sending): void {
+    if (sending.over || this.#sendings.get(sending.id) !== sending) return;
+    const { camera, microphone, speaker } = this.devices.state.chosen;
+    const { muted, camera_off } = sending.wish;
+    this.client.keep(sending.id, {
+      muted,
+      camera_off,
+      camera: (camera ?? "").slice(0, MAX_DEVICE),
+      microphone: (microphone ?? "").slice(0, MAX_DEVICE),
+      speaker: (speaker ?? "").slice(0, MAX_DEVICE),
+    });
   }
 
   /** `fatal`: the session cannot go on when this fails. */

@@ -518,6 +518,23 @@ export interface TellMedia {
   sharing: boolean;
 }
 
+/** What of a call or a room (`target`) shall outlive this page; what is absent stays as it was.
+ *
+ * The node hands it to the page that goes on with it: see `Kept`.
+ */
+export interface Keep {
+  t: "keep";
+  target: string;
+  muted?: boolean | null;
+  camera_off?: boolean | null;
+  held?: boolean | null;
+  draft?: string | null;
+  draft_to?: string | null;
+  camera?: string | null;
+  microphone?: string | null;
+  speaker?: string | null;
+}
+
 /** Answered with `History`, newest first. */
 export interface ReadHistory {
   t: "read-history";
@@ -744,6 +761,7 @@ export type FromPage =
   | Take
   | ChangeCall
   | TellMedia
+  | Keep
   | ReadHistory
   | DeleteHistory
   | Examine
@@ -817,6 +835,24 @@ export interface People {
 export interface Calls {
   t: "calls";
   calls: CallShown[];
+}
+
+/** How things stand in a call or a room, as the page that carries it told with `Keep`.
+ *
+ * A page hears all of them before the calls themselves, and each change that another page makes.
+ * Whoever goes on with the call begins so. A screen that was shared is not shared again.
+ */
+export interface Kept {
+  t: "kept";
+  target: string;
+  muted: boolean;
+  camera_off: boolean;
+  held: boolean;
+  draft: string;
+  draft_to: string | null;
+  camera: string | null;
+  microphone: string | null;
+  speaker: string | null;
 }
 
 /** All guest links, and who came by them. `possible`: whether links can be made now. */
@@ -1113,6 +1149,7 @@ export type FromNode =
   | Me
   | People
   | Calls
+  | Kept
   | Guests
   | LinkMade
   | Over

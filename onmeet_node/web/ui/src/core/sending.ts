@@ -1,6 +1,6 @@
 // What this page sends: camera, microphone and screen, to one call or to all calls of a room.
 import { classify, type Devices, type Trouble } from "./devices.js";
-import type { Kind } from "./messages.js";
+import type { Kept, Kind } from "./messages.js";
 import type { Session } from "./session.js";
 
 /** Several tracks of sound in one. */
@@ -46,6 +46,8 @@ export class Sending {
   /** Null: not decided yet, as the person wanted calls to begin. */
   #muted: boolean | null = null;
   #cameraOff: boolean | null = null;
+  /** Push-to-talk is held: the microphone is open until it is let go. */
+  #talking = false;
   #picking = false;
   #mix: Mix | null = null;
   /** Work on one device is done in the order it was asked for. */
@@ -60,7 +62,12 @@ export class Sending {
     private readonly devices: Devices,
     private readonly browser: SendingBrowser,
     private readonly owner: { changed(sending: Sending): void; told(sending: Sending): void },
-  ) {}
+    /** How it was in the page that carried it before; null decides as the person wants calls to begin. */
+    before: Pick<Kept, "muted" | "camera_off"> | { readonly muted: null; readonly camera_off: boolean | null } | null = null,
+  ) {
+    this.#muted = before?.muted ?? null;
+    this.#cameraOff = before?.camera_off ?? null;
+  }
 
   get view(): SendingView {
     const { trouble, wanted } = this.devices.state;
@@ -72,6 +79,12 @@ export class Sending {
       shareStream: this.#share,
       trouble: { camera: trouble.camera, microphone: trouble.microphone, share: this.#shareTrouble },
     };
+  }
+
+  /** What another page goes on with: an open microphone only where it was meant to stay open. */
+  get wish(): { muted: boolean; camera_off: boolean } {
+    const { muted, cameraOff } = this.view;
+    return { muted: muted || this.#talking, camera_off: cameraOff };
   }
 
   /** Hears the microphone even while muted, for whoever speaks without noticing. It is never sent. */
@@ -92,7 +105,9 @@ export class Sending {
     return true;
   }
 
-  async setMuted(muted: boolean): Promise<void> {
+  /** `talking`: only as long as push-to-talk is held. */
+  async setMuted(muted: boolean, talking = false): Promise<void> {
+    this.#talking = talking && !muted;
     this.#muted = muted;
     const track = this.#tracks.get("audio");
     if (track !== undefined) track.enabled = !muted; // at once, whatever is being opened

@@ -1,12 +1,14 @@
 // The guest's own small node: the host's messages become what the page's media is told, and back.
 // It plays the node's part of core/client.ts, so that app and guest page share the call module.
-import { Client, RefusedError, type Question } from "../core/client.js";
+import { Client, RefusedError, type KeepChange, type Question } from "../core/client.js";
 import type { GuestLink } from "../core/link.js";
 import type { CallShown, FromNode, FromPage, Kind, RoomShown } from "../core/messages.js";
 import type { Bytes } from "../core/noise.js";
 import { join } from "../core/noise.js";
 import { fingerprint, sas, sorted } from "../core/sas.js";
 import { Call } from "./call.js";
+import { guarded } from "../core/stores.js";
+import { Places } from "./place.js";
 import { Line, type LineBrowser, type LineEnd } from "./line.js";
 import { hex, type FromHost, type TurnServer } from "./wire.js";
 
@@ -99,7 +101,8 @@ export class GuestClient extends NoNode {
   /** The link was for one guest, and that was this one. */
   used = false;
   #once = false;
-  name = "";
+  name: string;
+  #draft: { text: string; to: string };
   /** The link leads into a room. */
   toRoom = false;
   room: RoomShown | null = null;
@@ -114,6 +117,9 @@ export class GuestClient extends NoNode {
   #sessions = 0;
   #broken: number | null = null;
   #wait = FIRST_WAIT;
+  /** The place is kept, although the call is over for this page. */
+  #keeps = false;
+  #returned = false;
   #door: Pick<Visitor, "room" | "host"> | null = null;
   #loaded: Partial<Record<keyof Parts, Promise<unknown>>> = {};
   #visit: RoomVisit | null = null;
@@ -137,8 +143,12 @@ export class GuestClient extends NoNode {
       const timer = setTimeout(run, ms);
       return () => clearTimeout(timer);
     },
+    /** Without: as a page whose browser stores nothing. */
+    readonly places = new Places(guarded(() => sessionStorage), hex(link.door)),
   ) {
     super();
+    this.name = places.before?.name ?? "";
+    this.#draft = { text: places.before?.draft ?? "", to: places.before?.draftTo ?? "" };
     this.take({ t: "welcome", version: 0, page: PAGE, release: "", keyring: false } as unknown as FromNode);
   }
 
@@ -147,8 +157,15 @@ export class GuestClient extends NoNode {
     this.#open();
   }
 
+  /** What is typed as a name so far. */
+  nameTyped(name: string): void {
+    this.name = name;
+    this.places.put({ name });
+  }
+
   knock(name: string, kinds: readonly Kind[]): void {
     this.name = name;
+    this.places.put({ name, waits: true, voice: !kinds.includes("video") });
     this.#kinds = kinds;
     this.#stage({ at: "knocking", state: "sent" });
     if (this.#line === null) this.#open();
@@ -161,6 +178,29 @@ export class GuestClient extends NoNode {
     const call = this.#call;
     call?.hangUp();
     this.#finish({ at: "over", reason: call === null ? "cancelled" : reason, seconds: call?.seconds ?? 0 });
+  }
+
+  /** The page goes, perhaps to be there again in a moment. */
+  pageGone(): void {
+    const { at } = this.stage;
+    if (at !== "knocking" && at !== "in") return;
+    this.places.leave();
+    this.#keeps = true;
+    this.leave();
+  }
+
+  // ── what outlives the page ────────────────────────────────────────────────────────────────────
+  override keep(target: string, change: KeepChange): void {
+    super.keep(target, change);
+    const { muted, camera_off, draft, draft_to } = change;
+    if (muted != null && camera_off != null) this.places.put({ muted, cameraOff: camera_off });
+    if (draft == null) return;
+    this.#draft = { text: draft, to: draft_to ?? "" };
+    this.places.put({ draft, draftTo: this.#draft.to });
+  }
+
+  override draft(): { text: string; to: string } {
+    return this.#draft;
   }
 
   /** After an end: at the door once more, with fresh keys. */
@@ -224,7 +264,7 @@ export class GuestClient extends NoNode {
         this.#door = message.room === null || message.host === null ? null : { room: message.room, host: message.host };
         this.toRoom = this.#door !== null;
         void this.#load(this.toRoom ? "room" : "call");
-        if (this.stage.at === "opening") this.#stage({ at: "door" });
+        if (this.stage.at === "opening") this.#atDoor();
         else if (this.stage.at === "knocking" || this.stage.at === "in") this.#ask();
         break;
       case "wait":
@@ -244,6 +284,14 @@ export class GuestClient extends NoNode {
       default:
         if ("call" in message && this.#call !== null && message.call === hex(this.#call.id)) this.#call.heard(message);
     }
+  }
+
+  /** At the door, for the first time, or on the way back from a reload. */
+  #atDoor(): void {
+    const returns = this.places.returns && !this.#returned && this.name !== "";
+    this.#returned = true;
+    if (returns) this.knock(this.name, this.places.before?.voice ? ["audio"] : ["audio", "video"]);
+    else this.#stage({ at: "door" });
   }
 
   /** Asks whoever is behind the door to be let in, or says who we were. */
@@ -364,6 +412,7 @@ export class GuestClient extends NoNode {
   }
 
   override tell(message: FromPage): void {
+    if (message.t === "keep") return; // there is no other page
     if (this.#visit !== null) this.#visit.tell(message);
     else if ("session" in message) this.#call?.media(message);
     else if (message.t === "tell-media") {
@@ -388,7 +437,12 @@ export class GuestClient extends NoNode {
     this.#ticket = undefined;
     this.#servers = [];
     this.#wait = FIRST_WAIT;
-    if (stage.at === "over") this.name = "";
+    if (stage.at === "over") {
+      this.name = "";
+      this.#draft = { text: "", to: "" };
+      if (!this.#keeps) this.places.forget();
+    } else if (!this.#keeps) this.places.put({ waits: false, muted: null, cameraOff: null });
+    this.#keeps = false;
     this.take({ t: "calls", calls: [] });
     if (this.toRoom) this.take({ t: "rooms", rooms: [], invitations: [], meetings: [] });
     this.#stage(stage);

@@ -2,6 +2,7 @@
 import "../call/preview.js";
 import { provide } from "../core/context.js";
 import { parseLink, USED } from "../core/link.js";
+import { tabStore } from "../core/stores.js";
 import { texts as callTexts } from "../i18n/call/index.js";
 import { texts as guestTexts } from "../i18n/guest/index.js";
 import { beginLanguage, provide as provideTexts } from "../i18n/index.js";
@@ -29,12 +30,12 @@ const guest =
         (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
         { call: () => import("./call-part.js"), room: async () => (await import("./room/index.js")).visit },
       );
-// What a guest chooses is forgotten with the page: nothing is stored but a language they chose.
-const kept = new Map<string, string>();
-const app = provide(typeof guest === "string" ? new NoNode() : guest, {
-  getItem: (key) => kept.get(key) ?? null,
-  setItem: (key, value) => void kept.set(key, value),
-});
+// What a guest chooses is forgotten with the tab: nothing outlives it but a language they chose.
+const app = provide(typeof guest === "string" ? new NoNode() : guest, tabStore);
+// Who muted themselves and reloads begins muted, in the preview already.
+const before = typeof guest === "string" ? null : guest.places.before;
+if (before !== null && before.muted !== null && before.cameraOff !== null)
+  app.devices.beginWith({ microphone: !before.muted, camera: !before.cameraOff });
 const page = document.createElement("om-guest") as OmGuest;
 page.guest = guest;
 if (typeof guest !== "string") {

@@ -57,9 +57,17 @@ export class OmGuest extends OmElement {
     };
     guest.onRoom = () => this.requestUpdate();
     guest.onCall = (call) => app.devices.keepPreviewFor(call);
-    const gone = () => guest.leave();
+    const gone = () => guest.pageGone();
+    // Who is in a call is asked before it ends by a slip. In a frame that is the page around it's to do.
+    const asks = (event: BeforeUnloadEvent) => {
+      if (this.stage.at === "in" && window.parent === window) event.preventDefault();
+    };
     window.addEventListener("pagehide", gone);
-    this.attend(() => () => window.removeEventListener("pagehide", gone));
+    window.addEventListener("beforeunload", asks);
+    this.attend(() => () => {
+      window.removeEventListener("pagehide", gone);
+      window.removeEventListener("beforeunload", asks);
+    });
     void this.#ask();
   }
 
@@ -183,7 +191,8 @@ export class OmGuest extends OmElement {
       <form class="stack" @submit=${this.#knock}>
         <label
           >${t("guest.name")}
-          <input id="name" required maxlength="40" autocomplete="off" autofocus .value=${guest.name} aria-describedby="hint" />
+          <input id="name" required maxlength="40" autocomplete="off" autofocus .value=${guest.name} aria-describedby="hint"
+            @input=${(event: Event) => guest.nameTyped((event.target as HTMLInputElement).value)} />
           <span id="hint" class="quiet small">${t(this.#key("name.hint", "guest.name.hint"))}</span></label
         >
         <om-preview></om-preview>

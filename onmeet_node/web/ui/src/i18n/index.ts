@@ -5,6 +5,7 @@ import type { en as call } from "./call/en.js";
 import type { en as guest } from "./guest/en.js";
 import type { en as guestRoom } from "./guest/room/en.js";
 import type { en as room } from "./room/en.js";
+import { browserStore } from "../core/stores.js";
 
 export type Key =
   | keyof typeof app
@@ -51,7 +52,7 @@ export function beginLanguage(): void {
 }
 
 function speakAsChosen(): void {
-  const chosen = known(localStorage.getItem(KEPT) ?? "");
+  const chosen = known(browserStore.getItem(KEPT) ?? "");
   speak(chosen ?? navigator.languages.map(known).find((one) => one !== null) ?? "en");
 }
 
@@ -60,7 +61,7 @@ export const speakOnly = (asked: Language): void => speak(asked);
 
 /** The person chose a language: the one thing this page keeps beyond its window. */
 export function chooseLanguage(chosen: Language): void {
-  localStorage.setItem(KEPT, chosen);
+  browserStore.setItem(KEPT, chosen);
   speak(chosen);
 }
 

@@ -89,12 +89,21 @@ export class OmRoomChat extends OmElement {
     if (text === "") return;
     this.trouble = "";
     field.value = "";
+    this.#keep();
     await app.client
       .ask({ t: "say-in-room", room: this.room.room, text, to: this.to === "" ? null : this.to }, "done")
       .catch((error: unknown) => {
         this.trouble = words(error);
-        if (field.value === "") field.value = text;
+        if (field.value !== "") return;
+        field.value = text;
+        this.#keep();
       });
+  }
+
+  /** What is not sent yet outlives the page, and the panel; whom alone it is for, with it. */
+  #keep(): void {
+    const draft = this.renderRoot.querySelector<HTMLTextAreaElement>("#line")!.value;
+    app.client.keep(this.room.room, { draft, draft_to: this.to });
   }
 
   #key(event: KeyboardEvent): void {
@@ -103,8 +112,16 @@ export class OmRoomChat extends OmElement {
     void this.#send(event);
   }
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    const { text, to } = app.client.draft(this.room.room);
+    if (this.to === "" && text !== "") this.to = to;
+  }
+
   override firstUpdated(): void {
-    this.renderRoot.querySelector<HTMLElement>("#line")?.focus();
+    const line = this.renderRoot.querySelector<HTMLTextAreaElement>("#line")!;
+    line.value = app.client.draft(this.room.room).text;
+    line.focus();
   }
 
   override updated(): void {
@@ -128,7 +145,12 @@ export class OmRoomChat extends OmElement {
       <form @submit=${this.#send}>
         <label class="to"
           >${t("room.chat.to")}
-          <select @change=${(event: Event) => (this.to = (event.target as HTMLSelectElement).value)}>
+          <select
+            @change=${(event: Event) => {
+              this.to = (event.target as HTMLSelectElement).value;
+              this.#keep();
+            }}
+          >
             <option value="" ?selected=${this.to === ""}>${t("room.chat.all")}</option>
             ${others.map((one) => html`<option value=${one.key} ?selected=${one.key === this.to}>${one.name}</option>`)}
             ${gone ? html`<option value=${this.to} selected>${t("room.chat.gone")}</option>` : nothing}
@@ -143,6 +165,7 @@ export class OmRoomChat extends OmElement {
             maxlength="4000"
             placeholder=${t("chat.write")}
             @keydown=${this.#key}
+            @input=${this.#keep}
           ></textarea>
           <button class="main" ?disabled=${gone}>${t("chat.send")}</button>
         </div>

@@ -5,6 +5,7 @@ import { OmElement, words } from "../app/element.js";
 import "../app/qr.js";
 import { app } from "../core/context.js";
 import type { RoomShown } from "../core/messages.js";
+import { copied } from "../core/optional.js";
 import { t } from "../i18n/index.js";
 
 @customElement("om-room-door")
@@ -65,11 +66,7 @@ export class OmRoomDoor extends OmElement {
   }
 
   async #copy(text: string): Promise<void> {
-    const copied = await navigator.clipboard.writeText(text).then(
-      () => true,
-      () => false, // the field stands there to be copied by hand
-    );
-    this.told = copied ? t("copied") : "";
+    this.told = (await copied(text)) ? t("copied") : ""; // else the field stands there to be copied by hand
   }
 
   async #invite(identity: string, name: string): Promise<void> {

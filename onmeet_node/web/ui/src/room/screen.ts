@@ -100,7 +100,10 @@ export class OmRoom extends OmLive<RoomDeed> {
     if (reaction !== undefined && reaction !== this.#reaction && reaction.key !== mine)
       this.#say(t("room.said.reaction", { name: reaction.name, emoji: reaction.emoji }));
     this.#reaction = reaction;
-    if (this.#mine?.muted === false) this.held = false;
+    if (this.held && this.#mine?.muted === false) {
+      this.held = false;
+      app.client.keep(this.room.room, { held: false });
+    }
   }
 
   override updated(): void {
@@ -207,7 +210,7 @@ export class OmRoom extends OmLive<RoomDeed> {
   }
 
   async #mute(muted: boolean): Promise<void> {
-    await app.media.setMuted(this.room.room, muted);
+    await this.setMuted(muted);
     this.#say(t(this.#mine?.muted ? "call.muted.now" : "call.unmuted.now"));
   }
 

@@ -12,7 +12,7 @@ export const de: Record<keyof typeof en, string> = {
   "guest.who.operator": "Diesen Server betreibt {operator}.",
   "guest.who.place": "Er steht in {place}.",
   "guest.who.encrypted": "Der Anruf ist zwischen Ihrem Browser und Ihrem Gastgeber verschlüsselt. Dieser Server gibt weiter, was er nicht lesen kann.",
-  "guest.who.kept": "Nichts bleibt: kein Konto, kein Cookie, keine Aufzeichnung. Wenn der Anruf endet, sind Ihr Name und der Anruf vergessen.",
+  "guest.who.kept": "Nichts bleibt: kein Konto, kein Cookie, keine Aufzeichnung. Wenn der Anruf endet, sind Ihr Name und der Anruf vergessen. Bis dahin merkt sie sich dieser Tab, damit ein Neuladen nichts verliert.",
   "guest.who.seen": "Ihr Gastgeber, oder ein Relais dazwischen, sieht Ihre Netzadresse, wie bei jedem Anruf im Internet.",
   "guest.who.trust": "Sie laden diese Seite vom Server. Wer dem Betreiber nicht traut, vergleicht sie mit der veröffentlichten oder bittet den Gastgeber um einen anderen Weg.",
   "guest.opening": "Ihr Gastgeber wird gesucht …",

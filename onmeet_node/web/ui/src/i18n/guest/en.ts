@@ -11,7 +11,7 @@ export const en = {
   "guest.who.operator": "This server is run by {operator}.",
   "guest.who.place": "It stands in {place}.",
   "guest.who.encrypted": "The call is encrypted between your browser and your host. This server passes on what it cannot read.",
-  "guest.who.kept": "Nothing is kept: no account, no cookie, no record. When the call ends, your name and the call are gone.",
+  "guest.who.kept": "Nothing is kept: no account, no cookie, no record. When the call ends, your name and the call are gone. Until then this tab remembers them, so that a reload loses nothing.",
   "guest.who.seen": "Your host, or a relay between you, sees your network address, as in every call on the internet.",
   "guest.who.trust": "You load this page from the server. Who does not trust its operator compares the page with the published one, or asks the host for another way.",
   "guest.opening": "Looking for your host…",

@@ -12,7 +12,7 @@ export const fr: Record<keyof typeof en, string> = {
   "guest.who.operator": "Ce serveur est géré par {operator}.",
   "guest.who.place": "Il se trouve ici : {place}.",
   "guest.who.encrypted": "L’appel est chiffré entre votre navigateur et votre hôte. Ce serveur transmet ce qu’il ne peut pas lire.",
-  "guest.who.kept": "Rien n’est gardé : ni compte, ni cookie, ni trace. À la fin de l’appel, votre nom et l’appel disparaissent.",
+  "guest.who.kept": "Rien n’est gardé : ni compte, ni cookie, ni trace. À la fin de l’appel, votre nom et l’appel disparaissent. Jusque-là, cet onglet s’en souvient, pour qu’un rechargement ne perde rien.",
   "guest.who.seen": "Votre hôte, ou un relais entre vous, voit votre adresse réseau, comme dans tout appel sur Internet.",
   "guest.who.trust": "Vous chargez cette page depuis le serveur. Qui ne se fie pas à son opérateur la compare à celle qui est publiée, ou demande une autre voie à l’hôte.",
   "guest.opening": "Recherche de votre hôte…",
