@@ -42,6 +42,7 @@ class Api:
         self._begin = begin
         self._rooms = RoomApi(node, endpoint)
         self.rooms = self._rooms.snapshot
+        self.rooms_go_on = self._rooms.go_on
 
     async def answer(self, page: Page, message: say.FromPage) -> Answer | None:
         """Does what is asked. Raises `OnMeetError` with what to tell the person.

@@ -37,6 +37,8 @@ from onmeet_node.wire.messages import Candidate, Chat, Kind
 
 BACKLOG = 256
 """Media events that nobody has taken yet; a session has a few dozen in its life."""
+RELOAD_SECONDS = 45.0
+"""As long as a call waits for another page."""
 DESCRIBE_SECONDS = 10.0
 """For a page to answer with its description: it gathers nothing before, so it is a matter of
 milliseconds unless the browser stopped the page's script."""
@@ -234,6 +236,11 @@ class OnePage:
     def number(self) -> int | None:
         """The page's; None if it is gone."""
         return None if self._page.gone.is_set() else self._page.number
+
+    @property
+    def just_left(self) -> bool:
+        """It is gone since a moment: a reload, as far as one can tell."""
+        return self._page.gone.is_set() and trio.current_time() - self._page.left < RELOAD_SECONDS
 
     async def open_session(self, config: SessionConfig) -> PageSession:
         """A peer connection in this page. Waits for another page if it is gone."""

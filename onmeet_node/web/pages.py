@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import trio
@@ -20,6 +21,8 @@ class Page:
         self.focused = trio.current_time()
         """When the person last looked at it, by the node's own clock."""
         self.gone = trio.Event()
+        self.left = math.inf
+        """When it went, by the node's own clock."""
         self.why = ""
         """Why the node closed it; empty if it left by itself."""
         self._sender, self.outbox = trio.open_memory_channel[FromNode](QUEUE)
@@ -46,6 +49,7 @@ class Page:
         """Ends the page's connection after what is queued; harmless when it is gone already."""
         if not self.gone.is_set():
             self.why = why
+            self.left = trio.current_time()
             self.gone.set()
             self._sender.close()
 

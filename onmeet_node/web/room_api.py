@@ -77,6 +77,16 @@ class RoomApi:
                 pass
         return None
 
+    def go_on(self, page: Page) -> None:
+        """A room whose page was reloaded goes on in this one, though we are alone in it. Where
+        others are in, the calls with them do.
+        """
+        for conference in self._rooms.on:
+            before = conference.presence.wish.endpoint
+            if isinstance(before, OnePage) and before.just_left and not conference.calls:
+                self._endpoint.kept.opened(conference.id.hex(), page, taken_over=True)
+                conference.move(self._endpoint.on_page(page))
+
     def has(self, which: str) -> bool:
         """Whether this is a room we are in, or at whose door we are."""
         return any(one.id.hex() == which for one in self._rooms.on)

@@ -239,6 +239,9 @@ class Shell:
         """See `server.Service`."""
         del hello
         page.send(say.Welcome(page=page.number, release=self._release, keyring=_has_keyring()))
+        if self._api is not None:
+            with contained("app"):
+                self._api.rooms_go_on(page)
         if self._endpoint is not None:
             for state in self._endpoint.kept.all():
                 page.send(state)

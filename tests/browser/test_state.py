@@ -161,6 +161,41 @@ def test_letting_a_guest_in_leaves_the_camera_as_it_was_set(chromium, stack, doo
     assert "Gina" not in guest.evaluate("() => JSON.stringify({...sessionStorage})")
 
 
+def test_muted_and_hand_up_in_a_room_stays_so_over_reloads_of_host_and_guest(
+    chromium, stack, door, tmp_path
+):
+    host = stack.enter_context(node(tmp_path / "hedda", "--bootstrap", door["addresses"][0]))
+    page = stack.enter_context(window(chromium, host.url, script=steps.SPY)).page
+    steps.first_run(page, "Hedda")
+    host.event("reachable")
+    page.get_by_role("button", name="Rooms", exact=True).click()
+    page.get_by_role("button", name="Continue").first.click()
+    page.get_by_role("button", name="Come in").click()
+    for name in ("Mute", "Stop camera", "Raise hand", "Chat"):
+        button(page, name).click()
+    page.get_by_label("Write a line").fill("not sent yet")
+    button(page, "Lower hand").wait_for()
+    page.reload()  # alone
+    for name in ("Unmute", "Start camera", "Lower hand"):
+        button(page, name).wait_for()
+    button(page, "Chat").click()
+    assert page.get_by_label("Write a line").input_value() == "not sent yet"
+
+    link = host.command("room", "link", "--let-in")["url"]
+    guest = stack.enter_context(window(chromium, link, script=steps.SPY)).page
+    guest.get_by_label("Your name").fill("Gina")
+    guest.get_by_role("button", name="Join").click()
+    steps.wait_sent(guest, "audio", "video")
+    page.reload()  # with somebody
+    button(page, UNMUTE).wait_for()
+    button(guest, "Mute").click()
+    steps.wait_sent(guest, "video")
+    guest.reload()
+    steps.wait_sent(guest, "video")
+    button(guest, UNMUTE).wait_for()
+    assert steps.sent(page) == set()
+
+
 @pytest.mark.parametrize("allowed", [0, 2], ids=["storage", "none"])
 def test_a_guest_is_asked_for_a_name_where_the_browser_stores_nothing(
     chromium, stack, door, tmp_path, allowed

@@ -72,6 +72,11 @@ class Window:
         self._number = 0
         self._newest = {}
 
+    @property
+    def heard(self):
+        """The kinds of messages that came so far."""
+        return set(self._newest)
+
     async def _hear(self):
         message = await self._socket.hear()
         self._newest[type(message)] = message

@@ -9,6 +9,7 @@ from onmeet_node.web import messages as say
 from onmeet_node.web import room_messages as room
 from onmeet_node.wire.messages import Kind
 from onmeet_node.wire.room import PictureSize, Role
+from tests.web.client import token_for
 from tests.web.test_app import app, first_run, window
 
 pytestmark = pytest.mark.real
@@ -74,3 +75,27 @@ async def test_a_page_makes_a_room_and_does_what_one_does_in_it(tmp_path):
         with trio.fail_after(5):
             refused = await page.ask(room.JoinRoom, say.Refused, code="nonsense", kinds=KINDS)
         assert refused.kind == "BadRoomCode"
+
+
+async def test_somebody_alone_in_a_room_who_reloads_is_still_in_it_and_as_muted_as_before(tmp_path):
+    async with app(tmp_path / "home") as it:
+        token = await token_for(it.port, it.code)
+        async with window(it, token) as page:
+            await first_run(page)
+            made = await page.ask(
+                room.NewRoom, room.RoomMade, title="T", standing=False, knock=False, kinds=KINDS
+            )
+            await page.say(say.Keep(target=made.room, muted=True, camera_off=True))
+            await page.ask(room.ChangeRoom, room=made.room, action=room.RoomAction.RAISE_HAND)
+        async with window(it, token) as page:
+            welcome = await page.sees(say.Welcome)
+            kept = await page.sees(say.Kept)
+            shown = await page.sees(room.Rooms, lambda rooms: bool(rooms.rooms))
+            assert (kept.target, kept.muted, kept.camera_off) == (made.room, True, True)
+            assert shown.rooms[0].page == welcome.page
+            assert shown.rooms[0].people[0].hand
+            await page.ask(room.ChangeRoom, room=made.room, action=room.RoomAction.LEAVE)
+            await page.sees(room.Rooms, lambda rooms: not rooms.rooms)
+        async with window(it, token) as page:
+            await page.sees(say.Calls)
+            assert say.Kept not in page.heard, "nothing of it is left"
