@@ -3,10 +3,13 @@ import { html, nothing } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { app } from "../core/context.js";
 import type { Keeper } from "../core/messages.js";
+import { tabStore } from "../core/stores.js";
 import { t } from "../i18n/index.js";
 import { OmElement, words } from "./element.js";
 
 const SHORTEST = 8;
+/** The name as far as it is typed: a reload, or a look at the other way to begin, loses none of it. */
+const TYPED = "onmeet-name-typed";
 
 @customElement("om-first-run")
 export class OmFirstRun extends OmElement {
@@ -42,6 +45,7 @@ export class OmFirstRun extends OmElement {
           { t: "create-home", name, keeper: this.keeper, passphrase: passphrase ?? null },
           "done",
         );
+        tabStore.removeItem(TYPED);
         this.dispatchEvent(new CustomEvent("om-welcome", { bubbles: true, composed: true }));
       }
     } catch (error) {
@@ -70,6 +74,8 @@ export class OmFirstRun extends OmElement {
                 required
                 autofocus
                 aria-describedby="name-hint"
+                .value=${tabStore.getItem(TYPED) ?? ""}
+                @input=${(event: Event) => tabStore.setItem(TYPED, (event.target as HTMLInputElement).value)}
               />
               <span id="name-hint" class="quiet small">${t("first.name.hint")}</span></label
             >`}

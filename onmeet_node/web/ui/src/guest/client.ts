@@ -192,6 +192,7 @@ export class GuestClient extends NoNode {
   // ── what outlives the page ────────────────────────────────────────────────────────────────────
   override keep(target: string, change: KeepChange): void {
     super.keep(target, change);
+    if (this.stage.at !== "in" && this.stage.at !== "knocking") return; // it is over
     const { muted, camera_off, draft, draft_to } = change;
     if (muted != null && camera_off != null) this.places.put({ muted, cameraOff: camera_off });
     if (draft == null) return;
@@ -440,11 +441,13 @@ export class GuestClient extends NoNode {
     if (stage.at === "over") {
       this.name = "";
       this.#draft = { text: "", to: "" };
-      if (!this.#keeps) this.places.forget();
-    } else if (!this.#keeps) this.places.put({ waits: false, muted: null, cameraOff: null });
-    this.#keeps = false;
+    }
     this.take({ t: "calls", calls: [] });
     if (this.toRoom) this.take({ t: "rooms", rooms: [], invitations: [], meetings: [] });
+    // What only failed goes on after a reload; what was decided, or is over, leaves nothing in the tab.
+    if (stage.at === "failed") this.places.put({ waits: false, muted: null, cameraOff: null });
+    else if (!this.#keeps) this.places.forget();
+    this.#keeps = false;
     this.#stage(stage);
   }
 
