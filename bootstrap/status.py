@@ -19,7 +19,7 @@ from pathlib import Path
 import trio
 
 from bootstrap.errors import NotRunning
-from onmeet_node.ownership import is_own_directory, is_own_peer
+from onmeet_node.ownership import is_own_directory, is_own_peer, socket_path
 from onmeet_node.suggestions import command
 
 log = logging.getLogger("bootstrap")
@@ -29,6 +29,7 @@ SERVICE_DIRECTORY = "/run/onmeet-bootstrap"
 ``RUNTIME_DIRECTORY``."""
 ANSWER_SECONDS = 2.0
 MAX_BYTES = 4_096
+ACCEPT_AGAIN = 0.1
 _BACKLOG = 8
 
 
@@ -78,7 +79,8 @@ def _listener(home: Path) -> tuple[Path | None, socket.socket | None]:
             # One that nobody serves is left of a process that was killed: ports are exclusive, so
             # two bootstraps of one home do not run.
             path.unlink(missing_ok=True)
-            listener.bind(str(path))
+            with socket_path(path) as place:
+                listener.bind(place)
             path.chmod(stat.S_IRUSR | stat.S_IWUSR)
             listener.listen(_BACKLOG)
             return path, listener
@@ -93,7 +95,11 @@ async def _serve(
     listener: trio.socket.SocketType, counts: Callable[[], Mapping[str, object]]
 ) -> None:
     while True:
-        connection, _ = await listener.accept()
+        try:
+            connection, _ = await listener.accept()
+        except OSError:  # no descriptor is left: that passes
+            await trio.sleep(ACCEPT_AGAIN)
+            continue
         if not is_own_peer(connection):
             connection.close()
             continue
@@ -110,7 +116,8 @@ def ask_status(home: Path) -> dict[str, object]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
             asking.settimeout(ANSWER_SECONDS)
             try:
-                asking.connect(str(directory / _name(home)))
+                with socket_path(directory / _name(home)) as place:
+                    asking.connect(place)
                 if not is_own_peer(asking):  # another user's program, or a bootstrap of theirs
                     denied = True
                     continue

@@ -27,7 +27,7 @@ from onmeet_node.calls import Call, MediaWish
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.events import CallEnded
 from onmeet_node.faults import alone
-from onmeet_node.ownership import is_own_peer
+from onmeet_node.ownership import is_own_peer, socket_path
 from onmeet_node.requests import Request
 from onmeet_node.store import ContactState
 from onmeet_node.wire.messages import Kind
@@ -76,10 +76,11 @@ async def serve_control(
         mask = os.umask(0o177)
         try:
             path.unlink(missing_ok=True)  # the home is locked: nobody else serves it
-            await listener.bind(str(path))
+            with socket_path(path) as place:
+                await listener.bind(place)
         except OSError as error:
             raise OnMeetError(
-                f"The control socket {path} cannot be made ({error.strerror}). "
+                f"The control socket {path} cannot be made ({error.strerror or error}). "
                 "Choose a home with a shorter path on a local disk."
             ) from error
         finally:

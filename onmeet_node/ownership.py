@@ -14,7 +14,8 @@ import pwd
 import socket
 import stat
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -239,6 +240,33 @@ def create_own(path: Path) -> int:
 
 
 # ── sockets ──────────────────────────────────────────────────────────────────────────────────────
+MAX_SOCKET_PATH = 103
+"""Bytes that every system takes (Linux 107)."""
+_BY_DESCRIPTOR = Path("/proc/self/fd")
+
+
+def fits_a_socket(path: Path) -> bool:
+    """Whether `socket_path` finds a way to this one."""
+    return len(os.fsencode(path)) <= MAX_SOCKET_PATH or _BY_DESCRIPTOR.is_dir()
+
+
+@contextmanager
+def socket_path(path: Path) -> Iterator[str]:
+    """A path to bind or connect a Unix socket by, however long its own is; for the block.
+
+    Linux leads through an open directory by a short name. Raises OSError for a directory that
+    cannot be opened.
+    """
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH or not _BY_DESCRIPTOR.is_dir():
+        yield str(path)
+        return
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"{_BY_DESCRIPTOR}/{directory}/{path.name}"
+    finally:
+        os.close(directory)
+
+
 class UnixSocket(Protocol):
     """A connected Unix socket, of the standard library or of trio."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from onmeet_node.errors import OnMeetError
-from onmeet_node.ownership import ForeignPlace, is_own_peer, require_own_directory
+from onmeet_node.ownership import ForeignPlace, is_own_peer, require_own_directory, socket_path
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 """One answer; a long history is the largest."""
@@ -32,7 +32,8 @@ def stream(home: Path, do: str, **arguments: Any) -> Iterator[dict[str, Any]]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         try:
             require_own_directory(home)
-            link.connect(str(home / "control.sock"))
+            with socket_path(home / "control.sock") as place:
+                link.connect(place)
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             raise NoNodeRuns(
                 f"No node runs in {home}. Start it with: onmeet up  "

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 
 import trio
-from libp2p.abc import IListener
+from libp2p.abc import IListener, IRawConnection
 from libp2p.custom_types import THandler
 from libp2p.io.abc import ReadWriteCloser
 from libp2p.io.trio import TrioTCPStream
@@ -25,6 +25,11 @@ log = logging.getLogger(__name__)
 BACKLOG = 512
 ACCEPT_AGAIN = 0.1
 """Seconds until the next try when the machine or this process has no socket to spare."""
+
+RESOLVE_SECONDS = 5.0
+MAX_HOSTS = 8
+"""Addresses of one name that are tried, one after the other."""
+_NAMES = {"dns": 0, "dns4": trio.socket.AF_INET, "dns6": trio.socket.AF_INET6}
 
 Wrap = Callable[[trio.SocketStream], ReadWriteCloser]
 
@@ -116,7 +121,34 @@ async def _bound(maddr: Multiaddr) -> trio.SocketListener:
 
 
 class TcpTransport(TCP):
-    """The library's TCP, with our listener."""
+    """The library's TCP, with our listener, and names found as other programs here find them.
+
+    The library asks name servers by itself: it knows nothing of /etc/hosts, of ``.local`` names,
+    nor of what else this system resolves names by.
+    """
+
+    async def dial(self, maddr: Multiaddr) -> IRawConnection:
+        """A connection, by a name to its first address that answers. OpenConnectionError."""
+        kind = maddr.protocols()[0].name
+        if kind not in _NAMES:
+            return await super().dial(maddr)
+        name, port = str(maddr.value_for_protocol(kind)), maddr.value_for_protocol("tcp")
+        try:
+            with trio.fail_after(RESOLVE_SECONDS):
+                found = await trio.socket.getaddrinfo(
+                    name, None, family=_NAMES[kind], type=trio.socket.SOCK_STREAM
+                )
+        except (OSError, UnicodeError, trio.TooSlowError) as error:
+            raise OpenConnectionError(f"the name {name} was not found ({error})") from error
+        hosts = dict.fromkeys(str(address[0]).partition("%")[0] for *_, address in found)
+        failure: OpenConnectionError | None = None
+        for host in list(hosts)[:MAX_HOSTS]:
+            version = 6 if ":" in host else 4
+            try:
+                return await super().dial(Multiaddr(f"/ip{version}/{host}/tcp/{port}"))
+            except OpenConnectionError as error:
+                failure = failure or error
+        raise failure or OpenConnectionError(f"the name {name} has no address")
 
     def create_listener(  # type: ignore[override]
         self, handler_function: THandler

@@ -45,6 +45,27 @@ class HomeInUse(StoreError):
         self.pid = pid
 
 
+class HomeNotLockable(StoreError):
+    """The file system knows no locks, so nothing would keep two nodes out of one home."""
+
+    def __init__(self, home: Path, why: str) -> None:
+        super().__init__(
+            f"{home} is on a file system without file locks ({why}): two nodes there could spoil "
+            "each other's data. Put the home on a local disk, and name it with --home or "
+            "ONMEET_HOME."
+        )
+
+
+class HomePathTooLong(StoreError):
+    """No socket can have so long a path here, so a node could not be asked anything."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(
+            f"The path {home} is too long for this system: a node could not be talked to there. "
+            "Choose a shorter one with --home or ONMEET_HOME."
+        )
+
+
 class HomeNotWritable(StoreError):
     """The home is on a read-only disk, or belongs to somebody else."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from onmeet_node.ownership import (
+    fits_a_socket,
     make_own_directory,
     open_own,
     require_own_directory,
@@ -28,6 +30,8 @@ from onmeet_node.store.errors import (
     HomeDamaged,
     HomeExists,
     HomeInUse,
+    HomeNotLockable,
+    HomePathTooLong,
     NotAHome,
     Rejected,
     StoreError,
@@ -51,6 +55,8 @@ from onmeet_node.store.settings import Settings
 
 HEADER_NAME = "home.json"
 LOCK_NAME = "lock"
+SOCKET_NAME = "control.sock"
+"""Of the node that runs in the home."""
 SEED_BYTES = 32
 
 
@@ -66,12 +72,15 @@ class HomeLock:
     """Holds the home for this process (flock): released by `release` or the process's death."""
 
     def __init__(self, home: Path) -> None:
-        """Raises `HomeInUse`, `ForeignHome`, `HomeNotWritable`, `DiskFull`."""
+        """Raises `HomeInUse`, `HomeNotLockable`, `ForeignHome`, `HomeNotWritable`, `DiskFull`."""
         with in_home(home):
             self._descriptor = open_own(home / LOCK_NAME, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
+            if error.errno not in {errno.EAGAIN, errno.EACCES}:
+                os.close(self._descriptor)
+                raise HomeNotLockable(home, error.strerror or "not supported") from error
             holder = os.pread(self._descriptor, 32, 0).decode("ascii", "ignore").strip()
             os.close(self._descriptor)
             raise HomeInUse(home, int(holder) if holder.isdigit() else None) from None
@@ -150,6 +159,8 @@ def new_home(
     home: Path, unlock: Unlock, *, schemas: Sequence[str], fill: Callable[[Database], object]
 ) -> None:
     """Makes a home whose database `fill` supplied with its first rows, or leaves nothing."""
+    if not fits_a_socket(home / SOCKET_NAME):
+        raise HomePathTooLong(home)
     there = os.path.lexists(home)
     with in_home(home):
         make_own_directory(home)

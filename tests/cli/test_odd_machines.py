@@ -5,6 +5,7 @@ What a kernel answers there is played by a preloaded library, which real command
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -17,7 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import ONMEET, run
+from onmeet_node import ownership
+from onmeet_node.store import KeyFile, create_home
+from onmeet_node.store.errors import HomePathTooLong
+from tests.cli.test_cli import LONELY, ONMEET, node, run
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -119,3 +123,40 @@ def test_who_asks_for_ipv6_alone_where_there_is_none_reads_that(tmp_path: Path) 
     )
     assert done.returncode == 1
     assert "this system has no IPv6" in done.stderr
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_disk_without_locks_is_named_and_no_other_node_is(tmp_path: Path, number: int) -> None:
+    home = tmp_path / "home"
+    assert run("init", "--key-file", home=home).returncode == 0
+    done = subprocess.run(
+        [*ONMEET, "up", *LONELY, "--no-app", "--home", str(home)],
+        env=under(NO_LOCKS, tmp_path, FLOCK_ERRNO=str(number)),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "without file locks" in done.stderr
+    assert "already runs" not in done.stderr
+
+
+def test_a_node_runs_and_answers_in_a_home_with_a_long_path(tmp_path: Path) -> None:
+    home = tmp_path / ("Anwendungsdaten einer Person mit langem Namen/" * 3) / "home"
+    assert run("init", "--key-file", home=home).returncode == 0
+    with node(home):
+        assert (home / "control.sock").stat().st_mode & 0o777 == 0o600
+        assert run("status", "--json", home=home).returncode == 0
+    assert not (home / "control.sock").exists()
+    assert "No node runs" in run("status", home=home).stderr
+
+
+def test_where_no_long_path_can_be_a_socket_no_home_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ownership, "_BY_DESCRIPTOR", tmp_path / "nothing")  # as on macOS
+    home = tmp_path / ("x" * 100) / "home"
+    with pytest.raises(HomePathTooLong, match="too long"):
+        create_home(home, KeyFile(), bytes(32), now=1)
+    assert not home.parent.exists()

@@ -53,7 +53,7 @@ def _kinds() -> Iterator[type[events.NodeEvent]]:
 def _events() -> str:
     rows = ["| event | when | fields |", "|---|---|---|"]
     for kind in sorted(_kinds(), key=lambda kind: kind.name):
-        fields = [n for n in get_type_hints(kind) if n not in {"at", "name"}]
+        fields = [n for n in get_type_hints(kind) if n not in {"at", "name", "endless"}]
         when = " ".join((kind.__doc__ or "").split())
         rows.append(f"| `{kind.name}` | {when} | {', '.join(f'`{n}`' for n in fields)} |")
     return "\n" + "\n".join(rows) + "\n"
