@@ -62,7 +62,8 @@ CONNECTION_ATTRIBUTES = (
 )
 JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
 RECEIVER_ATTRIBUTES = (JITTER_BUFFER, "_handle_rtp_packet", "_send_rtcp_pli")
-SENDER_ATTRIBUTES = ("_handle_rtcp_packet", "_retransmit", "_send_keyframe", "_ssrc")
+ENCODER = "_RTCRtpSender__encoder"
+SENDER_ATTRIBUTES = (ENCODER, "_handle_rtcp_packet", "_retransmit", "_send_keyframe", "_ssrc")
 RELAY_CLIENT = "_TurnTransport__inner_protocol"
 RELAY_CLOSING = "_TurnTransport__close_task"
 TRANSACTION_ADDRESS = "_Transaction__addr"
@@ -129,6 +130,11 @@ def retransmit(protocol: ice.StunProtocol, address: tuple[str, int]) -> None:
     for transaction in protocol.transactions.values():
         if getattr(transaction, TRANSACTION_ADDRESS) == address:
             protocol.send_stun(getattr(transaction, TRANSACTION_REQUEST), address)
+
+
+def set_packer(sender: aiortc.RTCRtpSender, packer: object) -> None:
+    """Cuts what this sender sends into packets; it makes an encoder of its own only without."""
+    setattr(sender, ENCODER, packer)
 
 
 def set_packet_sink(receiver: aiortc.RTCRtpReceiver, sink: Any) -> None:

@@ -41,6 +41,7 @@ from onmeet_node.media.frames import FrameFeed
 from onmeet_node.media.guard import UNUSABLE, Discard, PacketGuard
 from onmeet_node.media.ice import IceAgent
 from onmeet_node.media.outlets import AudioOutlet, Outlet, VideoOutlet
+from onmeet_node.media.packing import Vp8Packer
 from onmeet_node.media.players import AudioPlayer, VideoPlayer
 from onmeet_node.media.rate import RateControl
 from onmeet_node.media.report import IceReport
@@ -169,6 +170,8 @@ class Peer:
         transceiver.setCodecPreferences([c for c in codecs if c.mimeType in CODECS[kind]])
         self._outlets[kind] = outlet
         internals.begin_only_while(lambda: self._closing is None, transceiver)
+        if kind is Kind.VIDEO:
+            internals.set_packer(transceiver.sender, Vp8Packer())
         self._guard.watch_reports(transceiver.receiver)
         watch_feedback(transceiver.sender, outlet, self._rate)
         self._watch_receiver(kind, transceiver.receiver)

@@ -96,6 +96,8 @@ class Shape:
     """Bits per second, each way."""
     queue: float = 0.3
     """Seconds that packets may wait for their turn; then they are dropped."""
+    largest: int | None = None
+    """Bytes of a UDP packet's content that pass; of more, nobody is told."""
 
 
 class LossyPath:
@@ -106,7 +108,7 @@ class LossyPath:
 
     def __init__(self, shape: Shape, seed: int = 1) -> None:
         self.shape = shape
-        self.passed = self.dropped = 0
+        self.passed = self.dropped = self.too_large = 0
         self._random = random.Random(seed)
         self._sockets = [trio.socket.socket(type=trio.socket.SOCK_DGRAM) for _ in range(2)]
         self._real: list[tuple[str, int]] = []
@@ -147,6 +149,9 @@ class LossyPath:
             try:
                 data, _ = await self._sockets[end].recvfrom(4096)
             except OSError:  # the last packet met a closed port
+                continue
+            if self.shape.largest is not None and len(data) > self.shape.largest:
+                self.too_large += 1
                 continue
             now, shape = trio.current_time(), self.shape
             if self._random.random() < shape.loss:
