@@ -28,14 +28,11 @@ from onmeet_node.errors import OnMeetError, first
 from onmeet_node.events import CallEnded
 from onmeet_node.faults import alone
 from onmeet_node.ownership import is_own_peer, socket_path
-from onmeet_node.requests import Request
+from onmeet_node.requests import MAX_REQUEST_BYTES, Request
 from onmeet_node.store import ContactState
 from onmeet_node.wire.messages import Kind
 
 log = logging.getLogger(__name__)
-
-MAX_REQUEST_BYTES = 64 * 1024
-"""A contact code with a note is the largest, at about 1 kB."""
 
 PUBLISH_SECONDS = 3.0
 """A new code is shown after that even if its record is not out yet."""

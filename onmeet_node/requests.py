@@ -11,6 +11,9 @@ from onmeet_node.identity.policy import ReachPolicy
 from onmeet_node.wire.messages import Kind
 from onmeet_node.wire.room import PictureSize
 
+MAX_REQUEST_BYTES = 64 * 1024
+"""A contact code with a note is the largest, at about 1 kB."""
+
 
 @attrs.frozen(kw_only=True)
 class Request:

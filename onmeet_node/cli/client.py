@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from onmeet_node.errors import OnMeetError
 from onmeet_node.ownership import ForeignPlace, is_own_peer, require_own_directory, socket_path
 
-MAX_LINE_BYTES = 4 * 1024 * 1024
-"""One answer; a long history is the largest."""
+MAX_REQUEST_BYTES = 64 * 1024
+"""As `requests.MAX_REQUEST_BYTES`, whose module is heavy; a test holds them together."""
 
 
 class NoNodeRuns(OnMeetError):
@@ -29,6 +30,9 @@ def stream(home: Path, do: str, **arguments: Any) -> Iterator[dict[str, Any]]:
     Raises `NoNodeRuns`, `Refused`, and `ForeignPlace` for a home that another user prepared, whose
     socket is told nothing. Closing the iterator early tells the node to stop.
     """
+    request = json.dumps({"do": do, **arguments}).encode() + b"\n"
+    if len(request) > MAX_REQUEST_BYTES:
+        raise Refused("That is longer than anything a node takes. Shorten it, and try again.")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         try:
             require_own_directory(home)
@@ -51,16 +55,28 @@ def stream(home: Path, do: str, **arguments: Any) -> Iterator[dict[str, Any]]:
                 f"What listens at {home / 'control.sock'} is another user's program, no node of "
                 "yours; it was told nothing. Remove it, and start your node with: onmeet up"
             )
-        link.sendall(json.dumps({"do": do, **arguments}).encode() + b"\n")
-        with link.makefile("rb") as lines:
-            while line := lines.readline(MAX_LINE_BYTES):
-                answer: dict[str, Any] = json.loads(line)
-                if "error" in answer:
-                    raise Refused(str(answer["error"]))
-                yield answer
-                if "result" in answer:
-                    return
+        with suppress(BrokenPipeError, ConnectionResetError):
+            link.sendall(request)
+        for answer in _answers(link):
+            if "error" in answer:
+                raise Refused(str(answer["error"]))
+            yield answer
+            if "result" in answer:
+                return
     raise Refused("The node stopped before it answered. Start it again with: onmeet up")
+
+
+def _answers(link: socket.socket) -> Iterator[dict[str, Any]]:
+    """Lines of our own node, as long as they are: of 10,000 calls with their reports, say.
+
+    One that is cut off is none: the node was stopped while it spoke.
+    """
+    with link.makefile("rb") as lines, suppress(ConnectionResetError):
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return
+            answer: dict[str, Any] = json.loads(line)
+            yield answer
 
 
 def ask(home: Path, do: str, **arguments: Any) -> Any:

@@ -22,8 +22,12 @@ class NoPassphrase(OnMeetError):
 
 def _passphrase(file: Path | None, *, confirm: bool, prompt: str = "Passphrase") -> str:
     if file is not None:
-        with click.open_file(str(file)) as stream:
-            return str(stream.readline()).rstrip("\r\n")
+        try:
+            with click.open_file(str(file)) as stream:
+                return str(stream.readline()).rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise NoPassphrase(f"No passphrase can be read from {file}: {why}.") from error
     if not sys.stdin.isatty():
         raise NoPassphrase(
             "A passphrase is needed, and there is no terminal to type it on. "

@@ -33,9 +33,11 @@ from onmeet_node.store.sealing import KEY_BYTES, NONCE_BYTES, Passphrase, Sealed
 
 MAGIC = b"On-Meet export\n"
 EXPORT_FORMAT = 1
-MAX_EXPORT_BYTES = 64 * 1024 * 1024
-MAX_BODY_BYTES = 256 * 1024 * 1024
-"""10,000 contacts and 10,000 calls are about 10 MiB."""
+MAX_BODY_BYTES = 1024 * 1024 * 1024
+"""A home that is full to every limit of its own (10,000 contacts, each with a picture, and 10,000
+calls with report and receipts) has half of it; without pictures about 10 MiB."""
+MAX_EXPORT_BYTES = MAX_BODY_BYTES + 1024 * 1024
+"""Of the file: pictures do not become smaller. What is more is not written either."""
 
 
 def export_home(store: Store, path: Path, passphrase: Passphrase) -> None:
@@ -49,7 +51,13 @@ def export_home(store: Store, path: Path, passphrase: Passphrase) -> None:
     key = secrets.token_bytes(KEY_BYTES)
     header = {"format": EXPORT_FORMAT, "sealed": SealedKey.seal(key, passphrase).to_json()}
     head = MAGIC + json.dumps(header).encode() + b"\n"
-    body = zlib.compress(msgpack.packb(_dump(store.database)))
+    plain = msgpack.packb(_dump(store.database))
+    if len(plain) > MAX_BODY_BYTES:
+        raise ExportError(
+            "This home holds more than an export can carry. Remove contacts that you do not need, "
+            "or calls of the past (onmeet history --delete all), and try again."
+        )
+    body = zlib.compress(plain)
     nonce = secrets.token_bytes(NONCE_BYTES)
     sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(body, head, nonce, key)
     try:  # takes the name first: nothing that another put there meanwhile is written to or replaced

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from pathlib import Path
 
 import pytest
 
+from onmeet_node import requests
+from onmeet_node.cli import client
 from tests.cli.test_cli import LONELY, home, node, run
 
 __all__ = ["home"]
@@ -39,3 +43,46 @@ def test_each_command_says_what_cannot_be_and_nothing_begins(home: Path, tmp_pat
     done = run("join", LINK, "--name", "Eve", "--source", missing)
     assert done.returncode == 1
     assert missing in done.stderr
+
+
+def test_a_passphrase_file_that_cannot_be_read_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(bytes(range(128, 256)))
+    for name in ("missing", "binary"):
+        done = run("init", "--passphrase-file", str(tmp_path / name), home=tmp_path / "new")
+        assert done.returncode == 1
+        assert "No passphrase can be read" in done.stderr
+
+
+def test_what_is_too_long_for_a_request_is_said_to_be(home: Path) -> None:
+    assert client.MAX_REQUEST_BYTES == requests.MAX_REQUEST_BYTES
+    with node(home):
+        for size in (client.MAX_REQUEST_BYTES - 100, 120_000):
+            done = run("contacts", "add", "onmeet:" + "x" * size, "--json", home=home)
+            assert done.returncode == 1
+            assert json.loads(done.stdout.splitlines()[-1])["event"] == "error"
+            assert "Traceback" not in done.stderr
+
+
+def test_a_long_answer_is_read_whole_and_a_cut_one_is_told_in_words(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    long = json.dumps({"result": "x" * 5_000_000}).encode() + b"\n"
+    for sent in (long, long[:-10]):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            (tmp_path / "control.sock").unlink(missing_ok=True)
+            listener.bind(str(tmp_path / "control.sock"))
+            listener.listen()
+
+            def answer(listener: socket.socket = listener, sent: bytes = sent) -> None:
+                link, _ = listener.accept()
+                with link:
+                    link.recv(65_536)
+                    link.sendall(sent)
+
+            thread = threading.Thread(target=answer)
+            thread.start()
+            if sent == long:
+                assert len(client.ask(tmp_path, "status")) == 5_000_000
+            else:
+                with pytest.raises(client.Refused, match="stopped"):
+                    client.ask(tmp_path, "status")
+            thread.join()

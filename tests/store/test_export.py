@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +22,7 @@ from onmeet_node.store import (
     import_home,
     open_home,
 )
+from onmeet_node.store.contacts import MAX_CONTACTS, MAX_REQUESTS
 from onmeet_node.store.database import load_schemas
 from onmeet_node.store.errors import (
     BadPassphrase,
@@ -31,8 +33,10 @@ from onmeet_node.store.errors import (
     StoreError,
     WrongPassphrase,
 )
+from onmeet_node.store.export import MAX_BODY_BYTES, MAX_EXPORT_BYTES
+from onmeet_node.store.history import MAX_RECEIPTS_BYTES, MAX_RECORDS, MAX_REPORT_BYTES
 from onmeet_node.store.settings import BUSY, DHT_PEERS, RELAY_ONLY, Busy
-from onmeet_node.wire.messages import CallId, Card
+from onmeet_node.wire.messages import MAX_PICTURE_BYTES, MAX_TEXT_CHARS, CallId, Card
 
 ANA = Contact(
     identity=Identity(b"a" * 32),
@@ -203,3 +207,23 @@ def test_rows_that_the_tables_refuse_are_damage(exported, home, tmp_path, cheap)
         export_home(store, tmp_path / "forged", Passphrase("p", cost=cheap))
     with pytest.raises(ExportDamaged):
         import_home(tmp_path / "forged", "p", tmp_path / "second", KeyFile())
+
+
+@pytest.mark.slow
+def test_a_home_full_of_pictures_can_be_carried_over(home, tmp_path, cheap):
+    path, other = tmp_path / "mine.onmeet", tmp_path / "other"
+    pictures = [secrets.token_bytes(MAX_PICTURE_BYTES) for _ in range(2_900)]  # 71 MB
+    with open_home(home, KeyFile()) as store:
+        with store.database.transaction():
+            for picture in pictures:
+                store.pictures.keep(picture)
+        export_home(store, path, Passphrase("carry me over", cheap))
+    import_home(path, "carry me over", other, KeyFile())
+    with open_home(other, KeyFile()) as store:
+        assert len(store.pictures.digests()) == len(pictures)
+
+
+def test_what_a_home_may_hold_an_import_takes():
+    calls = MAX_RECORDS * (MAX_REPORT_BYTES + MAX_RECEIPTS_BYTES + MAX_TEXT_CHARS * 4)
+    people = (MAX_CONTACTS + MAX_REQUESTS) * (MAX_PICTURE_BYTES + 4_096)
+    assert calls + people <= MAX_BODY_BYTES <= MAX_EXPORT_BYTES
