@@ -209,6 +209,19 @@ class LanUnavailable(NetError):
         )
 
 
+class LanUnannounced(LanUnavailable):
+    """There is a network, and no address on it that others there could dial."""
+
+    def __init__(self) -> None:
+        NetError.__init__(
+            self,
+            "This machine has no address on its network that others there could dial (an IPv6 "
+            "link-local address means nothing without its interface, and a public one is not "
+            "announced there), so they do not find it by themselves. Let a router give it an "
+            "address (DHCP, or an fd… prefix), or set one, or name a bootstrap.",
+        )
+
+
 class PortMapFailed(NetError):
     """The router opens no port for us."""
 

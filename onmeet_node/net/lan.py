@@ -14,10 +14,11 @@ import logging
 import re
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
+import ifaddr
 import trio
 from zeroconf import (
     BadTypeInNameException,
@@ -29,7 +30,8 @@ from zeroconf import (
 )
 
 from onmeet_node.faults import contained
-from onmeet_node.net.errors import LanUnavailable, NetError
+from onmeet_node.net.addresses import interface_addresses, system_speaks
+from onmeet_node.net.errors import LanUnannounced, LanUnavailable, NetError
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +103,27 @@ def _is_local(address: str, peer: str | None) -> bool:
         return False
     local = (place.is_private or place.is_link_local) and not place.is_unspecified
     return local and peer in {None, shape["peer"]}
+
+
+def can_be_dialled(
+    addresses: Sequence[str], interfaces: Callable[[], Iterable[str]] | None = None
+) -> bool:
+    """Whether others of this network have a way to us, or there is no network at all.
+
+    `interfaces`: the IP addresses of this machine, those without a meaning elsewhere included.
+    """
+    places = [ipaddress.ip_address(a.split("/")[2]) for a in addresses]
+    if not all(place.is_loopback for place in places):
+        return True
+    here = (ipaddress.ip_address(a) for a in (interfaces or _all_interfaces)())
+    return all(place.is_loopback for place in here)
+
+
+def _all_interfaces() -> Iterable[str]:
+    for adapter in ifaddr.get_adapters():
+        for ip in adapter.ips:
+            text = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
+            yield text.partition("%")[0]
 
 
 def describe(addresses: Sequence[str]) -> dict[str, str]:
@@ -191,7 +214,7 @@ class Lan:
             self.trouble = LanUnavailable(str(error))
             log.info("%s", self.trouble)
             return
-        self.trouble = None
+        self.trouble = None if can_be_dialled(addresses) else LanUnannounced()
         send, receive = trio.open_memory_channel[str](QUEUE)
         name = f"{secrets.token_hex(8)}.{SERVICE}"
         try:
@@ -255,7 +278,23 @@ class Lan:
 
 
 def _open_zeroconf() -> Zeroconf:
-    return Zeroconf(interfaces=InterfaceChoice.All, ip_version=IPVersion.V4Only)
+    """By IPv4 and IPv6, as this machine's interfaces have them. Raises OSError, RuntimeError."""
+    if not _on_network(6):
+        return Zeroconf(interfaces=InterfaceChoice.All, ip_version=IPVersion.V4Only)
+    if not _on_network(4):
+        return Zeroconf(interfaces=InterfaceChoice.All, ip_version=IPVersion.V6Only)
+    try:
+        return Zeroconf(interfaces=InterfaceChoice.All, ip_version=IPVersion.All)
+    except (OSError, RuntimeError) as error:
+        log.info("the local network is asked by IPv4 alone: %s", error)
+        return Zeroconf(interfaces=InterfaceChoice.All, ip_version=IPVersion.V4Only)
+
+
+def _on_network(version: int) -> bool:
+    """Whether an interface has an address of this IP version that is more than the loopback's."""
+    return system_speaks(version) and any(
+        not ipaddress.ip_address(address).is_loopback for address in interface_addresses(version)
+    )
 
 
 def _info(name: str, addresses: Sequence[str]) -> ServiceInfo:

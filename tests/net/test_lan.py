@@ -17,13 +17,14 @@ import trio
 
 from onmeet_node.identity.audience import Audience
 from onmeet_node.identity.record import Presence
-from onmeet_node.net.errors import LanUnavailable
+from onmeet_node.net.errors import LanUnannounced, LanUnavailable
 from onmeet_node.net.host import HostConfig, open_host
 from onmeet_node.net.lan import (
     MAX_ADDRESSES,
     MAX_NODES,
     Lan,
     _info,
+    can_be_dialled,
     describe,
     local_addresses,
     open_lan,
@@ -174,6 +175,23 @@ async def test_leaving_is_quick_at_any_moment():
         await until(lambda: not any(t.name.startswith(listening) for t in enumerate_threads()), 5)
 
 
+LOOPBACK = f"/ip6/::1/tcp/1/p2p/{PHONE}"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "interfaces", "found"),
+    [
+        ([LOOPBACK, f"/ip6/fd00::2/tcp/1/p2p/{PHONE}"], ["::1", "fd00::2"], True),
+        ([LOOPBACK], ["127.0.0.1", "::1"], True),  # no network, and another node of this machine
+        ([LOOPBACK], ["::1", "fe80::1"], False),
+        ([], ["::1", "fe80::1", "2a00::7"], False),
+    ],
+)
+def test_who_cannot_be_found_on_the_network_is_told(addresses, interfaces, found):
+    assert can_be_dialled(addresses, lambda: interfaces) is found
+    assert "address on its network" in str(LanUnannounced())
+
+
 def test_the_error_names_the_remedy():
     assert "bootstrap" in str(LanUnavailable("no such device"))
 
@@ -184,7 +202,7 @@ def _run(command: str) -> None:
 
 
 @contextmanager
-def two_machines() -> Iterator[tuple[str, str]]:
+def two_machines(address: str) -> Iterator[tuple[str, str]]:
     """Two network namespaces joined by one cable, with no other interface."""
     if os.geteuid() != 0 or shutil.which("ip") is None:
         pytest.skip("needs root and iproute2 for network namespaces")
@@ -194,7 +212,7 @@ def two_machines() -> Iterator[tuple[str, str]]:
             _run(f"ip netns add {space}")
         _run(f"ip link add veth0 netns {names[0]} type veth peer name veth0 netns {names[1]}")
         for number, space in enumerate(names, start=1):
-            _run(f"ip -n {space} addr add 10.77.0.{number}/24 dev veth0")
+            _run(f"ip -n {space} addr add {address.format(number)} dev veth0")
             _run(f"ip -n {space} link set veth0 up")
             _run(f"ip -n {space} link set lo up")
         yield names
@@ -210,7 +228,7 @@ def _machine(space: str, results: multiprocessing.Queue, done: multiprocessing.E
     os.setns(descriptor, 0) if hasattr(os, "setns") else _setns(descriptor)
 
     async def main() -> None:
-        config = HostConfig(listen=("/ip4/0.0.0.0/tcp/0",), server=True)
+        config = HostConfig(listen=("/ip4/0.0.0.0/tcp/0", "/ip6/::/tcp/0"), server=True)
         with trio.fail_after(25):
             async with open_host(config) as host, open_lan(host) as lan:
                 await lan.met.wait()
@@ -228,8 +246,9 @@ def _setns(descriptor: int) -> None:
 
 
 @pytest.mark.netlab
-def test_two_machines_joined_by_one_cable_meet():
-    with two_machines() as spaces:
+@pytest.mark.parametrize("address", ["10.77.0.{}/24", "fd77::{}/64 nodad"], ids=["ip4", "ip6"])
+def test_two_machines_joined_by_one_cable_meet(address):
+    with two_machines(address) as spaces:
         context = multiprocessing.get_context("spawn")
         results, done = context.Queue(), context.Event()
         machines = [
