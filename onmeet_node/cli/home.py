@@ -139,7 +139,11 @@ def import_command(
     show(
         {"home": str(home)},
         as_json=as_json,
-        text=lambda _: click.echo(f"Imported into {home}. Start your node with: onmeet up"),
+        text=lambda _: click.echo(
+            f"Imported into {home}. Start your node with: onmeet up\n"
+            "Where the machine of the export goes on too, both ring. What you then change on one "
+            "(who is blocked or accepted, codes that you revoke) the other does not know."
+        ),
     )
 
 

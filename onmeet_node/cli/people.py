@@ -175,7 +175,8 @@ _who_command("accept", "contacts.accept", "{name} is now a contact.", "Accepts a
 _who_command(
     "block",
     "contacts.block",
-    "{name} is blocked, and does not learn of it. Everybody else gets a new key to find you.",
+    "{name} is blocked, and does not learn of it. Everybody else gets a new key to find you.\n"
+    "Another device of yours does not know: block them there too.",
     "Refuses all contact with somebody, who learns nothing of it.",
 )
 _who_command("remove", "contacts.remove", "{name} is forgotten.", "Deletes a contact for good.")
