@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import asyncio
 import math
 import wave
 from pathlib import Path
@@ -16,7 +17,8 @@ from onmeet_node.media.endpoint import Connected, FirstFrame, SessionConfig
 from onmeet_node.media.errors import SourceUnavailable
 from onmeet_node.media.frames import AudioFrame, FrameFeed, FrameTap
 from onmeet_node.media.picture import TestPicture, read_counter
-from onmeet_node.media.sinks import copy_picture
+from onmeet_node.media.sinks import Recorder, copy_picture
+from onmeet_node.media.sources import audio_frame
 from onmeet_node.wire.messages import Kind
 from tests.media.support import AUDIO, BOTH, open_pair
 
@@ -231,3 +233,18 @@ async def test_a_missing_camera_is_explained() -> None:
         with pytest.raises(SourceUnavailable, match=r"could not be opened.*Plug one in"):
             await session.attach(frozenset({Kind.VIDEO}))
         await session.aclose()
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".webm"])
+async def test_a_picture_of_an_odd_size_is_recorded_in_every_format(tmp_path, suffix):
+    path = tmp_path / f"call{suffix}"
+    recorder = Recorder(path, frozenset(Kind))
+    for number in range(10):
+        recorder.put(av.VideoFrame(641, 361, "yuv420p"), number / 30)
+        recorder.put(audio_frame(bytes(1920)), number / 50)
+    await trio.to_thread.run_sync(lambda: asyncio.run(recorder.aio_close()))
+    assert recorder.trouble is None
+    with av.open(str(path)) as container:
+        kinds = {stream.type: stream for stream in container.streams}
+        assert set(kinds) == {"audio", "video"}
+        assert (kinds["video"].width, kinds["video"].height) == (640, 360)
