@@ -55,8 +55,10 @@ class HostConfig:
     """Seconds between pings on each connection; holds for all hosts of the process."""
     pong_limit: float = 8.0
     """Seconds a ping may go unanswered before the connection counts as dead."""
-    upgrade_limit: float = 3.0
-    """Seconds an incoming connection may take to agree on encryption: six slow round trips."""
+    upgrade_limit: float = 8.0
+    """Seconds an incoming connection may take to agree on encryption: six slow round trips, through
+    a circuit between machines that have no time. Who never goes on holds only their own network's
+    places for so long (`accepting`)."""
     rules: RecordRules = field(default_factory=PresenceRules)
     namespace: str = "om"
     exposure: Exposure | None = None

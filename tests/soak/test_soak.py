@@ -1,6 +1,6 @@
 """A bootstrap with everything on, under all hostile inputs at a steady rate, and ten honest nodes.
 
-Half a minute of it in the suite; half an hour with ONMEET_FULL=1.
+Half a minute of it in the suite; half an hour with ONMEET_FULL=1, or ONMEET_SOAK_SECONDS.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.netlab.conftest import need
 from tests.netlab.lab import Host, missing, open_lab
 
 FULL = os.environ.get("ONMEET_FULL") == "1"
-SECONDS = 1_800.0 if FULL else 30.0
+SECONDS = float(os.environ.get("ONMEET_SOAK_SECONDS", "1800" if FULL else "30"))
 QUIET_SECONDS = 60.0 if FULL else 15.0
 """Of honest life alone, before it begins: what the memory is compared with."""
 RETURN_SECONDS = 120.0
