@@ -39,7 +39,7 @@ async def half_open(port: int, host: str = "127.0.0.1", source: str = FROM) -> N
                 silent.bind((source, 0))
                 silent.setblocking(False)
                 silent.connect_ex((host, port))
-            await trio.sleep(4)  # longer than the bootstrap waits for them
+            await trio.sleep(9)  # longer than the bootstrap waits for them
             sockets.close()
 
 
