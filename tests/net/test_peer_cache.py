@@ -23,6 +23,7 @@ async def test_a_node_comes_back_by_a_server_met_before_when_its_bootstrap_is_de
             async with open_bootstrap(ephemeral_config()) as bootstrap:
                 dead = bootstrap.addresses
                 await server.join(dead)
+                await until(lambda: server.peer_id in bootstrap._host.dht_peers())
                 async with open_host(config()) as first, trio.open_nursery() as nursery:
                     await first.join(dead)
                     await first.put(author.key, author.write(b"found again"))
