@@ -25,7 +25,6 @@ from onmeet_node.suggestions import command
 ROOT = 0
 _MAX_LINKS = 40
 """Links followed in one path; Linux itself follows as many."""
-_WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 _IN_A_HOME = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 """Without waiting: to open a pipe that nobody writes to would last for ever."""
 _CREDENTIALS = struct.Struct("3i")

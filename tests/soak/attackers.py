@@ -22,6 +22,7 @@ from contextlib import suppress
 import trio
 from libp2p.io.exceptions import IOException
 
+from onmeet_node.identity.blinding import epoch_at
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.record import seal_record
 from onmeet_node.net.asking import ask
@@ -41,7 +42,6 @@ TELL_SECONDS = 2.0
 FLOOD_SECONDS = 20.0
 """After which a flood begins anew, with new PeerIds."""
 WEB_PAUSE, LIBP2P_PAUSE, ASK_PAUSE, PUT_PAUSE, DOOR_PAUSE = 0.2, 0.2, 0.2, 0.2, 0.5
-EPOCH_SECONDS = 6 * 3600
 _CUT_OFF = (trio.BrokenResourceError, trio.ClosedResourceError, IOException)
 
 Attack = Callable[[], Awaitable[object]]
@@ -149,7 +149,7 @@ class Attackers:
                 key, value = seal_record(
                     IdentityKey(secrets.token_bytes(32)),
                     secret,
-                    now // EPOCH_SECONDS,
+                    epoch_at(now),
                     [],
                     now=now,
                     not_after=now + 3600,
