@@ -111,6 +111,7 @@ class Node:
             people,
             me=self.identity,
             alone=lambda: not network.bootstraps.connected and not network.host.dht_peers(),
+            joined=self.reachable,
         )
         self._studio = Studio(
             config,
@@ -186,6 +187,7 @@ class Node:
     def _moved(self, change: Change) -> None:
         if change.addresses or change.slept:
             self._caller.network_changed()
+            self.people.look_again()
 
     async def _listen(self) -> None:
         """Takes what comes over the channels, one after the other."""

@@ -15,7 +15,8 @@ from onmeet_node.call.events import Identity
 from onmeet_node.faults import alone
 from onmeet_node.people import People
 
-FIRST_SECONDS = 30.0
+FIRST_SECONDS = 2.0
+"""Soon: the first look may have come before the node had found its way in."""
 LAST_SECONDS = 1800.0
 """Looked for every half an hour in the end: about 50 lookups a day for each person."""
 

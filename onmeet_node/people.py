@@ -639,8 +639,12 @@ class People(AddressBook):
         noted = self._store.outbox.peers(now=self._now())
         return list(dict.fromkeys([*asked, *ungranted, *noted]))
 
+    def look_again(self) -> None:
+        """The network is another one: whoever was not found may be found now."""
+        self._new_duty.set()
+
     async def new_duty(self) -> None:
-        """Waits until something new waits for somebody."""
+        """Waits until something new waits for somebody, or it is worth looking again."""
         await self._new_duty.wait()
         self._new_duty = trio.Event()
 

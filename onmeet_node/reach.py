@@ -42,9 +42,14 @@ class Reacher:
         *,
         me: Identity,
         alone: Callable[[], bool],
+        joined: trio.Event,
     ) -> None:
-        """`alone`: whether this node knows nobody to ask, as `caller.Reach` wants to know."""
+        """`alone`: whether this node knows nobody to ask, as `caller.Reach` wants to know.
+
+        `joined`: set once it has entered the network; what is not found before says nothing.
+        """
         self.alone = alone
+        self._joined = joined
         self._me = me
         self._channels = channels
         self._rendezvous = rendezvous
@@ -106,13 +111,25 @@ class Reacher:
         return device if opened else None
 
     async def resolve(self, peer: Identity, secret: bytes) -> tuple[Presence, ...]:
-        """The person's devices by the DHT; none if there is no record or no DHT."""
+        """The person's devices by the DHT; none if there is no record or no DHT.
+
+        Somebody who has just started calls and adds people at once: while the node is still
+        entering the network, it asks again as soon as it is in.
+        """
         with trio.move_on_after(RESOLVE_SECONDS):
-            try:
-                return await self._rendezvous.resolve(peer, secret)
-            except NetError as error:
-                log.debug("a lookup failed: %s", type(error).__name__)
+            while True:
+                early, found = not self._joined.is_set(), await self._look_up(peer, secret)
+                if found or not early:
+                    return found
+                await self._joined.wait()
         return ()
+
+    async def _look_up(self, peer: Identity, secret: bytes) -> tuple[Presence, ...]:
+        try:
+            return await self._rendezvous.resolve(peer, secret)
+        except NetError as error:
+            log.debug("a lookup failed: %s", type(error).__name__)
+            return ()
 
     def remember(self, peer: Identity, presences: tuple[Presence, ...]) -> None:
         """Keeps where the person's devices are, for the next call."""

@@ -104,6 +104,32 @@ async def test_a_service_ends_by_cancellation(autojump_clock):
     assert scope.cancelled_caught
 
 
+async def test_who_was_not_found_is_looked_for_again_soon_and_then_ever_less_often(autojump_clock):
+    from onmeet_node.duties import run_duties
+
+    class People:
+        def tidy(self):
+            pass
+
+        def waiting_for(self):
+            return [b"a"]
+
+        async def new_duty(self):
+            await trio.sleep_forever()
+
+    looks = []
+
+    async def find(peer):
+        looks.append(trio.current_time())
+        await trio.lowlevel.checkpoint()
+
+    began = trio.current_time()
+    with trio.move_on_after(86_400):
+        await run_duties(People(), find)
+    assert looks[1] - began < 3
+    assert 48 <= len(looks) < 80  # half an hour in the end
+
+
 async def test_one_duty_and_one_receipt_that_break_keep_no_others_waiting(autojump_clock):
     from onmeet_node.duties import run_duties
     from onmeet_node.settling import Settling

@@ -1,6 +1,7 @@
 // Contact codes: showing one, making and withdrawing them, and adding somebody by theirs.
 import { html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
+import { repeat } from "lit/directives/repeat.js";
 import { app } from "../core/context.js";
 import type { Code } from "../core/messages.js";
 import { copied } from "../core/optional.js";
@@ -101,7 +102,9 @@ export class OmCodes extends OmElement {
       <p class="quiet">${t("codes.lead")}</p>
       ${this.app.codes.length === 0 ? html`<p>${t("codes.none")}</p>` : nothing}
       <ul class="list">
-        ${this.app.codes.map(
+        ${repeat(
+          this.app.codes,
+          (code) => code.label,
           (code) => html`<li class="card stack">
             <div class="row spread">
               <div class="tight">
@@ -147,7 +150,7 @@ export class OmCodes extends OmElement {
 @customElement("om-add")
 export class OmAdd extends OmElement {
   @state() private busy = false;
-  @state() private told: "people.added" | "people.added.later" | null = null;
+  @state() private told: "people.added" | "people.added.later" | "people.added.offline" | null = null;
   @state() private trouble = "";
 
   async #add(event: Event): Promise<void> {
@@ -163,7 +166,11 @@ export class OmAdd extends OmElement {
         { t: "add-contact", code, note: note === "" ? null : note },
         "added",
       );
-      this.told = added.delivered ? "people.added" : "people.added.later";
+      this.told = added.delivered
+        ? "people.added"
+        : this.app.home?.reachable
+          ? "people.added.later"
+          : "people.added.offline";
       form.reset();
     } catch (error) {
       this.trouble = words(error);

@@ -1,6 +1,7 @@
 // Guests: links for people who have nothing but a browser, and who knocks by them.
 import { css, html, nothing } from "lit";
 import { customElement, state } from "lit/decorators.js";
+import { repeat } from "lit/directives/repeat.js";
 import { play } from "../call/sounds.js";
 import { app } from "../core/context.js";
 import type { GuestShown, Kind, LinkShown } from "../core/messages.js";
@@ -84,7 +85,7 @@ export class OmGuests extends OmElement {
       <h2 id="guests">${t("guests.title")}</h2>
       <p class="quiet">${t("guests.lead")}</p>
       <ul class="list">
-        ${links.map((link) => this.#link(link))}
+        ${repeat(links, (link) => link.link, (link) => this.#link(link))}
       </ul>
       ${possible
         ? this.#form()
@@ -215,8 +216,8 @@ export class OmKnocks extends OmElement {
     // In a call nobody can be let in, and who is talked to is to be seen. Who comes by a link into
     // the room itself knocks there.
     return this.app.calls.length > 0 || this.app.rooms.rooms.length > 0
-      ? knocking.slice(0, 2).map((one) => this.#waits(one))
-      : knocking.map((one) => this.#knock(one));
+      ? repeat(knocking.slice(0, 2), (one) => one.guest, (one) => this.#waits(one))
+      : repeat(knocking, (one) => one.guest, (one) => this.#knock(one));
   }
 
   #waits(one: GuestShown) {

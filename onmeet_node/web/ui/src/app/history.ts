@@ -1,6 +1,7 @@
 // Past calls.
 import { html, nothing } from "lit";
 import { customElement, state } from "lit/decorators.js";
+import { repeat } from "lit/directives/repeat.js";
 import { app } from "../core/context.js";
 import type { PastCall, ReceiptShown } from "../core/messages.js";
 import { clock, number, t, when } from "../i18n/index.js";
@@ -85,7 +86,7 @@ export class OmHistory extends OmElement {
       <p class="bad" role="alert">${this.trouble}</p>
       ${this.calls !== null && shown.length === 0 ? html`<p class="quiet">${t("history.none")}</p>` : nothing}
       <ul class="list">
-        ${shown.map((call) => this.#call(call))}
+        ${repeat(shown, (call) => call.call, (call) => this.#call(call))}
       </ul>
     </div>`;
   }

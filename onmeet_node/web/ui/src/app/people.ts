@@ -1,6 +1,7 @@
 // Everybody we know: requests first, then contacts, and the page of one person.
 import { css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
+import { repeat } from "lit/directives/repeat.js";
 import { app } from "../core/context.js";
 import type { Field, Kind, Person, PersonAction } from "../core/messages.js";
 import { ago, t } from "../i18n/index.js";
@@ -63,14 +64,14 @@ export class OmPeople extends OmElement {
         : html`<section class="stack" aria-labelledby="requests">
             <h2 id="requests">${t("people.requests")}</h2>
             <ul class="list">
-              ${requests.map((one) => this.#request(one))}
+              ${repeat(requests, (one) => one.identity, (one) => this.#request(one))}
             </ul>
           </section>`}
       <label>${t("people.search")} <input type="search" @input=${(e: InputEvent) => (this.search = (e.target as HTMLInputElement).value)} /></label>
       ${contacts.length === 0
         ? html`<p class="quiet">${wanted === "" ? t("people.none") : t("people.nomatch")}</p>`
         : html`<ul class="list" aria-label=${t("people.contacts")}>
-            ${contacts.map((one) => this.#contact(one))}
+            ${repeat(contacts, (one) => one.identity, (one) => this.#contact(one))}
           </ul>`}
       <p class="bad" role="alert">${this.trouble}</p>
       <om-guests></om-guests>
@@ -81,7 +82,9 @@ export class OmPeople extends OmElement {
         : html`<section class="stack" aria-labelledby="blocked">
             <h2 id="blocked">${t("people.blocked")}</h2>
             <ul class="list">
-              ${blocked.map(
+              ${repeat(
+                blocked,
+                (one) => one.identity,
                 (one) => html`<li class="row spread">
                   <bdi>${one.name}</bdi>
                   <button @click=${() => this.#change(one.identity, "unblock")}>${t("people.unblock")}</button>
@@ -148,7 +151,7 @@ export class OmPeople extends OmElement {
 @customElement("om-person")
 export class OmPerson extends OmElement {
   @property() identity = "";
-  @state() private look: "" | "looking" | "reachable" | "unreachable" = "";
+  @state() private look: "" | "looking" | "reachable" | "unreachable" | "offline" = "";
   @state() private safety: { number: string; rows: readonly string[] } | null = null;
   @state() private trouble = "";
 
@@ -183,7 +186,7 @@ export class OmPerson extends OmElement {
     this.look = "looking";
     await this.#try(async () => {
       const found = await app.client.ask({ t: "look-for", identity: this.identity }, "presence");
-      this.look = found.reachable ? "reachable" : "unreachable";
+      this.look = found.reachable ? "reachable" : this.app.home?.reachable ? "unreachable" : "offline";
     });
     if (this.trouble !== "") this.look = "";
   }

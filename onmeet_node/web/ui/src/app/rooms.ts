@@ -1,6 +1,7 @@
 // Rooms: coming into one, making one, and the meetings that stay.
 import { css, html, nothing } from "lit";
 import { customElement, state } from "lit/decorators.js";
+import { repeat } from "lit/directives/repeat.js";
 import { play } from "../call/sounds.js";
 import { app } from "../core/context.js";
 import type { Invitation, Meeting, Repeats } from "../core/messages.js";
@@ -102,7 +103,7 @@ export class OmRooms extends RoomElement {
         : html`<section class="stack" aria-labelledby="invitations">
             <h2 id="invitations">${t("rooms.invitations")}</h2>
             <ul class="list">
-              ${invitations.map((one) => this.#invitation(one))}
+              ${repeat(invitations, (one) => one.room, (one) => this.#invitation(one))}
             </ul>
           </section>`}
       <form class="card stack" @submit=${this.#make}>
@@ -125,7 +126,7 @@ export class OmRooms extends RoomElement {
         : html`<section class="stack" aria-labelledby="meetings">
             <h2 id="meetings">${t("rooms.meetings")}</h2>
             <ul class="list">
-              ${meetings.map((one) => this.#meeting(one))}
+              ${repeat(meetings, (one) => one.code, (one) => this.#meeting(one))}
             </ul>
           </section>`}
     </div>`;
@@ -232,10 +233,8 @@ export class OmInvitations extends RoomElement {
     const { calls, rooms } = this.app;
     const inside = new Set(rooms.rooms.map((one) => one.room));
     const busy = calls.length > 0 || inside.size > 0;
-    return rooms.invitations
-      .filter((one) => !inside.has(one.room) && !this.closed.has(one.room))
-      .slice(0, 2)
-      .map((one) => this.#card(one, busy));
+    const shown = rooms.invitations.filter((one) => !inside.has(one.room) && !this.closed.has(one.room));
+    return repeat(shown.slice(0, 2), (one) => one.room, (one) => this.#card(one, busy));
   }
 
   #card(one: Invitation, busy: boolean) {

@@ -1,6 +1,7 @@
 // Profile, privacy, devices, network, data, about.
 import { html, nothing } from "lit";
 import { customElement, state } from "lit/decorators.js";
+import { repeat } from "lit/directives/repeat.js";
 import { app } from "../core/context.js";
 import type { Finding } from "../core/messages.js";
 import { askToNotify, notifying } from "../core/optional.js";
@@ -168,7 +169,9 @@ export class OmSettings extends OmElement {
       >
       <h3>${t("settings.bootstraps")}</h3>
       <ul class="list">
-        ${me.bootstraps.map(
+        ${repeat(
+          me.bootstraps,
+          (address) => address,
           (address) => html`<li class="row spread">
             <code class="grow" dir="ltr">${address}</code>
             <button

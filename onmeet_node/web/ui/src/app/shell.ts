@@ -1,6 +1,8 @@
 // The frame: sections, the node's state, news, and the call that covers everything.
 import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
+import { keyed } from "lit/directives/keyed.js";
+import { repeat } from "lit/directives/repeat.js";
 import { app } from "../core/context.js";
 import type { CallShown, Kind, News, RoomShown } from "../core/messages.js";
 import { t } from "../i18n/index.js";
@@ -58,12 +60,21 @@ export class OmApp extends OmElement {
         border-block-end: 1px solid var(--edge);
         text-align: center;
       }
+      /* Over the page, not in it: what is being pressed must not move away underneath. */
       .news {
+        position: fixed;
+        inset-block-end: 4.5rem;
+        inset-inline: 0;
         display: grid;
         gap: 0.5rem;
-        padding: 0.5rem 1rem 0;
-        inline-size: min(46rem, 100%);
+        inline-size: min(34rem, calc(100% - 1rem));
         margin-inline: auto;
+        z-index: 10;
+        pointer-events: none;
+      }
+      .news .card {
+        pointer-events: auto;
+        box-shadow: 0 4px 24px rgb(0 0 0 / 35%);
       }
       .over {
         position: fixed;
@@ -90,6 +101,10 @@ export class OmApp extends OmElement {
         }
         .top {
           grid-column: 2;
+        }
+        .news {
+          inset-block-end: 1rem;
+          inset-inline-start: 14rem;
         }
         main {
           grid-area: 2 / 2;
@@ -262,7 +277,11 @@ export class OmApp extends OmElement {
         : t("status.reachable");
     return html`${knocks}<div class="top">
         ${this.#banner()}
-        <div class="news" role="log">${news.filter((one) => this.#stands(one)).map((one) => this.#news(one))}</div>
+        <div class="news" role="log">${repeat(
+          news.filter((one) => this.#stands(one)),
+          (one) => one,
+          (one) => this.#news(one),
+        )}</div>
       </div>
       <main id="main">
         ${this.person !== null
@@ -294,7 +313,7 @@ export class OmApp extends OmElement {
   }
 
   /** A call with one person, from ringing to its end. */
-  #between(): TemplateResult | null {
+  #between(): unknown {
     const { calls } = this.app;
     const ringing = this.#ringing;
     if (ringing !== undefined) {
@@ -308,7 +327,7 @@ export class OmApp extends OmElement {
   }
 
   /** What covers everything: a call, the preparation of one or of a room, and what is over. */
-  #stage(): TemplateResult | null {
+  #stage(): unknown {
     const { over, roomOver } = this.app;
     const between = this.#between();
     if (between !== null) return between;
@@ -324,8 +343,9 @@ export class OmApp extends OmElement {
     return null;
   }
 
-  #ring(call: CallShown) {
-    return html`<om-ring role="main" .call=${call}></om-ring>`;
+  #ring(call: CallShown): unknown {
+    // Each has buttons of its own: a press that was begun for one never answers the next.
+    return keyed(call.call, html`<om-ring role="main" .call=${call}></om-ring>`);
   }
 
   #prejoin(identity: string, name: string, kinds: readonly Kind[], answer: string | null) {

@@ -1,6 +1,7 @@
 // How others come in: an invitation, the link for guests, the room code; and the number to compare.
 import { css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
+import { repeat } from "lit/directives/repeat.js";
 import { OmElement, words } from "../app/element.js";
 import "../app/qr.js";
 import { app } from "../core/context.js";
@@ -98,7 +99,9 @@ export class OmRoomDoor extends OmElement {
     return html`<section class="stack">
       <h3>${t("room.invite")}</h3>
       <ul class="list" ?hidden=${contacts.length === 0}>
-        ${contacts.map(
+        ${repeat(
+          contacts,
+          (one) => one.identity,
           (one) => html`<li class="row">
             ${this.avatar(one.name, one.picture)}
             <bdi class="grow">${one.name}</bdi>

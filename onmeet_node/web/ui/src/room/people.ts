@@ -1,6 +1,7 @@
 // Everybody in the room: who waits at the door, who is in, and what may be done about each.
 import { css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
+import { repeat } from "lit/directives/repeat.js";
 import { confirmed } from "../app/dialogs.js";
 import { OmElement, words } from "../app/element.js";
 import { app } from "../core/context.js";
@@ -118,7 +119,9 @@ export class OmRoomPeople extends OmElement {
         : html`<section class="card stack knock">
             <h3>${t("room.knocks")}</h3>
             <ul class="list">
-              ${room.knocking.map(
+              ${repeat(
+                room.knocking,
+                (one) => one.key,
                 (one) => html`<li class="row spread">
                   <bdi class="grow">${one.name}</bdi>
                   <span class="row">
@@ -133,7 +136,7 @@ export class OmRoomPeople extends OmElement {
       <section>
         <h3>${plural("room.count", room.people.length)}</h3>
         <ul class="list">
-          ${[...hands, ...rest].map((one) => this.#person(one))}
+          ${repeat([...hands, ...rest], (one) => one.key, (one) => this.#person(one))}
         </ul>
         <p class="bad" role="alert">${this.trouble}</p>
         <p class="live" role="status">${this.told}</p>

@@ -1,6 +1,7 @@
 // A room: everybody's picture, what one does there, and what happens.
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
+import { repeat } from "lit/directives/repeat.js";
 import { confirmed } from "../app/dialogs.js";
 import { OmElement, words } from "../app/element.js";
 import "../call/devices-panel.js";
@@ -330,7 +331,9 @@ export class OmRoom extends OmLive<RoomDeed> {
           </div>`
         : nothing}
       ${hint === "" ? nothing : html`<div class="toast" role="status">${hint}</div>`}
-      ${this.#troubles(mine).map(
+      ${repeat(
+        this.#troubles(mine),
+        (text) => text,
         (text) =>
           html`<div class="toast" role="alert">
             <bdi>${text}</bdi>
