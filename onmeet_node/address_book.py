@@ -108,6 +108,10 @@ class AddressBook:
             case ContactState.REQUESTED_BY_THEM | None:
                 return Relation.STRANGER
 
+    def known(self, peer: Identity) -> bool:
+        """Whether they are a contact of ours, or somebody we asked to be."""
+        return self.relation(peer) is Relation.CONTACT
+
     def who(self, text: str) -> Identity:
         """Whom to call or invite: a name, the start of an identity, or a code.
 

@@ -500,7 +500,7 @@ async def _running(
                 relay_only=network.exposure.relay_only,
             )
             async with (
-                open_channels(network.host, key, people) as channels,
+                open_channels(network.host, key, people, known=people.known) as channels,
                 trio.open_nursery() as nursery,
             ):
                 node = Node(config, store, key, network, people, channels, nursery, block)

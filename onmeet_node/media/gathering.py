@@ -35,6 +35,10 @@ over TCP waits for lost packets, so one lost request must not decide for it."""
 ALLOCATION_SECONDS = 600
 """Lifetime that we ask for (RFC 8656, 7.1); refreshed after 5/6 of what the server grants."""
 
+LEAST_LIFETIME_SECONDS = 30
+"""What a server grants less than that is refreshed as if it were so long: one that grants nothing
+would be asked without end."""
+
 PERMISSION_SECONDS = 240.0
 """Between renewals of permissions, which last 300 s (RFC 8656, 9); a channel's bind renews both."""
 
@@ -143,7 +147,22 @@ def reflexive_candidate(mapping: Mapping) -> Candidate:
     )
 
 
-class _UdpClient(turn.TurnClientUdpProtocol):
+class _Client(turn.TurnClientMixin):
+    """aioice's, that no lifetime makes ask without a pause."""
+
+    async def request_with_retry(self, request: stun.Message) -> tuple[stun.Message, Any]:
+        response, address = await super().request_with_retry(request)
+        if "LIFETIME" in response.attributes:
+            lifetime = response.attributes["LIFETIME"]
+            response.attributes["LIFETIME"] = max(lifetime, LEAST_LIFETIME_SECONDS)
+        return response, address
+
+
+class _TcpClient(_Client, turn.TurnClientTcpProtocol):
+    pass
+
+
+class _UdpClient(_Client, turn.TurnClientUdpProtocol):
     """aioice's, that hears of closed ports; the socket is connected, so any ICMP is the server's.
 
     `refused` gets done when there was one.
@@ -187,11 +206,11 @@ async def allocate(
         "channel_refresh_time": permission_seconds,
     }
     refused: asyncio.Future[None] = loop.create_future()
-    client: turn.TurnClientTcpProtocol | _UdpClient
+    client: _TcpClient | _UdpClient
     inner: asyncio.BaseTransport
     if server.transport == "tcp":
         inner, client = await loop.create_connection(
-            lambda: turn.TurnClientTcpProtocol(**options),
+            lambda: _TcpClient(**options),
             *server.address,
             # NOTE: trusts the system's authorities, and those of SSL_CERT_FILE if that is set.
             ssl=ssl.create_default_context() if server.tls else None,

@@ -130,6 +130,7 @@ class Channels:
         timing: Timing,
         lobby: Lobby,
         max_idle: int,
+        known: Callable[[Identity], bool],
     ) -> None:
         self.lobby = lobby
         self._network = network
@@ -139,6 +140,7 @@ class Channels:
         self._nursery = nursery
         self._timing = timing
         self._max_idle = max_idle
+        self._is_known = known
         self._seen = SeenEphemerals()
         self._lines: OrderedDict[tuple[Identity, Device], Line] = OrderedDict()
         """The least recently used first."""
@@ -469,7 +471,12 @@ class Channels:
             for line in self._lines.values()
             if line.current is not None and line.identity not in self._kept
         ]
-        for channel in idle[: max(0, len(idle) - self._max_idle)]:
+        many = len(idle) - self._max_idle
+        if many <= 0:
+            return
+        # Identities cost nothing: however many strangers come, they take each other's places.
+        idle.sort(key=lambda channel: self._is_known(channel.identity))
+        for channel in idle[:many]:
             channel.close("idle")
 
     async def close_all(self) -> None:
@@ -499,10 +506,12 @@ async def open_channels(
     timing: Timing | None = None,
     lobby: Lobby | None = None,
     max_idle: int = MAX_IDLE,
+    known: Callable[[Identity], bool] = lambda _: True,
 ) -> AsyncIterator[Channels]:
     """The book of channels of one node, for the length of a `with` block.
 
-    Leaving it says Bye to every peer, within `Timing.close`.
+    `known`: whether somebody's idle channel is kept before those of the others. Leaving the block
+    says Bye to every peer, within `Timing.close`.
     """
     timing = timing or Timing()
     async with trio.open_nursery() as nursery:
@@ -514,6 +523,7 @@ async def open_channels(
             timing=timing,
             lobby=lobby or Lobby(),
             max_idle=max_idle,
+            known=known,
         )
         network.handle(SIGNAL_PROTOCOL, channels._serve)
         stop_moving = network.on_direct(lambda peer: channels.move(Device(peer)))

@@ -438,6 +438,22 @@ class TestIdle:
             assert still == ["0", *map(str, range(5, 20))]
             assert others[1].told[-1].detail == "idle"
 
+    async def test_strangers_take_each_others_places_and_no_contacts(self, autojump_clock):
+        async with world() as here:
+            contact = await here.person("contact", IdentityKey.from_seed(b"c" * 32))
+            alice = await here.person(
+                "Alice", ALICE, max_idle=2, known=lambda peer: peer == contact.identity
+            )
+            assert await contact.open(alice)
+            strangers = [
+                await here.person(str(n), IdentityKey.from_seed(bytes([n]) * 32)) for n in range(5)
+            ]
+            for stranger in strangers:
+                await stranger.open(alice)
+            await trio.sleep(5)
+            still = [one.who for one in (contact, *strangers) if alice.channel(one)]
+            assert still == ["contact", "4"]
+
     async def test_channels_in_use_are_never_closed_for_others(self, autojump_clock):
         async with world() as here:
             alice = await here.person("Alice", ALICE, max_idle=2)

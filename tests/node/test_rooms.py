@@ -26,11 +26,12 @@ def presence(name: str, kinds: frozenset[Kind] = frozenset(Kind), **more: Any) -
 
 
 async def until(conference: Conference, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """Waits until the room looks so."""
-    with trio.fail_after(SECONDS):
-        while not holds(shown := conference.describe()):
-            with trio.move_on_after(0.5):
-                await conference.changed()
+    """Waits until the room looks so; says how it looks if it does not."""
+    deadline = trio.current_time() + SECONDS
+    while not holds(shown := conference.describe()):
+        assert trio.current_time() < deadline, shown
+        with trio.move_on_after(0.5):
+            await conference.changed()
     return shown
 
 
