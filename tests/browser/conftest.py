@@ -33,7 +33,7 @@ FLAGS = [
     "--auto-select-tab-capture-source-by-title=On-Meet",
     "--autoplay-policy=no-user-gesture-required",
 ]
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 def missing():
@@ -192,7 +192,7 @@ def window(chromium, url, *, script=None, **options):
         "console",
         lambda message: it.errors.append(message.text) if message.type == "error" else None,
     )
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(90_000)
     page.goto(url)
     try:
         yield it

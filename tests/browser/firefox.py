@@ -17,7 +17,7 @@ PREFERENCES = {
     "toolkit.telemetry.reportingpolicy.firstRun": False,
     "intl.accept_languages": "en-GB",
 }
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 class Firefox:

@@ -64,7 +64,7 @@ def wait_moving(page, frames=3):
     video = page.locator("video.remote")
     video.wait_for()
     seen = set()
-    for _ in range(120):
+    for _ in range(600):
         seen.add(video.evaluate(PLAYING))
         if len(seen) > frames:
             return

@@ -5,7 +5,7 @@ import pytest
 from tests.browser import steps
 from tests.browser.conftest import calling, node, onmeet, window
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_from_the_first_run_to_the_history(chromium, tmp_path):

@@ -8,7 +8,7 @@ from tests.browser import steps
 from tests.browser.conftest import node, window
 from tests.identity.test_picture import EXIF, PLAIN
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 
 WIDTH = "(img) => img.decode().then(() => img.naturalWidth)"
 

@@ -11,7 +11,7 @@ from tests.requirements import needs_firefox
 pytestmark = [
     pytest.mark.real,
     pytest.mark.slow,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     needs_firefox,
 ]
 

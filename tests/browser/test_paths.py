@@ -14,7 +14,7 @@ from tests.netlab.conftest import need
 from tests.netlab.lab import Nat, missing, open_lab
 from tests.netlab.machines import bootstrap
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 RELAYED = "^Through a relay"
 
 

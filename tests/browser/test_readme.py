@@ -11,7 +11,7 @@ import pytest
 from tests.browser import steps
 from tests.browser.conftest import window
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from onmeet_node.wire.messages import CallId, Card
 from tests.browser.conftest import node, window
 from tests.browser.test_screens import Screens
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def visited_home(home):

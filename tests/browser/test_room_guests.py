@@ -7,7 +7,7 @@ import pytest
 from tests.browser import steps
 from tests.browser.conftest import gateway, node, onmeet, window
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOM = "() => document.querySelector('om-guest').guest.room"
 CARRIES_ON = """([host, ...others]) => {
@@ -16,7 +16,7 @@ CARRIES_ON = """([host, ...others]) => {
     && others.every((name) => people.some((one) => one.name === name && one.here && one.media));
 }"""
 """Whether `host` is host by now, and the others are there."""
-SECONDS = 30
+SECONDS = 90
 
 
 @pytest.fixture

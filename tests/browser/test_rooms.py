@@ -9,7 +9,7 @@ from tests.browser import steps
 from tests.browser.conftest import gateway, node, window
 from tests.browser.test_guests import asked_only
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 
 PLAYING = """(names) => {
   const tiles = [];

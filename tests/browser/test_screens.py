@@ -10,7 +10,7 @@ from tests.browser import steps
 from tests.browser.conftest import node, onmeet, window
 from tests.browser.test_rooms import make_room, wait_tiles
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 
 UI = Path(__file__).parents[2] / "onmeet_node" / "web" / "ui"
 AXE = UI / "node_modules" / "axe-core" / "axe.min.js"
