@@ -44,8 +44,9 @@ log = logging.getLogger(__name__)
 
 STREAMS_PER_CONNECTION = 128
 """Streams one connection may have open to us; more are reset before any work goes into them."""
-NEGOTIATION_LIMIT = 5.0
-"""Seconds to agree on a protocol for a stream: two round trips."""
+NEGOTIATION_LIMIT = 12.0
+"""Seconds to agree on a protocol for a stream: two round trips, and a machine that is busy at the
+other end. 5 s were too few for one that meets, rings and lets guests in at once."""
 
 
 def new_raw_host(config: HostConfig, role: Role) -> IHost:
