@@ -20,15 +20,15 @@ from onmeet_node.faults import contained, kept
 from onmeet_node.identity.text import clean_text
 from onmeet_node.net.backoff import Backoff
 from onmeet_node.net.doors import Door, GuestStream
-from onmeet_node.net.errors import NetError
+from onmeet_node.net.errors import NetError, PeerUnreachable, RelayInterrupted
 from onmeet_node.store import LinkRow, Store
 from onmeet_node.store.links import MAX_TITLE_CHARS
 from onmeet_node.wire.link import SECRET_BYTES, GuestLink, make_link
 
 log = logging.getLogger(__name__)
 
-DOOR_SECONDS = 10.0
-"""For a gateway to open a door, connecting to it included."""
+DOOR_SECONDS = 20.0
+"""For a gateway to open a door, asking it again after a break included."""
 LAST_WORDS_SECONDS = 3.0
 """For guests to be told that a link was closed, before its door is."""
 MIN_ID_CHARS = 4
@@ -184,9 +184,8 @@ class Links:
             expires=now + seconds if seconds else None,
         )
         link = Link(row)
-        door = self._gate.open_door(row.gateway, row.door_secret)
         with trio.move_on_after(DOOR_SECONDS) as limit:
-            await self._nursery.start(self._keep_first, link, door)
+            await self._open_first(link, self._nursery)
         if limit.cancelled_caught:
             raise NoGateway(
                 f"The gateway did not answer within {DOOR_SECONDS:.0f} seconds. Try again, or look "
@@ -248,6 +247,17 @@ class Links:
         assert self._nursery is not None, "only while it runs"
         link = self._links[row.door_secret] = Link(row)
         self._nursery.start_soon(kept, "guest link", self._keep, link)
+
+    async def _open_first(self, link: Link, nursery: trio.Nursery) -> None:
+        backoff = Backoff()
+        while True:
+            door = self._gate.open_door(link.row.gateway, link.row.door_secret)
+            try:
+                await nursery.start(self._keep_first, link, door)
+                return
+            except (RelayInterrupted, PeerUnreachable):
+                # Its connection broke just now, and is being made again.
+                await trio.sleep(backoff.next())
 
     async def _keep_first(
         self,

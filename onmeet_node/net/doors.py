@@ -9,7 +9,12 @@ from typing import Protocol
 import trio
 
 from onmeet_node.faults import contained
-from onmeet_node.net.errors import BootstrapRefused, RelayUnavailable, StreamRefused
+from onmeet_node.net.errors import (
+    BootstrapRefused,
+    RelayInterrupted,
+    RelayUnavailable,
+    StreamRefused,
+)
 from onmeet_node.net.host import Host
 from onmeet_node.net.streams import Stream
 from onmeet_node.wire.bootstrap_api import Refused
@@ -131,7 +136,7 @@ class Doors:
         except StreamRefused as error:
             if error.unknown:
                 raise BootstrapRefused("it lets no guests in") from error
-            raise RelayUnavailable("it opened no stream for a door") from error
+            raise RelayInterrupted("it opened no stream for a door") from error
         # Guests may come before we have read that it is open.
         self._open[door.id] = door
         try:
@@ -165,8 +170,8 @@ class Doors:
         except RemoteProtocolError as error:
             raise BootstrapRefused("it does not speak our protocol") from error
         except trio.BrokenResourceError:
-            raise RelayUnavailable("it closed the request") from None
-        raise RelayUnavailable("it closed the request")
+            raise RelayInterrupted("it closed the request") from None
+        raise RelayInterrupted("it closed the request")
 
     async def _watch(self, stream: Stream, door: Door) -> None:
         with (

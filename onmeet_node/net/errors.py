@@ -172,6 +172,10 @@ class RelayUnavailable(NetError):
         super().__init__(f"The relay did not answer ({reason}). Another bootstrap may.")
 
 
+class RelayInterrupted(RelayUnavailable):
+    """The way to a relay broke while it was being asked: asking again soon may help."""
+
+
 class ReservationRefused(NetError):
     """A relay keeps no reservation for us."""
 
