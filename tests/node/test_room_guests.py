@@ -59,7 +59,7 @@ async def visiting(url: str, name: str) -> AsyncIterator[Visit]:
 
     async def come() -> None:
         try:
-            guest.ended = await visit(url, Visitor(name=name, source="test"), guest.tell)
+            guest.ended = await visit(url, Visitor(name=name), guest.tell)
         except* NotLetIn as denied:
             error: BaseException = denied
             while isinstance(error, BaseExceptionGroup):

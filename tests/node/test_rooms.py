@@ -18,10 +18,11 @@ from onmeet_node.wire.messages import Kind
 from tests.node.conftest import befriend
 
 SECONDS = 40.0
+SOUND = frozenset({Kind.AUDIO})
 
 
-def presence(name: str, kinds: frozenset[Kind] = frozenset(Kind), **more: Any) -> Presence:
-    """Comes with the test picture and tone."""
+def presence(name: str, kinds: frozenset[Kind] = SOUND, **more: Any) -> Presence:
+    """Comes with the test tone: pictures of so many in one process take a processor for themselves."""
     return Presence(name=name, kinds=kinds, wish=MediaWish(source="test"), **more)
 
 
@@ -29,7 +30,7 @@ async def until(conference: Conference, holds: Callable[[dict[str, Any]], bool])
     """Waits until the room looks so; says how it looks if it does not."""
     deadline = trio.current_time() + SECONDS
     while not holds(shown := conference.describe()):
-        assert trio.current_time() < deadline, shown
+        assert trio.current_time() < deadline, str(shown)
         with trio.move_on_after(0.5):
             await conference.changed()
     return shown
