@@ -32,7 +32,7 @@ from onmeet_node.faults import contained
 from onmeet_node.legs import Leg, LegKey, Legs
 from onmeet_node.media.endpoint import MediaEndpoint, SessionConfig
 from onmeet_node.media.report import IceReport
-from onmeet_node.sentences import Facts, own_fault, sentence
+from onmeet_node.sentences import Facts, own_fault, sentence, stopped_there
 from onmeet_node.wire.messages import CALL_ID_BYTES, CallId, CallMessage, Invite, Kind
 
 
@@ -355,6 +355,8 @@ class Caller:
         if effect.reason is EndReason.FAULT and call.own_fault is not None:
             call.report = replace(call.report or IceReport(), own_fault=call.own_fault)
             return own_fault(call.own_fault)
+        if effect.reason is EndReason.SHUTDOWN and not self._ending():
+            return stopped_there(answered=call.answered is not None)
         facts = Facts.of(call.report) if call.report is not None else Facts()
         return sentence(
             effect.reason,

@@ -14,6 +14,7 @@ import trio
 from onmeet_node.call import effects as do
 from onmeet_node.call import events as on
 from onmeet_node.call.effects import EndReason, Ring, State
+from onmeet_node.call.errors import LocalProtocolError
 from onmeet_node.call.events import Device, Event, Identity
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import (
@@ -210,10 +211,17 @@ class Call:
 
     # ── what a person does ──────────────────────────────────────────────────────────────────────
     def accept(self, kinds: frozenset[Kind] | None = None, wish: MediaWish | None = None) -> None:
-        """Takes a ringing call. Raises the machine's error if it no longer rings."""
-        if wish is not None:
-            self.wish = wish
-        self._feeder.feed(on.AcceptCall(call=self.current.id, kinds=kinds or self.kinds))
+        """Takes a ringing call, sending `kinds` (default: what the caller asked for).
+
+        Raises the machine's error, changing nothing, if it no longer rings or `kinds` is empty.
+        """
+        before, self.wish = self.wish, wish if wish is not None else self.wish
+        kinds = self.kinds if kinds is None else kinds
+        try:
+            self._feeder.feed(on.AcceptCall(call=self.current.id, kinds=kinds))
+        except LocalProtocolError:
+            self.wish = before
+            raise
 
     def decline(self, note: str | None = None) -> None:
         """Refuses a ringing call; `note`, of up to 280 characters, is shown to the caller."""

@@ -29,7 +29,10 @@ _SENTENCES = {
     EndReason.PEER_ERROR: (
         "The other side's program did something that it must not. Both of you should update."
     ),
-    EndReason.SHUTDOWN: "The call ended because one of the two nodes was stopped.",
+    EndReason.SHUTDOWN: (
+        "The call ended because On-Meet was stopped on one of the two devices. Call again when it "
+        "runs again."
+    ),
     EndReason.FAULT: (
         "An error in one of the two programs ended the call. Call again; if it happens again, "
         "both of you should update."
@@ -156,6 +159,12 @@ def sentence(
 def own_fault(what: str) -> str:
     """What a person is told when something of their own ended the call; `what` is a sentence."""
     return f"The call ended because of something on this machine: {what}"
+
+
+def stopped_there(*, answered: bool) -> str:
+    """What a person is told whose own node runs on: the other's was stopped."""
+    when = "in mid-call" if answered else "before anybody answered"
+    return f"Their device was stopped {when}. Call again when On-Meet runs there again."
 
 
 def ago(seconds: float) -> str:

@@ -70,6 +70,9 @@ class CallCore:
         self._released: set[Device] = set()
         """Devices that may still ring because their channel was lost when another one accepted."""
 
+        self._stopped: set[Device] = set()
+        """Devices whose node was stopped while nobody had answered."""
+
         self._others: set[Device] = set()
         """Further devices of the peer: that they are found says nothing about the one we lost."""
 

@@ -282,8 +282,8 @@ class Call(RingingCall):
                 ended = EndReason.CANCELLED
             case State.RINGING_IN:
                 ended = EndReason.DECLINED
-                if shutdown:
-                    last = None  # only this device stops; a decline would stop the others too
+                if shutdown:  # of this device alone; a decline would stop the others too
+                    last = m.Hangup(call=self.id, reason=reason)
             case State.CONNECTING | State.CONNECTED | State.RECONNECTING:
                 ended = EndReason.HUNG_UP
             case State.ENDED:
@@ -308,6 +308,9 @@ class Call(RingingCall):
         )
 
     def _hung_up_by(self, leg: Leg, reason: HangupReason) -> None:
+        if reason is HangupReason.SHUTDOWN and self.state in UNANSWERED:
+            self._device_stopped(leg)
+            return
         # NOTE: before an accept it comes from a callee whose accept was lost with its channel, or
         # from a caller that had not heard ours
         last = None

@@ -27,7 +27,8 @@ class RingingCall(MediaCall):
                 leg.open = True
                 self._reopened(leg)
         elif self.state in UNANSWERED:
-            if len(self._legs) < timing.MAX_LEGS:
+            new = device not in self._stopped  # what is going may still be found
+            if new and len(self._legs) + len(self._stopped) < timing.MAX_LEGS:
                 self._search_at = None
                 leg = self._add(device)
                 self._invite(leg)
@@ -101,6 +102,9 @@ class RingingCall(MediaCall):
         # NOTE: a device that said nothing before it was lost may be a channel whose other end went
         # long ago. It has been looked for twice then; who waits is told. One that rang may be back.
         silent = self.state in UNANSWERED and not self._rang and not self._moved
+        if not self._legs and self._stopped:
+            self._end(on.SearchEnded, EndReason.SHUTDOWN, None)
+            return
         if not self._legs or (silent and not self._search_soon):
             self._end(on.SearchEnded, EndReason.NOT_REACHABLE, None, leave_note=True)
             return
@@ -135,6 +139,19 @@ class RingingCall(MediaCall):
             self._search_is_first = self.state in ACCEPTED
             self._search_soon = self.state in UNANSWERED
             self._search_is_stale = self._searching and self._search_soon
+            self._search()
+
+    def _device_stopped(self, leg: Leg) -> None:
+        """Its node ends while nobody has answered: the call rings on at the others, if any."""
+        del self._legs[leg.device]
+        self._stopped.add(leg.device)
+        self._do(leg.close_all())
+        if not self._legs and not self._searching:
+            self._end(m.Hangup, EndReason.SHUTDOWN, None)
+            return
+        if self.state is State.RINGING_OUT and self._ring in {None, Ring.SENT}:
+            self._go(RingsNowhere)
+        if not any(other.open for other in self._legs.values()):
             self._search()
 
     def _network_changed(self) -> None:

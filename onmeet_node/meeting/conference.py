@@ -571,8 +571,13 @@ class Conference:
             self._perform(self.room.called(call.peer, now=trio.current_time()))
             self.guests.watch(call)
             with contained("call", then=partial(self._caller.fault, call.id)):
-                # what they did not offer cannot be answered
-                call.accept(self.presence.kinds & call.kinds, self._wish(call.peer))
+                # What they did not offer cannot be answered, and what we do not want to send is not
+                # sent because nothing else was offered.
+                kinds = self.presence.kinds & call.kinds
+                if kinds:
+                    call.accept(kinds, self._wish(call.peer))
+                else:
+                    call.decline()
 
     # ── effects ─────────────────────────────────────────────────────────────────────────────────
     def _perform(self, effects: list[Effect]) -> None:

@@ -260,8 +260,10 @@ def test_a_stopping_node_does_not_decline_for_the_other_devices() -> None:
     alice = Phone()
     alice.is_rung()
     effects = alice.does(on.HangUp(CALL, shutdown=True))
-    assert sent(effects) == []
+    stopped = m.Hangup(call=CALL, reason=m.HangupReason.SHUTDOWN)
+    assert sent(effects) == [stopped], "of this device alone: no decline"
     assert ended(effects) is EndReason.SHUTDOWN
+    assert sent(alice.is_rung()) == [stopped], "and again to who has not heard it"
 
 
 def test_our_own_identity_cannot_ring_us() -> None:

@@ -375,3 +375,52 @@ def test_a_line_written_on_declining_comes_with_the_end() -> None:
     alice.rings_at(PHONE)
     effects = alice.hears(m.Decline(call=CALL, note="Later?"), PHONE)
     assert of(effects, do.Ended)[0].said == "Later?"
+
+
+STOPPED = m.Hangup(call=CALL, reason=m.HangupReason.SHUTDOWN)
+
+
+def test_the_only_device_is_stopped_while_it_rings_and_the_caller_knows_at_once() -> None:
+    alice = Phone()
+    alice.rings_at(PHONE, early=True)
+    effects = alice.hears(STOPPED)
+    assert ended(effects) is EndReason.SHUTDOWN
+    assert of(effects, do.CloseMedia) == [do.CloseMedia(CALL, PHONE, 0)]
+    assert sent(effects) == []
+
+
+def test_one_of_two_devices_is_stopped_while_both_ring_and_the_other_rings_on() -> None:
+    alice = Phone()
+    alice.rings_at(PHONE, LAPTOP)
+    assert sent(alice.hears(STOPPED)) == []
+    assert alice.state() is State.RINGING_OUT
+    assert alice.does(on.DeviceReady(CALL, PHONE)) == [], "it is going, though still found"
+    alice.hears(m.Accept(call=CALL), LAPTOP)
+    assert alice.state() is State.CONNECTING
+
+
+def test_a_device_is_stopped_while_others_are_looked_for_which_then_ring() -> None:
+    alice = Phone()
+    alice.dials()
+    alice.does(on.DeviceReady(CALL, PHONE))
+    alice.hears(m.Ringing(call=CALL))
+    assert ended(alice.hears(STOPPED)) is None
+    assert alice.state() is State.DIALING
+    assert sent(alice.does(on.DeviceReady(CALL, LAPTOP))) == [m.Invite(call=CALL)]
+
+
+def test_a_device_is_stopped_while_others_are_looked_for_in_vain() -> None:
+    alice = Phone()
+    alice.dials()
+    alice.does(on.DeviceReady(CALL, PHONE))
+    alice.hears(m.Ringing(call=CALL))
+    alice.hears(STOPPED)
+    assert ended(alice.does(on.SearchEnded(CALL))) is EndReason.SHUTDOWN
+
+
+def test_a_device_is_stopped_and_the_other_whose_channel_was_lost_is_looked_for() -> None:
+    alice = Phone()
+    alice.rings_at(PHONE, LAPTOP)
+    alice.does(on.DeviceLost(BOB, LAPTOP))
+    assert of(alice.hears(STOPPED), do.FindDevices) == [do.FindDevices(CALL, BOB)]
+    assert alice.state() is State.DIALING

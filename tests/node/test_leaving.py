@@ -17,6 +17,7 @@ from onmeet_node.app import open_node
 from onmeet_node.call.effects import EndReason
 from onmeet_node.call.events import Identity
 from onmeet_node.config import Config
+from onmeet_node.events import CallEnded
 from onmeet_node.identity.code import parse_code
 from onmeet_node.leaving import Block, in_order, interrupted_in_order
 from onmeet_node.media.asyncio_thread import open_asyncio_thread
@@ -223,3 +224,19 @@ async def test_a_cancelled_node_ends_what_rings_and_is_no_longer_found(
                 await trio.sleep_forever()
     assert await ended(theirs, 5) in {EndReason.MISSED, EndReason.PEER_HUNG_UP}
     assert await bob._network.rendezvous.resolve(Identity(code.identity), code.secret) == ()
+
+
+@pytest.mark.real
+@pytest.mark.slow
+async def test_the_caller_reads_that_the_node_it_rings_at_was_stopped(start: Start) -> None:
+    """Told, and at once: found out by itself it would have another reason, when the ring ends."""
+    bob, eve = await start("Bob"), await start("Eve")
+    await befriend(eve, bob)
+    with trio.fail_after(120):
+        async with eve.incoming() as ringing, bob.call("Eve") as call:
+            await ringing.receive()
+            await start.stop("Eve")
+            last = [event async for event in call.events][-1]
+    assert isinstance(last, CallEnded)
+    assert last.reason is EndReason.SHUTDOWN
+    assert last.sentence.startswith("Their device was stopped before anybody answered.")

@@ -8,7 +8,8 @@ import av
 import pytest
 import trio
 
-from onmeet_node.call.effects import EndReason
+from onmeet_node.call.effects import EndReason, State
+from onmeet_node.call.errors import LocalProtocolError
 from onmeet_node.calls import MediaWish
 from onmeet_node.media.errors import MediaError
 from onmeet_node.wire.messages import Kind
@@ -71,6 +72,21 @@ async def test_a_call_that_is_to_be_taken_with_what_cannot_be_rings_on(
             with pytest.raises(MediaError):
                 await bob.check_media(theirs.kinds, wish)
         theirs.accept()
+        await connected(call)
+
+
+async def test_a_call_taken_with_nothing_is_not_taken_and_sends_nothing(start: Start) -> None:
+    alice, bob = await start("Alice"), await start("Bob")
+    code = await code_of(bob)
+    async with bob.incoming() as ringing, alice.call(code) as call:
+        with trio.fail_after(60):
+            theirs = await ringing.receive()
+        before = theirs.wish
+        with pytest.raises(LocalProtocolError, match="at least one kind"):
+            theirs.accept(frozenset(), MediaWish(relay_only=True))
+        assert theirs.state is State.RINGING_IN
+        assert theirs.wish == before
+        theirs.accept(frozenset({Kind.AUDIO}))
         await connected(call)
 
 

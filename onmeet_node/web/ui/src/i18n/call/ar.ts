@@ -109,6 +109,6 @@ export const ar: Record<keyof typeof en, string> = {
   "reason.connection-lost": "انقطع الاتصال ولم يعد.",
   "reason.peer-error": "فعل برنامج الطرف الآخر ما لا يجوز.",
   "reason.fault": "أنهى خطأ في أحد البرنامجين المكالمة. اتصل مرة أخرى؛ وإن تكرر ذلك فليحدّث كل منكما برنامجه.",
-  "reason.shutdown": "أُوقفت إحدى العقدتين.",
+  "reason.shutdown": "أُوقف On-Meet على أحد الجهازين. أعد الاتصال عندما يعمل من جديد.",
   "reason.none": "انتهت المكالمة دون سبب.",
 };

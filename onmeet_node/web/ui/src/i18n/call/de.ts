@@ -109,6 +109,6 @@ export const de: Record<keyof typeof en, string> = {
   "reason.connection-lost": "Die Verbindung ging verloren und kam nicht wieder.",
   "reason.peer-error": "Das andere Programm tat etwas, das es nicht darf.",
   "reason.fault": "Ein Fehler in einem der beiden Programme beendete den Anruf. Rufen Sie noch einmal an; wenn es wieder geschieht, sollten Sie beide die neueste Fassung holen.",
-  "reason.shutdown": "Einer der beiden Knoten wurde beendet.",
+  "reason.shutdown": "On-Meet wurde auf einem der beiden Geräte beendet. Rufen Sie wieder an, wenn es wieder läuft.",
   "reason.none": "Der Anruf endete ohne Angabe eines Grundes.",
 };

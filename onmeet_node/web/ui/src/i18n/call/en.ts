@@ -108,6 +108,6 @@ export const en = {
   "reason.connection-lost": "The connection was lost and did not come back.",
   "reason.peer-error": "Their program did something that it must not.",
   "reason.fault": "An error in one of the two programs ended the call. Call again; if it happens again, both of you should update.",
-  "reason.shutdown": "One of the two nodes was stopped.",
+  "reason.shutdown": "On-Meet was stopped on one of the two devices. Call again when it runs again.",
   "reason.none": "The call ended without a reason.",
 };

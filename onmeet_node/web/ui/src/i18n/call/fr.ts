@@ -109,6 +109,6 @@ export const fr: Record<keyof typeof en, string> = {
   "reason.connection-lost": "La connexion a été perdue et n’est pas revenue.",
   "reason.peer-error": "L’autre programme a fait ce qu’il ne doit pas faire.",
   "reason.fault": "Une erreur dans l’un des deux programmes a mis fin à l’appel. Rappelez ; si cela se reproduit, mettez tous deux le programme à jour.",
-  "reason.shutdown": "Un des deux nœuds a été arrêté.",
+  "reason.shutdown": "On-Meet a été arrêté sur un des deux appareils. Rappelez quand il sera relancé.",
   "reason.none": "L’appel s’est terminé sans raison donnée.",
 };
