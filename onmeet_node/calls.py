@@ -28,6 +28,7 @@ from onmeet_node.events import (
     MediaUp,
     NodeEvent,
     PeerMediaChanged,
+    RecordingStopped,
     Ringing,
     Sent,
     StateChanged,
@@ -402,6 +403,10 @@ class Call:
     def first_frame(self, kind: Kind) -> None:
         """The first frame of a kind was decoded."""
         self.publish(FirstMedia(call=self.id, kind=kind))
+
+    def recording_stopped(self, sentence: str) -> None:
+        """Nothing more is recorded, and why."""
+        self.publish(RecordingStopped(call=self.id, sentence=sentence))
 
     def chat(self, chat: Chat) -> None:
         """The peer wrote a line."""

@@ -204,6 +204,15 @@ class FirstMedia(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingStopped(CallEvent):
+    """Nothing more of this call is recorded here: the disk is full, say. The call goes on."""
+
+    name: ClassVar[str] = "recording-stopped"
+    sentence: str
+    """Why, what is left of it, and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StateChanged(CallEvent):
     """The call entered a state."""
 

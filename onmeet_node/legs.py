@@ -30,6 +30,7 @@ from onmeet_node.media.endpoint import (
     MediaEndpoint,
     MediaSession,
     PathLost,
+    RecordingStopped,
     SessionConfig,
     SourcesGone,
 )
@@ -305,6 +306,8 @@ class Legs:
                     leg.call.chat(chat)
                 case FrameCarried(data=data):
                     leg.call.on_frame(link.session, data)
+                case RecordingStopped(why=why):
+                    leg.call.recording_stopped(why)
                 case SourcesGone():
                     if leg.call.state in ACTIVE:
                         leg.call.tell_media(muted=True, camera_off=True, sharing=False)

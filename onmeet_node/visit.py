@@ -30,6 +30,7 @@ from onmeet_node.media.endpoint import (
     LocalCandidates,
     MediaSession,
     PathLost,
+    RecordingStopped,
     SessionConfig,
 )
 from onmeet_node.meeting.conference import Presence
@@ -307,6 +308,8 @@ class _Call:
                         nursery.start_soon(self._leave_after, self._visitor.seconds, nursery)
                 case FirstFrame(kind=kind):
                     self._tell("media", kind=kind.value)
+                case RecordingStopped(why=why):
+                    self._tell("recording-stopped", sentence=why)
                 case Failed(why=why):
                     self._trouble = NoMedia(why)
                     return

@@ -117,6 +117,8 @@ def _tell(line: dict[str, Any]) -> None:
             click.echo(f"Receiving {line['kind']}.")
         case "chat":
             click.echo(f"› {line['text']}")
+        case "recording-stopped":
+            click.echo(line["sentence"], err=True)
         case "ended":
             click.echo(line["sentence"])
             if line["seconds"]:

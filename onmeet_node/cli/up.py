@@ -354,7 +354,7 @@ def _lines(node: Node, event: dict[str, Any]) -> list[str]:
             return [f"\a{name} is calling.{below('onmeet answer  # or: onmeet decline')}"]
         case "connected":
             return [f"Connected, {event['path']}. Compare aloud: {event['sas']}"]
-        case "ended":
+        case "ended" | "recording-stopped":
             return [str(event["sentence"])]
         case _:
             return []

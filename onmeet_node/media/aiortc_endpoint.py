@@ -21,8 +21,8 @@ from onmeet_node.media.endpoint import (
 from onmeet_node.media.errors import MediaError
 from onmeet_node.media.internals import aio_check_libraries
 from onmeet_node.media.peer import Peer
+from onmeet_node.media.recording import Recorders
 from onmeet_node.media.report import IceReport
-from onmeet_node.media.sinks import Recorders
 from onmeet_node.room.shape import Shape
 from onmeet_node.wire.messages import Candidate, Chat, Kind
 

@@ -49,7 +49,7 @@ class SessionConfig:
     """What `attach` opens: ``test``, ``none``, ``devices``, a file's path, or a program's frames.
     None: the endpoint's own setting."""
     record: pathlib.Path | None = None
-    """File that gets what the peer sends; ``.mp4``, ``.webm`` or ``.wav`` chooses the format."""
+    """File that gets what the peer sends; its suffix chooses the format (`recording.FORMATS`)."""
     picture: pathlib.Path | None = None
     """PNG file that gets the first decoded picture."""
     tap: FrameTap | None = None
@@ -118,6 +118,13 @@ class LocalCandidates:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingStopped:
+    """Nothing more is recorded: the disk is full, say. The session goes on; `why` is for people."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourcesGone:
     """Nothing is sent any more: what had camera and microphone is gone (a page was closed)."""
 
@@ -130,6 +137,7 @@ MediaEvent = (
     | ChatReceived
     | FrameCarried
     | LocalCandidates
+    | RecordingStopped
     | SourcesGone
 )
 

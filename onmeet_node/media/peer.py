@@ -26,6 +26,7 @@ from onmeet_node.media.endpoint import (
     MediaEvent,
     MediaStats,
     PathLost,
+    RecordingStopped,
     SessionConfig,
 )
 from onmeet_node.media.errors import (
@@ -44,8 +45,9 @@ from onmeet_node.media.outlets import AudioOutlet, Outlet, VideoOutlet
 from onmeet_node.media.packing import Vp8Packer
 from onmeet_node.media.players import AudioPlayer, VideoPlayer
 from onmeet_node.media.rate import RateControl
+from onmeet_node.media.recording import Recorders
 from onmeet_node.media.report import IceReport
-from onmeet_node.media.sinks import Recorders, Sinks
+from onmeet_node.media.sinks import Sinks
 from onmeet_node.media.sources import aio_open_source
 from onmeet_node.media.stats import stream_stats
 from onmeet_node.room.shape import Shape
@@ -296,6 +298,7 @@ class Peer:
         return Sinks(
             kinds=config.kinds,
             recorders=self._recorders,
+            stopped=lambda why: self._emit(RecordingStopped(why)),
             record=config.record,
             picture=config.picture,
             tap=config.tap,

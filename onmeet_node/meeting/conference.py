@@ -29,7 +29,7 @@ from onmeet_node.call.events import Device, Identity
 from onmeet_node.call.line import Line
 from onmeet_node.caller import Caller, CallStudio
 from onmeet_node.calls import Call, CallNotActive, MediaWish
-from onmeet_node.events import CallEnded, Hub, Incoming, NodeEvent, StateChanged
+from onmeet_node.events import CallEnded, Hub, Incoming, NodeEvent, RecordingStopped, StateChanged
 from onmeet_node.faults import alone, contained
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.lookalike import meant
@@ -548,6 +548,10 @@ class Conference:
                     self._perform(self.room.media(call.peer, up=up, now=now))
                     if up and self.muted:
                         self._begin(self._mute_all, call)
+            case RecordingStopped(call=call_id, sentence=sentence):
+                call = self._caller.calls.get(call_id)  # type: ignore[arg-type]
+                if call is not None:
+                    self._teller.recording_stopped(Key(call.peer), sentence)
             case CallEnded():
                 pass  # the ledger is told, who knows with whom it was
             case _:

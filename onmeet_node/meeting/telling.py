@@ -116,6 +116,10 @@ class Teller:
             who = self._name_of(by)
             self._publish(tell.RoomReacted(room=self._room, key=by, who=who, emoji=shown))
 
+    def recording_stopped(self, of: Key, sentence: str) -> None:
+        """What a participant sends is recorded no more, and why."""
+        self._warn(f"recording {of.hex()}", sentence)
+
     def changed(self, roster: RosterBody) -> None:
         """Who is in, or what the room is like, changed."""
         for about in [about for about in self.warnings if about.startswith(_BLIND)]:

@@ -751,6 +751,8 @@ class Happening(enum.StrEnum):
     CONTACT_REQUEST = "contact-request"
     CONTACT_ACCEPTED = "contact-accepted"
     MISSED_CALL = "missed-call"
+    RECORDING_STOPPED = "recording-stopped"
+    """What they send is recorded no more; they may not know that it was."""
 
 
 @attrs.frozen(kw_only=True)

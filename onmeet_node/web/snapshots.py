@@ -15,6 +15,7 @@ from onmeet_node.events import (
     ContactRequested,
     MissedCallNoted,
     NodeEvent,
+    RecordingStopped,
 )
 from onmeet_node.identity.policy import ReachPolicy
 from onmeet_node.identity.profile import Field, Share
@@ -23,6 +24,7 @@ from onmeet_node.web import messages as say
 from onmeet_node.web import shapes
 from onmeet_node.web.page_endpoint import PageEndpoint
 from onmeet_node.wire.codec import MAX_LIST
+from onmeet_node.wire.messages import CallId
 
 MAX_ASKING = 256
 """Contact requests shown at once, the newest; contacts have the rest of the list."""
@@ -182,6 +184,13 @@ def over(shown: say.CallShown, ended: CallEnded) -> say.Over:
 def news(node: Node, event: NodeEvent) -> say.News | None:
     """What of an event a person wants to be told; None for most."""
     age, note = 0, None
+    if isinstance(event, RecordingStopped):
+        call = node.calls.get(CallId(event.call))
+        if call is None:
+            return None
+        name = node.people.name_of(call.peer)
+        what = say.Happening.RECORDING_STOPPED
+        return say.News(what=what, identity=call.peer.hex(), name=name, age=age, note=note)
     match event:
         case ContactRequested():
             what, note = say.Happening.CONTACT_REQUEST, event.note

@@ -6,6 +6,7 @@ import heapq
 import itertools
 import random
 import re
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,14 @@ from onmeet_node.wire.messages import Kind
 
 AUDIO = frozenset({Kind.AUDIO})
 BOTH = frozenset(Kind)
+
+
+async def recorded() -> None:
+    """Waits until every recording has its end: a session closes in 2 s whatever its disk does."""
+    for thread in threading.enumerate():
+        if thread.name == "onmeet-recorder":
+            with trio.fail_after(60):
+                await trio.to_thread.run_sync(thread.join, abandon_on_cancel=True)
 
 
 class Listener:

@@ -51,7 +51,7 @@ export type Phase = "new" | "locked" | "starting" | "running" | "stopped";
 export type EndReason = "hung-up" | "peer-hung-up" | "cancelled" | "missed" | "declined" | "peer-declined" | "peer-busy" | "busy" | "no-answer" | "not-reachable" | "answered-elsewhere" | "superseded" | "media-failed" | "connection-lost" | "peer-error" | "shutdown" | "fault";
 
 /** What a person wants to be told of besides calls. */
-export type Happening = "contact-request" | "contact-accepted" | "missed-call";
+export type Happening = "contact-request" | "contact-accepted" | "missed-call" | "recording-stopped";
 
 /** Why a room is over for us. */
 export type RoomEnd = "left" | "ended" | "removed" | "denied" | "full" | "locked" | "host-gone" | "no-answer" | "lost" | "fault";

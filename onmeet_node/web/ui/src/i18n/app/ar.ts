@@ -221,6 +221,7 @@ export const ar: Record<keyof typeof en, string> = {
   "news.contact-request": "{name} يطلب أن يكون من جهات اتصالك.",
   "news.contact-accepted": "{name} قبِلك.",
   "news.missed-call": "اتصل {name} أثناء غيابك.",
+  "news.recording-stopped": "توقّف تسجيل {name}، وبقي ما سُجّل حتى ذلك الحين. هل امتلأ قرص هذا الجهاز؟ أفرغ بعض المساحة.",
   "news.dismiss": "إخفاء",
   "ring.in": "{name} يتصل بك",
   "ring.in.audio": "مكالمة صوتية",

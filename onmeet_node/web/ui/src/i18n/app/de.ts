@@ -221,6 +221,7 @@ export const de: Record<keyof typeof en, string> = {
   "news.contact-request": "{name} möchte Ihr Kontakt sein.",
   "news.contact-accepted": "{name} hat Sie angenommen.",
   "news.missed-call": "{name} hat angerufen, während Sie fort waren.",
+  "news.recording-stopped": "Die Aufnahme von {name} ist beendet; was bis dahin aufgenommen wurde, bleibt. Ist die Festplatte dieses Rechners voll? Schaffen Sie Platz.",
   "news.dismiss": "Ausblenden",
   "ring.in": "{name} ruft an",
   "ring.in.audio": "Anruf mit Ton",

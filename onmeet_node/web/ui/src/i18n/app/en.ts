@@ -220,6 +220,7 @@ export const en = {
   "news.contact-request": "{name} asks to be your contact.",
   "news.contact-accepted": "{name} accepted you.",
   "news.missed-call": "{name} called while you were away.",
+  "news.recording-stopped": "The recording of {name} has stopped; what was recorded until then is kept. Is the disk of this machine full? Free some space.",
   "news.dismiss": "Dismiss",
   "ring.in": "{name} is calling",
   "ring.in.audio": "Call with sound",

@@ -221,6 +221,7 @@ export const fr: Record<keyof typeof en, string> = {
   "news.contact-request": "{name} souhaite être votre contact.",
   "news.contact-accepted": "{name} vous a accepté.",
   "news.missed-call": "{name} a appelé pendant votre absence.",
+  "news.recording-stopped": "L’enregistrement de {name} s’est arrêté ; ce qui précède est conservé. Le disque de cette machine est-il plein ? Libérez de la place.",
   "news.dismiss": "Masquer",
   "ring.in": "{name} vous appelle",
   "ring.in.audio": "Appel avec le son",
