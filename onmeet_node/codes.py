@@ -132,7 +132,7 @@ class Codes:
 
     # ── what is published and checked ───────────────────────────────────────────────────────────
     def published(self, without_secret: Iterable[bytes]) -> list[Audience]:
-        """The audiences with a record in the DHT now.
+        """The audiences with a record in the DHT now, in the order in which they are served.
 
         `without_secret`: contacts who do not have the current secret yet; each finds this node by
         the secret that the two share anyway.
@@ -145,7 +145,7 @@ class Codes:
         if policy is ReachPolicy.ANYONE:
             audiences.append(Audience("anyone", ANYONE_SECRET, direct=False))
         audiences += [
-            Audience("pair", pair_secret(self._key, peer), direct=contacts.direct)
+            Audience("pair", pair_secret(self._key, peer), direct=contacts.direct, single=True)
             for peer in without_secret
         ]
         return audiences

@@ -33,6 +33,9 @@ class Audience:
     """Unix seconds from which on it is dead; None: never."""
     direct: bool = False
     """Whether its record carries the node's own addresses, not only those at relays."""
+    single: bool = False
+    """Of one contact, until it has the secret of all: nobody else waits for its record, of which
+    there may be a thousand."""
 
     def live(self, now: int) -> bool:
         """Whether it is still in force at `now` (Unix seconds)."""

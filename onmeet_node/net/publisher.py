@@ -122,6 +122,10 @@ class Publisher:
         self._key = key
         self._clock = clock
         self._plans: dict[_Slot, _Plan] = {}
+        self._singles: set[bytes] = set()
+        """Secrets of audiences of one: see `Audience.single`."""
+        self._complete = False
+        """There is something to say to every audience."""
         self._early: dict[bytes, float] = {}
         """How much before OVERLAP_SECONDS each audience's next record goes out, seconds."""
         self._wake = trio.Event()
@@ -132,7 +136,10 @@ class Publisher:
         self._stopping = False
 
     async def settled(self) -> None:
-        """Wait until all that was asked for by `refresh` is stored: whoever looks finds it."""
+        """Wait until all that was asked for by `refresh` is stored: whoever looks finds it.
+
+        But for the records of single people, which follow.
+        """
         while not self._settled.is_set():
             await self._settled.wait()
 
@@ -161,19 +168,20 @@ class Publisher:
         `Audience.direct`), or None while there is nothing to say. Both are asked at each look;
         `refresh` when what they return has changed. A revoked audience's record is emptied.
         Failures are retried, more and more slowly. After `withdraw` it does nothing any more.
+        Audiences are served in their order, those of a `refresh` before what is left from earlier.
         """
         while not self._stopping:
             self._wake = trio.Event()
             now = self._clock()
-            said = {a.secret: presence(a) for a in audiences() if a.live(int(now))}
+            live = [a for a in audiences() if a.live(int(now))]
+            said = {a.secret: presence(a) for a in live}
+            self._singles = {a.secret for a in live if a.single}
             wanted = {secret: mine for secret, mine in said.items() if mine is not None}
             dropped = self._plan(wanted, now)
+            self._complete = said.keys() == wanted.keys()
             async with self._writing:
                 await self._work(dropped)
-            if said.keys() == wanted.keys() and self._all_stored():
-                self.published.set()
-                if not self._wake.is_set():
-                    self._settled.set()
+            self._tell()
             with trio.move_on_after(self._pause()):
                 await self._wake.wait()
 
@@ -216,11 +224,17 @@ class Publisher:
         self._put_under = {
             slot: plan for slot, plan in self._put_under.items() if slot.epoch >= epoch - 1
         }
+        self._plans = {slot: self._plans[slot] for slot in slots}
         self._early = {secret: self._early[secret] for secret in wanted}
         return dropped
 
-    def _all_stored(self) -> bool:
-        return bool(self._plans) and all(plan.stored for plan in self._plans.values())
+    def _tell(self) -> None:
+        """Those who wait learn it as soon as what they wait for is stored."""
+        waited = [p.stored for slot, p in self._plans.items() if slot.secret not in self._singles]
+        if self._complete and waited and all(waited):
+            self.published.set()
+            if not self._wake.is_set():
+                self._settled.set()
 
     def _pause(self) -> float:
         """Seconds until something is due, at most LOOK_SECONDS."""
@@ -229,20 +243,26 @@ class Publisher:
 
     async def _work(self, dropped: dict[_Slot, _Plan]) -> None:
         now = self._clock()
-        limit = trio.CapacityLimiter(PARALLEL)
+        jobs = [partial(self._empty, slot, plan) for slot, plan in dropped.items()]
+        due = [(slot, plan) for slot, plan in self._plans.items() if plan.due <= now]
+        jobs += [partial(self._keep, slot, plan) for slot, plan in due]
+        left = iter(jobs)  # in order, which a limiter would not keep
+
+        async def work() -> None:
+            for job in left:
+                await job()
+
         async with trio.open_nursery() as nursery:
-            for slot, plan in dropped.items():
-                nursery.start_soon(self._empty, slot, plan, limit)
-            for slot, plan in self._plans.items():
-                if plan.due <= now:
-                    nursery.start_soon(self._keep, slot, plan, limit)
+            for _ in range(min(PARALLEL, len(jobs))):
+                nursery.start_soon(work)
 
     # ── one record ──────────────────────────────────────────────────────────────────────────────
-    async def _keep(self, slot: _Slot, plan: _Plan, limit: trio.CapacityLimiter) -> None:
+    async def _keep(self, slot: _Slot, plan: _Plan) -> None:
+        if slot.secret in self._singles and self._wake.is_set():
+            return  # until what was just asked for is done
         checking = plan.stored and not plan.checked
-        async with limit:
-            with contained("DHT record", then=partial(_lose, plan)):
-                await self._store(slot, plan, checking=checking)
+        with contained("DHT record", then=partial(_lose, plan)):
+            await self._store(slot, plan, checking=checking)
         now = self._clock()
         if plan.stored:
             plan.failures = 0
@@ -253,6 +273,7 @@ class Publisher:
             wait = _less(min(most, first * 2.0**plan.failures))
             plan.due = 0.0 if self._wake.is_set() else now + wait
             plan.failures = min(plan.failures + 1, 16)
+        self._tell()
 
     async def _store(self, slot: _Slot, plan: _Plan, *, checking: bool) -> None:
         try:
@@ -271,18 +292,17 @@ class Publisher:
             log.debug("%r is not stored: %s", slot, error)
             plan.stored = False
 
-    async def _empty(self, slot: _Slot, plan: _Plan, limit: trio.CapacityLimiter) -> None:
+    async def _empty(self, slot: _Slot, plan: _Plan) -> None:
         self._put_under.pop(slot, None)
-        async with limit:
-            with contained("DHT record"):
-                try:
-                    seconds = LAST_READ_SECONDS if self._stopping else READ_SECONDS
-                    found = await self._read(slot, seconds)
-                    found = found if found.seq else plan.found
-                    left = [p for p in found.presences if p.peer_id != plan.mine.peer_id]
-                    await self._put(slot, left, found.seq)
-                except (NetError, RecordError) as error:
-                    log.debug("%r could not be emptied: %s", slot, error)
+        with contained("DHT record"):
+            try:
+                seconds = LAST_READ_SECONDS if self._stopping else READ_SECONDS
+                found = await self._read(slot, seconds)
+                found = found if found.seq else plan.found
+                left = [p for p in found.presences if p.peer_id != plan.mine.peer_id]
+                await self._put(slot, left, found.seq)
+            except (NetError, RecordError) as error:
+                log.debug("%r could not be emptied: %s", slot, error)
 
     async def _write(self, slot: _Slot, mine: Presence, found: _Found) -> None:
         now = int(self._clock())

@@ -200,6 +200,39 @@ class TestBeingFound:
         assert await found(dht) == ()
 
 
+class TestManySingles:
+    """After somebody was blocked every contact has a record of its own until it is heard of."""
+
+    SINGLES = tuple(
+        Audience("pair", n.to_bytes(16), direct=True, single=True) for n in range(1, 1001)
+    )
+
+    async def test_the_node_is_reachable_before_a_thousand_contacts_have_theirs(
+        self, autojump_clock, dht
+    ):
+        node = Node(dht, [CONTACTS, *self.SINGLES])
+        dht.latency = 1.0
+        async with running(node):
+            await node.rendezvous.published.wait()
+            assert await found(dht)
+            assert len(dht.puts) < 20
+
+    async def test_a_new_code_does_not_wait_for_them(self, autojump_clock, dht):
+        node = Node(dht, [CONTACTS, *self.SINGLES])
+        dht.latency = 1.0
+        async with running(node):
+            await node.rendezvous.published.wait()
+            await trio.sleep(30)
+            before = len(dht.puts)
+            node.audiences.insert(1, CODE)
+            node.rendezvous.refresh()
+            await node.rendezvous.settled()
+            assert await found(dht, CODE.secret)
+            assert len(dht.puts) - before < 20
+            await trio.sleep(3600)
+            assert await found(dht, self.SINGLES[-1].secret), "they follow"
+
+
 class TestOverTime:
     async def test_it_is_found_at_every_moment_of_two_days(self, autojump_clock, dht):
         node = Node(dht)
