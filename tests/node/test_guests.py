@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import ClassVar
 
 import attrs
@@ -25,7 +25,13 @@ from onmeet_node.app import open_node
 from onmeet_node.call.effects import EndReason, State
 from onmeet_node.config import Config
 from onmeet_node.errors import OnMeetError
-from onmeet_node.guests import MAX_NAME_CHARS, HostInCall
+from onmeet_node.guests import (
+    KEPT_AT_EACH_LINK,
+    MAX_AT_ONE_LINK,
+    MAX_NAME_CHARS,
+    MAX_VISITS,
+    HostInCall,
+)
 from onmeet_node.history import receipts_told
 from onmeet_node.identity.guest import is_guest
 from onmeet_node.identity.safety import fingerprint_from_sdp, sas
@@ -46,7 +52,9 @@ KINDS = tuple(Kind)
 def bootstrap_config():
     """A bootstrap with a door for guests, who all come from one address here."""
     config = ephemeral_config(guests=True)
-    guests = attrs.evolve(config.guests, tries_per_minute=1e6, tries_burst=100_000)
+    guests = attrs.evolve(
+        config.guests, tries_per_minute=1e6, tries_burst=100_000, guests_per_network=256
+    )
     return attrs.evolve(config, guests=guests)
 
 
@@ -384,6 +392,22 @@ async def test_a_link_works_again_when_its_host_is_back(start):
     await until(lambda: host.guests.links.list()[0]["open"], "the door is open again")
     async with open_line(link["url"]) as line:
         assert line.welcome.title == "Tuesday"
+
+
+async def test_two_links_that_are_full_leave_room_at_the_door_of_a_third(start):
+    host = await start("Hedda")
+    links = [await the_link(host, once=False) for _ in range(3)]
+    async with AsyncExitStack() as stack:
+        for link in links[:2]:
+            for _ in range(MAX_AT_ONE_LINK):
+                await stack.enter_async_context(open_line(link["url"]))
+        assert len(host.guests._visits) == MAX_VISITS
+        for _ in range(KEPT_AT_EACH_LINK):
+            line = await stack.enter_async_context(open_line(links[2]["url"]))
+            assert line.welcome.title == "Tuesday"
+        with pytest.raises((DoorClosed, OnMeetError)):
+            async with open_line(links[2]["url"]):
+                pytest.fail("there is no room for one more")
 
 
 @pytest.mark.timeout(600)

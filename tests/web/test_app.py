@@ -198,31 +198,3 @@ async def test_a_person_is_added_by_code_and_accepted(tmp_path):
                     for one in p.people
                 ),
             )
-
-
-async def test_looking_at_the_app_publishes_and_tells_nothing(tmp_path):
-    """What pages are shown is made often; nobody else may notice."""
-    async with app(tmp_path / "a") as first, window(first) as ann:
-        await first_run(ann, "Ann")
-        started = await first.event("started")
-        async with (
-            app(tmp_path / "b", "--bootstrap", started["addresses"][0]) as second,
-            window(second) as bob,
-        ):
-            await first_run(bob, "Bob")
-            await ann.ask(say.NewCode)
-            people = await ann.sees(say.People, lambda people: bool(people.codes))
-            await bob.ask(say.AddContact, say.Added, code=people.codes[0].uri)
-            news = await ann.sees(say.News)
-            accept = say.PersonAction.ACCEPT
-            await ann.ask(say.ChangePerson, identity=news.identity, action=accept)
-            await bob.sees(say.People, lambda p: p.people[0].last_seen is not None)
-            seen = None
-            with trio.fail_after(30):  # until the two, who have just met, have told each other all
-                while seen != (now := (await bob.sees(say.People)).people[0].last_seen):
-                    seen = now
-                    await trio.sleep(1.2)  # `last_seen` counts seconds
-            for _ in range(20):
-                await ann.ask(say.ReadHistory, say.History)
-            await bob.ask(say.ReadHistory, say.History)
-            assert (await bob.sees(say.People)).people[0].last_seen == seen
