@@ -31,7 +31,7 @@ from onmeet_node.guests import Guests
 from onmeet_node.identity.code import ContactCode
 from onmeet_node.identity.keys import IdentityKey
 from onmeet_node.identity.policy import Relation
-from onmeet_node.leaving import Block, in_order, interrupted_in_order
+from onmeet_node.leaving import Block, in_order, interrupted_in_order, require_trio
 from onmeet_node.media.endpoint import MediaEndpoint
 from onmeet_node.meeting.rooms import Rooms
 from onmeet_node.net.addresses import peer_of
@@ -461,12 +461,13 @@ async def open_node(
 
     `home` must have been made by ``onmeet init``; `unlock` opens it (default: its key file).
     Raises the store's errors (`WrongPassphrase`, `HomeInUse` …), `ConfigError`, and `NetError`
-    when it cannot listen.
+    when it cannot listen, and `NotInTrio` under asyncio.
 
     However the block is left (its end, an exception, cancellation, Ctrl-C), calls, rooms and visits
     are ended with a word to the other side and the records withdrawn, within `goodbye_seconds`.
     What the block raises leaves as it is.
     """
+    require_trio()
     config = config or load_config(Path(home) if home is not None else None)
     block = Block()
     running = _running(config, unlock or KeyFile(), block, goodbye_seconds)

@@ -18,11 +18,24 @@ from typing import TypeVar
 
 import trio
 
-from onmeet_node.errors import first
+from onmeet_node.errors import OnMeetError, first
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+class NotInTrio(OnMeetError):
+    """The program runs another event loop than trio's, in which a node cannot run."""
+
+
+def require_trio() -> None:
+    """Raises `NotInTrio` where the program runs asyncio, say."""
+    if not trio.lowlevel.in_trio_run():
+        raise NotInTrio(
+            "A node runs in trio, and this is another event loop. Start the program with "
+            "trio.run(main), not asyncio.run(main)."
+        )
 
 
 class Block:

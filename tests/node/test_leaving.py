@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from onmeet_node.call.events import Identity
 from onmeet_node.config import Config
 from onmeet_node.events import CallEnded
 from onmeet_node.identity.code import parse_code
-from onmeet_node.leaving import Block, in_order, interrupted_in_order
+from onmeet_node.leaving import Block, NotInTrio, in_order, interrupted_in_order
 from onmeet_node.media.asyncio_thread import open_asyncio_thread
 from onmeet_node.net.errors import NetError
 from tests.node.conftest import (
@@ -146,6 +147,15 @@ def config_of(home: Path, bootstraps: tuple[str, ...] = ()) -> Config:
     if not home.exists():
         make_home(home, home.name)
     return Config(home=home, listen=LOOPBACK, bootstraps=bootstraps, lan=False, source="test")
+
+
+def test_a_program_that_runs_asyncio_is_told_of_trio(tmp_path: Path) -> None:
+    async def program() -> None:
+        async with open_node(config=config_of(tmp_path / "Eve")):
+            pytest.fail("it runs")
+
+    with pytest.raises(NotInTrio, match=r"trio\.run\(main\)"):
+        asyncio.run(program())
 
 
 @pytest.mark.real
