@@ -232,6 +232,16 @@ class TestManySingles:
             await trio.sleep(3600)
             assert await found(dht, self.SINGLES[-1].secret), "they follow"
 
+    async def test_each_costs_one_question_and_one_record(self, autojump_clock, dht):
+        (one, *_) = self.SINGLES
+        node = Node(dht, [CONTACTS, one])
+        async with running(node):
+            await node.rendezvous.published.wait()
+            await trio.sleep(600)
+        key = record_key(ME, one.secret, epoch_at(int(dht.clock())))
+        assert [asked for _, asked in dht.gets].count(key) == 1
+        assert [put for _, put, _ in dht.puts].count(key) == 1
+
 
 class TestOverTime:
     async def test_it_is_found_at_every_moment_of_two_days(self, autojump_clock, dht):
