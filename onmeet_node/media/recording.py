@@ -18,6 +18,7 @@ import queue
 import shutil
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -29,7 +30,7 @@ from onmeet_node.faults import contained
 from onmeet_node.media.canvas import Canvas
 from onmeet_node.media.errors import SinkUnavailable
 from onmeet_node.media.frames import KEPT_BYTES, SAMPLE_RATE
-from onmeet_node.ownership import ForeignPlace, create_own
+from onmeet_node.ownership import ForeignPlace, open_own
 from onmeet_node.wire.messages import Kind
 
 log = logging.getLogger(__name__)
@@ -130,8 +131,10 @@ class OwnFile:
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises `ForeignPlace` and OSError."""
-        self._file = os.fdopen(create_own(path), "wb", buffering=0)
+        """Raises `ForeignPlace` and OSError; FileExistsError if it is not new."""
+        self._file = os.fdopen(
+            open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb", buffering=0
+        )
         self._size = 0
         self._failed: OSError | None = None
 
@@ -279,8 +282,10 @@ class Recorder:
             self._begin()
 
     def _begin(self) -> None:
-        self._path = _unused(self._path)
-        self._file = OwnFile(self._path)
+        while self._file is None:
+            self._path = _unused(self._path)
+            with suppress(FileExistsError):  # another recording was quicker
+                self._file = OwnFile(self._path)
         self._container = av.open(
             self._file, "w", format=self._format.name, options=dict(self._format.container)
         )

@@ -276,6 +276,9 @@ async def test_a_call_that_gets_a_picture_only_later_goes_on_in_a_second_file(
     recorders, path = Recorders(), tmp_path / "call.mp4"
     first = recorders.take(path, AUDIO)
     Sender(first).sends(0.2)
+    with trio.fail_after(60):
+        while not path.exists():  # noqa: ASYNC110 - its thread has no event for us
+            await trio.sleep(0.01)
     second = recorders.take(path, BOTH)
     assert second is not first
     assert recorders.take(path, AUDIO) is first
