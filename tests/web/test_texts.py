@@ -29,7 +29,7 @@ def test_no_visible_text_is_written_into_a_page(path):
 def keys(language: str) -> dict[str, str]:
     """All texts: of the app, of a call, of the guest page."""
     found: dict[str, str] = {}
-    for part in ("app", "call", "guest", "room"):
+    for part in ("app", "call", "guest", "room", "trouble"):
         text = (SOURCES / "i18n" / part / f"{language}.ts").read_text(encoding="utf-8")
         more = dict(re.findall(r'^  "([\w.-]+)":\s+"((?:[^"\\]|\\.)*)",$', text, re.M))
         assert not found.keys() & more.keys(), "each text in one place"

@@ -7,6 +7,7 @@ import { texts as appTexts } from "../src/i18n/app/index.js";
 import { texts as callTexts } from "../src/i18n/call/index.js";
 import { beginLanguage, provide as provideTexts } from "../src/i18n/index.js";
 import { texts as roomTexts } from "../src/i18n/room/index.js";
+import { texts as troubleTexts } from "../src/i18n/trouble/index.js";
 
 const ROOM = "cd".repeat(16);
 const NAMES = ["Amélie Dubois", "Jonas Weber", "سارة الخطيب", "Wei Chen", "Priya Raghunathan-Venkatasubramaniam", "Tom", "Ngozi Okafor", "Lea", "Max", "Ida", "Bo"];
@@ -218,7 +219,7 @@ function begin(n: number): void {
   if (node.room.state === "in" && node.room.page === 1) for (let one = 1; one < n; one++) node.meet(one, call(one), String(one) === query.get("share"));
 }
 
-provideTexts(callTexts, appTexts, roomTexts);
+provideTexts(callTexts, appTexts, roomTexts, troubleTexts);
 if (query.has("lang")) localStorage.setItem("onmeet-language", query.get("lang")!);
 else localStorage.removeItem("onmeet-language");
 provide(node, sessionStorage);

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { classify } from "../src/core/devices.js";
 import { kindOfServer } from "../src/core/session.js";
 import { look, quality } from "../src/core/stats.js";
 
@@ -48,15 +47,6 @@ test("rates and grades come from two looks", () => {
   assert.equal(quality(before, look(report(25_000, 0, 0.3), 2_000, []), false).grade, "fair");
   assert.equal(quality(before, look(report(25_000, 0, 0.04), 2_000, []), true).grade, "lost");
   assert.equal(quality(null, before, false).grade, "unknown");
-});
-
-test("each failure of a device has a name", () => {
-  const named = (name: string, text = "") => Object.assign(new Error(text), { name });
-  assert.equal(classify(named("NotAllowedError", "Permission denied")), "denied");
-  assert.equal(classify(named("NotAllowedError", "Permission dismissed")), "dismissed");
-  assert.equal(classify(named("NotFoundError")), "missing");
-  assert.equal(classify(named("NotReadableError")), "busy");
-  assert.equal(classify("odd"), "other");
 });
 
 test("servers are named by what they are", () => {

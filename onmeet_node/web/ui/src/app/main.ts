@@ -5,6 +5,7 @@ import { tabStore } from "../core/stores.js";
 import { texts as appTexts } from "../i18n/app/index.js";
 import { texts as callTexts } from "../i18n/call/index.js";
 import { texts as roomTexts } from "../i18n/room/index.js";
+import { texts as troubleTexts } from "../i18n/trouble/index.js";
 import "./elements.js";
 import { beginLanguage, provide as provideTexts } from "../i18n/index.js";
 
@@ -15,7 +16,7 @@ function takeCode(): string | null {
   return found?.[1] ?? null;
 }
 
-provideTexts(callTexts, appTexts, roomTexts);
+provideTexts(callTexts, appTexts, roomTexts, troubleTexts);
 const { client, devices } = provide(
   new Client({
     connect: () => new WebSocket(`ws://${location.host}/ws`),

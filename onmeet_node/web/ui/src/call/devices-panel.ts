@@ -18,9 +18,9 @@ export class OmDevices extends OmElement {
   }
 
   async #choose(kind: DeviceKind, id: string): Promise<void> {
-    if (this.call !== null && kind !== "speaker" && id !== "")
-      await app.media.changeDevice(this.call, kind, id);
-    else await app.devices.choose(kind, id === "" ? null : id);
+    const chosen = id === "" ? null : id; // what the system chooses is a choice, too
+    if (this.call !== null && kind !== "speaker") await app.media.changeDevice(this.call, kind, chosen);
+    else await app.devices.choose(kind, chosen);
   }
 
   override render() {
@@ -43,6 +43,9 @@ export class OmDevices extends OmElement {
               ${one.label || `${t(`prejoin.${kind}`)} ${index + 1}`}
             </option>`,
         )}
+        ${chosen === null || devices.length === 0 || devices.some((one) => one.id === chosen)
+          ? nothing
+          : html`<option value=${chosen} selected>${t("prejoin.absent")}</option>`}
       </select></label
     >`;
   }

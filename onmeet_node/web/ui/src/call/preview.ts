@@ -5,7 +5,8 @@ import { OmElement } from "../app/element.js";
 import { app } from "../core/context.js";
 import { meter, type Meter } from "../core/devices.js";
 import type { Kind } from "../core/messages.js";
-import { has, t } from "../i18n/index.js";
+import { t } from "../i18n/index.js";
+import { Closed, closing, troubleTexts } from "./hints.js";
 
 const METER_MS = 100;
 
@@ -43,6 +44,8 @@ export class OmPreview extends OmElement {
   @state() private stream: MediaStream | null = null;
   @state() private level = 0;
   #meter: Meter | null = null;
+  #heard: MediaStreamTrack | null = null;
+  #closed = new Closed();
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -63,15 +66,19 @@ export class OmPreview extends OmElement {
   }
 
   async #preview(): Promise<void> {
-    this.stream = await app.devices.openPreview(
-      this.kinds.includes("video") ? ["camera", "microphone"] : ["microphone"],
-    );
+    // What is there already is shown while the browser still asks for the rest.
+    await app.devices.openPreview(this.kinds.includes("video") ? ["camera", "microphone"] : ["microphone"]);
     this.#devicesChanged();
   }
 
   #devicesChanged(): void {
-    this.#meter?.close();
-    this.#meter = this.stream !== null && this.stream.getAudioTracks().length > 0 ? meter(this.stream) : null;
+    this.stream = app.devices.preview;
+    const heard = this.stream?.getAudioTracks()[0] ?? null;
+    if (heard !== this.#heard) {
+      this.#heard = heard;
+      this.#meter?.close();
+      this.#meter = heard === null ? null : meter(this.stream!);
+    }
     this.requestUpdate();
   }
 
@@ -89,7 +96,12 @@ export class OmPreview extends OmElement {
           ? html`<video autoplay muted playsinline aria-label=${t("prejoin.preview")}></video>`
           : html`<span>${t("prejoin.off")}</span>`}
       </div>
-      ${(["camera", "microphone"] as const).map((kind) => this.#trouble(kind, trouble[kind]))}
+      ${this.#closed
+        .left(troubleTexts(trouble))
+        .map(
+          (text) =>
+            html`<p class="warn" role="alert">${text} ${closing(this.#closed, text, () => this.requestUpdate())}</p>`,
+        )}
       <label>${t("prejoin.level")} <meter min="0" max="1" .value=${this.level}></meter></label>
       <label class="check"
         ><input
@@ -112,10 +124,5 @@ export class OmPreview extends OmElement {
         <om-devices></om-devices>
       </details>
     </div>`;
-  }
-
-  #trouble(kind: "camera" | "microphone", trouble: string | null) {
-    const key = `trouble.${kind}.${trouble ?? ""}`;
-    return has(key) ? html`<p class="warn" role="alert">${t(key)}</p>` : nothing;
   }
 }

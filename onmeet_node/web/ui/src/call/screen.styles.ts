@@ -69,6 +69,11 @@ export const screenStyles = css`
     padding: 0.3rem 1rem;
     text-align: center;
   }
+  .hint button {
+    color: inherit;
+    padding: 0 0.4rem;
+    min-block-size: 1.5rem;
+  }
   .self {
     position: absolute;
     inline-size: clamp(6rem, 22vw, 14rem);

@@ -1,13 +1,15 @@
 // The call: the other person large, oneself in a corner, and everything one does in a call.
 import { html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
+import { repeat } from "lit/directives/repeat.js";
 import { OmElement, words } from "../app/element.js";
 import { app } from "../core/context.js";
 import { meter, type Meter } from "../core/devices.js";
 import type { CallMediaView } from "../core/media.js";
 import type { CallAction, CallShown } from "../core/messages.js";
-import { clock, has, t } from "../i18n/index.js";
+import { clock, t } from "../i18n/index.js";
 import { details } from "./details.js";
+import { Closed, closing, troubleTexts } from "./hints.js";
 import { OmLive } from "./live.js";
 import { screenStyles } from "./screen.styles.js";
 import { moved, nearest, type Corner } from "./selfview.js";
@@ -39,6 +41,7 @@ export class OmCallScreen extends OmLive<Action> {
   protected readonly help = HELP;
   #theirs: { stream: MediaStream; meter: Meter } | null = null;
   #lines = 0;
+  #closed = new Closed();
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -154,8 +157,8 @@ export class OmCallScreen extends OmLive<Action> {
           if (error instanceof DOMException && error.name === "NotAllowedError") this.deaf = true;
         });
       remote.volume = this.volume;
-      const speaker = app.devices.state.chosen.speaker;
-      if (speaker !== null && "setSinkId" in remote && remote.sinkId !== speaker)
+      const { speaker } = app.devices;
+      if ("setSinkId" in remote && remote.sinkId !== speaker)
         void remote.setSinkId(speaker).catch(() => undefined);
     }
     const mine = this.renderRoot.querySelector<HTMLVideoElement>(".self video");
@@ -196,7 +199,12 @@ export class OmCallScreen extends OmLive<Action> {
         </div>
         <div class="hints">
           <span class="live" role="status">${this.said}</span>
-          ${this.#hints(view).map((hint) => html`<span class="hint" role="status">${hint}</span>`)}
+          ${repeat(
+            this.#closed.left(this.#hints(view)),
+            (hint) => hint,
+            (hint) =>
+              html`<span class="hint" role="status">${hint} ${closing(this.#closed, hint, () => this.requestUpdate())}</span>`,
+          )}
           ${this.deaf
             ? html`<button
                 class="main"
@@ -236,11 +244,7 @@ export class OmCallScreen extends OmLive<Action> {
     if (call.state === "reconnecting") hints.push(t("call.reconnecting"));
     if (call.peer_media?.muted) hints.push(t("call.peer.muted", { name }));
     if (call.peer_media?.sharing) hints.push(t("call.peer.sharing", { name }));
-    for (const [kind, trouble] of Object.entries(view.trouble)) {
-      const key = `trouble.${kind}.${trouble ?? ""}`;
-      if (has(key)) hints.push(t(key));
-      else if (trouble !== null && kind === "share") hints.push(t("trouble.share.other"));
-    }
+    hints.push(...troubleTexts(view.trouble));
     if (this.trouble !== "") hints.push(this.trouble);
     return hints;
   }

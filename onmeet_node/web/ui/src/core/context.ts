@@ -3,6 +3,7 @@ import type { Client } from "./client.js";
 import { Devices } from "./devices.js";
 import { Media } from "./media.js";
 import { Pictures } from "./pictures.js";
+import { circumstances } from "./trouble.js";
 
 export interface App {
   readonly client: Client;
@@ -15,7 +16,7 @@ export let app: App;
 
 /** Before any element is made. `storage` keeps the choice of devices for this window. */
 export function provide(client: Client, storage: Pick<Storage, "getItem" | "setItem">): App {
-  const devices = new Devices(navigator.mediaDevices, storage);
+  const devices = new Devices(navigator.mediaDevices, storage, circumstances());
   const media = new Media(client, devices, {
     peer: (configuration) => new RTCPeerConnection(configuration),
     media: navigator.mediaDevices,

@@ -1,13 +1,6 @@
 // Camera, microphone and speaker: which there are, which are wanted, and what is wrong with them.
-export type Trouble =
-  | "denied"
-  | "dismissed"
-  | "missing"
-  | "busy"
-  | "insecure"
-  | "unplugged"
-  | "unsupported"
-  | "other";
+import { causeOf, causeOfEnd, causeOfNone, type Circumstances, type Trouble } from "./trouble.js";
+
 export type DeviceKind = "camera" | "microphone" | "speaker";
 
 type Opened = "camera" | "microphone";
@@ -32,28 +25,17 @@ export interface DevicesState {
   readonly trouble: Readonly<Record<"camera" | "microphone", Trouble | null>>;
 }
 
-/** What a failed getUserMedia or getDisplayMedia means (Media Capture and Streams, 10.2). */
-export function classify(error: unknown): Trouble {
-  const name = error instanceof Error ? error.name : "";
-  const text = error instanceof Error ? error.message : "";
-  switch (name) {
-    case "NotAllowedError":
-      return /dismiss/i.test(text) ? "dismissed" : "denied";
-    case "SecurityError":
-      return "denied";
-    case "NotFoundError":
-    case "OverconstrainedError":
-      return "missing";
-    case "NotReadableError":
-    case "AbortError":
-      return "busy";
-    case "TypeError":
-      return "insecure";
-    default:
-      return "other";
-  }
-}
-
+/** The browser opens what is allowed at once; after this long it waits for a person. */
+const ASKING_AFTER = 1_000;
+/** Some systems let nothing through for a moment when a device begins. */
+const SILENCED_AFTER = 1_000;
+const ORDINARY: Circumstances = {
+  secure: true,
+  framed: false,
+  agent: "",
+  allowed: () => null,
+  permission: async () => null,
+};
 const CHOICE = "onmeet-devices";
 const IDEAL_VIDEO: MediaTrackConstraints = {
   width: { ideal: 1280 },
@@ -74,10 +56,14 @@ export class Devices {
   #preview: MediaStream | null = null;
   #previewFor: string | null = null;
   #previewKinds: readonly Opened[] = BOTH;
+  /** What the preview waits for; a call that begins meanwhile takes it over, and asks no second time. */
+  #opening = new Map<Opened, { track: Promise<MediaStreamTrack | null>; taken: boolean }>();
+  #returned = new Set<(kind: Opened, id: string) => void>();
 
   constructor(
     private readonly media: MediaDevices | undefined,
     private readonly storage: Pick<Storage, "getItem" | "setItem">,
+    private readonly around: Circumstances = ORDINARY,
   ) {
     try {
       const kept = JSON.parse(storage.getItem(CHOICE) ?? "{}") as Partial<DevicesState>;
@@ -87,6 +73,9 @@ export class Devices {
       // what a page kept is not worth an error
     }
     media?.addEventListener("devicechange", () => void this.refresh());
+    this.onReturn((kind) => {
+      if (this.#preview !== null && this.state.trouble[kind] === "unplugged") void this.openPreview();
+    });
   }
 
   subscribe(listener: (state: DevicesState) => void): () => void {
@@ -94,46 +83,123 @@ export class Devices {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Calls `listener` when a camera or microphone that was gone is there again. */
+  onReturn(listener: (kind: Opened, id: string) => void): () => void {
+    this.#returned.add(listener);
+    return () => this.#returned.delete(listener);
+  }
+
+  /** Why there is none of what was asked for; the same words for every screen. */
+  async cause(error: unknown): Promise<Trouble> {
+    return await causeOf(error, "display-capture", this.around);
+  }
+
+  /** Where sound goes: what was chosen, while it is there; "" as the system chooses. */
+  get speaker(): string {
+    const { chosen, speakers } = this.state;
+    const id = chosen.speaker ?? "";
+    return speakers.length === 0 || speakers.some((one) => one.id === id) ? id : "";
+  }
+
   /** Looks which devices there are; names come only after a permission. */
   async refresh(): Promise<void> {
-    if (this.media === undefined) return;
-    const found = await this.media.enumerateDevices();
+    const found = await this.#found();
+    if (found === null) return;
     const of = (kind: MediaDeviceKind) =>
       found
         .filter((one) => one.kind === kind && one.deviceId !== "")
         .map((one) => ({ id: one.deviceId, label: one.label }));
+    const before = { camera: this.state.cameras, microphone: this.state.microphones };
     this.#change({ cameras: of("videoinput"), microphones: of("audioinput"), speakers: of("audiooutput") });
+    const now = { camera: this.state.cameras, microphone: this.state.microphones };
+    for (const kind of BOTH)
+      for (const { id } of now[kind])
+        if (!before[kind].some((one) => one.id === id)) for (const listener of this.#returned) listener(kind, id);
+  }
+
+  async #found(): Promise<MediaDeviceInfo[] | null> {
+    try {
+      return (await this.media?.enumerateDevices()) ?? null;
+    } catch {
+      return null; // a browser that lists none may open them all the same
+    }
   }
 
   /**
-   * Opens one track of the chosen device, or of any if that one is gone. Null: there is none, and
-   * `state.trouble` says why. The caller stops the track.
+   * Opens one track of the chosen device, or of any while that one is not there. Null: there is none,
+   * and `state.trouble` says why. Takes as long as a person takes to answer the browser's question,
+   * which `state.trouble` says, too. The caller stops the track, and calls `closed`.
    */
-  async open(kind: "camera" | "microphone"): Promise<MediaStreamTrack | null> {
-    if (this.media === undefined) {
-      this.#trouble(kind, "insecure");
+  async open(kind: Opened): Promise<MediaStreamTrack | null> {
+    if (this.media?.getUserMedia === undefined) {
+      this.#trouble(kind, causeOfNone(this.around));
       return null;
     }
+    const asking = setTimeout(() => this.#trouble(kind, "asking"), ASKING_AFTER);
     const chosen = this.state.chosen[kind];
-    const wish = { ...(kind === "camera" ? IDEAL_VIDEO : {}), ...(chosen ? { deviceId: { exact: chosen } } : {}) };
     try {
-      const stream = await this.media.getUserMedia(kind === "camera" ? { video: wish } : { audio: wish });
-      this.#trouble(kind, null);
-      void this.refresh();
-      return stream.getTracks()[0] ?? null;
-    } catch (error) {
-      if (chosen !== null && ["missing", "other"].includes(classify(error))) {
-        this.#change({ chosen: { ...this.state.chosen, [kind]: null } });
+      const track = (await this.#ask(kind, chosen)) ?? null;
+      if (track !== null && this.state.chosen[kind] !== chosen) {
+        track.stop(); // another was chosen meanwhile
         return await this.open(kind);
       }
-      this.#trouble(kind, classify(error));
+      this.#trouble(kind, null);
+      if (track !== null) this.#watch(kind, track);
+      void this.refresh();
+      return track;
+    } catch (error) {
+      this.#trouble(kind, await causeOf(error, kind, this.around));
       return null;
+    } finally {
+      clearTimeout(asking);
     }
+  }
+
+  async #ask(kind: Opened, chosen: string | null): Promise<MediaStreamTrack | undefined> {
+    const any = kind === "camera" ? IDEAL_VIDEO : {};
+    const one = async (wish: MediaTrackConstraints) =>
+      (await this.media!.getUserMedia(kind === "camera" ? { video: wish } : { audio: wish })).getTracks()[0];
+    if (chosen === null) return await one(any);
+    try {
+      return await one({ ...any, deviceId: { exact: chosen } });
+    } catch (error) {
+      if (!["missing", "other"].includes(await causeOf(error, kind, this.around))) throw error;
+      return await one(any); // it stays chosen, for when it comes back
+    }
+  }
+
+  /** Notices what becomes of an open track. */
+  #watch(kind: Opened, track: MediaStreamTrack): void {
+    const silenced = () => {
+      if (track.muted && track.readyState === "live") this.#trouble(kind, "silenced");
+    };
+    const later = () => setTimeout(silenced, SILENCED_AFTER);
+    track.addEventListener("mute", later);
+    track.addEventListener("unmute", () => this.closed(kind));
+    track.addEventListener("ended", () => void this.#ended(kind, track));
+    if (track.muted) later();
+  }
+
+  async #ended(kind: Opened, track: MediaStreamTrack): Promise<void> {
+    if (this.#preview !== null && tracksOf(this.#preview, kind).includes(track)) this.#preview.removeTrack(track);
+    const found = (await this.#found()) ?? [];
+    this.#trouble(kind, await causeOfEnd(kind, track.getSettings().deviceId, found, this.around));
+    await this.refresh();
+  }
+
+  /** What was said of an open track holds no more. */
+  closed(kind: Opened): void {
+    if (this.state.trouble[kind] === "silenced") this.#trouble(kind, null);
   }
 
   /** The call that the preview waits for to take its tracks; null: it belongs to a screen. */
   get previewFor(): string | null {
     return this.#previewFor;
+  }
+
+  /** What is shown of oneself before a call; null: nothing is open. */
+  get preview(): MediaStream | null {
+    return this.#preview;
   }
 
   /** What the person would send, as far as it is wanted and works; `closePreview` ends it. */
@@ -144,10 +210,15 @@ export class Devices {
     const has = (kind: Opened) => tracksOf(stream, kind).length > 0;
     for (const kind of kinds) {
       if (!live(kind) || has(kind)) continue;
-      const track = await this.open(kind);
+      let opening = this.#opening.get(kind);
+      if (opening === undefined) this.#opening.set(kind, (opening = { track: this.open(kind), taken: false }));
+      const track = await opening.track;
+      if (this.#opening.get(kind) === opening) this.#opening.delete(kind);
+      if (track === null || opening.taken || tracksOf(stream, kind).includes(track)) continue;
       // The screen may have been left, the switch turned off, or another opened it meanwhile.
-      if (track !== null && live(kind) && !has(kind)) stream.addTrack(track);
-      else track?.stop();
+      if (live(kind) && !has(kind)) stream.addTrack(track);
+      else track.stop();
+      this.#change({});
     }
     return stream;
   }
@@ -158,14 +229,23 @@ export class Devices {
   }
 
   closePreview(): void {
-    for (const track of this.#preview?.getTracks() ?? []) track.stop();
+    for (const kind of BOTH) this.#drop(kind);
     this.#preview = null;
     this.#previewFor = null;
     this.#previewKinds = BOTH;
   }
 
+  /** A track for a call, which stops it: the preview's, or what the preview waits for, or a new one. */
+  async take(kind: Opened): Promise<MediaStreamTrack | null> {
+    const opening = this.#opening.get(kind);
+    if (opening === undefined) return this.takeFromPreview(kind) ?? (await this.open(kind));
+    this.#opening.delete(kind);
+    opening.taken = true;
+    return await opening.track;
+  }
+
   /** Gives up the preview's track of a kind for a call, which stops it. Null if there is none. */
-  takeFromPreview(kind: "camera" | "microphone"): MediaStreamTrack | null {
+  takeFromPreview(kind: Opened): MediaStreamTrack | null {
     const stream = this.#preview;
     const track = stream === null ? undefined : tracksOf(stream, kind)[0];
     if (track === undefined) return null;
@@ -173,12 +253,19 @@ export class Devices {
     return track.readyState === "live" ? track : null;
   }
 
+  #drop(kind: Opened): void {
+    const track = this.takeFromPreview(kind);
+    if (track === null) return;
+    track.stop();
+    this.closed(kind);
+  }
+
   /** Uses this device from now on; the preview changes at once. */
   async choose(kind: DeviceKind, id: string | null): Promise<void> {
     this.#change({ chosen: { ...this.state.chosen, [kind]: id } });
     this.#store();
     if (kind !== "speaker" && this.#preview !== null) {
-      this.takeFromPreview(kind)?.stop();
+      this.#drop(kind);
       await this.openPreview();
     }
   }
@@ -210,17 +297,11 @@ export class Devices {
     this.#store();
     if (this.#preview === null) return;
     if (on) await this.openPreview();
-    else this.takeFromPreview(kind)?.stop();
+    else this.#drop(kind);
     this.#change({});
   }
 
-  /** A track of this kind ended by itself. */
-  unplugged(kind: "camera" | "microphone"): void {
-    this.#trouble(kind, "unplugged");
-    void this.refresh();
-  }
-
-  #trouble(kind: "camera" | "microphone", trouble: Trouble | null): void {
+  #trouble(kind: Opened, trouble: Trouble | null): void {
     this.#change({ trouble: { ...this.state.trouble, [kind]: trouble } });
   }
 

@@ -2,7 +2,7 @@
 import type { AppState, Client } from "./client.js";
 import type { Devices } from "./devices.js";
 import type { FromNode, FromPage, Kind } from "./messages.js";
-import { Sending, type SendingBrowser, type SendingView } from "./sending.js";
+import { Sending, type SendingBrowser, type SendingView, type Told } from "./sending.js";
 import { Session, type SessionOwner } from "./session.js";
 import { quality, UNKNOWN, type Look, type Quality } from "./stats.js";
 
@@ -94,7 +94,10 @@ export class Media implements SessionOwner {
       this.#compare(state);
     });
     devices.subscribe(() => {
-      for (const one of this.#sendings.values()) this.changedSending(one);
+      for (const one of this.#sendings.values()) one.devicesChanged();
+    });
+    devices.onReturn((kind, id) => {
+      for (const one of this.#sendings.values()) one.returned(kind, id);
     });
   }
 
@@ -151,8 +154,8 @@ export class Media implements SessionOwner {
     await this.#sendings.get(id)?.stopShare();
   }
 
-  /** Another camera or microphone in mid-call, without a pause of the other. */
-  async changeDevice(id: string, kind: "camera" | "microphone", device: string): Promise<void> {
+  /** Another camera or microphone in mid-call, without a pause of the other. Null: the system's choice. */
+  async changeDevice(id: string, kind: "camera" | "microphone", device: string | null): Promise<void> {
     await this.devices.choose(kind, device);
     await this.#sendings.get(id)?.changeDevice(kind === "camera" ? "video" : "audio");
   }
@@ -273,7 +276,7 @@ export class Media implements SessionOwner {
       {
         changed: (sending) => this.changedSending(sending),
         told: (sending) => {
-          for (const call of sending.to) this.#tellMedia(call.id, sending.view);
+          for (const call of sending.to) this.#tellMedia(call.id, sending.told);
         },
       },
       kept ?? (camera === undefined ? null : { muted: null, camera_off: camera }),
@@ -318,11 +321,11 @@ export class Media implements SessionOwner {
     const first = !one.attached;
     one.attached = true;
     // Whoever joins later hears how things stand in the room.
-    if (!(await one.sending.begin(kinds)) && first) this.#tellMedia(one.id, one.sending.view);
+    if (!one.sending.begin(kinds) && first) this.#tellMedia(one.id, one.sending.told);
     await one.sending.sendTo(session);
   }
 
-  #tellMedia(call: string, { muted, cameraOff, sharing }: SendingView): void {
+  #tellMedia(call: string, { muted, cameraOff, sharing }: Told): void {
     this.tell({ t: "tell-media", call, muted, camera_off: cameraOff, sharing });
   }
 
@@ -354,7 +357,7 @@ export class Media implements SessionOwner {
     const page = state.welcome?.page;
     const { rooms } = state.rooms;
     for (const room of rooms)
-      if (room.state === "in" && room.page === page) void this.#sending(room.room, true).begin(["audio", "video"]);
+      if (room.state === "in" && room.page === page) this.#sending(room.room, true).begin(["audio", "video"]);
     for (const one of [...this.#sendings.values()]) {
       const shown = one.ofRoom
         ? rooms.find((other) => other.room === one.id)

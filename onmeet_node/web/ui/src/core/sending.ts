@@ -1,7 +1,8 @@
 // What this page sends: camera, microphone and screen, to one call or to all calls of a room.
-import { classify, type Devices, type Trouble } from "./devices.js";
+import type { Devices } from "./devices.js";
 import type { Kept, Kind } from "./messages.js";
 import type { Session } from "./session.js";
+import type { Trouble } from "./trouble.js";
 
 /** Several tracks of sound in one. */
 export interface Mix {
@@ -30,6 +31,10 @@ export interface SendingView {
   readonly trouble: Readonly<Record<"camera" | "microphone" | "share", Trouble | null>>;
 }
 
+/** What the other side is told of us. */
+export type Told = Pick<SendingView, "muted" | "cameraOff" | "sharing">;
+
+const KINDS: readonly Kind[] = ["audio", "video"];
 const NAME = { audio: "microphone", video: "camera" } as const;
 
 export class Sending {
@@ -53,6 +58,11 @@ export class Sending {
   /** Work on one device is done in the order it was asked for. */
   #order = new Map<Kind, Promise<void>>();
   #shareTrouble: Trouble | null = null;
+  /** Taken from the preview, or asked for, and not opened here yet. */
+  #claims = new Map<Kind, Promise<MediaStreamTrack | null>>();
+  /** Devices that vanished while they were used, by id: what comes back goes on. */
+  #gone = new Map<Kind, string>();
+  #told: Told | null = null;
   #ear: MediaStreamTrack | null = null;
 
   constructor(
@@ -70,21 +80,46 @@ export class Sending {
   }
 
   get view(): SendingView {
-    const { trouble, wanted } = this.devices.state;
+    const { trouble } = this.devices.state;
+    const { muted, cameraOff } = this.#switches;
     return {
       local: this.#local,
-      muted: this.#muted ?? !wanted.microphone,
-      cameraOff: this.#cameraOff ?? !wanted.camera,
+      // While the browser's question is open, nobody is heard or seen, whatever they wished for.
+      muted: muted || this.#waits("audio"),
+      cameraOff: cameraOff || this.#waits("video"),
       sharing: this.#share !== null,
       shareStream: this.#share,
       trouble: { camera: trouble.camera, microphone: trouble.microphone, share: this.#shareTrouble },
     };
   }
 
+  /** How things stand for the others: a camera that the system silences is dark for them. */
+  get told(): Told {
+    const { muted, cameraOff, sharing, trouble } = this.view;
+    return {
+      muted: muted || trouble.microphone === "silenced",
+      cameraOff: cameraOff || trouble.camera === "silenced",
+      sharing,
+    };
+  }
+
   /** What another page goes on with: an open microphone only where it was meant to stay open. */
   get wish(): { muted: boolean; camera_off: boolean } {
-    const { muted, cameraOff } = this.view;
+    const { muted, cameraOff } = this.#switches;
     return { muted: muted || this.#talking, camera_off: cameraOff };
+  }
+
+  get #switches(): { muted: boolean; cameraOff: boolean } {
+    const { wanted } = this.devices.state;
+    return { muted: this.#muted ?? !wanted.microphone, cameraOff: this.#cameraOff ?? !wanted.camera };
+  }
+
+  #waits(kind: Kind): boolean {
+    return this.#begun && !this.#tracks.has(kind) && this.devices.state.trouble[NAME[kind]] === "asking";
+  }
+
+  #off(kind: Kind): boolean {
+    return (kind === "audio" ? this.#muted : this.#cameraOff) === true;
   }
 
   /** Hears the microphone even while muted, for whoever speaks without noticing. It is never sent. */
@@ -92,32 +127,62 @@ export class Sending {
     return this.#ear;
   }
 
-  /** Opens the devices; false if that was done before. */
-  async begin(kinds: readonly Kind[]): Promise<boolean> {
+  /**
+   * Has the devices opened; false if that was done before. Never waits: a person may take as long as
+   * they like to answer the browser, and sees and hears the others meanwhile.
+   */
+  begin(kinds: readonly Kind[]): boolean {
     if (this.#begun) return false;
     this.#begun = true;
     const { wanted } = this.devices.state;
     this.#muted ??= !wanted.microphone || !kinds.includes("audio");
     this.#cameraOff ??= !wanted.camera || !kinds.includes("video");
-    this.owner.changed(this); // a browser may ask for long
-    await Promise.all([this.#settle("audio"), this.#settle("video")]);
+    this.owner.changed(this);
+    for (const kind of KINDS) if (!this.#off(kind)) this.#claims.set(kind, this.devices.take(NAME[kind]));
     this.devices.closePreview();
+    for (const kind of KINDS) void this.#settle(kind);
     return true;
+  }
+
+  /** The devices are not what they were: whoever is sent to is told what that means for them. */
+  devicesChanged(): void {
+    const [before, now] = [this.#told, this.told];
+    const waits = before === null && KINDS.some((kind) => this.#waits(kind));
+    const differs = before !== null && (before.muted !== now.muted || before.cameraOff !== now.cameraOff);
+    if (waits || differs) this.#tell();
+    else this.owner.changed(this);
+  }
+
+  /** A device is there again: used again, if it went while it was used, or was chosen all along. */
+  returned(name: "camera" | "microphone", id: string): void {
+    const kind = name === "camera" ? "video" : "audio";
+    const { chosen, trouble } = this.devices.state;
+    if (this.#gone.get(kind) === id && trouble[name] === "unplugged") {
+      this.#gone.delete(kind);
+      if (kind === "audio") this.#muted = false;
+      else this.#cameraOff = false;
+      void this.#settle(kind);
+    } else if (chosen[name] === id && (this.#tracks.get(kind)?.getSettings().deviceId ?? id) !== id)
+      void this.changeDevice(kind);
   }
 
   /** `talking`: only as long as push-to-talk is held. */
   async setMuted(muted: boolean, talking = false): Promise<void> {
     this.#talking = talking && !muted;
     this.#muted = muted;
+    this.#gone.delete("audio");
     const track = this.#tracks.get("audio");
     if (track !== undefined) track.enabled = !muted; // at once, whatever is being opened
+    this.owner.changed(this);
     await this.#settle("audio");
   }
 
   /** A camera that is off is closed: its light goes out. */
   async setCameraOff(off: boolean): Promise<void> {
     this.#cameraOff = off;
+    this.#gone.delete("video");
     if (off) this.#stopTrack("video");
+    this.owner.changed(this); // at once, whatever is being opened
     await this.#settle("video");
   }
 
@@ -140,7 +205,7 @@ export class Sending {
       this.#share = share;
       this.#shareTrouble = null;
     } catch (error) {
-      this.#shareTrouble = classify(error);
+      this.#shareTrouble = await this.devices.cause(error);
       this.owner.changed(this);
       return;
     } finally {
@@ -181,13 +246,18 @@ export class Sending {
   // ── inside ──────────────────────────────────────────────────────────────────────────────────────
   /** Opens or closes the device as the person wants it now, and sends what there is. */
   #settle(kind: Kind): Promise<void> {
-    const next = (this.#order.get(kind) ?? Promise.resolve()).then(() => this.#settleNow(kind));
+    const next = (this.#order.get(kind) ?? Promise.resolve())
+      .then(() => this.#settleNow(kind))
+      .catch(() => undefined); // a session that is being closed takes nothing any more
     this.#order.set(kind, next);
     return next;
   }
 
   async #settleNow(kind: Kind): Promise<void> {
-    const off = () => (kind === "audio" ? this.#muted : this.#cameraOff) === true;
+    const off = () => this.#off(kind);
+    const claim = this.#claims.get(kind);
+    this.#claims.delete(kind);
+    if (this.over || off()) void claim?.then((track) => track?.stop());
     if (this.over) return;
     if (!this.#begun) {
       this.owner.changed(this); // remembered; nothing is opened before the call is accepted
@@ -195,7 +265,7 @@ export class Sending {
     }
     if (!this.#tracks.has(kind) && !off()) {
       const name = NAME[kind];
-      const track = this.devices.takeFromPreview(name) ?? (await this.devices.open(name));
+      const track = await (claim ?? this.devices.take(name));
       // NOTE: opening may take as long as a person takes to answer the browser's question. What
       // they wished for meanwhile counts, not what they wished for when it was asked.
       if (track === null) this.#switchedOff(kind);
@@ -212,9 +282,11 @@ export class Sending {
   #opened(kind: Kind, track: MediaStreamTrack): void {
     track.addEventListener("ended", () => {
       if (this.#tracks.get(kind) !== track) return;
+      const used = !this.#off(kind);
+      const id = track.getSettings().deviceId;
       this.#stopTrack(kind);
-      this.devices.unplugged(NAME[kind]);
       this.#switchedOff(kind);
+      if (used && id !== undefined) this.#gone.set(kind, id);
       void this.#settle(kind);
     });
     this.#tracks.set(kind, track);
@@ -232,7 +304,7 @@ export class Sending {
 
   #stopTrack(kind: Kind): void {
     this.#tracks.get(kind)?.stop();
-    this.#tracks.delete(kind);
+    if (this.#tracks.delete(kind)) this.devices.closed(NAME[kind]);
     if (kind === "audio") {
       this.#ear?.stop();
       this.#ear = null;
@@ -274,11 +346,12 @@ export class Sending {
 
   async #each(send: (session: Session) => Promise<void>): Promise<void> {
     const attached = [...this.to].flatMap((call) => call.sessions.filter((session) => session.attached));
-    await Promise.all(attached.map(send));
+    await Promise.allSettled(attached.map(send)); // what cannot be sent to one goes to the others
     this.owner.changed(this);
   }
 
   #tell(): void {
+    this.#told = this.told;
     this.owner.told(this);
     this.owner.changed(this);
   }

@@ -13,6 +13,8 @@ import type { OmGuest } from "./page.js";
 import "./page.js";
 
 provideTexts(callTexts, guestTexts);
+// Not needed to say a name: they come while the page is looked at.
+void import("../i18n/trouble/index.js").then(({ texts }) => provideTexts(texts)).catch(() => undefined);
 beginLanguage();
 // NOTE: the fragment stays in the address, so that a reload works, for as long as the link does. No
 // request carries it, and the referrer policy names no page at all. Mail programs may have encoded the #,

@@ -56,6 +56,7 @@ export class OmGuest extends OmElement {
       if (stage.at === "denied" || stage.at === "failed" || stage.at === "over") app.devices.closePreview();
     };
     guest.onRoom = () => this.requestUpdate();
+    this.attend(() => app.devices.subscribe(() => this.requestUpdate()));
     guest.onCall = (call) => app.devices.keepPreviewFor(call);
     const gone = () => guest.pageGone();
     // Who is in a call is asked before it ends by a slip. In a frame that is the page around it's to do.
@@ -112,7 +113,8 @@ export class OmGuest extends OmElement {
   #content(): TemplateResult {
     const { guest, stage } = this;
     if (typeof guest === "string") return this.#told(t(`guest.link.${guest}` as Key));
-    if (!("RTCPeerConnection" in window) || !window.isSecureContext) return this.#told(t("guest.unsupported"));
+    if (!window.isSecureContext) return this.#told(t("guest.insecure"));
+    if (!("RTCPeerConnection" in window)) return this.#told(t("guest.unsupported"));
     const expires = guest.link.expires;
     switch (stage.at) {
       case "opening":
@@ -196,6 +198,9 @@ export class OmGuest extends OmElement {
           <span id="hint" class="quiet small">${t(this.#key("name.hint", "guest.name.hint"))}</span></label
         >
         <om-preview></om-preview>
+        ${Object.values(app.devices.state.trouble).some((one) => one === "frame" || one === "embedded")
+          ? html`<p><a href=${`/j${location.hash}`} target="_blank" rel="noopener noreferrer">${t("guest.window")}</a></p>`
+          : nothing}
         <div class="row">
           <button class="main">${guest.knockNeeded ? t("guest.knock") : t("guest.enter")}</button>
         </div>

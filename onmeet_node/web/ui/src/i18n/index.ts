@@ -5,6 +5,7 @@ import type { en as call } from "./call/en.js";
 import type { en as guest } from "./guest/en.js";
 import type { en as guestRoom } from "./guest/room/en.js";
 import type { en as room } from "./room/en.js";
+import type { en as trouble } from "./trouble/en.js";
 import { browserStore } from "../core/stores.js";
 
 export type Key =
@@ -12,7 +13,8 @@ export type Key =
   | keyof typeof call
   | keyof typeof guest
   | keyof typeof guestRoom
-  | keyof typeof room;
+  | keyof typeof room
+  | keyof typeof trouble;
 type Texts = Record<string, string>;
 export type Language = "en" | "fr" | "de" | "ar";
 
@@ -33,10 +35,11 @@ function known(tag: string): Language | null {
   return language in catalogues ? (language as Language) : null;
 }
 
-/** The texts of this page, before anything is shown. */
+/** Texts of this page: before anything is shown, or for what is shown later. */
 export function provide(...texts: readonly Record<Language, Texts>[]): void {
   for (const one of texts)
     for (const name of Object.keys(LANGUAGES) as Language[]) Object.assign(catalogues[name], one[name]);
+  for (const listener of listeners) listener();
 }
 
 /** What a key says; the key itself where a page was not given it, so that nothing breaks. */

@@ -5,6 +5,7 @@ import { repeat } from "lit/directives/repeat.js";
 import { confirmed } from "../app/dialogs.js";
 import { OmElement, words } from "../app/element.js";
 import "../call/devices-panel.js";
+import { Closed, closing, troubleTexts } from "../call/hints.js";
 import { OmLive } from "../call/live.js";
 import "../call/preview.js";
 import { chime } from "../call/sounds.js";
@@ -45,7 +46,7 @@ export class OmRoom extends OmLive<RoomDeed> {
   @state() private speaking = false;
   @state() private to = "";
   @state() private volumes: ReadonlyMap<string, number> = new Map();
-  @state() private dismissed: ReadonlySet<string> = new Set();
+  #closed = new Closed();
   @query("om-room-stage") private stage!: OmRoomStage | null;
   @query("om-room-bar") private bar!: OmRoomBar | null;
   protected readonly keys: Readonly<Record<string, RoomDeed>> = KEYS;
@@ -332,26 +333,22 @@ export class OmRoom extends OmLive<RoomDeed> {
         : nothing}
       ${hint === "" ? nothing : html`<div class="toast" role="status">${hint}</div>`}
       ${repeat(
-        this.#troubles(mine),
+        this.#closed.left(this.#troubles(mine)),
         (text) => text,
         (text) =>
           html`<div class="toast" role="alert">
             <bdi>${text}</bdi>
-            <button @click=${() => (this.dismissed = new Set([...this.dismissed, text]))}>${t("close")}</button>
+            ${closing(this.#closed, text, () => this.requestUpdate())}
           </div>`,
       )}`;
   }
 
   #troubles(mine: SendingView): string[] {
-    const found = Object.entries(mine.trouble).flatMap(([kind, trouble]) => {
-      const key = `trouble.${kind}.${trouble ?? ""}`;
-      if (has(key)) return [t(key)];
-      return trouble !== null && kind === "share" ? [t("trouble.share.other")] : [];
-    });
+    const found = troubleTexts(mine.trouble);
     // That somebody may be lying must not wait for a panel to be opened.
     found.push(...this.room.warnings);
     if (this.trouble !== "") found.push(this.trouble);
-    return found.filter((text) => !this.dismissed.has(text));
+    return found;
   }
 
   #panel(panel: Exclude<Panel, null>) {

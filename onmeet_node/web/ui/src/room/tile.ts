@@ -68,8 +68,8 @@ export class OmRoomTile extends OmElement {
     video.muted = person.me;
     if (person.me) return;
     video.volume = this.volume;
-    const speaker = app.devices.state.chosen.speaker;
-    if (speaker !== null && "setSinkId" in video && video.sinkId !== speaker)
+    const { speaker } = app.devices;
+    if ("setSinkId" in video && video.sinkId !== speaker)
       void video.setSinkId(speaker).catch(() => undefined);
     if (video.paused && (stream?.getTracks().length ?? 0) > 0 && !this.deaf)
       video.play().catch((error: unknown) => {

@@ -255,6 +255,7 @@ export const ar: Record<keyof typeof en, string> = {
   "prejoin.title": "الاتصال بـ {name}",
   "prejoin.answer": "الرد على {name}",
   "prejoin.relay": "لا تُظهر عنوان شبكتي",
+  "trouble.app.insecure": "لا تسمح المتصفحات باستخدام {device} إلا لصفحات عنوانها آمن ولصفحات حاسوبك نفسه. افتح التطبيق عليه بالأمر onmeet open.",
   "prejoin.relay.hint": "تمر المكالمة عبر مرحّل: تبدأ أبطأ، ويجب أن يتوفر مرحّل. يسري هذا على صوت هذه المكالمة وصورتها؛ أما الإعداد فيسري على كل شيء.",
   "prejoin.shown": "سيُرى عنك",
   "prejoin.shown.nothing": "لا شيء سوى أن أحدًا يتصل",

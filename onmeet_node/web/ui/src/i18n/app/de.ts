@@ -255,6 +255,7 @@ export const de: Record<keyof typeof en, string> = {
   "prejoin.title": "{name} anrufen",
   "prejoin.answer": "Anruf von {name} annehmen",
   "prejoin.relay": "Meine Netzadresse nicht zeigen",
+  "trouble.app.insecure": "Browser lassen nur Seiten mit sicherer Adresse {device} benutzen, und die Ihres eigenen Rechners. Öffnen Sie die App dort, mit onmeet open.",
   "prejoin.relay.hint": "Der Anruf geht über ein Relay: er beginnt langsamer, und ein Relay muss da sein. Das gilt für Ton und Bild dieses Anrufs; die Einstellung gilt für alles.",
   "prejoin.shown": "Von Ihnen wird zu sehen sein",
   "prejoin.shown.nothing": "nichts, als dass jemand anruft",

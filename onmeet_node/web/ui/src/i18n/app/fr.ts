@@ -255,6 +255,7 @@ export const fr: Record<keyof typeof en, string> = {
   "prejoin.title": "Appeler {name}",
   "prejoin.answer": "Répondre à {name}",
   "prejoin.relay": "Ne pas montrer mon adresse réseau",
+  "trouble.app.insecure": "Les navigateurs ne permettent d’utiliser {device} qu’aux pages à l’adresse sécurisée et à celles de votre propre ordinateur. Ouvrez-y l’application avec onmeet open.",
   "prejoin.relay.hint": "L’appel passe par un relais : il commence plus lentement, et il faut qu’un relais soit disponible. Cela vaut pour le son et l’image de cet appel ; le réglage vaut pour tout.",
   "prejoin.shown": "On verra de vous",
   "prejoin.shown.nothing": "rien, sinon que quelqu’un appelle",

@@ -50,5 +50,7 @@ export const ar: Record<keyof typeof en, string> = {
   "guest.reason.removed": "{name} أخرجك من المكالمة.",
   "guest.reason.tampered": "غيّر شيء ما الخط في الطريق فأُنهيت المكالمة. أخبر {name} واطلب رابطًا على خادم آخر.",
   "guest.host": "مضيفك",
+  "guest.insecure": "لا تُجري المتصفحات مكالمات من صفحة لم تأتِ عبر اتصال آمن. افتح الرابط كما أُرسل إليك، وفي أوله https؛ والموقع الذي يعرض هذه الصفحة يجب أن يستخدم https أيضًا.",
+  "guest.window": "فتح هذه المكالمة في نافذة مستقلة",
   "guest.unsupported": "لا يستطيع هذا المتصفح الاتصال من هذه الصفحة. استخدم إصدارًا حديثًا من Firefox أو Chrome أو Edge أو Safari عبر https.",
 };

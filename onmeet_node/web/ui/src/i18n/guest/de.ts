@@ -50,5 +50,7 @@ export const de: Record<keyof typeof en, string> = {
   "guest.reason.removed": "{name} hat Sie aus dem Anruf entfernt.",
   "guest.reason.tampered": "Etwas unterwegs hat die Leitung verändert, deshalb wurde der Anruf beendet. Sagen Sie es {name} und bitten Sie um einen Link auf einem anderen Server.",
   "guest.host": "Ihr Gastgeber",
+  "guest.insecure": "Von einer Seite, die nicht über eine sichere Verbindung kam, führen Browser keine Anrufe. Öffnen Sie den Link, wie er Ihnen geschickt wurde, mit https am Anfang; auch eine Website, die diese Seite zeigt, muss https verwenden.",
+  "guest.window": "Diesen Anruf in einem eigenen Fenster öffnen",
   "guest.unsupported": "Dieser Browser kann von dieser Seite aus nicht anrufen. Nehmen Sie ein aktuelles Firefox, Chrome, Edge oder Safari, über https.",
 };

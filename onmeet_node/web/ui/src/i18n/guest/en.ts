@@ -49,5 +49,7 @@ export const en = {
   "guest.reason.removed": "{name} sent you out of the call.",
   "guest.reason.tampered": "Something on the way altered the line, so the call was ended. Tell {name}, and ask for a link on another server.",
   "guest.host": "your host",
+  "guest.insecure": "Browsers make no calls from a page that did not come over a secure connection. Open the link as it was sent to you, with https at its beginning; a site that shows this page must use https, too.",
+  "guest.window": "Open this call in a window of its own",
   "guest.unsupported": "This browser cannot make calls from this page. Use a current Firefox, Chrome, Edge or Safari, over https.",
 };

@@ -50,5 +50,7 @@ export const fr: Record<keyof typeof en, string> = {
   "guest.reason.removed": "{name} vous a fait sortir de l’appel.",
   "guest.reason.tampered": "Quelque chose a modifié la ligne en chemin ; l’appel a donc été coupé. Dites-le à {name} et demandez un lien sur un autre serveur.",
   "guest.host": "votre hôte",
+  "guest.insecure": "Les navigateurs ne font pas d’appels depuis une page venue sans connexion sécurisée. Ouvrez le lien tel qu’il vous a été envoyé, avec https au début ; un site qui montre cette page doit aussi utiliser https.",
+  "guest.window": "Ouvrir cet appel dans une fenêtre à part",
   "guest.unsupported": "Ce navigateur ne peut pas appeler depuis cette page. Utilisez un Firefox, Chrome, Edge ou Safari à jour, en https.",
 };
