@@ -230,6 +230,10 @@ class Call:
             on.DeclineCall(call=self.current.id, note=(note or "")[:MAX_NOTE_CHARS] or None)
         )
 
+    def alert(self) -> None:
+        """It rings where a person can notice it from now on; nothing if it rang so before."""
+        self._feeder.feed(on.Alerting(call=self.current.id))
+
     def silence(self) -> None:
         """Stops the ring; the caller learns it, and the call may still be taken."""
         self._feeder.feed(on.SilenceCall(call=self.current.id))

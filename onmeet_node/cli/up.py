@@ -160,6 +160,9 @@ async def _run(
             _own_gateway(guests) as doors,
             open_node(config=config, unlock=unlock) as node,
         ):
+            if not (config.auto_answer or as_json or sys.stdout.isatty()):
+                await _serve(node, None, doors, outlet, as_json)  # a service: nobody notices a call
+                return
             # NOTE: in a nursery inside the ringer's block, whose reader it must not outlive.
             with node.calls.ringer() as ringer:
                 async with trio.open_nursery() as taking:

@@ -117,6 +117,16 @@ class Focus:
     """The person looks at this page now: calls ring here first."""
 
 
+@attrs.frozen(kw_only=True)
+class Noticeable:
+    """Whether a call here makes a sound or shows a notification, for who does not look at it.
+
+    Until a page has said so, it is taken for one that makes no sound and shows nothing.
+    """
+
+    noticeable: bool = field(Flag())
+
+
 # ── requests ─────────────────────────────────────────────────────────────────────────────────────
 @attrs.frozen(kw_only=True)
 class CreateHome:
@@ -1002,6 +1012,7 @@ class CloseMedia:
 FromPage = (
     Hello
     | Focus
+    | Noticeable
     | CreateHome
     | UnlockHome
     | NewCode

@@ -20,6 +20,8 @@ class Page:
         self.number = number
         self.focused = trio.current_time()
         """When the person last looked at it, by the node's own clock."""
+        self.noticeable = False
+        """A call here makes a sound or shows a notification."""
         self.gone = trio.Event()
         self.left = math.inf
         """When it went, by the node's own clock."""
@@ -90,13 +92,22 @@ class Pages:
         live = [page for page in self._pages.values() if not page.gone.is_set()]
         return max(live, key=lambda page: page.focused, default=None)
 
+    def says(self, page: Page, *, noticeable: bool) -> None:
+        """Whether calls can be noticed in this page."""
+        page.noticeable = noticeable
+        self._tell_changed()
+
+    def can_notice(self) -> bool:
+        """Whether somebody can notice a call: one page that can is enough."""
+        return any(page.noticeable and not page.gone.is_set() for page in self)
+
     def broadcast(self, message: FromNode) -> None:
         """Tells all pages."""
         for page in self:
             page.send(message)
 
     async def wait_changed(self) -> None:
-        """Waits until a page comes or goes."""
+        """Waits until a page comes or goes, or says whether calls can be noticed in it."""
         await self._changed.wait()
 
     def _tell_changed(self) -> None:

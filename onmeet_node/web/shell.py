@@ -16,7 +16,7 @@ from pathlib import Path
 import trio
 
 from onmeet_node.app import Node, open_node
-from onmeet_node.call.effects import EndReason
+from onmeet_node.call.effects import EndReason, State
 from onmeet_node.call.events import Identity
 from onmeet_node.calls import Call, MediaWish
 from onmeet_node.config import Config
@@ -138,13 +138,16 @@ class Shell:
             nursery.cancel_scope.cancel()
 
     async def _ring(self, node: Node) -> None:
-        """While a page is open, somebody can notice a call."""
+        """While a call can be noticed in a page, it rings; one that came before rings then."""
         while True:
-            while not len(self.pages):
+            while not self.pages.can_notice():
                 await self.pages.wait_changed()
             async with node.incoming() as ringer, trio.open_nursery() as nursery:
                 nursery.start_soon(_drain, ringer)
-                while len(self.pages):
+                for call in node.calls:
+                    if call.state is State.RINGING_IN:
+                        call.alert()
+                while self.pages.can_notice():
                     await self.pages.wait_changed()
                 nursery.cancel_scope.cancel()
 
@@ -270,6 +273,9 @@ class Shell:
         match message:
             case say.Focus():
                 page.focused = trio.current_time()
+                return None
+            case say.Noticeable(noticeable=noticeable):
+                self.pages.says(page, noticeable=noticeable)
                 return None
             case say.CreateHome(id=n, name=name, keeper=keeper, passphrase=passphrase):
                 if self._phase is not say.Phase.NEW:

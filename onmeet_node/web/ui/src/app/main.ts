@@ -1,6 +1,8 @@
 // Where the app begins.
 import { Client } from "../core/client.js";
 import { provide } from "../core/context.js";
+import { canNotify, onNotifying } from "../core/optional.js";
+import { sound } from "../core/sound.js";
 import { tabStore } from "../core/stores.js";
 import { texts as appTexts } from "../i18n/app/index.js";
 import { texts as callTexts } from "../i18n/call/index.js";
@@ -29,6 +31,14 @@ const { client, devices } = provide(
   tabStore,
 );
 beginLanguage();
+// A caller is told that it rings where somebody can notice it, and nowhere else.
+const tellNoticeable = () => client.tell({ t: "noticeable", noticeable: sound.allowed || canNotify() });
+client.hear((message) => {
+  if (message.t === "welcome") tellNoticeable();
+});
+sound.subscribe(tellNoticeable);
+void onNotifying(tellNoticeable);
+sound.begin();
 void client.start();
 void devices.refresh();
 // NOTE: made here, and not in index.html, where it would be made before anything is provided.

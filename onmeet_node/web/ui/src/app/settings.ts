@@ -129,9 +129,9 @@ export class OmSettings extends OmElement {
       <p>
         ${state === "granted"
           ? t("settings.notifications.on")
-          : state === "denied" || state === "unsupported"
-            ? t("settings.notifications.denied")
-            : t("settings.notifications.off")}
+          : state === "default"
+            ? t("settings.notifications.off")
+            : t(state === "denied" ? "settings.notifications.denied" : "settings.notifications.unsupported")}
       </p>
       ${state === "default"
         ? html`<div class="row">

@@ -4,6 +4,7 @@ import { customElement, state } from "lit/decorators.js";
 import { keyed } from "lit/directives/keyed.js";
 import { repeat } from "lit/directives/repeat.js";
 import { app } from "../core/context.js";
+import { sound } from "../core/sound.js";
 import type { CallShown, Kind, News, RoomShown } from "../core/messages.js";
 import { t } from "../i18n/index.js";
 import { OmElement } from "./element.js";
@@ -12,6 +13,9 @@ import type { RoomWish } from "./room-prejoin.js";
 
 type Section = "people" | "rooms" | "history" | "settings";
 const SECTIONS: readonly Section[] = ["people", "rooms", "history", "settings"];
+
+/** A page that may make a sound finds out within milliseconds. */
+const SILENT_AFTER = 1_500;
 
 @customElement("om-app")
 export class OmApp extends OmElement {
@@ -149,6 +153,8 @@ export class OmApp extends OmElement {
   @state() private wish: CallWish | null = null;
   @state() private answering: string | null = null;
   @state() private roomWish: RoomWish | null = null;
+  /** The browser has had time to say whether this page may make a sound. */
+  @state() private silent = false;
   /** The room in which we were muted for a call. */
   @state() private held: string | null = null;
   /** The call for which that was done. */
@@ -179,6 +185,9 @@ export class OmApp extends OmElement {
       this.answering = null;
       this.roomWish = null;
     });
+    this.attend(() => sound.subscribe(() => this.requestUpdate()));
+    const timer = setTimeout(() => (this.silent = true), SILENT_AFTER);
+    this.attend(() => () => clearTimeout(timer));
     const focus = () => app.client.tell({ t: "focus" });
     window.addEventListener("focus", focus);
     this.attend(() => () => window.removeEventListener("focus", focus));
@@ -277,7 +286,7 @@ export class OmApp extends OmElement {
         : t("status.reachable");
     return html`${knocks}<div class="top">
         ${this.#banner()}
-        <div class="news" role="log">${repeat(
+        <div class="news" role="log">${this.#silence()}${repeat(
           news.filter((one) => this.#stands(one)),
           (one) => one,
           (one) => this.#news(one),
@@ -352,6 +361,16 @@ export class OmApp extends OmElement {
     return html`<main class="alone">
       <om-prejoin .identity=${identity} .name=${name} .kinds=${kinds} .answer=${answer}></om-prejoin>
     </main>`;
+  }
+
+  /** Any touch of the page ends it; here is one that does nothing else. */
+  #silence() {
+    return this.silent && !sound.allowed
+      ? html`<div class="card row spread">
+          <span>${t("silence")}</span>
+          <button class="main">${t("silence.end")}</button>
+        </div>`
+      : nothing;
   }
 
   /** Whether it is still news: a request that was answered is none. */

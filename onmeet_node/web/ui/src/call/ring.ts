@@ -5,6 +5,7 @@ import { OmElement, words } from "../app/element.js";
 import { app } from "../core/context.js";
 import type { CallAction, CallShown, Kind } from "../core/messages.js";
 import { notify } from "../core/optional.js";
+import { sound } from "../core/sound.js";
 import { t } from "../i18n/index.js";
 import { play, type Tone } from "./sounds.js";
 
@@ -72,10 +73,8 @@ export class OmRing extends OmElement {
   override firstUpdated(): void {
     if (this.call.state !== "ringing-in") return;
     document.title = t("ring.in", { name: this.call.name });
-    this.#unnotify = notify(t("ring.notification", { name: this.call.name }), {
-      tag: this.call.call,
-      requireInteraction: true,
-    });
+    const options = { tag: this.call.call, requireInteraction: true };
+    this.#unnotify = notify(t("ring.notification", { name: this.call.name }), options, !sound.allowed);
   }
 
   override updated(): void {

@@ -1,4 +1,6 @@
 // Ring tones, made on the spot: no file, and nothing to fetch.
+import { sound } from "../core/sound.js";
+
 export type Tone = "ring" | "ring-back" | "knock";
 
 const PATTERNS: Record<Tone, { hertz: readonly number[]; on: number; every: number; loud: number }> = {
@@ -10,9 +12,11 @@ const PATTERNS: Record<Tone, { hertz: readonly number[]; on: number; every: numb
 /** Plays a tone until the function that it gives is called. Without sound where that is not allowed. */
 export function play(tone: Tone): () => void {
   const { hertz, on, every, loud } = PATTERNS[tone];
-  const context = new AudioContext();
+  const own = new AudioContext();
+  const touched = sound.wake();
   const beat = () => {
-    if (context.state !== "running") return;
+    const context = [own, touched].find((one) => one?.state === "running");
+    if (context == null) return;
     const gain = context.createGain();
     const now = context.currentTime;
     gain.gain.setValueAtTime(0, now);
@@ -28,11 +32,15 @@ export function play(tone: Tone): () => void {
       oscillator.stop(now + on);
     }
   };
-  beat();
+  // It begins to run a moment after it was made.
+  if (own.state === "running") beat();
+  else own.onstatechange = beat;
   const timer = setInterval(beat, every * 1_000);
   return () => {
     clearInterval(timer);
-    void context.close();
+    own.onstatechange = null;
+    void own.close();
+    sound.rest();
   };
 }
 

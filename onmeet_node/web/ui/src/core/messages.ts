@@ -317,6 +317,15 @@ export interface Focus {
   t: "focus";
 }
 
+/** Whether a call here makes a sound or shows a notification, for who does not look at it.
+ *
+ * Until a page has said so, it is taken for one that makes no sound and shows nothing.
+ */
+export interface Noticeable {
+  t: "noticeable";
+  noticeable: boolean;
+}
+
 /** First run. `passphrase` only with that keeper. Answered with `Done`. */
 export interface CreateHome {
   t: "create-home";
@@ -737,6 +746,7 @@ export interface Carried {
 export type FromPage =
   | Hello
   | Focus
+  | Noticeable
   | CreateHome
   | UnlockHome
   | NewCode

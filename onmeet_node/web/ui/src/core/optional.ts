@@ -38,19 +38,40 @@ export function notifying(): Notifying {
   }
 }
 
+/** Calls `listener` when the answer to that is another one. */
+export async function onNotifying(listener: () => void): Promise<void> {
+  notifyingListeners.add(listener);
+  try {
+    (await navigator.permissions.query({ name: "notifications" })).addEventListener("change", listener);
+  } catch {
+    // this browser tells only of what is asked here
+  }
+}
+
+const notifyingListeners = new Set<() => void>();
+
 export async function askToNotify(): Promise<void> {
   try {
     await Notification.requestPermission();
   } catch {
     // then it stays as it is
   }
+  for (const listener of notifyingListeners) listener();
 }
 
-/** Notifies the person if they look elsewhere and allow it; gives the function that takes it back. */
-export function notify(title: string, options: NotificationOptions = {}): () => void {
+/** Whether a notification of this page would be seen. */
+export function canNotify(): boolean {
+  // NOTE: on phones the constructor is there, and throws.
+  return notifying() === "granted" && !/Android|iPhone|iPad/.test(navigator.userAgent);
+}
+
+/**
+ * Notifies the person if they allow it and look elsewhere, or hear nothing; gives the function that takes
+ * it back.
+ */
+export function notify(title: string, options: NotificationOptions = {}, silent = false): () => void {
   try {
-    if (!document.hidden || notifying() !== "granted") return () => undefined;
-    // NOTE: on phones the constructor is there, and throws.
+    if (!(document.hidden || silent) || !canNotify()) return () => undefined;
     const one = new Notification(title, options);
     one.onclick = () => window.focus();
     return () => one.close();
