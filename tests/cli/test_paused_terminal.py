@@ -61,7 +61,7 @@ class Terminal:
 
 def test_a_node_whose_terminal_is_paused_still_rings_answers_and_ends(town: Town) -> None:
     town.up(town.ana)
-    terminal = Terminal("up", *LONELY, "--no-app", "--bootstrap", town._way, home=town.bob)
+    terminal = Terminal("up", *LONELY, "--no-app", "--bootstrap", town.way, home=town.bob)
     try:
         assert terminal.shows(b"You can be called.")
         town.befriend()

@@ -110,7 +110,7 @@ class Town:
     """A bootstrap, Bob's node, and Ana's home."""
 
     def __init__(self, where: Path, way: str, stack: ExitStack) -> None:
-        self._way, self._stack = way, stack
+        self.way, self._stack = way, stack
         self.ana, self.bob = where / "ana", where / "bob"
         for home in (self.ana, self.bob):
             assert run("init", "--key-file", "--name", home.name, home=home).returncode == 0
@@ -118,7 +118,7 @@ class Town:
     def up(self, home: Path, *options: str) -> Program:
         """A node that is reachable."""
         node = self.program(
-            "up", *LONELY, "--source", "test", "--bootstrap", self._way, *options, home=home
+            "up", *LONELY, "--source", "test", "--bootstrap", self.way, *options, home=home
         )
         try:
             node.wait(event="reachable")
@@ -203,7 +203,7 @@ def test_a_member_and_a_host_stopped_by_signals_leave_the_room_at_once(town: Tow
 def test_a_node_stopped_at_any_moment_of_its_start_ends_in_silence(town: Town) -> None:
     for later in (0.0, 0.1, 0.3, 0.6, 1.0):  # from the first moment that the command takes signals
         for signum in (signal.SIGINT, signal.SIGTERM):
-            node = town.program("up", *LONELY, "--bootstrap", town._way, home=town.ana)
+            node = town.program("up", *LONELY, "--bootstrap", town.way, home=town.ana)
             node.takes_signals()
             time.sleep(later)
             node.process.send_signal(signum)
@@ -213,7 +213,7 @@ def test_a_node_stopped_at_any_moment_of_its_start_ends_in_silence(town: Town) -
             assert not (town.ana / "control.sock").exists()
     for event in ("started", "reachable"):
         for signum in (signal.SIGINT, signal.SIGTERM):
-            node = town.program("up", *LONELY, "--bootstrap", town._way, home=town.ana)
+            node = town.program("up", *LONELY, "--bootstrap", town.way, home=town.ana)
             node.wait(event=event)
             assert node.stop(signum) == 0
             assert node.errors == ""
