@@ -147,6 +147,19 @@ test("a camera that is unplugged and plugged in again goes on", async () => {
   assert.equal(page.toldMedia!.camera_off, false);
 });
 
+test("a camera that is listed still when it ends is called unplugged once it is not, and goes on as well", async () => {
+  await page.plug(["videoinput", "desk"]);
+  const camera = await inCall();
+  camera.becomes("ended");
+  await settled();
+  assert.equal(view().trouble.camera, "stopped");
+  await page.plug();
+  assert.equal(view().trouble.camera, "unplugged");
+  await page.plug(["videoinput", "desk"]);
+  await page.allow();
+  assert.equal(view().cameraOff, false);
+});
+
 test("a camera that comes back stays off for who has turned it off meanwhile", async () => {
   await page.plug(["videoinput", "desk"]);
   const camera = await inCall();

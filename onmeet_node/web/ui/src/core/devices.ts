@@ -58,6 +58,8 @@ export class Devices {
   #previewKinds: readonly Opened[] = BOTH;
   /** What the preview waits for; a call that begins meanwhile takes it over, and asks no second time. */
   #opening = new Map<Opened, { track: Promise<MediaStreamTrack | null>; taken: boolean }>();
+  /** Ids of what ended by itself last. */
+  #went = new Map<Opened, string | undefined>();
   #returned = new Set<(kind: Opened, id: string) => void>();
 
   constructor(
@@ -112,9 +114,13 @@ export class Devices {
     const before = { camera: this.state.cameras, microphone: this.state.microphones };
     this.#change({ cameras: of("videoinput"), microphones: of("audioinput"), speakers: of("audiooutput") });
     const now = { camera: this.state.cameras, microphone: this.state.microphones };
-    for (const kind of BOTH)
+    for (const kind of BOTH) {
+      // A list may still name what was unplugged a moment ago.
+      const listed = now[kind].some((one) => one.id === this.#went.get(kind));
+      if (this.state.trouble[kind] === "stopped" && !listed) this.#trouble(kind, "unplugged");
       for (const { id } of now[kind])
         if (!before[kind].some((one) => one.id === id)) for (const listener of this.#returned) listener(kind, id);
+    }
   }
 
   async #found(): Promise<MediaDeviceInfo[] | null> {
@@ -182,8 +188,9 @@ export class Devices {
 
   async #ended(kind: Opened, track: MediaStreamTrack): Promise<void> {
     if (this.#preview !== null && tracksOf(this.#preview, kind).includes(track)) this.#preview.removeTrack(track);
-    const found = (await this.#found()) ?? [];
-    this.#trouble(kind, await causeOfEnd(kind, track.getSettings().deviceId, found, this.around));
+    const { deviceId } = track.getSettings();
+    this.#went.set(kind, deviceId);
+    this.#trouble(kind, await causeOfEnd(kind, deviceId, (await this.#found()) ?? [], this.around));
     await this.refresh();
   }
 

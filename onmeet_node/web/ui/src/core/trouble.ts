@@ -85,8 +85,10 @@ async function whoForbids(message: string, feature: Feature, around: Circumstanc
   const allowed = around.allowed(feature);
   if (allowed === false) return around.framed ? "frame" : "policy";
   if (inApp(around.agent)) return "in-app";
-  // NOTE: the answer to a picker of screens is kept by no browser.
-  if (feature !== "display-capture" && (await around.permission(feature)) === "granted") return "system";
+  // NOTE: Chromium names the system itself, and says just this of a person; the answer to a picker of
+  // screens is kept by no browser.
+  const unsaid = feature !== "display-capture" && message !== "Permission denied";
+  if (unsaid && (await around.permission(feature)) === "granted") return "system";
   return around.framed && allowed === null ? "embedded" : "denied";
 }
 

@@ -27,7 +27,7 @@ export const ar: Record<keyof typeof en, string> = {
   "trouble.page.withdrawn": "سُحب إذن استخدام {device}. امنحه مجددًا من الأيقونة بجانب العنوان ثم شغّلها.",
   "trouble.page.in-app": "لا يسمح هذا المتصفح لأي صفحة باستخدام {device}، مثل المتصفحات داخل تطبيقات أخرى (Facebook وInstagram وTelegram). افتح الرابط في Chrome أو Firefox أو Safari: ابحث في القائمة عن «فتح في المتصفح».",
   "trouble.page.insecure": "لا تسمح المتصفحات باستخدام {device} إلا لصفحات عنوانها آمن. افتح الرابط كما أُرسل إليك، وفي أوله https.",
-  "trouble.page.stopped": "أخذ النظام أو برنامج آخر {device}. شغّلها مجددًا أو اختر جهازًا آخر.",
+  "trouble.page.stopped": "يبدو أن الجهاز فُصل: {device}. إن كان لا يزال في مكانه فقد أخذه النظام أو برنامج آخر: شغّله مجددًا أو اختر غيره.",
   "trouble.page.silenced": "لا يأتي شيء من {device}: غطاء أو مفتاح أو النظام أو برنامج آخر يحجبها. ويُبلَّغ الآخرون بذلك.",
   "trouble.share.denied": "لم تُشارك الشاشة.",
   "trouble.share.unsupported": "لا يستطيع هذا المتصفح مشاركة الشاشة.",

@@ -27,7 +27,7 @@ export const de: Record<keyof typeof en, string> = {
   "trouble.page.withdrawn": "Die Erlaubnis, {device} zu benutzen, wurde zurückgenommen. Geben Sie sie beim Zeichen neben der Adresse wieder und schalten Sie ein.",
   "trouble.page.in-app": "Dieser Browser lässt keine Seite {device} benutzen, wie die in anderen Apps (Facebook, Instagram, Telegram). Öffnen Sie den Link in Chrome, Firefox oder Safari: Suchen Sie im Menü „Im Browser öffnen“.",
   "trouble.page.insecure": "Browser lassen nur Seiten mit sicherer Adresse {device} benutzen. Öffnen Sie den Link, wie er Ihnen geschickt wurde, mit https am Anfang.",
-  "trouble.page.stopped": "Das System oder ein anderes Programm hat {device} weggenommen. Schalten Sie wieder ein oder wählen Sie ein anderes Gerät.",
+  "trouble.page.stopped": "Es sieht aus, als wäre das Gerät abgezogen worden: {device}. Ist es noch da, hat das System oder ein anderes Programm es weggenommen: Schalten Sie es wieder ein oder wählen Sie ein anderes.",
   "trouble.page.silenced": "Eine Abdeckung, ein Schalter, das System oder ein anderes Programm hält {device} zurück: Es kommt nichts. Den anderen wird es gesagt.",
   "trouble.share.denied": "Der Bildschirm wurde nicht geteilt.",
   "trouble.share.unsupported": "Dieser Browser kann den Bildschirm nicht teilen.",

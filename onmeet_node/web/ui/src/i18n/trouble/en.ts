@@ -27,7 +27,7 @@ export const en = {
   "trouble.page.withdrawn": "The permission to use {device} was taken back. Give it again at the icon beside the address, and switch it on.",
   "trouble.page.in-app": "This browser lets no page use {device}, as browsers inside other apps (Facebook, Instagram, Telegram) do not. Open the link in Chrome, Firefox or Safari: look for “Open in browser” in the menu.",
   "trouble.page.insecure": "Browsers let only pages with a secure address use {device}. Open the link as it was sent to you, with https at its beginning.",
-  "trouble.page.stopped": "The system or another program took {device} away. Switch it on again, or choose another.",
+  "trouble.page.stopped": "It looks as if {device} was unplugged. If it is still in place, the system or another program took it away: switch it on again, or choose another.",
   "trouble.page.silenced": "Nothing comes from {device}: a cover, a switch, the system or another program holds it back. The others are told that it is off.",
   "trouble.share.denied": "The screen was not shared.",
   "trouble.share.unsupported": "This browser cannot share the screen.",

@@ -27,7 +27,7 @@ export const fr: Record<keyof typeof en, string> = {
   "trouble.page.withdrawn": "L’autorisation d’utiliser {device} a été retirée. Rendez-la par l’icône à côté de l’adresse, puis rallumez.",
   "trouble.page.in-app": "Ce navigateur ne permet à aucune page d’utiliser {device}, comme ceux qui sont dans d’autres applications (Facebook, Instagram, Telegram). Ouvrez le lien dans Chrome, Firefox ou Safari : cherchez « Ouvrir dans le navigateur » dans le menu.",
   "trouble.page.insecure": "Les navigateurs ne permettent qu’aux pages à l’adresse sécurisée d’utiliser {device}. Ouvrez le lien tel qu’il vous a été envoyé, avec https au début.",
-  "trouble.page.stopped": "Le système ou un autre programme a repris {device}. Rallumez, ou choisissez un autre appareil.",
+  "trouble.page.stopped": "On dirait que l’appareil a été débranché : {device}. S’il est toujours en place, le système ou un autre programme l’a repris : rallumez-le, ou choisissez-en un autre.",
   "trouble.page.silenced": "Rien ne vient par {device} : un cache, un interrupteur, le système ou un autre programme l’empêche. Les autres en sont avertis.",
   "trouble.share.denied": "L’écran n’a pas été partagé.",
   "trouble.share.unsupported": "Ce navigateur ne peut pas partager l’écran.",
