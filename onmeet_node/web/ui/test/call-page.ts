@@ -98,7 +98,7 @@ interface Wish {
 /** A page in a call, whose devices open when the test says so. */
 export class Page {
   opened: FakeTrack[] = [];
-  asked: { kind: Kind; answer: (allow?: boolean) => FakeTrack }[] = [];
+  asked: { kind: Kind; answer: (allow?: boolean, why?: string) => FakeTrack }[] = [];
   picker: ((stream: FakeStream) => void)[] = [];
   told: FromPage[] = [];
   /** How calls and rooms stood in a page before this one. */
@@ -124,13 +124,13 @@ export class Page {
             return refuse(Object.assign(new Error("no"), { name: "OverconstrainedError" }));
           this.asked.push({
             kind,
-            answer: (allow = true) => {
+            answer: (allow = true, why = "NotAllowedError") => {
               const track = new FakeTrack(kind);
               const place = kind === "video" ? "videoinput" : "audioinput";
               track.device = exact ?? this.found.find((one) => one.kind === place)?.deviceId;
               if (allow) this.opened.push(track);
               if (allow) done(new FakeStream([track]));
-              else refuse(Object.assign(new Error("no"), { name: "NotAllowedError" }));
+              else refuse(Object.assign(new Error("no"), { name: why }));
               return track;
             },
           });

@@ -172,6 +172,18 @@ test("a camera that comes back stays off for who has turned it off meanwhile", a
   assert.equal(view().cameraOff, true);
 });
 
+test("a camera that is plugged in is shown before the call, and is called missing no more", async () => {
+  void page.devices.openPreview(["camera"]);
+  await settled();
+  page.asked.shift()!.answer(false, "NotFoundError");
+  await settled();
+  assert.equal(page.devices.state.trouble.camera, "missing");
+  await page.plug(["videoinput", "desk"]);
+  assert.equal(page.devices.state.trouble.camera, null);
+  await page.allow();
+  assert.equal(page.devices.preview!.getVideoTracks().length, 1);
+});
+
 test("the chosen camera is used again when it is back, and another until then", async () => {
   await page.plug(["videoinput", "built-in"], ["videoinput", "desk"]);
   await page.devices.choose("camera", "desk");

@@ -76,7 +76,8 @@ export class Devices {
     }
     media?.addEventListener("devicechange", () => void this.refresh());
     this.onReturn((kind) => {
-      if (this.#preview !== null && this.state.trouble[kind] === "unplugged") void this.openPreview();
+      const gone = ["unplugged", "missing"].includes(this.state.trouble[kind] ?? "");
+      if (this.#preview !== null && gone) void this.openPreview();
     });
   }
 
@@ -118,8 +119,13 @@ export class Devices {
       // A list may still name what was unplugged a moment ago.
       const listed = now[kind].some((one) => one.id === this.#went.get(kind));
       if (this.state.trouble[kind] === "stopped" && !listed) this.#trouble(kind, "unplugged");
-      for (const { id } of now[kind])
-        if (!before[kind].some((one) => one.id === id)) for (const listener of this.#returned) listener(kind, id);
+      for (const { id } of now[kind]) {
+        if (before[kind].some((one) => one.id === id)) continue;
+        for (const listener of this.#returned) listener(kind, id);
+        // What was missing is there, whether or not somebody opens it now.
+        const trouble = this.state.trouble[kind];
+        if (trouble === "missing" || (trouble === "unplugged" && id === this.#went.get(kind))) this.#trouble(kind, null);
+      }
     }
   }
 
