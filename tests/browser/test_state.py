@@ -54,8 +54,10 @@ def test_muted_with_the_camera_off_stays_so_over_a_reload_and_in_another_window(
         button(page, "Chat").click()
         page.get_by_label("Write a line").fill("not sent yet")
         steps.wait_sent(page)
-        while not bob.events.empty():
-            bob.seen.append(bob.events.get())
+        told = {}
+        while not (told.get("muted") and told.get("camera_off")):
+            told = bob.events.get(timeout=60)
+            bob.seen.append(told)
         said_before = len(bob.seen)
 
         page.reload()

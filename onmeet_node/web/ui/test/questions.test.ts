@@ -70,6 +70,8 @@ test("who mutes while the question is open is muted when it is answered", async 
   await page.accept(["audio"]);
   await leftOpen();
   void page.media.setMuted(CALL, true);
+  assert.equal(page.toldMedia!.muted, true);
+  assert.equal(page.handed.get(CALL)!.muted, true, "for another page, too");
   const microphone = page.asked.shift()!.answer();
   await settled();
   assert.equal(microphone.enabled, false);

@@ -173,7 +173,7 @@ export class Sending {
     this.#gone.delete("audio");
     const track = this.#tracks.get("audio");
     if (track !== undefined) track.enabled = !muted; // at once, whatever is being opened
-    this.owner.changed(this);
+    if (muted) this.#tellOff();
     await this.#settle("audio");
   }
 
@@ -181,8 +181,10 @@ export class Sending {
   async setCameraOff(off: boolean): Promise<void> {
     this.#cameraOff = off;
     this.#gone.delete("video");
-    if (off) this.#stopTrack("video");
-    this.owner.changed(this); // at once, whatever is being opened
+    if (off) {
+      this.#stopTrack("video");
+      this.#tellOff();
+    }
     await this.#settle("video");
   }
 
@@ -348,6 +350,12 @@ export class Sending {
     const attached = [...this.to].flatMap((call) => call.sessions.filter((session) => session.attached));
     await Promise.allSettled(attached.map(send)); // what cannot be sent to one goes to the others
     this.owner.changed(this);
+  }
+
+  /** What is switched off is so at once, even while the browser asks for it. */
+  #tellOff(): void {
+    if (this.#begun) this.#tell();
+    else this.owner.changed(this);
   }
 
   #tell(): void {
