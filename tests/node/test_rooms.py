@@ -22,7 +22,7 @@ SOUND = frozenset({Kind.AUDIO})
 
 
 def presence(name: str, kinds: frozenset[Kind] = SOUND, **more: Any) -> Presence:
-    """Comes with the test tone: pictures of so many in one process take a processor for themselves."""
+    """Comes with the test tone: pictures of so many in one process are too much for it."""
     return Presence(name=name, kinds=kinds, wish=MediaWish(source="test"), **more)
 
 

@@ -17,10 +17,14 @@ export class FakeTrack extends EventTarget {
   muted = false;
   device: string | undefined;
   clones: FakeTrack[] = [];
-  constructor(readonly kind: Kind) {
+  /** `settings`: what else `getSettings` says. */
+  constructor(
+    readonly kind: Kind,
+    private readonly settings: object = {},
+  ) {
     super();
   }
-  getSettings = () => ({ height: this.height, deviceId: this.device });
+  getSettings = () => ({ height: this.height, deviceId: this.device, ...this.settings });
   /** It ends or is silenced by itself, not by us. */
   becomes(what: "ended" | "mute" | "unmute"): void {
     if (what === "ended") this.readyState = "ended";
@@ -100,6 +104,11 @@ export class Page {
   opened: FakeTrack[] = [];
   asked: { kind: Kind; answer: (allow?: boolean, why?: string) => FakeTrack }[] = [];
   picker: ((stream: FakeStream) => void)[] = [];
+  /** Closes the picker as a browser does, with its words for why. */
+  refusePicker: ((error: Error) => void)[] = [];
+  wishes: DisplayMediaStreamOptions[] = [];
+  /** The browser can leave the page's own sound out of what is shared. */
+  leavesOwnOut = true;
   told: FromPage[] = [];
   /** How calls and rooms stood in a page before this one. */
   before = new Map<string, Kept>();
@@ -156,7 +165,13 @@ export class Page {
         return peer as unknown as RTCPeerConnection;
       },
       media: {
-        getDisplayMedia: () => new Promise((done) => this.picker.push(done as never)),
+        getSupportedConstraints: () => ({ restrictOwnAudio: this.leavesOwnOut }),
+        getDisplayMedia: (wish: DisplayMediaStreamOptions) =>
+          new Promise((done, refuse) => {
+            this.wishes.push(wish);
+            this.picker.push(done as never);
+            this.refusePicker.push(refuse);
+          }),
       } as unknown as MediaDevices,
       mix: (tracks) => {
         this.mixed.push(tracks as unknown as FakeTrack[]);

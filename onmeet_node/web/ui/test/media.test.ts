@@ -101,7 +101,7 @@ test("a shared screen's sound goes with the voice, and ends with the share", asy
   await page.allow();
   const sharing = page.media.startShare(CALL);
   const sound = new FakeTrack("audio");
-  page.picker[0]!(new FakeStream([new FakeTrack("video"), sound]));
+  page.picker[0]!(new FakeStream([new FakeTrack("video", { displaySurface: "browser" }), sound]));
   await sharing;
   const microphone = page.opened[0]!;
   assert.deepEqual(page.mixed.at(-1), [microphone, sound]);
@@ -110,6 +110,75 @@ test("a shared screen's sound goes with the voice, and ends with the share", asy
   assert.equal(page.sends("audio"), microphone);
   assert.equal(sound.readyState, "ended");
 });
+
+/** Presses Share, and the browser answers so. */
+async function refused(name: string, message: string): Promise<void> {
+  const sharing = page.media.startShare(CALL);
+  page.refusePicker.at(-1)!(Object.assign(new Error(message), { name }));
+  await sharing;
+}
+const saidOfShare = () => page.media.view(CALL)!.trouble.share;
+
+test("who closes the picker of screens without choosing is not reproached, and can share", async () => {
+  await page.begin();
+  for (const words of ["Permission denied", "Permission denied by user", "The request is not allowed by the user agent", "Permission dismissed"]) {
+    await refused("NotAllowedError", words);
+    assert.equal(saidOfShare(), null, words);
+  }
+  void page.media.startShare(CALL);
+  assert.equal(page.picker.length, 5);
+});
+
+test("what kept a screen from being shared is told for a moment, and no more once it is tried again", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  await page.begin();
+  const causes = [
+    ["NotAllowedError", "Permission denied by system", "system"],
+    ["NotAllowedError", 'Access to the feature "display-capture" is disallowed by permissions policy.', "policy"],
+    ["NotReadableError", "Could not start video source", "busy"],
+  ] as const;
+  for (const [name, words, said] of causes) {
+    await refused(name, words);
+    assert.equal(saidOfShare(), said);
+    t.mock.timers.tick(60_000);
+    assert.equal(saidOfShare(), null);
+  }
+  await refused("NotReadableError", "Could not start video source");
+  void page.media.startShare(CALL);
+  assert.equal(saidOfShare(), null, "it is being tried");
+});
+
+test("the browser is asked to leave the voices of the others out of the sound that is shared", async () => {
+  await page.begin();
+  await refused("NotAllowedError", "Permission denied");
+  const { audio, selfBrowserSurface } = page.wishes[0] as Record<string, unknown>;
+  assert.deepEqual([audio, selfBrowserSurface], [{ restrictOwnAudio: true }, "exclude"]);
+  page.leavesOwnOut = false;
+  await refused("NotAllowedError", "Permission denied");
+  assert.equal((page.wishes[1] as Record<string, unknown>)["systemAudio"], "exclude", "or all of the computer's sound is not offered");
+});
+
+for (const [surface, left, sent] of [
+  ["monitor", false, false],
+  ["window", undefined, false],
+  [undefined, undefined, false],
+  ["monitor", true, true],
+  ["browser", false, true],
+] as const)
+  test(`the sound of a shared ${surface ?? "thing of no name"}, own sound left out: ${left}, is ${sent ? "" : "not "}sent`, async () => {
+    await page.begin(["audio"]);
+    await page.accept(["audio"]);
+    await page.allow();
+    const sharing = page.media.startShare(CALL);
+    const sound = new FakeTrack("audio", { restrictOwnAudio: left });
+    page.picker[0]!(new FakeStream([new FakeTrack("video", { displaySurface: surface }), sound]));
+    await sharing;
+    assert.equal(page.mixed.length, sent ? 1 : 0);
+    assert.equal(sound.readyState, sent ? "live" : "ended");
+    assert.equal(saidOfShare(), sent ? null : "sound", "and who shares is told");
+    assert.equal(page.media.view(CALL)!.sharing, true);
+    await page.media.stopShare(CALL);
+  });
 
 test("a call that moves to another page leaves no device open here", async () => {
   await page.begin();

@@ -1,12 +1,12 @@
 // What is wrong with camera, microphone or screen in the person's words, and notes that one can close.
 import { html } from "lit";
-import type { Trouble } from "../core/trouble.js";
+import type { ShareTrouble } from "../core/share.js";
 import { has, t } from "../i18n/index.js";
 
 export type Troubled = "camera" | "microphone" | "share";
 
 /** Null: nothing is wrong. */
-export function troubleText(kind: Troubled, trouble: Trouble | null): string | null {
+export function troubleText(kind: Troubled, trouble: ShareTrouble | null): string | null {
   if (trouble === null) return null;
   const device = t(`device.${kind}`);
   for (const key of [`trouble.app.${trouble}`, `trouble.${kind}.${trouble}`, `trouble.page.${trouble}`, `trouble.${kind}.other`])
@@ -14,8 +14,8 @@ export function troubleText(kind: Troubled, trouble: Trouble | null): string | n
   return null;
 }
 
-export function troubleTexts(troubles: Readonly<Partial<Record<Troubled, Trouble | null>>>): string[] {
-  const all = Object.entries(troubles) as [Troubled, Trouble | null][];
+export function troubleTexts(troubles: Readonly<Partial<Record<Troubled, ShareTrouble | null>>>): string[] {
+  const all = Object.entries(troubles) as [Troubled, ShareTrouble | null][];
   return all.map(([kind, trouble]) => troubleText(kind, trouble)).filter((text) => text !== null);
 }
 

@@ -2,6 +2,7 @@
 import type { Devices } from "./devices.js";
 import type { Kept, Kind } from "./messages.js";
 import type { Session } from "./session.js";
+import { echoes, mark, shareWish, type ShareTrouble } from "./share.js";
 import type { Trouble } from "./trouble.js";
 
 /** Several tracks of sound in one. */
@@ -28,13 +29,18 @@ export interface SendingView {
   readonly cameraOff: boolean;
   readonly sharing: boolean;
   readonly shareStream: MediaStream | null;
-  readonly trouble: Readonly<Record<"camera" | "microphone" | "share", Trouble | null>>;
+  readonly trouble: Readonly<Record<"camera" | "microphone", Trouble | null>> & { readonly share: ShareTrouble | null };
 }
 
 /** What the other side is told of us. */
 export type Told = Pick<SendingView, "muted" | "cameraOff" | "sharing">;
 
 const KINDS: readonly Kind[] = ["audio", "video"];
+/** What is said of a share that did not come about is true for a moment, not for the rest of the call. */
+const SAID_MS = 20_000;
+/** Of this page; see `mark`. */
+const HANDLE = `onmeet-${Math.random()}`;
+
 const NAME = { audio: "microphone", video: "camera" } as const;
 
 export class Sending {
@@ -57,7 +63,8 @@ export class Sending {
   #mix: Mix | null = null;
   /** Work on one device is done in the order it was asked for. */
   #order = new Map<Kind, Promise<void>>();
-  #shareTrouble: Trouble | null = null;
+  #shareTrouble: ShareTrouble | null = null;
+  #said: ReturnType<typeof setTimeout> | undefined;
   /** Taken from the preview, or asked for, and not opened here yet. */
   #claims = new Map<Kind, Promise<MediaStreamTrack | null>>();
   /** Devices that vanished while they were used, by id: what comes back goes on. */
@@ -192,24 +199,28 @@ export class Sending {
   async startShare(): Promise<void> {
     if (this.#share !== null || this.#picking) return;
     const media = this.browser.media;
-    if (media?.getDisplayMedia === undefined) {
-      this.#shareTrouble = "unsupported";
-      this.owner.changed(this);
-      return;
-    }
+    if (media?.getDisplayMedia === undefined) return this.#notShared("unsupported");
     this.#picking = true;
+    this.#notShared(null);
     try {
-      const share = await media.getDisplayMedia({ video: { frameRate: { ideal: 15 } }, audio: true });
+      mark(media, HANDLE);
+      const share = await media.getDisplayMedia(shareWish(media));
       if (this.over) {
         for (const track of share.getTracks()) track.stop(); // it ended while the person chose
         return;
       }
       this.#share = share;
-      this.#shareTrouble = null;
+      if (echoes(share, HANDLE)) {
+        for (const sound of share.getAudioTracks()) {
+          sound.stop();
+          share.removeTrack(sound);
+        }
+        this.#notShared("sound");
+      }
     } catch (error) {
-      this.#shareTrouble = await this.devices.cause(error);
-      this.owner.changed(this);
-      return;
+      const cause = await this.devices.cause(error);
+      // Who closes the picker knows: browsers say of that what they say of a person who forbids it.
+      return this.#notShared(cause === "denied" || cause === "dismissed" ? null : cause);
     } finally {
       this.#picking = false;
     }
@@ -221,6 +232,7 @@ export class Sending {
     if (this.#share === null) return;
     for (const track of this.#share.getTracks()) track.stop();
     this.#share = null;
+    this.#notShared(null);
     await this.#shareChanged();
   }
 
@@ -239,6 +251,7 @@ export class Sending {
 
   end(): void {
     this.over = true;
+    clearTimeout(this.#said);
     this.#mix?.close();
     this.#ear?.stop();
     for (const track of this.#tracks.values()) track.stop();
@@ -246,6 +259,14 @@ export class Sending {
   }
 
   // ── inside ──────────────────────────────────────────────────────────────────────────────────────
+  #notShared(trouble: ShareTrouble | null): void {
+    clearTimeout(this.#said);
+    if (this.over) return;
+    this.#shareTrouble = trouble;
+    if (trouble !== null) this.#said = setTimeout(() => this.#notShared(null), SAID_MS);
+    this.owner.changed(this);
+  }
+
   /** Opens or closes the device as the person wants it now, and sends what there is. */
   #settle(kind: Kind): Promise<void> {
     const next = (this.#order.get(kind) ?? Promise.resolve())

@@ -82,7 +82,7 @@ export async function causeOf(error: unknown, feature: Feature, around: Circumst
 async function whoForbids(message: string, feature: Feature, around: Circumstances): Promise<Trouble> {
   if (/dismiss/i.test(message)) return "dismissed";
   if (/\bby (?:the )?(?:operating )?system\b/i.test(message)) return "system"; // Chromium, of all three systems
-  const allowed = around.allowed(feature);
+  const allowed = /permissions? policy|feature policy/i.test(message) ? false : around.allowed(feature);
   if (allowed === false) return around.framed ? "frame" : "policy";
   if (inApp(around.agent)) return "in-app";
   // NOTE: Chromium names the system itself, and says just this of a person; the answer to a picker of
