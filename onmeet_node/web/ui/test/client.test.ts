@@ -74,6 +74,44 @@ test("the code of the address becomes a token, which is said first", async () =>
   });
 });
 
+for (const before of ["no token", "an old token", "a lost line", "a line that is being opened"] as const)
+  test(`a fresh address put into a tab with ${before} opens the app, and its code is used up`, async () => {
+    const { around, sockets, waits } = surroundings(before === "no token" ? {} : undefined);
+    let code: string | null = null;
+    const client = new Client({ ...around, takeCode: () => [code, (code = null)][0]! });
+    await client.start();
+    if (before === "an old token") sockets[0]!.drop(4401);
+    if (before === "a lost line") sockets[0]!.drop(1006);
+    code = "fresh";
+    await client.readdressed();
+    const socket = sockets.at(-1)!;
+    socket.onopen!();
+    assert.equal(socket.sent[0]!["token"], "b".repeat(64));
+    socket.hear(WELCOME);
+    assert.equal(client.state.link, "open");
+    assert.equal(code, null);
+    const made = sockets.length;
+    for (const [again] of waits.splice(0)) again();
+    assert.equal(sockets.length, made, "and no second line is opened");
+  });
+
+test("a fresh address put into a tab that is open leaves its line, and its calls, as they are", async () => {
+  const { around, sockets } = surroundings();
+  const client = new Client({ ...around, takeCode: () => "code" });
+  await client.start();
+  sockets[0]!.hear(WELCOME);
+  await client.readdressed();
+  assert.equal(sockets.length, 1);
+  assert.equal(client.state.link, "open");
+});
+
+test("an address whose node does not answer leaves the page trying with what it has", async () => {
+  const { around, sockets } = surroundings();
+  const client = new Client({ ...around, takeCode: () => "code", fetch: () => Promise.reject(new TypeError("no network")) });
+  await client.start();
+  assert.equal(sockets.length, 1);
+});
+
 test("each question gets its own answer", async () => {
   const { around, sockets } = surroundings();
   const client = new Client(around);

@@ -40,6 +40,12 @@ sound.subscribe(tellNoticeable);
 void onNotifying(tellNoticeable);
 sound.begin();
 void client.start();
+// An address that differs in its code alone loads nothing: it is put into a tab that is there already.
+addEventListener("hashchange", () => {
+  void client.readdressed().then(() => {
+    if (client.state.link === "outdated") location.reload();
+  });
+});
 void devices.refresh();
 // NOTE: made here, and not in index.html, where it would be made before anything is provided.
 document.body.prepend(document.createElement("om-app"));

@@ -141,19 +141,32 @@ export class Client {
 
   /** Exchanges the code of the address, if there is one, and opens the line. */
   async start(): Promise<void> {
-    const code = this.around.takeCode();
-    if (code !== null) {
-      const answer = await this.around.fetch("/session", {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ code }),
-      });
-      if (answer.ok) {
-        const { token } = (await answer.json()) as { token: string };
-        this.around.storage.setItem(TOKEN, token);
-      }
-    }
+    await this.#exchange();
     this.#open();
+  }
+
+  /** Another address was put into this tab, with a code perhaps: what is not open is opened with it. */
+  async readdressed(): Promise<void> {
+    if (!(await this.#exchange()) || this.#stopped) return;
+    if (this.state.link === "open" || this.state.link === "outdated") return;
+    const before = this.#socket;
+    this.#socket = null;
+    before?.close();
+    this.#wait = FIRST_WAIT;
+    this.#open();
+  }
+
+  /** Whether there was a code, and it was good. */
+  async #exchange(): Promise<boolean> {
+    const code = this.around.takeCode();
+    if (code === null) return false;
+    const request = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ code }) };
+    // A node that is not there gives no token; the one that we have may do when it is back.
+    const answer = await this.around.fetch("/session", request).catch(() => null);
+    if (answer?.ok !== true) return false;
+    const { token } = (await answer.json()) as { token: string };
+    this.around.storage.setItem(TOKEN, token);
+    return true;
   }
 
   stop(): void {
@@ -260,6 +273,7 @@ export class Client {
   }
 
   #open(): void {
+    if (this.#socket !== null) return;
     const token = this.around.storage.getItem(TOKEN);
     if (token === null) {
       this.#change({ link: "unauthorized" });
@@ -271,7 +285,9 @@ export class Client {
       this.tell({ t: "hello", version: VERSION, token, language: this.around.language });
     };
     socket.onmessage = (event: MessageEvent<ArrayBuffer>) => this.take(unpack(event.data));
-    socket.onclose = (event) => this.#closed(event.code);
+    socket.onclose = (event) => {
+      if (this.#socket === socket) this.#closed(event.code);
+    };
   }
 
   #closed(code: number): void {
