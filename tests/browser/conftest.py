@@ -112,8 +112,8 @@ class Node:
 
 
 @contextmanager
-def node(home, *options, app=True, prefix=()):
-    """`prefix`: of the command line, to run it elsewhere (a network namespace)."""
+def node(home, *options, app=True, prefix=(), keep=False):
+    """`prefix`: of the command line, to run it elsewhere (a network namespace). `keep`: the home."""
     command = [
         *prefix,
         sys.executable,
@@ -148,7 +148,8 @@ def node(home, *options, app=True, prefix=()):
             process.kill()
         reader.join()
         process.stdout.close()
-        shutil.rmtree(home, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(home, ignore_errors=True)
 
 
 @contextmanager

@@ -83,6 +83,38 @@ test("a link into a room opens the channel of the room inside the line, and says
   assert.deepEqual([door.client.room, door.client.name, door.socket.closed], [null, "", true]);
 });
 
+for (const [what, host, visits] of [
+  ["its gateway", 10, 1],
+  ["its host, in another room", 11, 2],
+] as const)
+  test(`who waits to be let into a room waits through a restart of ${what}`, async (t) => {
+    const door = new Door();
+    t.after(() => door.client.leave());
+    const keyed = async (seed: number) => (await Member.make(await World.make(["Hedda"]), "Hedda", seed)).key.publicKey;
+    let made = 0;
+    door.visit = (page, visitor) => ((made += 1), Visit.enter(page, visitor));
+    await door.welcome(await keyed(10));
+    door.client.knock("Gerda", ["audio"]);
+    await until(() => door.socket.heard().some((one) => one["t"] === "carry"), "the channel of the room");
+    for (const tries of [1, 2]) {
+      door.socket.drop(4404);
+      await settled();
+      assert.deepEqual(door.client.stage, { at: "knocking", state: "sent", trying: { why: "no-door", tries } });
+      door.client.tryNow();
+    }
+    await door.welcome(await keyed(host));
+    await until(() => door.socket.heard().some((one) => one["t"] === "carry"), "the channel of the room, again");
+    assert.deepEqual([door.client.stage, made], [{ at: "knocking", state: "sent" }, visits]);
+  });
+
+test("who could not reach the host for as long as a knock lasts goes on waiting", async () => {
+  const world = await World.make(["Hedda"]);
+  world.visit.lineOpen(ROOM, world.host.key.publicKey);
+  world.dropLine();
+  await world.pass(130_000);
+  assert.deepEqual([world.finished, world.renewed], [null, 1]);
+});
+
 test("a link that was closed says so before anybody is in, and a part that does not load can be tried again", async () => {
   const door = new Door();
   await door.welcome(new Uint8Array(32).fill(1));

@@ -68,6 +68,17 @@ class Scene {
     return this;
   }
 
+  /** What was planned last comes due. */
+  retry(): void {
+    this.delayed.pop()!();
+  }
+
+  /** The line comes back. */
+  async back(): Promise<void> {
+    this.retry();
+    await this.arrive();
+  }
+
   done(): void {
     this.client.leave();
   }
@@ -160,12 +171,86 @@ const CODES = [
   [1006, "lost"],
 ] as const;
 for (const [code, why] of CODES)
-  test(`a gateway that closes with ${code} before a knock ends in "${why}"`, async () => {
+  test(`who types a name when the gateway closes with ${code} ${why === "malformed" ? "is told" : "goes on typing"}`, async () => {
     const scene = await new Scene().arrive();
+    scene.client.nameTyped("Marie-Cl");
     scene.socket.drop(code);
     await settled();
-    assert.deepEqual(scene.stage, { at: "failed", why });
+    if (why === "malformed") return assert.deepEqual(scene.stage, { at: "failed", why });
+    assert.deepEqual(scene.stage, { at: "door", trying: { why, tries: 1 } });
+    await scene.back();
+    assert.deepEqual(scene.stage, { at: "door" });
+    assert.equal(scene.client.name, "Marie-Cl");
+    scene.done();
   });
+
+test("who comes before the host's node is up sees each try, and is at the door when it opens", async () => {
+  const scene = new Scene();
+  await scene.client.start();
+  for (let tries = 1; tries <= 200; tries++) {
+    scene.socket.open();
+    scene.socket.drop(4404);
+    await settled();
+    assert.deepEqual(scene.stage, { at: "failed", why: "no-door", trying: { why: "no-door", tries } });
+    scene.now += 12_000;
+    if (tries < 200) scene.retry();
+  }
+  await scene.back();
+  assert.deepEqual(scene.stage, { at: "door" });
+  scene.done();
+});
+
+test("who knocked waits through every break, and knocks anew when the door is there", async () => {
+  const scene = await new Scene().arrive();
+  scene.client.knock("Gerda", ["audio"]);
+  for (const code of [1001, 4404, 4410, 1006, 4404, 4429]) {
+    scene.now += 60_000;
+    scene.socket.drop(code);
+    await settled();
+    assert.equal(scene.stage.at === "knocking" && scene.stage.trying?.tries, 1, `${code}`);
+    await scene.back();
+    assert.deepEqual(scene.socket.heard().map((one) => one["name"]), ["Gerda"]);
+    assert.deepEqual(scene.stage, { at: "knocking", state: "sent" });
+  }
+  await scene.socket.say({ t: "admit", guest: GUEST, ticket: TICKET, servers: [] });
+  assert.deepEqual(scene.stage, { at: "in" });
+  scene.done();
+});
+
+test("a name said while the line is away is said when it is back", async () => {
+  const scene = await new Scene().arrive();
+  scene.socket.drop(1001);
+  await settled();
+  scene.client.knock("Gerda", ["audio"]);
+  await scene.arrive();
+  assert.deepEqual(scene.socket.heard().map((one) => one["name"]), ["Gerda"]);
+  scene.done();
+});
+
+test("a link that was used here, or has expired, is not tried on", async () => {
+  const scene = await new Scene().arrive(true, true);
+  scene.client.used = true;
+  scene.socket.drop(4404);
+  await settled();
+  assert.deepEqual(scene.stage, { at: "failed", why: "no-door" });
+  assert.equal(scene.delayed.length, 0);
+});
+
+test("of tries that were planned, and one that a person asks for, one is made", async () => {
+  const scene = new Scene();
+  await scene.client.start();
+  scene.socket.drop(4404);
+  await settled();
+  scene.client.tryNow();
+  scene.client.tryNow();
+  scene.retry();
+  assert.equal(scene.sockets.length, 2);
+  scene.socket.drop(4404);
+  await settled();
+  scene.client.leave();
+  for (const run of scene.delayed) run();
+  assert.equal(scene.sockets.length, 2, "and who has left is not brought back");
+});
 
 test("what the gateway alters, drops, repeats or swaps is noticed, and ends the call", async () => {
   const tricks: Record<string, (frames: Uint8Array<ArrayBuffer>[]) => Uint8Array<ArrayBuffer>[]> = {

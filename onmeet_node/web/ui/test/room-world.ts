@@ -152,6 +152,8 @@ export class World {
   shown: RoomShown | null = null;
   finished: Stage | null = null;
   linesOpened = 0;
+  /** How often the visit asked for another in its place. */
+  renewed = 0;
   lineOpen = false;
   guestId = "";
   visit!: Visit;
@@ -189,6 +191,8 @@ export class World {
       browser: { now: () => this.now, key: ephemeral },
       openLine: () => void (this.linesOpened += 1),
       closeLine: () => void (this.lineOpen = false),
+      trying: (why) => ({ why, tries: 1 }),
+      renew: () => void (this.renewed += 1),
       carry: (data) => {
         if (this.lineOpen) this.host.take("line", 0, data);
       },

@@ -12,23 +12,33 @@ import { Places } from "./place.js";
 import { Line, type LineBrowser, type LineEnd } from "./line.js";
 import { hex, type FromHost, type TurnServer } from "./wire.js";
 
-/** Where a guest is on the way into a call and out of it. */
+/** The line is away, and comes back by itself: why, and how often that was tried by now. */
+export interface Trying {
+  readonly why: LineEnd;
+  readonly tries: number;
+}
+
+/** Where a guest is on the way into a call and out of it. `trying`: the line is away meanwhile. */
 export type Stage =
   | { at: "opening" }
-  | { at: "door" }
-  | { at: "knocking"; state: "sent" | "delivered" | "shown" | "busy" }
+  | { at: "door"; trying?: Trying }
+  | { at: "knocking"; state: "sent" | "delivered" | "shown" | "busy"; trying?: Trying }
   | { at: "in" }
   | { at: "denied"; reason: string }
-  | { at: "failed"; why: LineEnd }
+  | { at: "failed"; why: LineEnd; trying?: Trying }
   | { at: "over"; reason: string; seconds: number };
 
-/** How long a call, or a knock, outlives its line. */
+/** How long a call outlives its line. Who waits, waits for as long as they like. */
 export const PATIENCE = 45_000;
 const FIRST_WAIT = 500;
+/** Between tries in a call; and of somebody who waits, whose host may be away for long. */
 const LONGEST_WAIT = 5_000;
+const LONGEST_AT_DOOR = 12_000;
+/** For a gateway that said that too many come (`tries_per_minute`). */
+const CROWDED_WAIT = 30_000;
 export const PAGE = 1;
 /** Ends of a line that another try does not mend. */
-export const FINAL: ReadonlySet<LineEnd> = new Set(["no-door", "tampered", "malformed"]);
+const FINAL: ReadonlySet<LineEnd> = new Set(["tampered", "malformed"]);
 
 /** A visit to a room: what the part of the page that rooms need does (room/visit.ts). */
 export interface RoomVisit {
@@ -47,6 +57,10 @@ export interface RoomPage {
   readonly browser: Pick<LineBrowser, "now" | "key">;
   openLine(): void;
   closeLine(): void;
+  /** For who is not in yet: what to show while the line is away, or null if it stays away. */
+  trying(why: LineEnd): Trying | null;
+  /** This visit led nowhere, and another takes its place: the guest still waits. */
+  renew(): void;
   carry(data: Bytes): void;
   take(message: FromNode): void;
   /** Shows this of the room. */
@@ -117,6 +131,11 @@ export class GuestClient extends NoNode {
   #sessions = 0;
   #broken: number | null = null;
   #wait = FIRST_WAIT;
+  #tries = 0;
+  /** When the host was proven to be at the other end of the line. */
+  #met: number | null = null;
+  /** Numbers what was planned last: one try at a time. */
+  #planned = 0;
   /** The place is kept, although the call is over for this page. */
   #keeps = false;
   #returned = false;
@@ -207,8 +226,20 @@ export class GuestClient extends NoNode {
   /** After an end: at the door once more, with fresh keys. */
   again(): void {
     this.#broken = null;
+    this.#line?.close();
     this.#stage({ at: "opening" });
     this.#open();
+  }
+
+  /** The network is back, say: the next try need not wait. */
+  tryNow(): void {
+    if (this.#line === null && this.#awaits && (this.#visit === null || this.stage.at !== "in")) this.#open();
+  }
+
+  /** The line is wanted, now or when it can be had. */
+  get #awaits(): boolean {
+    const { stage } = this;
+    return stage.at === "knocking" || stage.at === "in" || stage.at === "door" || (stage.at === "failed" && stage.trying !== undefined);
   }
 
   override ask(question: Question): Promise<never> {
@@ -222,6 +253,7 @@ export class GuestClient extends NoNode {
 
   // ── the line ──────────────────────────────────────────────────────────────────────────────────
   #open(): void {
+    this.#planned += 1;
     const line: Line = new Line(
       this.link,
       {
@@ -237,22 +269,37 @@ export class GuestClient extends NoNode {
 
   #lineEnded(why: LineEnd): void {
     this.#line = null;
+    // One that was good is looked for at once; one that goes as soon as it comes, is not.
+    if (this.#met !== null && this.browser.now() - this.#met >= LONGEST_WAIT) this.#wait = FIRST_WAIT;
+    this.#met = null;
     if (this.#visit !== null) return this.#visit.lineEnded(why);
+    const { stage } = this;
+    if (stage.at === "denied" || stage.at === "over") return;
     if (this.#call !== null && why === "tampered") return this.#over("tampered");
     if (this.#call !== null && why === "bye") return this.#over("peer-hung-up");
-    const waiting = this.stage.at === "knocking" || this.stage.at === "in";
-    this.#broken ??= this.browser.now();
-    const patient = this.browser.now() - this.#broken < PATIENCE;
-    if (!waiting || !patient || (FINAL.has(why) && this.#call === null)) {
-      if (this.#call !== null) return this.#over("connection-lost");
-      if (this.stage.at === "denied" || this.stage.at === "over") return;
-      return this.#finish({ at: "failed", why });
+    if (this.#call !== null) {
+      this.#broken ??= this.browser.now();
+      if (this.browser.now() - this.#broken >= PATIENCE) return this.#over("connection-lost");
+      this.#call.suspend();
+    } else {
+      const trying = this.#trying(why);
+      if (trying === null) return this.#finish({ at: "failed", why });
+      if (stage.at === "door") this.#stage({ at: "door", trying });
+      else if (stage.at === "knocking") this.#stage({ at: "knocking", state: "sent", trying });
+      else this.#stage({ at: "failed", why, trying });
     }
-    this.#call?.suspend();
+    const plan = ++this.#planned;
     this.later(() => {
-      if (this.#line === null && (this.stage.at === "knocking" || this.stage.at === "in")) this.#open();
-    }, this.#wait);
-    this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
+      if (plan === this.#planned && this.#line === null && this.#awaits) this.#open();
+    }, why === "too-many" ? CROWDED_WAIT : this.#wait);
+    this.#wait = Math.min(this.#wait * 2, this.#call === null ? LONGEST_AT_DOOR : LONGEST_WAIT);
+  }
+
+  /** A door that is not there may be there in a moment: a gateway or a host that begins again. */
+  #trying(why: LineEnd): Trying | null {
+    const { expires } = this.link;
+    const closed = why === "no-door" && (this.used || (expires !== null && expires * 1_000 < Date.now()));
+    return FINAL.has(why) || closed ? null : { why, tries: ++this.#tries };
   }
 
   #heard(message: FromHost): void {
@@ -265,10 +312,17 @@ export class GuestClient extends NoNode {
         this.#door = message.room === null || message.host === null ? null : { room: message.room, host: message.host };
         this.toRoom = this.#door !== null;
         void this.#load(this.toRoom ? "room" : "call");
-        if (this.stage.at === "opening") this.#atDoor();
-        else if (this.stage.at === "knocking" || this.stage.at === "in") this.#ask();
+        this.#tries = 0;
+        this.#met = this.browser.now();
+        if (this.stage.at === "opening" || this.stage.at === "failed") this.#atDoor();
+        else if (this.stage.at === "door") this.#stage({ at: "door" });
+        else if (this.stage.at === "knocking" || this.stage.at === "in") {
+          if (this.stage.at === "knocking") this.#stage({ at: "knocking", state: "sent" });
+          this.#ask();
+        }
         break;
       case "wait":
+        this.#wait = FIRST_WAIT;
         if (this.stage.at === "knocking") this.#stage({ at: "knocking", state: message.state });
         break;
       case "admit":
@@ -355,6 +409,12 @@ export class GuestClient extends NoNode {
         this.#line?.close();
         this.#line = null;
       },
+      trying: (why) => this.#trying(why),
+      renew: () => {
+        if (visit !== this.#visits) return;
+        this.#visit = null;
+        void this.#enter(++this.#visits);
+      },
       carry: (data) => this.#line?.say({ t: "carry", data }),
       take: (message) => this.take(message),
       show: (room) => {
@@ -434,6 +494,8 @@ export class GuestClient extends NoNode {
     line?.close();
     this.#call?.close();
     this.#visits += 1;
+    this.#planned += 1;
+    this.#tries = 0;
     this.#call = this.#visit = this.#guest = this.#sas = this.#broken = this.room = null;
     this.#ticket = undefined;
     this.#servers = [];

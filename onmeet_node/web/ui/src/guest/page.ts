@@ -6,7 +6,8 @@ import { reasonText } from "../call/reasons.js";
 import { app } from "../core/context.js";
 import type { LinkTrouble } from "../core/link.js";
 import { chooseLanguage, clock, has, language, LANGUAGES, t, when, type Key, type Language } from "../i18n/index.js";
-import type { GuestClient, Stage } from "./client.js";
+import type { GuestClient, Stage, Trying } from "./client.js";
+import { Calling } from "./calling.js";
 
 /** What the gateway says of itself, if it says anything (bootstrap/gateway). */
 interface Operator {
@@ -14,7 +15,8 @@ interface Operator {
   region: string;
 }
 
-const RETRY: ReadonlySet<string> = new Set(["lost", "no-door", "host-gone", "too-many", "gateway-stops", "too-slow", "bye"]);
+/** Reasons for not being let in that may have passed by now. */
+const PASSING: ReadonlySet<string> = new Set(["full", "no-answer", "fault", "locked", "host-gone"]);
 
 @customElement("om-guest")
 export class OmGuest extends OmElement {
@@ -41,6 +43,7 @@ export class OmGuest extends OmElement {
   @state() private stage: Stage = { at: "opening" };
   @state() private operator: Operator | null = null;
   #host = "";
+  #calling = new Calling();
   #soundAlone = false;
 
   override connectedCallback(): void {
@@ -51,6 +54,7 @@ export class OmGuest extends OmElement {
     this.stage = guest.stage;
     guest.onStage = (stage) => {
       this.#host = guest.host ?? this.#host;
+      this.#calling.follow(this.stage, stage, this.#hostName);
       this.stage = stage;
       this.dispatchEvent(new CustomEvent("om-stage", { detail: stage, bubbles: true, composed: true }));
       if (stage.at === "denied" || stage.at === "failed" || stage.at === "over") app.devices.closePreview();
@@ -63,9 +67,13 @@ export class OmGuest extends OmElement {
     const asks = (event: BeforeUnloadEvent) => {
       if (this.stage.at === "in" && window.parent === window) event.preventDefault();
     };
+    const online = () => guest.tryNow();
     window.addEventListener("pagehide", gone);
     window.addEventListener("beforeunload", asks);
+    window.addEventListener("online", online);
     this.attend(() => () => {
+      this.#calling.end();
+      window.removeEventListener("online", online);
       window.removeEventListener("pagehide", gone);
       window.removeEventListener("beforeunload", asks);
     });
@@ -120,13 +128,17 @@ export class OmGuest extends OmElement {
       case "opening":
         return html`${this.#head()}<p role="status">${t("guest.opening")}</p>`;
       case "door":
-        return this.#door(guest);
+        return this.#door(guest, stage.trying);
       case "knocking":
         return html`${this.#head()}
           <p role="status">
-            <strong>${t(`guest.${stage.state}` as Key, { host: this.#hostName })}</strong><br />
+            <strong>${t(stage.trying === undefined ? (`guest.${stage.state}` as Key) : "guest.away", { host: this.#hostName })}</strong><br />
             <span class="quiet">${t("guest.wait.hint")}</span>
           </p>
+          ${this.#trying(stage.trying)}
+          ${this.#calling.possible
+            ? html`<div class="row"><button @click=${() => this.#calling.ask().then(() => this.requestUpdate())}>${t("guest.notify")}</button></div>`
+            : nothing}
           <om-preview></om-preview>
           <div class="row"><button @click=${() => guest.leave()}>${t("guest.goaway")}</button></div>`;
       case "in":
@@ -136,14 +148,14 @@ export class OmGuest extends OmElement {
           t(this.#key(`denied.${stage.reason}`, this.#known(`guest.denied.${stage.reason}`, "guest.denied.denied")), {
             host: this.#hostName,
           }),
-          guest.toRoom,
+          PASSING.has(stage.reason),
           guest.toRoom && stage.reason === "full",
         );
       case "failed":
         if (guest.used && stage.why === "no-door") return this.#told(t("guest.link.used"));
         if (stage.why === "no-door" && expires !== null && expires * 1_000 < Date.now())
           return this.#told(t("guest.link.expired", { when: when(expires) }));
-        return this.#told(t(`guest.failed.${stage.why}`), RETRY.has(stage.why) && !guest.used);
+        return html`${this.#told(t(`guest.failed.${stage.why}`), stage.trying !== undefined)}${this.#trying(stage.trying)}`;
       case "over": {
         const key = this.#key(`reason.${stage.reason}`, `guest.reason.${stage.reason}` as Key);
         const name = this.#hostName;
@@ -180,6 +192,11 @@ export class OmGuest extends OmElement {
     </div>`;
   }
 
+  /** NOTE: no live region: that it is tried once more is no news. */
+  #trying(trying: Trying | undefined) {
+    return trying === undefined ? nothing : html`<p class="quiet">${t("guest.trying", { n: String(trying.tries) })}</p>`;
+  }
+
   #head() {
     const { guest } = this;
     const named = typeof guest !== "string" && guest.host !== null && guest.host !== "";
@@ -188,8 +205,10 @@ export class OmGuest extends OmElement {
       ${typeof guest !== "string" && guest.title !== "" ? html`<p><bdi>${guest.title}</bdi></p>` : nothing}`;
   }
 
-  #door(guest: GuestClient) {
+  #door(guest: GuestClient, trying?: Trying) {
     return html`${this.#head()}
+      ${trying === undefined ? nothing : html`<p role="status"><strong>${t("guest.away", { host: this.#hostName })}</strong></p>`}
+      ${this.#trying(trying)}
       <form class="stack" @submit=${this.#knock}>
         <label
           >${t("guest.name")}

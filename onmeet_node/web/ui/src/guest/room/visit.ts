@@ -5,7 +5,7 @@ import { visitKey, type VisitKey } from "../../core/ed25519.js";
 import type { FromNode, FromPage, Participant, PeerMedia, PictureSize, RoomEnd, RoomShown } from "../../core/messages.js";
 import type { Bytes } from "../../core/noise.js";
 import { t } from "../../i18n/index.js";
-import { FINAL, PAGE, PATIENCE, type RoomPage, type RoomVisit, type Visitor } from "../client.js";
+import { PAGE, type RoomPage, type RoomVisit, type Visitor } from "../client.js";
 import type { LineEnd } from "../line.js";
 import { hex, type TurnServer } from "../wire.js";
 import { Machine, type Effect } from "./machine.js";
@@ -47,7 +47,6 @@ export class Visit implements RoomVisit {
   #lineTo: Key | null = null;
   #lineWait = timing.RETRY;
   #lineClosed = false;
-  #broken: number | null = null;
   #seen = new Set<string>();
   #cancel: (() => void)[] = [];
   #wake: (() => void) | null = null;
@@ -129,10 +128,9 @@ export class Visit implements RoomVisit {
   lineOpen(room: Bytes, host: Bytes): void {
     const key = hex(host);
     this.#lineWait = timing.RETRY;
-    this.#broken = null;
     // Another room, or somebody of whom we know nothing: the link leads elsewhere by now.
     const ours = hex(room) === this.#room && this.#machine.welcome(key) && this.#machine.opens(key);
-    if (!ours && this.#machine.roster === null) return this.#end({ at: "failed", why: "host-gone" });
+    if (!ours && this.#machine.roster === null) return this.#renew();
     if (!ours) return;
     this.#lineTo = key;
     this.#ways.openOnLine(key);
@@ -147,10 +145,10 @@ export class Visit implements RoomVisit {
   #lineGone(why: LineEnd): void {
     this.#ways.lineLost();
     if (this.#over) return;
-    const now = this.#now;
     if (this.#machine.roster === null) {
-      this.#broken ??= now;
-      if (FINAL.has(why) || now - this.#broken >= PATIENCE) return this.#end({ at: "failed", why });
+      const trying = this.page.trying(why);
+      if (trying === null) return this.#end({ at: "failed", why });
+      this.page.stage({ at: "knocking", state: "sent", trying });
     } else if (why === "tampered") {
       this.#tampered = true;
       this.#changed();
@@ -362,15 +360,30 @@ export class Visit implements RoomVisit {
 
   #ended(reason: RoomEnd): void {
     const inside = this.#machine.roster !== null;
+    // Nobody could be asked, for as long as somebody might have answered.
+    if (!inside && reason === "no-answer" && this.#lineTo === null) return this.#renew();
     const seconds = inside ? Math.max(0, Math.round(Date.now() / 1_000 - this.#since)) : 0;
     this.#end(inside ? { at: "over", reason, seconds } : { at: "denied", reason });
   }
 
-  #end(stage: Parameters<RoomPage["finish"]>[0]): void {
+  /** Where this visit stands in nobody's room, another begins anew. */
+  #renew(): void {
     if (this.#over) return;
+    this.#rest();
+    this.#ways.closeAll();
+    this.#pairs.closeAll();
+    this.page.renew();
+  }
+
+  #rest(): void {
     this.#over = true;
     this.#wake?.();
     for (const cancel of this.#cancel) cancel();
+  }
+
+  #end(stage: Parameters<RoomPage["finish"]>[0]): void {
+    if (this.#over) return;
+    this.#rest();
     this.#pairs.sayGoodbye();
     const beside = this.#ways.beside;
     this.#ways.closeAll();
