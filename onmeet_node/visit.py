@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import trio
+from trio_websocket import HandshakeError
 
 from onmeet_node.calls import MediaWish
-from onmeet_node.errors import OnMeetError
+from onmeet_node.errors import OnMeetError, first
 from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.identity.safety import fingerprint_from_sdp, sas
 from onmeet_node.leaving import in_order
@@ -35,12 +37,21 @@ from onmeet_node.media.endpoint import (
 )
 from onmeet_node.meeting.conference import Presence
 from onmeet_node.meeting.guest_side import GuestConference, open_guest_conference
+from onmeet_node.net.backoff import Backoff
 from onmeet_node.net.guest_line import DoorClosed, GuestLine, open_line
 from onmeet_node.wire import messages as m
+from onmeet_node.wire.link import read_link
 from onmeet_node.wire.messages import CALL_ID_BYTES, CallId, Kind
 
 GOODBYE_SECONDS = 2.0
 """For the host to hear that a guest leaves."""
+LONGEST_WAIT_SECONDS = 12.0
+"""Between tries of somebody whose host may be away for long."""
+CROWDED_WAIT_SECONDS = 30.0
+"""For a gateway that said that too many come."""
+_CROWDED, _NO_DOOR, _HOST_GONE = 4429, 4404, 4410
+_FINAL = frozenset({1002, 1003, 4400})
+"""Close codes that another try does not mend."""
 
 Tell = Callable[..., None]
 """Called with the name of an event and its fields."""
@@ -78,16 +89,45 @@ class Visitor:
     relay_only: bool = False
     seconds: float | None = None
     """After so long in the call the guest leaves; None: when the host ends it."""
+    patience: float = 0.0
+    """For so many seconds the door is tried again while it is away."""
     plain: bool = False
 
 
 async def visit(url: str, visitor: Visitor, tell: Tell) -> str:
     """Joins, stays, and leaves; gives ``left`` or the reason of the host's hang-up.
 
-    Raises `NotLetIn`, `DoorClosed`, `NoMedia`, and `LinkError` for what is no link.
+    Until the guest is in, a door that is away is tried again, and each try told. Raises `NotLetIn`,
+    `DoorClosed`, `NoMedia`, and `LinkError` for what is no link.
     """
+    _, link = read_link(url)
     kinds = frozenset(Kind)
     await check_media(visitor.source, kinds)
+    until = trio.current_time() + visitor.patience
+    backoff, tries, inside = Backoff(most=LONGEST_WAIT_SECONDS), 0, trio.Event()
+    while True:
+        try:
+            return await _come(url, visitor, tell, inside)
+        except (DoorClosed, OSError, HandshakeError, trio.TooSlowError, ExceptionGroup) as error:
+            cause = first(error) if isinstance(error, ExceptionGroup) else error
+            closed = link.expires is not None and link.expires < time.time()
+            if inside.is_set() or trio.current_time() >= until or not _passes(cause, closed=closed):
+                raise
+        tries += 1
+        tell("trying", why=str(cause) or type(cause).__name__, tries=tries)
+        crowded = isinstance(cause, DoorClosed) and cause.code == _CROWDED
+        await trio.sleep(CROWDED_WAIT_SECONDS if crowded else backoff.next())
+
+
+def _passes(error: BaseException, *, closed: bool) -> bool:
+    """Whether the door may be there in a moment: a gateway or a host that begins again."""
+    if isinstance(error, DoorClosed):
+        return error.code not in _FINAL and not (closed and error.code == _NO_DOOR)
+    return isinstance(error, OSError | HandshakeError | trio.TooSlowError)
+
+
+async def _come(url: str, visitor: Visitor, tell: Tell, inside: trio.Event) -> str:
+    """One visit, from the door on; sets `inside` when the guest is let in."""
     async with in_order(open_line(url, plain=visitor.plain)) as line:
         tell("door", host=line.welcome.card.name, title=line.welcome.title)
         room, host = line.welcome.room, line.welcome.host
@@ -95,14 +135,15 @@ async def visit(url: str, visitor: Visitor, tell: Tell) -> str:
             in_room = room is not None and host is not None
             await check_media(
                 None,
-                kinds,
+                frozenset(Kind),
                 record=None if in_room else visitor.record,
                 directory=visitor.record if in_room else None,
             )
             if room is not None and host is not None:
-                return await _in_room(line, room, host, visitor, tell)
+                return await _in_room(line, room, host, visitor, tell, inside)
             await line.say(m.Knock(name=visitor.name))
             admit = await _admitted(line, tell)
+            inside.set()
             tell("admitted")
             async with in_order(_media(visitor, admit)) as session:
                 call = _Call(line, session, admit, visitor, tell)
@@ -116,7 +157,9 @@ async def visit(url: str, visitor: Visitor, tell: Tell) -> str:
                 await line.close("left")
 
 
-async def _in_room(line: GuestLine, room: bytes, host: bytes, visitor: Visitor, tell: Tell) -> str:
+async def _in_room(
+    line: GuestLine, room: bytes, host: bytes, visitor: Visitor, tell: Tell, inside: trio.Event
+) -> str:
     """The link leads into a room: what its other members do, with their channels carried."""
     presence = Presence(
         name=visitor.name,
@@ -133,6 +176,7 @@ async def _in_room(line: GuestLine, room: bytes, host: bytes, visitor: Visitor, 
 
     hub: Hub[NodeEvent] = Hub()
     denied: list[m.DenyReason] = []
+    lost: list[DoorClosed] = []
 
     @asynccontextmanager
     async def in_it() -> AsyncIterator[GuestConference]:
@@ -155,9 +199,11 @@ async def _in_room(line: GuestLine, room: bytes, host: bytes, visitor: Visitor, 
                             denied.append(message.reason)
                             conference.inside.set()
                         elif isinstance(message, m.Bye):
-                            break
-                except DoorClosed:
-                    pass
+                            raise DoorClosed(_HOST_GONE)
+                except DoorClosed as closed:
+                    if not conference.inside.is_set():
+                        lost.append(closed)
+                        conference.inside.set()
                 conference.frames.line_lost()
 
             nursery.start_soon(carry)
@@ -178,12 +224,15 @@ async def _in_room(line: GuestLine, room: bytes, host: bytes, visitor: Visitor, 
             nursery.start_soon(follow)
             await conference.inside.wait()
             with trio.move_on_after(math.inf if visitor.seconds is None else visitor.seconds):
-                if not denied:
+                if not denied and not lost:
+                    inside.set()
                     await conference.over.wait()
             over = conference.room.over
             nursery.cancel_scope.cancel()
     if denied:
         raise NotLetIn(denied[0])
+    if lost:
+        raise lost[0]
     return over.value if over is not None else "left"
 
 
@@ -202,7 +251,7 @@ async def _admitted(line: GuestLine, tell: Tell) -> m.Admit:
             case m.Deny(reason=reason):
                 raise NotLetIn(reason)
             case m.Bye():
-                raise DoorClosed(4410)
+                raise DoorClosed(_HOST_GONE)
             case _:
                 continue
 

@@ -226,6 +226,12 @@ def deny_command(home: Path, who: str, *, close_link: bool, as_json: bool) -> No
     help="File for what they send (.mkv .mp4 .webm .wav).",
 )
 @click.option("--relay-only", is_flag=True, help="Media through a relay alone.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(0),
+    default=None,
+    help="Seconds to try again while the host is away (default: until you leave).",
+)
 @click.option("--plain", is_flag=True, hidden=True, help="Without TLS: as a proxy would come.")
 @json_option
 def join_command(
@@ -234,6 +240,7 @@ def join_command(
     seconds: float | None,
     source: str,
     record: Path | None,
+    patience: float | None,
     *,
     relay_only: bool,
     plain: bool,
@@ -242,9 +249,11 @@ def join_command(
     """Joins a call by a guest link, without a browser and without a node of your own.
 
     LINK may be - for standard input, or ONMEET_LINK: an argument is seen by everybody on this
-    machine. Ctrl-C leaves; the exit status is then 130 for who was not in yet.
+    machine. While the host is away it is tried again, and each try is told. Ctrl-C leaves; the
+    exit status is then 130 for who was not in yet.
     """
     import json
+    import math
     import sys
     import time
 
@@ -267,6 +276,7 @@ def join_command(
         record=record,
         relay_only=relay_only,
         seconds=seconds,
+        patience=math.inf if patience is None else patience,
         plain=plain,
     )
     inside = False

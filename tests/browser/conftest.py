@@ -113,7 +113,10 @@ class Node:
 
 @contextmanager
 def node(home, *options, app=True, prefix=(), keep=False):
-    """`prefix`: of the command line, to run it elsewhere (a network namespace). `keep`: the home."""
+    """`prefix`: of the command line, to run it elsewhere (a network namespace).
+
+    `keep`: the home is left, for another run.
+    """
     command = [
         *prefix,
         sys.executable,

@@ -13,7 +13,8 @@ ELSEWHERE = """() => {
 EARS = """
 window.sounds = 0; window.notes = [];
 { const start = OscillatorNode.prototype.start;
-  OscillatorNode.prototype.start = function (...all) { window.sounds += 1; return start.apply(this, all); }; }
+  OscillatorNode.prototype.start = function (...all) {
+    window.sounds += 1; return start.apply(this, all); }; }
 window.Notification = class {
   static permission = "granted"; constructor(text) { window.notes.push(text); } close() {} };
 """

@@ -57,6 +57,48 @@ def test_a_guest_comes_straight_to_the_host_and_again_after_its_restart(tmp_path
         assert onmeet(*guest, input=link["url"] + "\n")[-1]["reason"] == "left"
 
 
+def test_who_joins_before_the_host_is_there_sees_each_try_and_comes_in(tmp_path):
+    home = tmp_path / "host"
+    onmeet("init", "--home", home, "--name", "Hedda", "--key-file", "--json")
+    with up(home, "--source", "test", "--guests-on", "127.0.0.1:0"):
+        [link] = onmeet("invite", "--let-in", "--room", "--home", home, "--json")
+        port = link["url"].split(":")[2].partition("/")[0]
+    guest = ("join", "-", "--name", "Paul", "--source", "test", "--seconds", "1", "--json")
+    command = [sys.executable, "-m", "onmeet_node.cli", *guest]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as joining:
+        try:
+            joining.stdin.write(link["url"] + "\n")
+            joining.stdin.close()
+            for tries in (1, 2):
+                said = json.loads(joining.stdout.readline())
+                assert (said["event"], said["tries"]) == ("trying", tries)
+            with up(home, "--source", "test", "--guests-on", f"127.0.0.1:{port}"):
+                events = [json.loads(line) for line in joining.stdout]
+            assert events[-1]["reason"] == "left"
+            assert "admitted" in {event["event"] for event in events}
+        finally:
+            joining.kill()
+
+
+def test_who_joins_without_patience_is_told_at_once_that_the_host_is_away(tmp_path):
+    home = tmp_path / "host"
+    onmeet("init", "--home", home, "--name", "Hedda", "--key-file", "--json")
+    with up(home, "--source", "test", "--guests-on", "127.0.0.1:0"):
+        [link] = onmeet("invite", "--let-in", "--room", "--home", home, "--json")
+    done = subprocess.run(
+        [sys.executable, "-m", "onmeet_node.cli", "join", "-", "--name", "Paul", "--patience", "0"],
+        input=link["url"] + "\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "trying" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("where", "says"),
     [("0.0.0.0:8443", "origin"), ("nowhere", "no address and port"), ("127.0.0.1:1", "Cannot")],
