@@ -81,6 +81,10 @@ class Pages:
             )
             headers["cache-control"] = "no-cache"
             headers["cross-origin-opener-policy"] = "same-origin"
+            # A site that isolates itself shows no frame that does not (HTML, COEP).
+            headers["cross-origin-embedder-policy"] = "require-corp"
+            shared = "cross-origin" if allowed else "same-origin"
+            headers["cross-origin-resource-policy"] = shared
         elif name.startswith("assets/"):
             headers["cache-control"] = "public, max-age=31536000, immutable"
             headers["cross-origin-resource-policy"] = "same-origin"

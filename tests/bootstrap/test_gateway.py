@@ -412,6 +412,9 @@ async def test_what_browsers_are_told_to_allow():
         assert (headers["content-encoding"], gzip.decompress(packed)) == ("gzip", body)
         _, embedded, _ = await get(port, "/e")
         assert "frame-ancestors https://www.example.org" in embedded["content-security-policy"]
+        assert embedded["cross-origin-resource-policy"] == "cross-origin", "sites that isolate"
+        assert embedded["cross-origin-embedder-policy"] == "require-corp"
+        assert headers["cross-origin-resource-policy"] == "same-origin", "/j is nobody's frame"
         status, _, body = await get(port, "/.well-known/onmeet.json")
         assert (status, b'"this machine"' in body) == (200, True)
         for path in ("/j%23" + "A" * 98, "/e%23A"):

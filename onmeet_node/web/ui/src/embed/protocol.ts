@@ -17,6 +17,11 @@ export type EmbedEvent =
   | { event: "stage"; stage: "opening" | "door" | "knocking" | "in" | "denied" | "failed" | "over"; reason?: string }
   | { event: "media"; muted: boolean; cameraOff: boolean; sharing: boolean; connected: boolean };
 
+/** What the element itself tells of the page around it (docs/EMBED). */
+export type EmbedTrouble =
+  | { why: "link" | "frame-src" | "no-answer" }
+  | { why: "permissions-policy"; missing: readonly string[] };
+
 /** The first message to the frame, with the port: there is no other. */
 export const HANDSHAKE = "onmeet-call-1";
 
