@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -44,6 +45,8 @@ from onmeet_node.media.report import IceReport
 from onmeet_node.wire.messages import MAX_NOTE_CHARS, CallId, Chat, Kind, MediaState
 
 FAILURES = frozenset({EndReason.MEDIA_FAILED, EndReason.CONNECTION_LOST, EndReason.PEER_ERROR})
+MAX_LINES_KNOWN = 1_000
+"""Of lines of chat, so that one said again is shown once."""
 ACTIVE = frozenset({State.CONNECTING, State.CONNECTED, State.RECONNECTING})
 
 
@@ -152,6 +155,7 @@ class Call:
         self.on_frame: Callable[[MediaSession, bytes], None] = lambda *_: None
         """Called with each frame that came beside the media, and over which session."""
         self._links: dict[Device, Link] = {}
+        self._lines: dict[int, None] = {}
         self._feeder = feeder
         self._node_hub = node_hub
         self._hub: Hub[CallEvent] = Hub()
@@ -263,8 +267,12 @@ class Call:
         )
 
     async def send_chat(self, text: str) -> None:
-        """Writes a line to the peer, 1-4,000 characters. Raises `CallNotActive`."""
-        await self._session().send_chat(Chat(text=text))
+        """Writes a line to the peer, 1-4,000 characters; returns when the peer has it.
+
+        Raises `CallNotActive`, `SessionClosed`, and `ChatUnconfirmed` when nothing says so.
+        """
+        number = secrets.randbits(32)  # of the call, whichever session carries it
+        await self._session().send_chat(Chat(text=text, number=number))
 
     async def stats(self) -> MediaStats:
         """Media counters as of now. Raises `CallNotActive`."""
@@ -413,7 +421,13 @@ class Call:
         self.publish(RecordingStopped(call=self.id, sentence=sentence))
 
     def chat(self, chat: Chat) -> None:
-        """The peer wrote a line."""
+        """The peer wrote a line; one said again, over another path, is the same line."""
+        if chat.number is not None:
+            if chat.number in self._lines:
+                return
+            self._lines[chat.number] = None
+            if len(self._lines) > MAX_LINES_KNOWN:
+                del self._lines[next(iter(self._lines))]
         self.publish(ChatLine(call=self.id, text=chat.text))
 
     def peer_sends(self, media: MediaState) -> None:

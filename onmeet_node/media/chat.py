@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 
 import aiortc
+import attrs
 
-from onmeet_node.media.errors import SessionClosed
+from onmeet_node.media.errors import ChatUnconfirmed, SessionClosed
 from onmeet_node.wire.codec import decode, encode
 from onmeet_node.wire.errors import DecodeError
-from onmeet_node.wire.messages import Chat
+from onmeet_node.wire.messages import Chat, ChatTaken
 from onmeet_node.wire.room import MAX_CARRIED_BYTES
 
 LABEL = "onmeet"
@@ -18,6 +20,9 @@ STREAM = 0
 """Negotiated out of band: both sides open stream 0, and no message opens it (RFC 8831, 6.4)."""
 MAX_BYTES = 20_000
 """Above the longest line: 4,000 characters of up to 4 bytes."""
+
+TAKEN_SECONDS = 10.0
+"""For the other side to confirm a line."""
 
 FRAMES_LABEL, FRAMES_STREAM = "onmeet-frames", 1
 MAX_BACKLOG_BYTES = 1 << 20
@@ -30,17 +35,39 @@ class ChatChannel:
     def __init__(self, pc: aiortc.RTCPeerConnection, receive: Callable[[Chat], None]) -> None:
         self._receive = receive
         self._settled = asyncio.Event()
+        self._next = secrets.randbits(31)
+        self._taken: dict[int, asyncio.Future[None]] = {}
         self._channel = pc.createDataChannel(LABEL, negotiated=True, id=STREAM)
         self._channel.on("open", self._settled.set)
-        self._channel.on("close", self._settled.set)
+        self._channel.on("close", self._on_close)
         self._channel.on("message", self._on_message)
 
     async def aio_send(self, chat: Chat) -> None:
-        """Sends a line, once the channel is open. Raises `SessionClosed`."""
+        """Sends a line, once the channel is open, and returns when the other side has it.
+
+        Raises `SessionClosed`, and `ChatUnconfirmed` where nobody says that it has arrived.
+        """
         await self._settled.wait()
         if self._channel.readyState != "open":
             raise SessionClosed("The chat is closed: the connection of the call has ended.")
-        self._channel.send(encode(chat))
+        if chat.number is None:
+            chat = attrs.evolve(chat, number=self._next)
+            self._next += 1
+        assert chat.number is not None
+        taken = self._taken[chat.number] = asyncio.get_running_loop().create_future()
+        try:
+            self._channel.send(encode(chat))
+            await asyncio.wait_for(taken, TAKEN_SECONDS)
+        except TimeoutError:
+            raise ChatUnconfirmed from None
+        finally:
+            self._taken.pop(chat.number, None)
+
+    def _on_close(self) -> None:
+        self._settled.set()
+        for taken in self._taken.values():
+            if not taken.done():
+                taken.set_exception(ChatUnconfirmed())
 
     def _on_message(self, data: object) -> None:
         """Whatever is no line of chat is ignored: it cannot be answered here."""
@@ -50,8 +77,14 @@ class ChatChannel:
             message = decode(data)
         except DecodeError:
             return
-        if isinstance(message, Chat):
+        if isinstance(message, ChatTaken):
+            taken = self._taken.get(message.number)
+            if taken is not None and not taken.done():
+                taken.set_result(None)
+        elif isinstance(message, Chat):
             self._receive(message)
+            if message.number is not None and self._channel.readyState == "open":
+                self._channel.send(encode(ChatTaken(number=message.number)))
 
 
 class FrameChannel:

@@ -43,3 +43,12 @@ class SessionClosed(MediaError):
 
 class LibraryChanged(MediaError):
     """A private attribute of aiortc or aioice that this package relies on is gone."""
+
+
+class ChatUnconfirmed(MediaError):
+    """A line of chat was sent, and the peer's program did not say that it has it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The line of chat may not have arrived: nothing confirms it. Write it again."
+        )

@@ -319,6 +319,15 @@ class Chat:
     """A line of chat; travels on the call's data channel, in the same encoding."""
 
     text: str = field(Text(1, MAX_TEXT_CHARS), hidden=True)
+    number: int | None = maybe(Integer(0, 2**32 - 1))
+    """The receiver confirms it by this; a line said again keeps it."""
+
+
+@attrs.frozen(kw_only=True)
+class ChatTaken:
+    """A line of chat has arrived; travels as that line did."""
+
+    number: int = field(Integer(0, 2**32 - 1))
 
 
 # ── guests (PROTOCOL, "Guests"): only on a channel that came through a door ───────────────────────
@@ -477,6 +486,7 @@ Message = (
     | MissedCall
     | Received
     | Chat
+    | ChatTaken
     | Welcome
     | Knock
     | Wait

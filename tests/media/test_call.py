@@ -107,12 +107,12 @@ async def test_chat_reaches_the_other_side_in_order_before_and_after_accept(
     endpoint: AiortcEndpoint,
 ) -> None:
     async with open_pair(endpoint, SessionConfig(AUDIO)) as pair:
-        lines = [Chat(text=f"line {n} ✓") for n in range(20)]
+        lines = [Chat(text=f"line {n} ✓", number=n) for n in range(20)]
         for line in lines:
             await pair.a.session.send_chat(line)
-        await pair.b.session.send_chat(Chat(text="hello"))
+        await pair.b.session.send_chat(Chat(text="hello", number=7))
         await pair.b.wait_for(ChatReceived(lines[-1]))
-        await pair.a.wait_for(ChatReceived(Chat(text="hello")))
+        await pair.a.wait_for(ChatReceived(Chat(text="hello", number=7)))
         assert pair.b.have(ChatReceived) == [ChatReceived(line) for line in lines]
 
 

@@ -28,6 +28,7 @@ from onmeet_node.media.assembly import MAX_SIDE, Picture, can_be_shown
 from onmeet_node.media.asyncio_thread import open_asyncio_thread
 from onmeet_node.media.encoders import OpusEncoder, Vp8Encoder
 from onmeet_node.media.endpoint import Connected, Failed, FirstFrame, SessionConfig
+from onmeet_node.media.errors import ChatUnconfirmed
 from onmeet_node.media.frames import KEPT_BYTES, FrameTap, VideoFrame
 from onmeet_node.media.guard import MAX_SOURCES
 from onmeet_node.media.picture import TestPicture
@@ -221,7 +222,8 @@ async def test_channels_that_nobody_agreed_on_are_not_opened() -> None:
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(mallory.do, aio_open_many)
-            await victim.session.send_chat(Chat(text="still here"))
+            with pytest.raises(ChatUnconfirmed):  # she has it, and says nothing
+                await victim.session.send_chat(Chat(text="still here"))
         channels = victim.session._peer._pc.sctp._data_channels
         assert set(channels) == {0}
         assert set(victim.session._peer._pc.sctp._inbound_streams) <= {0}

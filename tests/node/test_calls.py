@@ -9,7 +9,7 @@ from onmeet_node.address_book import NoSuchPerson, OwnCode
 from onmeet_node.call.effects import EndReason, Ring, State
 from onmeet_node.call.errors import AlreadyInCall
 from onmeet_node.calls import MediaWish
-from onmeet_node.wire.messages import Kind
+from onmeet_node.wire.messages import Chat, Kind
 from tests.node.conftest import (
     Start,
     answer_all,
@@ -185,6 +185,9 @@ async def test_chat_and_muting_reach_the_other_side(start: Start) -> None:
                 with trio.fail_after(10):
                     await call.send_chat("good morning")
                 assert (await told(bobs, "chat"))["text"] == "good morning"
+                for line in ("once", "once", "after"):  # one said again over a new path, say
+                    await call._session().send_chat(Chat(text=line, number=len(line)))
+                assert [(await told(bobs, "chat"))["text"] for _ in "12"] == ["once", "after"]
                 await call.mute(Kind.AUDIO)
                 assert (await told(bobs, "peer-media"))["muted"] is True
             nursery.cancel_scope.cancel()

@@ -7,7 +7,9 @@ import pytest
 
 SOURCES = Path(__file__).parents[2] / "onmeet_node" / "web" / "ui" / "src"
 PAGES = sorted(
-    path for part in ("app", "call", "guest", "room") for path in (SOURCES / part).glob("*.ts")
+    path
+    for part in ("app", "call", "call/alone", "call/inside", "guest", "room")
+    for path in (SOURCES / part).glob("*.ts")
 )
 LANGUAGES = ("en", "fr", "de", "ar")
 ATTRIBUTES = re.compile(r'\b(?:aria-label|title|placeholder|alt)="([^"]*)"')
@@ -29,7 +31,7 @@ def test_no_visible_text_is_written_into_a_page(path):
 def keys(language: str) -> dict[str, str]:
     """All texts: of the app, of a call, of the guest page."""
     found: dict[str, str] = {}
-    for part in ("app", "call", "guest", "room", "trouble"):
+    for part in ("app", "call", "call/alone", "call/inside", "guest", "room", "trouble"):
         text = (SOURCES / "i18n" / part / f"{language}.ts").read_text(encoding="utf-8")
         more = dict(re.findall(r'^  "([\w.-]+)":\s+"((?:[^"\\]|\\.)*)",$', text, re.M))
         assert not found.keys() & more.keys(), "each text in one place"

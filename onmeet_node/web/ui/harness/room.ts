@@ -4,6 +4,8 @@ import { Client, type Question } from "../src/core/client.js";
 import { provide } from "../src/core/context.js";
 import type { FromNode, FromPage, Participant, Person, RoomShown, Rooms } from "../src/core/messages.js";
 import { texts as appTexts } from "../src/i18n/app/index.js";
+import { texts as aloneTexts } from "../src/i18n/call/alone/index.js";
+import { texts as insideTexts } from "../src/i18n/call/inside/index.js";
 import { texts as callTexts } from "../src/i18n/call/index.js";
 import { beginLanguage, provide as provideTexts } from "../src/i18n/index.js";
 import { texts as roomTexts } from "../src/i18n/room/index.js";
@@ -219,7 +221,7 @@ function begin(n: number): void {
   if (node.room.state === "in" && node.room.page === 1) for (let one = 1; one < n; one++) node.meet(one, call(one), String(one) === query.get("share"));
 }
 
-provideTexts(callTexts, appTexts, roomTexts, troubleTexts);
+provideTexts(callTexts, aloneTexts, insideTexts, appTexts, roomTexts, troubleTexts);
 if (query.has("lang")) localStorage.setItem("onmeet-language", query.get("lang")!);
 else localStorage.removeItem("onmeet-language");
 provide(node, sessionStorage);

@@ -56,6 +56,7 @@ export class FakeChannel {
   bufferedAmount = 0;
   sent: Uint8Array[] = [];
   onmessage: ((event: { data: unknown }) => void) | null = null;
+  onopen: (() => void) | null = null;
   send = (data: Uint8Array) => void this.sent.push(data);
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode, encode } from "@msgpack/msgpack";
 import { Client, LinkLost, RefusedError, type Surroundings } from "../src/core/client.js";
-import { packChat, unpackChat } from "../src/core/codec.js";
+import { packChat, packTaken, unpackChat } from "../src/core/codec.js";
 import type { FromNode } from "../src/core/messages.js";
 
 class FakeSocket {
@@ -157,12 +157,18 @@ test("a token of an earlier run is forgotten", async () => {
 });
 
 test("chat is read as the node writes it, and nothing else is", () => {
-  assert.equal(unpackChat(packChat("héllo\n🙂").buffer), "héllo\n🙂");
+  assert.deepEqual(unpackChat(packChat("héllo\n🙂", 7).buffer), { text: "héllo\n🙂", number: 7 });
+  assert.deepEqual(unpackChat(new Uint8Array(encode({ t: "chat", text: "x" })).buffer), { text: "x", number: null });
+  assert.equal(unpackChat(packTaken(2 ** 32 - 1).buffer), 2 ** 32 - 1);
   for (const bad of [
     "text",
     new ArrayBuffer(0),
     new ArrayBuffer(30_000),
     new Uint8Array(encode({ t: "chat", text: "" })).buffer,
+    new Uint8Array(encode({ t: "chat", text: "x", number: -1 })).buffer,
+    new Uint8Array(encode({ t: "chat", text: "x", number: 2 ** 32 })).buffer,
+    new Uint8Array(encode({ t: "chat-taken", number: "1" })).buffer,
+    new Uint8Array(encode({ t: "chat-taken" })).buffer,
     new Uint8Array(encode({ t: "chat", text: "x".repeat(4_001) })).buffer,
     new Uint8Array(encode({ t: "hello" })).buffer,
     new Uint8Array(encode([1])).buffer,

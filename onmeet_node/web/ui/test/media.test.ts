@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
+import { decode, encode } from "@msgpack/msgpack";
+import { Lines } from "../src/core/lines.js";
 import type { AppState } from "../src/core/client.js";
 import type { CallShown, Kept } from "../src/core/messages.js";
-import { ANNA, BEN, CALL, FakeStream, FakeTrack, ME, Page, ROOM, settled } from "./call-page.js";
+import { ANNA, BEN, CALL, type FakePeer, FakeStream, FakeTrack, ME, Page, ROOM, settled } from "./call-page.js";
 import { until } from "./room-world.js";
 
 let page: Page;
@@ -179,6 +181,67 @@ for (const [surface, left, sent] of [
     assert.equal(page.media.view(CALL)!.sharing, true);
     await page.media.stopShare(CALL);
   });
+
+const chatOf = (peer: FakePeer) => peer.channels.get(0)!;
+const say = (peer: FakePeer, message: object) => chatOf(peer).onmessage!({ data: new Uint8Array(encode(message)).buffer });
+const lines = () => page.media.view(CALL)!.chat.map((line) => line.state);
+
+test("a line of chat is shown as sent when the other side has it, and not before", async () => {
+  await page.begin();
+  page.media.sendChat(CALL, "hello");
+  assert.deepEqual(lines(), ["sending"]);
+  const { number } = decode(chatOf(page.peers[0]!).sent[0]!) as { number: number };
+  say(page.peers[0]!, { t: "chat-taken", number: number + 1 });
+  assert.deepEqual(lines(), ["sending"], "that was another line");
+  say(page.peers[0]!, { t: "chat-taken", number });
+  assert.deepEqual(lines(), ["taken"]);
+});
+
+test("a line that nobody confirms is not delivered, and goes out again when a person tries, and over a new path", async () => {
+  await page.begin();
+  const first = chatOf(page.peers[0]!);
+  first.readyState = "connecting";
+  page.media.sendChat(CALL, "early");
+  assert.deepEqual([first.sent.length, lines()], [0, ["sending"]]);
+  first.readyState = "open";
+  first.onopen!();
+  assert.equal(first.sent.length, 1);
+  const { number } = decode(first.sent[0]!) as { number: number };
+  page.media.sendAgain(CALL, number);
+  page.hear({ t: "open-media", session: 2, call: CALL, kinds: ["audio"], servers: [], relay_only: false, room: null, carry: false });
+  chatOf(page.peers[1]!).onopen!();
+  const again = [first.sent[1]!, chatOf(page.peers[1]!).sent[0]!].map((data) => decode(data));
+  assert.deepEqual(again, Array(2).fill({ t: "chat", text: "early", number }));
+  page.shown(null);
+  assert.deepEqual(page.media.undelivered, { call: CALL, texts: ["early"] }, "the call ended first, and who wrote is told");
+});
+
+test("a line said twice, over two paths, is shown once and confirmed twice", async () => {
+  await page.begin();
+  for (let n = 0; n < 2; n++) say(page.peers[0]!, { t: "chat", text: "hello", number: 9 });
+  assert.deepEqual(lines(), ["taken"]);
+  assert.deepEqual(chatOf(page.peers[0]!).sent.map((data) => decode(data)), Array(2).fill({ t: "chat-taken", number: 9 }));
+});
+
+test("whose program confirms nothing is not said to have lost what we wrote", async () => {
+  await page.begin();
+  say(page.peers[0]!, { t: "chat", text: "hello" });
+  page.media.sendChat(CALL, "hello you");
+  assert.deepEqual(lines(), ["taken", "sent"]);
+  assert.equal(chatOf(page.peers[0]!).sent.length, 1, "nothing to confirm");
+});
+
+test("a line that waits too long for its confirmation is shown as not delivered", () => {
+  const chat = new Lines();
+  const line = chat.write("hello", 0);
+  assert.deepEqual([chat.age(9_999), chat.age(10_000)], [false, true]);
+  assert.equal(chat.all[0]!.state, "failed");
+  chat.again(line.number!, 20_000);
+  assert.equal(chat.age(29_000), false);
+  chat.taken(line.number!);
+  chat.age(90_000);
+  assert.equal(chat.all[0]!.state, "taken");
+});
 
 test("a call that moves to another page leaves no device open here", async () => {
   await page.begin();

@@ -61,7 +61,7 @@ test("the page holds each of its files by its hash", { skip }, () => {
 
 test("every text of the call module and the guest page is in the guest page's languages", () => {
   const keys = new Set(
-    ["call", "guest", "guest/room"].flatMap((part) =>
+    ["call", "call/alone", "call/inside", "guest", "guest/room"].flatMap((part) =>
       [...readFileSync(`src/i18n/${part}/en.ts`, "utf8").matchAll(/^  "([\w.-]+)":/gm)].map((one) => one[1]!),
     ),
   );
@@ -79,7 +79,7 @@ test("every text of the call module and the guest page is in the guest page's la
 
 test("every text of the room screen is in its own languages or those of a call", () => {
   const keys = new Set(
-    ["call", "room"].flatMap((part) =>
+    ["call", "call/inside", "room"].flatMap((part) =>
       [...readFileSync(`src/i18n/${part}/en.ts`, "utf8").matchAll(/^  "([\w.-]+)":/gm)].map((one) => one[1]!),
     ),
   );

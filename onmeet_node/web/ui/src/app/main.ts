@@ -5,6 +5,8 @@ import { canNotify, onNotifying } from "../core/optional.js";
 import { sound } from "../core/sound.js";
 import { tabStore } from "../core/stores.js";
 import { texts as appTexts } from "../i18n/app/index.js";
+import { texts as aloneTexts } from "../i18n/call/alone/index.js";
+import { texts as insideTexts } from "../i18n/call/inside/index.js";
 import { texts as callTexts } from "../i18n/call/index.js";
 import { texts as roomTexts } from "../i18n/room/index.js";
 import { texts as troubleTexts } from "../i18n/trouble/index.js";
@@ -18,7 +20,7 @@ function takeCode(): string | null {
   return found?.[1] ?? null;
 }
 
-provideTexts(callTexts, appTexts, roomTexts, troubleTexts);
+provideTexts(callTexts, aloneTexts, insideTexts, appTexts, roomTexts, troubleTexts);
 const { client, devices } = provide(
   new Client({
     connect: () => new WebSocket(`ws://${location.host}/ws`),

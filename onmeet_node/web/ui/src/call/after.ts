@@ -7,6 +7,7 @@ import { app } from "../core/context.js";
 import type { Over } from "../core/messages.js";
 import { clock, t } from "../i18n/index.js";
 import { reasonText } from "./reasons.js";
+import { undelivered } from "./undelivered.js";
 
 /** Reasons that say all there is: nothing went wrong. */
 const PLAIN = new Set(["hung-up", "peer-hung-up", "cancelled", "declined", "peer-declined", "answered-elsewhere"]);
@@ -29,6 +30,7 @@ export class OmAfter extends OmElement {
             <p lang="en" dir="ltr">${over.sentence}</p>
             ${over.detail ? html`<p class="quiet small">${t("after.detail", { detail: over.detail })}</p>` : nothing}
           </section>`}
+      ${undelivered(over.call)}
       <div class="row">
         <button class="main" autofocus @click=${() => app.client.dismissOver()}>${t("close")}</button>
         <button

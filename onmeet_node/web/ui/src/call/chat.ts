@@ -1,9 +1,9 @@
 // Chat of a call: over its own data channel, gone with it.
-import { css, html } from "lit";
+import { css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { OmElement } from "../app/element.js";
 import { app } from "../core/context.js";
-import type { ChatLine } from "../core/media.js";
+import type { ChatLine } from "../core/lines.js";
 import { t, when } from "../i18n/index.js";
 
 @customElement("om-chat")
@@ -63,7 +63,10 @@ export class OmChat extends OmElement {
 
   #save(): void {
     const text = this.lines
-      .map((line) => `${new Date(line.at).toISOString()} ${line.mine ? t("chat.you") : this.name}: ${line.text}\n`)
+      .map((line) => {
+        const lost = line.state === "sending" || line.state === "failed" ? ` [${t("chat.undelivered")}]` : "";
+        return `${new Date(line.at).toISOString()} ${line.mine ? t("chat.you") : this.name}: ${line.text}${lost}\n`;
+      })
       .join("");
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
@@ -86,6 +89,11 @@ export class OmChat extends OmElement {
           (line) => html`<li>
             <strong><bdi>${line.mine ? t("chat.you") : this.name}</bdi></strong>
             <span class="quiet small">${when(line.at / 1_000)}</span><br /><bdi>${line.text}</bdi>
+            ${line.state === "sending" ? html`<span class="quiet small">${t("chat.sending")}</span>` : nothing}
+            ${line.state === "failed"
+              ? html`<span class="bad small" role="alert">${t("chat.undelivered")}</span>
+                  <button @click=${() => app.media.sendAgain(this.call, line.number!)}>${t("chat.again")}</button>`
+              : nothing}
           </li>`,
         )}
       </ol></div>

@@ -1,25 +1,19 @@
 // The page as a media endpoint: obeys the node, opens the devices, and shows each call's media.
 import type { AppState, Client } from "./client.js";
+import type { Heard } from "./codec.js";
 import type { Devices } from "./devices.js";
+import { Lines, type ChatLine } from "./lines.js";
 import type { FromNode, FromPage, Kind } from "./messages.js";
 import { Sending, type SendingBrowser, type SendingView, type Told } from "./sending.js";
 import { Session, type SessionOwner } from "./session.js";
 import { quality, UNKNOWN, type Look, type Quality } from "./stats.js";
 
 const LOOK_EVERY = 2_000;
-const MAX_CHAT_LINES = 1_000;
 /** How long a call outlives a node that does not answer: as long as the node keeps it (DESIGN 4.4). */
 const KEPT_WITHOUT_NODE = 45_000;
 const MAX_DEVICE = 256;
 /** A preview that waits for a room which has no name yet. */
 export const NEW_ROOM = "new-room";
-
-export interface ChatLine {
-  readonly mine: boolean;
-  readonly text: string;
-  /** Unix milliseconds. */
-  readonly at: number;
-}
 
 /** What a screen shows of a call's media. A new object at every change. */
 export interface CallMediaView extends SendingView {
@@ -38,7 +32,7 @@ class CallMedia {
   attached = false;
   /** The room's list of people has named it. */
   listed = false;
-  chat: ChatLine[] = [];
+  readonly lines = new Lines();
   quality: Quality = UNKNOWN;
   last: Look | null = null;
   timer: ReturnType<typeof setInterval> | null = null;
@@ -71,6 +65,8 @@ export class Media implements SessionOwner {
   #alone: ReturnType<typeof setTimeout> | null = null;
   /** Lists that the node gave since it is there: before, a call that is missing is not over. */
   #heard = new Set<FromNode["t"]>();
+  /** Lines of the call that ended last which the other side is not known to have. */
+  undelivered: { readonly call: string; readonly texts: readonly string[] } | null = null;
   /** Calls that are answered with the camera on, or off, whatever calls begin with. */
   #camerasOff = new Map<string, boolean>();
 
@@ -160,12 +156,19 @@ export class Media implements SessionOwner {
     await this.#sendings.get(id)?.changeDevice(kind === "camera" ? "video" : "audio");
   }
 
-  /** Writes a line; false if the other side cannot get it now. */
+  /** Writes a line, which goes out as soon as it can; false if there is no such call. */
   sendChat(call: string, text: string): boolean {
     const one = this.#calls.get(call);
-    if (one === undefined || text === "" || one.playing?.say(text) !== true) return false;
-    this.#line(one, { mine: true, text, at: Date.now() });
+    if (one === undefined || text === "") return false;
+    this.#say(one, one.lines.write(text, Date.now()));
     return true;
+  }
+
+  /** A line that was not delivered, once more. */
+  sendAgain(call: string, number: number): void {
+    const one = this.#calls.get(call);
+    const line = one?.lines.again(number, Date.now());
+    if (one !== undefined && line != null) this.#say(one, line);
   }
 
   /** The first picture is on the screen (requestVideoFrameCallback). */
@@ -182,9 +185,19 @@ export class Media implements SessionOwner {
     this.#show(session.open.call);
   }
 
-  chat(session: Session, text: string): void {
+  chat(session: Session, line: Heard): void {
+    this.#calls.get(session.open.call)?.lines.heard(line, Date.now());
+    this.#show(session.open.call);
+  }
+
+  taken(session: Session, number: number): void {
+    this.#calls.get(session.open.call)?.lines.taken(number);
+    this.#show(session.open.call);
+  }
+
+  chatOpen(session: Session): void {
     const one = this.#calls.get(session.open.call);
-    if (one !== undefined) this.#line(one, { mine: false, text, at: Date.now() });
+    for (const line of one?.lines.waiting ?? []) session.say(line.text, line.number!);
   }
 
   changedSending(sending: Sending): void {
@@ -330,6 +343,7 @@ export class Media implements SessionOwner {
   }
 
   async #look(one: CallMedia): Promise<void> {
+    if (one.lines.age(Date.now())) this.#show(one.id);
     const session = one.playing;
     if (session === undefined || session.pc.connectionState === "new") return;
     const now = await session.look();
@@ -338,8 +352,9 @@ export class Media implements SessionOwner {
     this.#show(one.id);
   }
 
-  #line(one: CallMedia, line: ChatLine): void {
-    one.chat = [...one.chat, line].slice(-MAX_CHAT_LINES);
+  #say(one: CallMedia, line: ChatLine): void {
+    // Over any channel that is open: the one that plays may be silent just now.
+    if (one.sessions.map((session) => session.say(line.text, line.number!)).includes(true)) one.lines.handed(line);
     this.#show(one.id);
   }
 
@@ -394,6 +409,7 @@ export class Media implements SessionOwner {
 
   #endCall(one: CallMedia): void {
     one.listed = true;
+    if (!one.sending.ofRoom) this.undelivered = { call: one.id, texts: one.lines.waiting.map((line) => line.text) };
     for (const session of [...one.sessions]) this.#close(session.id);
     if (one.timer !== null) clearInterval(one.timer);
     one.sending.to.delete(one);
@@ -425,7 +441,7 @@ export class Media implements SessionOwner {
       remote: playing?.remote ?? new MediaStream(),
       connected: playing?.connected === true && !playing.lost,
       takesPicture: playing?.takesPicture !== false,
-      chat: one.chat,
+      chat: one.lines.all,
       quality: one.quality,
     });
     for (const listener of this.#listeners) listener(call);

@@ -1,5 +1,5 @@
 // One peer connection: one generation of a call's media, as the node's page_endpoint.py asks for it.
-import { packChat, unpackChat } from "./codec.js";
+import { packChat, packTaken, unpackChat, type Heard } from "./codec.js";
 import type { Candidate, FromPage, Kind, OpenMedia, ServerSeen } from "./messages.js";
 import { encodingOf, FIRST_BITRATE, LEAST_BITRATE, MOST_BITRATE, SHARE_BITRATE, type Shape } from "./shape.js";
 import { look, type Look } from "./stats.js";
@@ -20,7 +20,11 @@ export interface SessionOwner {
   tell(message: FromPage): void;
   /** Connected, lost, a track came: whoever shows the call looks again. */
   changed(session: Session): void;
-  chat(session: Session, text: string): void;
+  chat(session: Session, line: Heard): void;
+  /** The other side has this line of ours. */
+  taken(session: Session, number: number): void;
+  /** Lines can be said here from now on. */
+  chatOpen(session: Session): void;
 }
 
 export class Session {
@@ -66,9 +70,13 @@ export class Session {
     this.#chat = this.pc.createDataChannel(LABEL, { negotiated: true, id: 0 });
     this.#chat.binaryType = "arraybuffer";
     this.#chat.onmessage = (event) => {
-      const text = unpackChat(event.data);
-      if (text !== null) owner.chat(this, text);
+      const heard = unpackChat(event.data);
+      if (heard === null) return;
+      if (typeof heard === "number") return owner.taken(this, heard);
+      owner.chat(this, heard);
+      if (heard.number !== null && this.#chat.readyState === "open") this.#chat.send(packTaken(heard.number));
     };
+    this.#chat.onopen = () => owner.chatOpen(this);
     if (open.carry) this.#openFrames();
     this.pc.onicecandidate = (event) => this.#candidate(event.candidate);
     this.pc.onicecandidateerror = (event) => this.#serverFailed(event);
@@ -150,9 +158,9 @@ export class Session {
   }
 
   /** Sends a line; false if the channel is not open. */
-  say(text: string): boolean {
+  say(text: string, number: number): boolean {
     if (this.#chat.readyState !== "open") return false;
-    this.#chat.send(packChat(text));
+    this.#chat.send(packChat(text, number));
     return true;
   }
 

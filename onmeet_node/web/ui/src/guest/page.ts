@@ -3,11 +3,12 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { OmElement } from "../app/element.js";
 import { reasonText } from "../call/reasons.js";
+import { undelivered } from "../call/undelivered.js";
 import { app } from "../core/context.js";
 import type { LinkTrouble } from "../core/link.js";
 import { chooseLanguage, clock, has, language, LANGUAGES, t, when, type Key, type Language } from "../i18n/index.js";
 import type { GuestClient, Stage, Trying } from "./client.js";
-import { Calling } from "./calling.js";
+import type { Calling } from "./calling.js";
 
 /** What the gateway says of itself, if it says anything (bootstrap/gateway). */
 interface Operator {
@@ -43,7 +44,8 @@ export class OmGuest extends OmElement {
   @state() private stage: Stage = { at: "opening" };
   @state() private operator: Operator | null = null;
   #host = "";
-  #calling = new Calling();
+  /** Loaded when somebody waits. */
+  #calling: Calling | null = null;
   #soundAlone = false;
 
   override connectedCallback(): void {
@@ -54,7 +56,8 @@ export class OmGuest extends OmElement {
     this.stage = guest.stage;
     guest.onStage = (stage) => {
       this.#host = guest.host ?? this.#host;
-      this.#calling.follow(this.stage, stage, this.#hostName);
+      this.#calling?.follow(this.stage, stage, this.#hostName);
+      if (stage.at === "knocking" || stage.at === "failed") void this.#callBack();
       this.stage = stage;
       this.dispatchEvent(new CustomEvent("om-stage", { detail: stage, bubbles: true, composed: true }));
       if (stage.at === "denied" || stage.at === "failed" || stage.at === "over") app.devices.closePreview();
@@ -72,12 +75,23 @@ export class OmGuest extends OmElement {
     window.addEventListener("beforeunload", asks);
     window.addEventListener("online", online);
     this.attend(() => () => {
-      this.#calling.end();
+      this.#calling?.end();
       window.removeEventListener("online", online);
       window.removeEventListener("pagehide", gone);
       window.removeEventListener("beforeunload", asks);
     });
     void this.#ask();
+  }
+
+  async #callBack(): Promise<void> {
+    if (this.#calling !== null) return;
+    try {
+      const { Calling } = await import("./calling.js");
+      this.#calling ??= new Calling();
+      this.requestUpdate();
+    } catch {
+      // Without it they look by themselves.
+    }
   }
 
   async #ask(): Promise<void> {
@@ -136,8 +150,8 @@ export class OmGuest extends OmElement {
             <span class="quiet">${t("guest.wait.hint")}</span>
           </p>
           ${this.#trying(stage.trying)}
-          ${this.#calling.possible
-            ? html`<div class="row"><button @click=${() => this.#calling.ask().then(() => this.requestUpdate())}>${t("guest.notify")}</button></div>`
+          ${this.#calling?.possible === true
+            ? html`<div class="row"><button @click=${() => this.#calling?.ask().then(() => this.requestUpdate())}>${t("guest.notify")}</button></div>`
             : nothing}
           <om-preview></om-preview>
           <div class="row"><button @click=${() => guest.leave()}>${t("guest.goaway")}</button></div>`;
@@ -162,6 +176,7 @@ export class OmGuest extends OmElement {
         return html`<h1>${t(this.#key("over", "guest.over"))}</h1>
           <p role="status">${has(key) ? t(key, { name }) : reasonText(stage.reason, name)}</p>
           ${stage.seconds > 0 ? html`<p class="quiet">${clock(stage.seconds)}</p>` : nothing}
+          ${undelivered()}
           <p class="card">${t(this.#key("gone", "guest.gone"))}</p>
           ${guest.used ? html`<p>${t("guest.link.used")}</p>` : this.#again()}`;
       }

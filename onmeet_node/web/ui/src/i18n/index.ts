@@ -2,6 +2,8 @@
 // the guest page each bring the texts they show: `provide`.
 import type { en as app } from "./app/en.js";
 import type { en as call } from "./call/en.js";
+import type { en as alone } from "./call/alone/en.js";
+import type { en as inside } from "./call/inside/en.js";
 import type { en as guest } from "./guest/en.js";
 import type { en as guestRoom } from "./guest/room/en.js";
 import type { en as room } from "./room/en.js";
@@ -11,6 +13,8 @@ import { browserStore } from "../core/stores.js";
 export type Key =
   | keyof typeof app
   | keyof typeof call
+  | keyof typeof alone
+  | keyof typeof inside
   | keyof typeof guest
   | keyof typeof guestRoom
   | keyof typeof room

@@ -1,11 +1,12 @@
 // The part of the guest page that a link into a room needs besides; loaded when the host says so.
 import "../../room/screen.js";
+import { texts as insideTexts } from "../../i18n/call/inside/index.js";
 import { texts } from "../../i18n/guest/room/index.js";
 import { provide } from "../../i18n/index.js";
 import { texts as roomTexts } from "../../i18n/room/index.js";
 import type { VisitRoom } from "../client.js";
 import { Visit } from "./visit.js";
 
-provide(texts, roomTexts);
+provide(insideTexts, texts, roomTexts);
 
 export const visit: VisitRoom = (page, visitor) => Visit.enter(page, visitor);

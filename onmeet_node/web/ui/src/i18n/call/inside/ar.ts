@@ -1,0 +1,26 @@
+import type { en } from "./en.js";
+
+export const ar: Record<keyof typeof en, string> = {
+  "trouble.share.page": "الصفحة المحيطة بهذه المكالمة لا تسمح لها بمشاركة الشاشة. افتح الرابط في صفحة مستقلة.",
+  "call.fullscreen": "ملء الشاشة",
+  "call.remote": "صورة {name}",
+  "call.peer.camera": "كاميرا {name} مغلقة",
+  "call.muted.now": "صوتك مكتوم.",
+  "call.unmuted.now": "صوتك مسموع.",
+  "call.network.good": "اتصال جيد",
+  "call.network.fair": "اتصال متوسط: بعض التأخير أو الفقد",
+  "call.network.poor": "اتصال ضعيف: أغلق الكاميرا أو اقترب من الواي فاي",
+  "call.network.lost": "انقطع الاتصال ويجري استبداله",
+  "call.network.unknown": "جارٍ قياس الاتصال …",
+  "chat.title": "دردشة",
+  "chat.write": "اكتب سطرًا",
+  "chat.send": "إرسال",
+  "keys.title": "لوحة المفاتيح",
+  "keys.m": "كتم الصوت أو فتحه",
+  "keys.v": "فتح الكاميرا أو إغلاقها",
+  "keys.d": "مشاركة الشاشة",
+  "keys.c": "دردشة",
+  "keys.space": "اضغط مطولًا لتتكلم وصوتك مكتوم",
+  "keys.help": "هذه المساعدة",
+  "keys.enabled": "استخدم هذه المفاتيح",
+};

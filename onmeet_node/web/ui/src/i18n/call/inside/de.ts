@@ -1,0 +1,26 @@
+import type { en } from "./en.js";
+
+export const de: Record<keyof typeof en, string> = {
+  "trouble.share.page": "Die Seite um diesen Anruf herum lässt ihn den Bildschirm nicht teilen. Öffnen Sie den Link in einer eigenen Seite.",
+  "call.fullscreen": "Vollbild",
+  "call.remote": "Bild von {name}",
+  "call.peer.camera": "{name} hat die Kamera aus",
+  "call.muted.now": "Sie sind stumm.",
+  "call.unmuted.now": "Sie sind zu hören.",
+  "call.network.good": "Gute Verbindung",
+  "call.network.fair": "Mittlere Verbindung: etwas Verzögerung oder Verlust",
+  "call.network.poor": "Schlechte Verbindung: schalten Sie die Kamera aus oder gehen Sie näher ans WLAN",
+  "call.network.lost": "Die Verbindung ist unterbrochen und wird ersetzt",
+  "call.network.unknown": "Die Verbindung wird gemessen …",
+  "chat.title": "Chat",
+  "chat.write": "Zeile schreiben",
+  "chat.send": "Senden",
+  "keys.title": "Tastatur",
+  "keys.m": "Stumm oder Ton an",
+  "keys.v": "Kamera an oder aus",
+  "keys.d": "Bildschirm teilen",
+  "keys.c": "Chat",
+  "keys.space": "Halten, um stumm geschaltet zu sprechen",
+  "keys.help": "Diese Hilfe",
+  "keys.enabled": "Diese Tasten benutzen",
+};

@@ -1,0 +1,26 @@
+import type { en } from "./en.js";
+
+export const fr: Record<keyof typeof en, string> = {
+  "trouble.share.page": "La page qui entoure cet appel ne le laisse pas partager l’écran. Ouvrez le lien dans une page à part.",
+  "call.fullscreen": "Plein écran",
+  "call.remote": "Image de {name}",
+  "call.peer.camera": "{name} a éteint sa caméra",
+  "call.muted.now": "Votre micro est coupé.",
+  "call.unmuted.now": "On vous entend.",
+  "call.network.good": "Bonne connexion",
+  "call.network.fair": "Connexion moyenne : un peu de délai ou de pertes",
+  "call.network.poor": "Mauvaise connexion : éteignez la caméra ou rapprochez-vous du Wi-Fi",
+  "call.network.lost": "La connexion est rompue et en cours de remplacement",
+  "call.network.unknown": "Mesure de la connexion …",
+  "chat.title": "Discussion",
+  "chat.write": "Écrire une ligne",
+  "chat.send": "Envoyer",
+  "keys.title": "Clavier",
+  "keys.m": "Couper ou ouvrir le micro",
+  "keys.v": "Allumer ou éteindre la caméra",
+  "keys.d": "Partager l’écran",
+  "keys.c": "Discussion",
+  "keys.space": "Maintenir pour parler, micro coupé",
+  "keys.help": "Cette aide",
+  "keys.enabled": "Utiliser ces touches",
+};
