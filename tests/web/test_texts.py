@@ -7,9 +7,7 @@ import pytest
 
 SOURCES = Path(__file__).parents[2] / "onmeet_node" / "web" / "ui" / "src"
 PAGES = sorted(
-    path
-    for part in ("app", "call", "call/alone", "call/inside", "guest", "room")
-    for path in (SOURCES / part).glob("*.ts")
+    path for part in ("app", "call", "guest", "room") for path in (SOURCES / part).glob("*.ts")
 )
 LANGUAGES = ("en", "fr", "de", "ar")
 ATTRIBUTES = re.compile(r'\b(?:aria-label|title|placeholder|alt)="([^"]*)"')
