@@ -83,7 +83,11 @@ class ChatChannel:
                 taken.set_result(None)
         elif isinstance(message, Chat):
             self._receive(message)
-            if message.number is not None and self._channel.readyState == "open":
+            # Who writes without end and reads nothing is confirmed nothing more.
+            waiting = self._channel.readyState != "open" or (
+                self._channel.bufferedAmount > MAX_BACKLOG_BYTES
+            )
+            if message.number is not None and not waiting:
                 self._channel.send(encode(ChatTaken(number=message.number)))
 
 

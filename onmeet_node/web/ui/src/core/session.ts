@@ -74,7 +74,9 @@ export class Session {
       if (heard === null) return;
       if (typeof heard === "number") return owner.taken(this, heard);
       owner.chat(this, heard);
-      if (heard.number !== null && this.#chat.readyState === "open") this.#chat.send(packTaken(heard.number));
+      // Who writes without end and reads nothing is confirmed nothing more.
+      if (heard.number !== null && this.#chat.readyState === "open" && this.#chat.bufferedAmount < MAX_FRAMES_WAITING)
+        this.#chat.send(packTaken(heard.number));
     };
     this.#chat.onopen = () => owner.chatOpen(this);
     if (open.carry) this.#openFrames();
