@@ -122,7 +122,7 @@ async def test_a_silent_server_does_not_delay_the_relay_that_another_gives(
     session = await endpoint.open_session(config)
     begin = trio.current_time()
     assert " typ relay" in await session.create_offer()
-    assert trio.current_time() - begin < gathering.GATHER_SECONDS / 2
+    assert trio.current_time() - begin < gathering.GATHER_SECONDS
     assert sorted(server.worked for server in session.report().servers) == [False, True]
     await session.aclose()
 

@@ -119,7 +119,7 @@ class TestServers:
                 began = time.monotonic()
                 while time.monotonic() - began < DEAD_CHANNEL_SECONDS:
                     for machine in (scene.ana, scene.ben):
-                        until_media(machine, 4)
+                        until_media(machine, 15)
                 assert not scene.ana.tells("ended", 0, after=began)
             finally:
                 os.kill(relay.pid, signal.SIGCONT)
