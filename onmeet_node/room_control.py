@@ -242,8 +242,8 @@ async def room_say(node: Node, request: Request, _tell: Tell) -> Any:
     """A line to all, or to one (`who`)."""
     conference = node.rooms.find(request.label or "")
     to = conference.who(request.who) if request.who else None
-    conference.say(request.title[:4000], to)
-    return {}
+    missed = await conference.say(request.title[:4000], to)
+    return {"missed": [conference.name_of(key) for key in missed]}
 
 
 async def room_mute(node: Node, request: Request, _tell: Tell) -> Any:

@@ -350,8 +350,14 @@ def room_end(home: Path, room: str, *, as_json: bool) -> None:
 @json_option
 def room_say(home: Path, text: str, to: str, room: str, *, as_json: bool) -> None:
     """Writes a line to everybody in the room."""
+
+    def told(result: dict[str, Any]) -> None:
+        if result["missed"]:
+            names = ", ".join(result["missed"])
+            click.echo(f"It may not have reached {names}. Write it again when they are back.")
+
     result = ask(home, "room.say", title=text, who=to, label=room)
-    show(result, as_json=as_json, text=lambda _: None)
+    show(result, as_json=as_json, text=told)
 
 
 @room_command.command("mute")

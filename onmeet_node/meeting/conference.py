@@ -76,6 +76,8 @@ log = logging.getLogger(__name__)
 
 OPEN_SECONDS = 12.0
 """To open a channel to one seat, as for a call (`reach.OPEN_SECONDS`)."""
+SAID_SECONDS = 10.0
+"""For those in a room to confirm what was said, before whoever said it is told."""
 
 GOODBYE_SECONDS = 2.0
 """For the last words to reach a guest, whose channel may end with the call."""
@@ -208,10 +210,34 @@ class Conference:
         """Asks the machine for something at the present time. Raises its `RoomError`."""
         self._perform(change(self.room, trio.current_time()))
 
-    def say(self, text: str, to: bytes | None = None) -> None:
-        """Writes a line of 1-4,000 characters to everybody, or to one key. Raises `NotInRoom`."""
+    async def say(self, text: str, to: bytes | None = None) -> tuple[Key, ...]:
+        """Writes a line of 1-4,000 characters to everybody, or to one key.
+
+        Returns, once that is known, the keys of those who may not have it: their channel is gone,
+        or says nothing for `SAID_SECONDS`. Raises `NotInRoom`.
+        """
+        keys = self.others if to is None else (Key(to),)
         self.act(lambda room, now: room.say(text, to, now=now))
         self._teller.said(text, to)
+        has: set[Key] = set()
+
+        async def look(key: Key) -> None:
+            if await self._has_all(key):
+                has.add(key)
+
+        async with trio.open_nursery() as nursery:
+            for key in keys:
+                nursery.start_soon(look, key)
+        return tuple(key for key in keys if key not in has and self.room.seated(key))
+
+    async def _has_all(self, key: Key) -> bool:
+        """Whether a participant has taken all that was sent to them."""
+        with trio.move_on_after(SAID_SECONDS):
+            for device in self._channels.devices(Identity(key)):
+                channel = self._channels.get(Identity(key), device)
+                if channel is not None and await channel.flush():
+                    return True
+        return False
 
     async def met(self) -> None:
         """Waits until everybody who is in is reached, or the room is over."""

@@ -64,8 +64,9 @@ class RoomApi:
                 _change_seat(self._room(which), bytes.fromhex(key), seat_action)
                 return say.Done(id=n)
             case room.SayInRoom(id=n, room=which, text=text, to=to):
-                self._room(which).say(text, bytes.fromhex(to) if to is not None else None)
-                return say.Done(id=n)
+                to_key = bytes.fromhex(to) if to is not None else None
+                missed = await self._room(which).say(text, to_key)
+                return room.SaidInRoom(id=n, missed=tuple(key.hex() for key in missed))
             case room.ReactInRoom(room=which, emoji=emoji):
                 self._room(which).react(emoji)
             case room.LookAt(room=which, key=key, size=size):

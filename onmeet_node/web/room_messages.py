@@ -170,7 +170,7 @@ class ChangeSeat:
 
 @attrs.frozen(kw_only=True)
 class SayInRoom:
-    """A line to everybody, or to one. Answered with `Done`; it comes back as `RoomLine`."""
+    """A line to everybody, or to one. It comes back as `RoomLine`; answered with `SaidInRoom`."""
 
     id: int = number()
     room: str = field(ROOM)
@@ -374,6 +374,15 @@ class Invited:
 
 
 @attrs.frozen(kw_only=True)
+class SaidInRoom:
+    """The line was said. Sent once it is known who has it."""
+
+    id: int = number()
+    missed: tuple[str, ...] = field(Several(KEY, 0, MAX_SEATS))
+    """Keys of those who may not have it."""
+
+
+@attrs.frozen(kw_only=True)
 class RoomLink:
     """A guest link into a room."""
 
@@ -440,6 +449,7 @@ FromNode = (
     | RoomMade
     | Invited
     | RoomLink
+    | SaidInRoom
     | Calendar
     | ShapeMedia
     | CarryMedia

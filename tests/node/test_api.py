@@ -274,7 +274,7 @@ async def test_the_note_taker_says_what_it_is_and_keeps_what_is_written(
                 line = await told(events, "room-chat")
                 assert line["who"] == "Notes (bot)"
                 assert "bot" in line["text"]
-                hers.say("Write this down.")
+                await hers.say("Write this down.")
                 await until(file.exists, "notes")
                 hers.leave()
                 await bot.rooms.find().met()

@@ -12,8 +12,10 @@ import trio
 from onmeet_node.app import Node
 from onmeet_node.calls import MediaWish
 from onmeet_node.events import RoomInvited, RoomOver
+from onmeet_node.meeting import conference as conferences
 from onmeet_node.meeting.conference import Conference, Presence
 from onmeet_node.meeting.rooms import BadRoomCode, NoSuchRoom
+from onmeet_node.net.signaling import Channel
 from onmeet_node.wire.messages import Kind
 from tests.node.conftest import befriend
 
@@ -99,11 +101,28 @@ async def test_a_host_that_leaves_and_who_carries_on(start: Any) -> None:
     assert {call.id for call in bens.calls} == kept, "their call went on"
 
 
+async def test_who_says_something_learns_who_may_not_have_it(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = await meeting(start, "ada", "ben")
+    (_, hers), (_, bens) = people.values()
+    monkeypatch.setattr(conferences, "SAID_SECONDS", 0.2)
+
+    async def hangs(_: Channel) -> bool:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    monkeypatch.setattr(Channel, "flush", hangs)
+    assert await hers.say("hello?") == (bens.me,)
+    monkeypatch.setattr(hers._channels, "devices", lambda _: ())  # ben's line is cut
+    assert await hers.say("hello?", bens.me) == (bens.me,)
+
+
 async def test_muting_saying_and_sending_out(start: Any) -> None:
     people = await meeting(start, "ada", "ben")
     (ada, hers), (ben, bens) = people.values()
     with ben.watch() as heard:
-        hers.act(lambda room, now: room.say("hello all", now=now))
+        assert await hers.say("hello all") == ()
         hers.act(lambda room, now: room.ask_mute(bens.me, now=now))
         hers.act(lambda room, now: room.raise_hand(up=True, now=now))
         names = []
@@ -190,8 +209,8 @@ async def test_contacts_see_each_others_cards_and_strangers_do_not(start: Any) -
 
     with cleo.watch() as heard:
         rooms["cleo"].refuse(rooms["ben"].me)
-        rooms["ben"].say("only for you", rooms["cleo"].me)
-        rooms["ben"].say("for all")
+        await rooms["ben"].say("only for you", rooms["cleo"].me)
+        assert await rooms["ben"].say("for all") == ()
         with trio.fail_after(SECONDS):
             async for event in heard:
                 if event.name == "room-chat":

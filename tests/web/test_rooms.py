@@ -38,7 +38,10 @@ async def test_a_page_makes_a_room_and_does_what_one_does_in_it(tmp_path):
         await page.sees(room.Rooms, lambda rooms: rooms.rooms[0].locked)
         await page.ask(room.ChangeRoom, room=mine.room, action=room.RoomAction.RAISE_HAND)
         await page.sees(room.Rooms, lambda rooms: rooms.rooms[0].people[0].hand)
-        await page.ask(room.SayInRoom, room=mine.room, text="to nobody yet")
+        said = await page.ask(
+            room.SayInRoom, answer=room.SaidInRoom, room=mine.room, text="to nobody yet"
+        )
+        assert said.missed == ()
         line = await page.sees(room.RoomLine)
         assert (line.text, line.mine, line.to) == ("to nobody yet", True, None)
         await page.say(room.ReactInRoom(room=mine.room, emoji="👏"))

@@ -367,7 +367,8 @@ test("pictures are sent as large as they are shown, and asked for as large as we
 test("lines, reactions, hands and asks to mute go through", async () => {
   const world = await (await World.make(["Hedda", "Alice"])).talk();
   const [host, alice] = world.members as [Member, Member];
-  await world.visit.ask({ t: "say-in-room", room, text: "to all" });
+  const said = await world.visit.ask({ t: "say-in-room", room, text: "to all" });
+  assert.deepEqual(said, { t: "said-in-room", id: 0, missed: [] }, "everybody has it");
   await world.visit.ask({ t: "say-in-room", room, text: "to one", to: alice.id });
   await world.visit.ask({ t: "change-room", room, action: "raise-hand" });
   world.visit.tell({ t: "react-in-room", room, emoji: "👍" });

@@ -641,7 +641,7 @@ export interface ChangeSeat {
   action: SeatAction;
 }
 
-/** A line to everybody, or to one. Answered with `Done`; it comes back as `RoomLine`. */
+/** A line to everybody, or to one. It comes back as `RoomLine`; answered with `SaidInRoom`. */
 export interface SayInRoom {
   t: "say-in-room";
   id: number;
@@ -1124,6 +1124,13 @@ export interface RoomLink {
   url: string;
 }
 
+/** The line was said. Sent once it is known who has it. */
+export interface SaidInRoom {
+  t: "said-in-room";
+  id: number;
+  missed: string[];
+}
+
 /** A file of type text/calendar. */
 export interface Calendar {
   t: "calendar";
@@ -1192,6 +1199,7 @@ export type FromNode =
   | RoomMade
   | Invited
   | RoomLink
+  | SaidInRoom
   | Calendar
   | ShapeMedia
   | CarryMedia;

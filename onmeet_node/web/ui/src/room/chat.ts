@@ -7,6 +7,9 @@ import { app } from "../core/context.js";
 import type { RoomShown } from "../core/messages.js";
 import { t, when } from "../i18n/index.js";
 
+/** Of a line that somebody may not have, in what is said of it. */
+const MOST_SHOWN = 60;
+
 @customElement("om-room-chat")
 export class OmRoomChat extends OmElement {
   static override styles = [
@@ -72,6 +75,8 @@ export class OmRoomChat extends OmElement {
   /** Whom the next line goes to; empty: everybody. */
   @property() to = "";
   @state() private trouble = "";
+  /** Lines that somebody has not confirmed yet. */
+  @state() private underway = 0;
   #shown = 0;
 
   get #lines(): readonly RoomChatLine[] {
@@ -90,14 +95,20 @@ export class OmRoomChat extends OmElement {
     this.trouble = "";
     field.value = "";
     this.#keep();
-    await app.client
-      .ask({ t: "say-in-room", room: this.room.room, text, to: this.to === "" ? null : this.to }, "done")
-      .catch((error: unknown) => {
-        this.trouble = words(error);
-        if (field.value !== "") return;
+    this.underway++;
+    try {
+      const to = this.to === "" ? null : this.to;
+      const { missed } = await app.client.ask({ t: "say-in-room", room: this.room.room, text, to }, "said-in-room");
+      if (missed.length > 0) this.trouble = t("room.chat.missed", { names: missed.map((key) => this.#name(key)).join(", "), text: text.slice(0, MOST_SHOWN) });
+    } catch (error) {
+      this.trouble = words(error);
+      if (field.value === "") {
         field.value = text;
         this.#keep();
-      });
+      }
+    } finally {
+      this.underway--;
+    }
   }
 
   /** What is not sent yet outlives the page, and the panel; whom alone it is for, with it. */
@@ -169,6 +180,7 @@ export class OmRoomChat extends OmElement {
           ></textarea>
           <button class="main" ?disabled=${gone}>${t("chat.send")}</button>
         </div>
+        <span class="quiet small" role="status">${this.underway > 0 ? t("room.chat.underway") : ""}</span>
         <span class="bad small" role="alert">${this.trouble}</span>
       </form>`;
   }

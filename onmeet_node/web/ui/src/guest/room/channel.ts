@@ -59,6 +59,9 @@ export class Channel {
   /** What came is dealt with in the order it came. */
   #order: Promise<void>;
   #opener: Opener | null = null;
+  /** Pings that ask for what came before them, by their number; 0 asks for nothing. */
+  #flushes = new Map<number, (taken: boolean) => void>();
+  #asked = 0;
 
   private constructor(
     private readonly ends: Ends,
@@ -109,10 +112,20 @@ export class Channel {
     else if (silent >= (this.#spoken ? timing.PING : 0)) this.say({ t: "ping", n: 0 });
   }
 
+  /** Whether the other side has taken all that was said until now. */
+  flush(): Promise<boolean> {
+    if (!this.open) return Promise.resolve(false);
+    const n = ++this.#asked;
+    return new Promise((done) => {
+      this.#flushes.set(n, done);
+      this.say({ t: "ping", n });
+    });
+  }
+
   /** Says good-bye, if there is somebody to say it to. `ended` is not called. */
   close(reason: string): void {
     this.say({ t: "bye", reason });
-    this.#over = true;
+    this.#overNow();
   }
 
   /** When all that came until now is dealt with. */
@@ -122,7 +135,7 @@ export class Channel {
 
   /** Ends without a word: what carried it is gone, or another took its place. */
   drop(): void {
-    this.#over = true;
+    this.#overNow();
   }
 
   // ── inside ────────────────────────────────────────────────────────────────────────────────────
@@ -139,8 +152,14 @@ export class Channel {
 
   #end(why: ChannelEnd): void {
     if (this.#over) return;
-    this.#over = true;
+    this.#overNow();
     this.owner.ended(why);
+  }
+
+  #overNow(): void {
+    this.#over = true;
+    for (const done of this.#flushes.values()) done(false);
+    this.#flushes.clear();
   }
 
   async #begin(lost: readonly Bytes[]): Promise<void> {
@@ -227,6 +246,9 @@ export class Channel {
         this.say({ t: "pong", n: message.n });
         break;
       case "pong":
+        this.#flushes.get(message.n)?.(true);
+        this.#flushes.delete(message.n);
+        break;
       case "ignored":
         break;
       case "bye":

@@ -17,6 +17,8 @@ import * as timing from "./timing.js";
 import { Ways } from "./ways.js";
 import { unpack, type Card, type FromSeat, type Key } from "./wire.js";
 
+/** For those in a room to confirm what was said, before whoever said it is told. */
+const SAID = 10_000;
 const LONGEST_LINE_WAIT = 8_000;
 /** Channels are looked after so often. */
 const LOOK = 1_000;
@@ -170,6 +172,16 @@ export class Visit implements RoomVisit {
     this.#lineClosed = true;
   }
 
+  /** Those who may not have what was just said: to all, or to one. */
+  async #missed(to: Key | null): Promise<Key[]> {
+    const seats = () => (this.#machine.roster?.seats ?? []).map((seat) => seat.key).filter((key) => key !== this.#me);
+    const has = new Set<Key>();
+    const keys = to === null ? seats() : [to];
+    const asked = keys.map(async (key) => void ((await this.#ways.flushed(key)) && has.add(key)));
+    await Promise.race([Promise.all(asked), new Promise<void>((done) => this.#later(SAID, done))]);
+    return keys.filter((key) => !has.has(key) && seats().includes(key));
+  }
+
   leave(): void {
     if (this.#machine.roster === null) this.#end({ at: "over", reason: "cancelled", seconds: 0 });
     else this.#perform(this.#machine.leave(this.#now));
@@ -193,7 +205,7 @@ export class Visit implements RoomVisit {
         if (said === null) throw new RefusedError("NotInRoom", "");
         this.#perform(said);
         this.#line(this.#me, question.text, question.to ?? null);
-        break;
+        return { t: "said-in-room", id: 0, missed: await this.#missed(question.to ?? null) };
       }
       default:
         throw new RefusedError("NotAGuests", "");

@@ -66,6 +66,11 @@ export class Ways {
     return [...this.#peers.values()].some((peer) => peer.told && peer.way?.by === "media");
   }
 
+  /** Whether they have taken all that was said to them; false if that cannot be known. */
+  async flushed(key: Key): Promise<boolean> {
+    return (await this.#peers.get(key)?.channel?.flush()) === true;
+  }
+
   say(key: Key, message: ToSeat): void {
     const peer = this.#peers.get(key);
     if (peer?.told === true) peer.channel?.say(message);

@@ -120,6 +120,8 @@ export const ar: Record<keyof typeof en, string> = {
   "room.chat.private.me": "خاص إليك",
   "room.chat.unread": "zero=لا رسائل جديدة | one=رسالة غير مقروءة | two=رسالتان غير مقروءتين | few={n} رسائل غير مقروءة | many={n} رسالة غير مقروءة | other={n} رسالة غير مقروءة",
   "room.chat.none": "لم يُكتب شيء بعد. من يأتي لاحقًا لا يرى ما سبق.",
+  "room.chat.missed": "ربما لم يصل «{text}» إلى {names}. اكتبه مجددًا عندما يعود الاتصال.",
+  "room.chat.underway": "جارٍ الإرسال …",
   "room.chat.new": "{name}: {text}",
   "room.chat.new.private": "{name}، خاص: {text}",
   "room.wait": "أنت بانتظار السماح بالدخول",

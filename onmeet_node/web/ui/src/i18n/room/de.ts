@@ -120,6 +120,8 @@ export const de: Record<keyof typeof en, string> = {
   "room.chat.private.me": "Privat an Sie",
   "room.chat.unread": "one={n} ungelesene Zeile | other={n} ungelesene Zeilen",
   "room.chat.none": "Noch steht hier nichts. Wer später kommt, sieht frühere Zeilen nicht.",
+  "room.chat.missed": "„{text}“ hat {names} vielleicht nicht erreicht. Schreiben Sie es noch einmal, wenn die Verbindung wieder da ist.",
+  "room.chat.underway": "Wird gesendet …",
   "room.chat.new": "{name}: {text}",
   "room.chat.new.private": "{name}, privat: {text}",
   "room.wait": "Sie warten auf Einlass",

@@ -119,6 +119,8 @@ export const en = {
   "room.chat.private.me": "Privately to you",
   "room.chat.unread": "one={n} unread line | other={n} unread lines",
   "room.chat.none": "Nothing was written yet. Who comes later does not see earlier lines.",
+  "room.chat.missed": "“{text}” may not have reached {names}. Write it again when the connection is back.",
+  "room.chat.underway": "Sending …",
   "room.chat.new": "{name}: {text}",
   "room.chat.new.private": "{name}, privately: {text}",
   "room.wait": "You wait to be let in",

@@ -120,6 +120,8 @@ export const fr: Record<keyof typeof en, string> = {
   "room.chat.private.me": "En privé à vous",
   "room.chat.unread": "one={n} ligne non lue | other={n} lignes non lues",
   "room.chat.none": "Rien n’a encore été écrit. Qui arrive plus tard ne voit pas les lignes d’avant.",
+  "room.chat.missed": "« {text} » n’est peut-être pas arrivé à {names}. Réécrivez-le quand la connexion sera revenue.",
+  "room.chat.underway": "Envoi …",
   "room.chat.new": "{name} : {text}",
   "room.chat.new.private": "{name}, en privé : {text}",
   "room.wait": "Vous attendez d’entrer",
