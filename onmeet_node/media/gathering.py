@@ -35,9 +35,8 @@ over TCP waits for lost packets, so one lost request must not decide for it."""
 ALLOCATION_SECONDS = 600
 """Lifetime that we ask for (RFC 8656, 7.1); refreshed after 5/6 of what the server grants."""
 
-LEAST_LIFETIME_SECONDS = 30
-"""What a server grants less than that is refreshed as if it were so long: one that grants nothing
-would be asked without end."""
+LEAST_LIFETIME_SECONDS = 2
+"""A server that grants less, or nothing, is asked as if it were so long, and not without end."""
 
 PERMISSION_SECONDS = 240.0
 """Between renewals of permissions, which last 300 s (RFC 8656, 9); a channel's bind renews both."""
