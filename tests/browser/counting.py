@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import av
 
-from onmeet_node.media.picture import COLUMNS, MIDDLE, ROWS, TestPicture, read_counter
+from onmeet_node.media.picture import COLUMNS, MIDDLE, ROWS, TestPicture
 from onmeet_node.media.sources import audio_frame
 
 WIDTH, HEIGHT, RATE = 160, 120, 6
@@ -50,7 +50,7 @@ READ = f"""(names) => {{
 }}"""
 """The numbers in the pictures of a room's tiles, by name."""
 
-__all__ = ["READ", "devices", "film", "read_counter"]
+__all__ = ["READ", "devices", "film"]
 
 
 def devices(directory):

@@ -16,8 +16,9 @@ import pytest
 
 from tests.browser import steps
 from tests.browser.conftest import FLAGS, window
-from tests.browser.counting import READ, devices, film, read_counter
+from tests.browser.counting import HEIGHT, READ, WIDTH, devices, film
 from tests.browser.test_rooms import join_by_code
+from tests.media.support import shown
 from tests.netlab.conftest import need
 from tests.netlab.lab import Nat, missing, open_lab
 from tests.netlab.machines import Machine, gateway
@@ -236,7 +237,7 @@ def _check(record, names):
         with av.open(os.fspath(files[name])) as container:
             for frame in container.decode():
                 if isinstance(frame, av.VideoFrame):
-                    numbers.add(read_counter(frame))
+                    numbers.add(shown(frame, (WIDTH, HEIGHT)))
                 else:
                     assert frame.format.name == "fltp"
                     samples = array.array("f", bytes(frame.planes[0]))

@@ -11,10 +11,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import av
 import trio
 
 from onmeet_node.media.aiortc_endpoint import AiortcEndpoint, AiortcSession
 from onmeet_node.media.endpoint import MediaEvent, SessionConfig
+from onmeet_node.media.picture import read_counter
 from onmeet_node.wire.messages import Kind
 
 AUDIO = frozenset({Kind.AUDIO})
@@ -211,3 +213,17 @@ async def open_lossy_path(shape: Shape, seed: int = 1) -> AsyncIterator[LossyPat
         finally:
             nursery.cancel_scope.cancel()
             path.close()
+
+
+def shown(frame: av.VideoFrame, size: tuple[int, int]) -> int | None:
+    """The number in the middle of a frame, where a picture of this shape is fitted in whole."""
+    scale = min(frame.width / size[0], frame.height / size[1])
+    width, height = round(size[0] * scale), round(size[1] * scale)
+    x, y = (frame.width - width) // 2, (frame.height - height) // 2
+    gray = frame.reformat(format="gray")
+    line, data = gray.planes[0].line_size, bytes(gray.planes[0])
+    inner = av.VideoFrame(width, height, "gray")
+    wide = inner.planes[0].line_size
+    rows = (data[(y + n) * line + x :][:width] + bytes(wide - width) for n in range(height))
+    inner.planes[0].update(b"".join(rows))
+    return read_counter(inner)

@@ -20,11 +20,11 @@ from onmeet_node.cli.guests import join_command
 from onmeet_node.media.aiortc_endpoint import AiortcEndpoint, AiortcSession
 from onmeet_node.media.endpoint import Connected, FirstFrame, RecordingStopped, SessionConfig
 from onmeet_node.media.errors import SinkUnavailable
-from onmeet_node.media.picture import TestPicture, read_counter
+from onmeet_node.media.picture import TestPicture
 from onmeet_node.media.recording import FORMATS, Recorder, Recorders, check_recording
 from onmeet_node.media.sources import audio_frame
 from onmeet_node.wire.messages import Kind
-from tests.media.support import AUDIO, BOTH, open_pair, recorded
+from tests.media.support import AUDIO, BOTH, open_pair, recorded, shown
 from tests.requirements import need
 
 pytestmark = pytest.mark.real
@@ -68,20 +68,6 @@ def close(recorder: Recorder) -> None:
     asyncio.run(recorder.aio_close())
     recorder._thread.join(60)
     assert not recorder._thread.is_alive()
-
-
-def shown(frame: av.VideoFrame, size: tuple[int, int]) -> int | None:
-    """The number in the middle of a frame, where a picture of this shape is fitted in whole."""
-    scale = min(frame.width / size[0], frame.height / size[1])
-    width, height = round(size[0] * scale), round(size[1] * scale)
-    x, y = (frame.width - width) // 2, (frame.height - height) // 2
-    gray = frame.reformat(format="gray")
-    line, data = gray.planes[0].line_size, bytes(gray.planes[0])
-    inner = av.VideoFrame(width, height, "gray")
-    wide = inner.planes[0].line_size
-    rows = (data[(y + n) * line + x :][:width] + bytes(wide - width) for n in range(height))
-    inner.planes[0].update(b"".join(rows))
-    return read_counter(inner)
 
 
 def corner(frame: av.VideoFrame) -> int:
