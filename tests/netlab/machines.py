@@ -87,7 +87,7 @@ class Machine:
                 self._news.notify_all()
 
     def wait(
-        self, event: str, seconds: float = 40, *, after: float = 0, **fields: Any
+        self, event: str, seconds: float = 90, *, after: float = 0, **fields: Any
     ) -> dict[str, Any]:
         """The first event of this name and these fields, told later than `after`."""
         deadline = time.monotonic() + seconds

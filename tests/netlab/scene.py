@@ -91,7 +91,7 @@ def open_scene(
                 machine.up("--no-lan", *LISTEN, *extra, *ways, ONMEET_RELAY_ONLY=hidden)
             )
         for machine in people:
-            machine.wait("reachable", 60)
+            machine.wait("reachable", 180)
         befriend(*people)
         yield Scene(*people, up, stack)
 

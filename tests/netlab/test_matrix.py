@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.real,
     pytest.mark.slow,
     pytest.mark.netlab,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(400),  # the first waits for twelve nodes
 ]
 
 NETWORKS = ("open", "cone", "symmetric", "cgnat", "no-udp", "443")
@@ -129,7 +129,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
                     machine.up("--no-lan", *ways, *group, SSL_CERT_FILE=files["certificate"])
                 )
         for machine in (*groups[0].values(), *groups[1].values()):
-            machine.wait("reachable", 60)
+            machine.wait("reachable", 180)
         table = Table()
         yield People(groups[0], groups[1], table)
         table.show()

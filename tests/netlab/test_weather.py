@@ -56,7 +56,7 @@ def test_somebody_with_ipv6_alone_and_somebody_with_both_talk(lab: Lab, tmp_path
         for machine in (ana, ben):
             stack.enter_context(machine.up("--no-lan", "--auto-answer", *ways))
         for machine in (ana, ben):
-            machine.wait("reachable", 60)
+            machine.wait("reachable", 180)
         befriend(ana, ben)
         for caller, callee in ((ana, ben), (ben, ana)):
             with call(caller, callee) as dialling:
