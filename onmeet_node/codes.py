@@ -46,6 +46,8 @@ class Codes:
         self._bootstraps = bootstraps
         self._changed = changed
         self._now = now
+        self._pair_secrets: dict[bytes, bytes] = {}
+        """Of those asked for last: each is a multiplication on the curve."""
 
     # ── codes ───────────────────────────────────────────────────────────────────────────────────
     def new(
@@ -144,9 +146,13 @@ class Codes:
             audiences += [_audience(row) for row in self._live_codes()]
         if policy is ReachPolicy.ANYONE:
             audiences.append(Audience("anyone", ANYONE_SECRET, direct=False))
+        known = self._pair_secrets
+        self._pair_secrets = {
+            peer: known.get(peer) or pair_secret(self._key, peer) for peer in without_secret
+        }
         audiences += [
-            Audience("pair", pair_secret(self._key, peer), direct=contacts.direct, single=True)
-            for peer in without_secret
+            Audience("pair", secret, direct=contacts.direct, single=True)
+            for secret in self._pair_secrets.values()
         ]
         return audiences
 

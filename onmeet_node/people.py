@@ -633,11 +633,14 @@ class People(AddressBook):
 
     # ── what waits ──────────────────────────────────────────────────────────────────────────────
     def waiting_for(self) -> list[Identity]:
-        """Everybody for whom something waits: requests of ours, notes, a new secret."""
+        """Everybody for whom something waits that a person wants told: requests of ours, notes."""
         asked = self._store.contacts.identities(ContactState.REQUESTED_BY_US)
-        ungranted = self._store.contacts.ungranted(self.codes.contacts_audience().id)
         noted = self._store.outbox.peers(now=self._now())
-        return list(dict.fromkeys([*asked, *ungranted, *noted]))
+        return list(dict.fromkeys([*asked, *noted]))
+
+    def owed(self) -> list[Identity]:
+        """Contacts who do not have the present secret: after a block, all of them."""
+        return list(self._store.contacts.ungranted(self.codes.contacts_audience().id))
 
     def look_again(self) -> None:
         """The network is another one: whoever was not found may be found now."""

@@ -62,6 +62,10 @@ LAST_READ_SECONDS = 0.7
 LOOK_SECONDS = 30.0
 PARALLEL = 4
 """Records put at once."""
+SINGLES = 5
+SINGLES_SECONDS = 15.0
+"""So many records of single people in so many seconds: a thousand take an hour, and next to
+nothing of a small machine. Contacts without one are found by the node that looks for them."""
 
 
 class Records(Protocol):
@@ -124,6 +128,8 @@ class Publisher:
         self._plans: dict[_Slot, _Plan] = {}
         self._singles: set[bytes] = set()
         """Secrets of audiences of one: see `Audience.single`."""
+        self._singles_from = 0.0
+        """When the next of their records may be put."""
         self._complete = False
         """There is something to say to every audience."""
         self._early: dict[bytes, float] = {}
@@ -165,7 +171,8 @@ class Publisher:
         """Keep the records of all live audiences published until cancelled.
 
         `presence` gives what an audience may see of this device (own addresses only where
-        `Audience.direct`), or None while there is nothing to say. Both are asked at each look;
+        `Audience.direct`, and for nothing else about it), or None while there is nothing to say.
+        `audiences` is asked at each look, and `presence` for one audience of either kind;
         `refresh` when what they return has changed. A revoked audience's record is emptied.
         Failures are retried, more and more slowly. After `withdraw` it does nothing any more.
         Audiences are served in their order, those of a `refresh` before what is left from earlier.
@@ -174,7 +181,8 @@ class Publisher:
             self._wake = trio.Event()
             now = self._clock()
             live = [a for a in audiences() if a.live(int(now))]
-            said = {a.secret: presence(a) for a in live}
+            says = {a.direct: presence(a) for a in {a.direct: a for a in live}.values()}
+            said = {a.secret: says[a.direct] for a in live}
             self._singles = {a.secret for a in live if a.single}
             wanted = {secret: mine for secret, mine in said.items() if mine is not None}
             dropped = self._plan(wanted, now)
@@ -238,14 +246,31 @@ class Publisher:
 
     def _pause(self) -> float:
         """Seconds until something is due, at most LOOK_SECONDS."""
-        due = min((plan.due for plan in self._plans.values()), default=self._clock() + LOOK_SECONDS)
-        return min(max(due - self._clock(), 0.05), LOOK_SECONDS)
+        now = self._clock()
+        dues = (
+            max(plan.due, self._singles_from) if slot.secret in self._singles else plan.due
+            for slot, plan in self._plans.items()
+        )
+        return min(max(min(dues, default=now + LOOK_SECONDS) - now, 0.05), LOOK_SECONDS)
 
     async def _work(self, dropped: dict[_Slot, _Plan]) -> None:
         now = self._clock()
         jobs = [partial(self._empty, slot, plan) for slot, plan in dropped.items()]
         due = [(slot, plan) for slot, plan in self._plans.items() if plan.due <= now]
-        jobs += [partial(self._keep, slot, plan) for slot, plan in due]
+        single = sorted(
+            (one for one in due if one[0].secret in self._singles), key=lambda one: one[1].due
+        )
+        if not self._singles_from - SINGLES_SECONDS <= now < self._singles_from:
+            chosen = single[:SINGLES]
+            self._singles_from = now + SINGLES_SECONDS if chosen else 0.0
+        else:
+            chosen = []
+        jobs += [
+            partial(self._keep, slot, plan)
+            for slot, plan in due
+            if slot.secret not in self._singles
+        ]
+        jobs += [partial(self._keep, slot, plan) for slot, plan in chosen]
         left = iter(jobs)  # in order, which a limiter would not keep
 
         async def work() -> None:

@@ -11,12 +11,15 @@ import pytest
 
 from onmeet_node import requests
 from onmeet_node.cli import client
+from onmeet_node.wire.link import make_link
 from tests.cli.test_cli import LONELY, home, node, run
 
 __all__ = ["home"]
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
-LINK = "http://127.0.0.1:1/j#AAAA"
+LINK = make_link(door_secret=b"d" * 16, private_key=b"k" * 32, secret=b"s" * 16, expires=None).url(
+    "http://127.0.0.1:1"
+)
 
 
 def test_each_command_says_what_cannot_be_and_nothing_begins(home: Path, tmp_path: Path) -> None:
