@@ -65,6 +65,9 @@ async def aio_allocate(
         await protocol.request_with_retry(request)
     except stun.TransactionFailed as error:
         return protocol, error.response.attributes["ERROR-CODE"][0]
+    except BaseException:
+        protocol.transport.close()
+        raise
     return protocol, 0
 
 

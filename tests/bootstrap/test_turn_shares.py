@@ -162,13 +162,18 @@ def held(port: int, lent: Iterable[TurnCredentials], each: int) -> list[int]:
     """How many allocations were had with each of these credentials, of `each` asked for."""
 
     async def aio_ask() -> list[int]:
-        had = []
-        for given in lent:
-            made = [await aio_allocate(("127.0.0.1", port), given) for _ in range(each)]
-            had.append(sum(code in {0, ASKED_TWICE} for _, code in made))
-            for protocol, _ in made:  # without a word, so that coturn keeps the allocations
+        had, asked = [], []
+        try:
+            for given in lent:
+                made = [await aio_allocate(("127.0.0.1", port), given) for _ in range(each)]
+                asked += made
+                had.append(sum(code in {0, ASKED_TWICE} for _, code in made))
+        finally:
+            # Without a word, so that coturn keeps the allocations; and not before all have asked,
+            # or one is given a port that coturn knows as somebody else's, whom it does not answer.
+            for protocol, _ in asked:
                 protocol.transport.close()
-        await asyncio.sleep(0)
+            await asyncio.sleep(0)
         return had
 
     return asyncio.run(aio_ask())
