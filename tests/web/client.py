@@ -118,7 +118,7 @@ class Socket:
 
     async def hear_until(self, cls, wanted=lambda _: True):
         """The next message of this class that fits; those before it are skipped."""
-        with trio.fail_after(30):
+        with trio.fail_after(90):
             while True:
                 message = await self.hear()
                 if isinstance(message, cls) and wanted(message):
@@ -131,7 +131,7 @@ async def websocket(port, *, host=None, origin="own"):
     async with stream:
         socket = Socket(stream)
         own = f"http://127.0.0.1:{port}"
-        with trio.fail_after(10):
+        with trio.fail_after(90):
             await socket.open(host or f"127.0.0.1:{port}", own if origin == "own" else origin)
         yield socket
 

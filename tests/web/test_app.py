@@ -85,7 +85,7 @@ class Window:
     async def ask(self, cls, answer=say.Done, **fields):
         self._number += 1
         await self._socket.say(cls(id=self._number, **fields))
-        with trio.fail_after(30):
+        with trio.fail_after(90):
             while getattr(told := await self._hear(), "id", None) != self._number:
                 pass
         assert isinstance(told, answer), told
@@ -95,7 +95,7 @@ class Window:
         await self._socket.say(message)
 
     async def sees(self, cls, wanted=lambda _: True):
-        with trio.fail_after(30):
+        with trio.fail_after(90):
             while (newest := self._newest.get(cls)) is None or not wanted(newest):
                 await self._hear()
         return newest
@@ -168,7 +168,7 @@ async def test_deleting_everything_needs_the_own_name(tmp_path):
         refused = await page.ask(say.DeleteEverything, say.Refused, name="Bob")
         assert refused.kind == "OtherName"
         await page.ask(say.DeleteEverything, name="Ann")
-        with trio.fail_after(30):
+        with trio.fail_after(90):
             await it.process.wait()
     assert not (home / "home.json").exists()
 

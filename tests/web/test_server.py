@@ -226,7 +226,7 @@ async def closed_after(port, *sent):
     async with websocket(port) as socket:
         for data in sent:
             await socket.send_bytes(data)
-        with pytest.raises(Closed) as closed, trio.fail_after(10):
+        with pytest.raises(Closed) as closed, trio.fail_after(90):
             while True:
                 await socket.hear()
     return closed.value.code
