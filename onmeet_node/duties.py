@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import trio
 
@@ -25,12 +26,17 @@ OWED_SECONDS = 15.0
 
 async def run_duties(people: People, find: Callable[[Identity], Awaitable[bool]]) -> None:
     """Looks for everybody for whom something waits until cancelled."""
+    tell_news, news = trio.open_memory_channel[None](1)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(kept, "duties", _pay, people, find)
-        await _deliver(people, find)
+        nursery.start_soon(kept, "duties", _pay, people, find, news)
+        await _deliver(people, find, tell_news)
 
 
-async def _pay(people: People, find: Callable[[Identity], Awaitable[bool]]) -> None:
+async def _pay(
+    people: People,
+    find: Callable[[Identity], Awaitable[bool]],
+    news: trio.MemoryReceiveChannel[None],
+) -> None:
     """The new secret, to one after the other: there may be a thousand, and they find us meanwhile
     by a record of their own.
     """
@@ -39,14 +45,19 @@ async def _pay(people: People, find: Callable[[Identity], Awaitable[bool]]) -> N
             with trio.move_on_after(_jittered(OWED_SECONDS)):
                 await alone("duty", find, peer)
                 await trio.sleep_forever()
-        await trio.sleep(_jittered(LAST_SECONDS))
+        with trio.move_on_after(_jittered(LAST_SECONDS)):
+            await news.receive()
 
 
 def _jittered(seconds: float) -> float:
     return seconds * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
 
 
-async def _deliver(people: People, find: Callable[[Identity], Awaitable[bool]]) -> None:
+async def _deliver(
+    people: People,
+    find: Callable[[Identity], Awaitable[bool]],
+    tell_news: trio.MemorySendChannel[None],
+) -> None:
     pause = FIRST_SECONDS
     while True:
         people.tidy()
@@ -55,4 +66,9 @@ async def _deliver(people: People, find: Callable[[Identity], Awaitable[bool]]) 
             await alone("duty", find, peer)
         with trio.move_on_after(_jittered(pause)) as rest:
             await people.new_duty()
-        pause = min(pause * 2, LAST_SECONDS) if rest.cancelled_caught else FIRST_SECONDS
+        if rest.cancelled_caught:
+            pause = min(pause * 2, LAST_SECONDS)
+        else:
+            pause = FIRST_SECONDS
+            with suppress(trio.WouldBlock):  # it has not looked since the last one
+                tell_news.send_nowait(None)

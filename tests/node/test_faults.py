@@ -104,18 +104,55 @@ async def test_a_service_ends_by_cancellation(autojump_clock):
     assert scope.cancelled_caught
 
 
+class Waiting:
+    """People for some of whom something waits, and who are owed the new secret."""
+
+    def __init__(self, *peers, owed=()):
+        self._peers = peers
+        self._owed = list(owed)
+        self._news = trio.Event()
+
+    def tidy(self):
+        pass
+
+    def waiting_for(self):
+        return self._peers
+
+    def owed(self):
+        return tuple(self._owed)
+
+    def block(self, *others):
+        """From now on these are owed another secret."""
+        self._owed = list(others)
+        self._news.set()
+
+    async def new_duty(self):
+        await self._news.wait()
+        self._news = trio.Event()
+
+
+async def test_who_is_owed_the_new_secret_is_looked_for_soon_after_a_block(autojump_clock):
+    from onmeet_node.duties import OWED_SECONDS, run_duties
+
+    people, looks = Waiting(owed=[b"a", b"b"]), []
+
+    async def find(peer):
+        looks.append((peer, trio.current_time()))
+        await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_duties, people, find)
+        await trio.sleep(300)
+        assert [peer for peer, _ in looks] == [b"a", b"b"]
+        assert looks[1][1] - looks[0][1] >= OWED_SECONDS / 2, "one after the other"
+        people.block(b"c")
+        await trio.sleep(5)
+        assert looks[-1][0] == b"c"
+        nursery.cancel_scope.cancel()
+
+
 async def test_who_was_not_found_is_looked_for_again_soon_and_then_ever_less_often(autojump_clock):
     from onmeet_node.duties import run_duties
-
-    class People:
-        def tidy(self):
-            pass
-
-        def waiting_for(self):
-            return [b"a"]
-
-        async def new_duty(self):
-            await trio.sleep_forever()
 
     looks = []
 
@@ -125,7 +162,7 @@ async def test_who_was_not_found_is_looked_for_again_soon_and_then_ever_less_oft
 
     began = trio.current_time()
     with trio.move_on_after(86_400):
-        await run_duties(People(), find)
+        await run_duties(Waiting(b"a"), find)
     assert looks[1] - began < 3
     assert 48 <= len(looks) < 80  # half an hour in the end
 
@@ -133,16 +170,6 @@ async def test_who_was_not_found_is_looked_for_again_soon_and_then_ever_less_oft
 async def test_one_duty_and_one_receipt_that_break_keep_no_others_waiting(autojump_clock):
     from onmeet_node.duties import run_duties
     from onmeet_node.settling import Settling
-
-    class People:
-        def tidy(self):
-            pass
-
-        def waiting_for(self):
-            return [b"a", b"b"]
-
-        async def new_duty(self):
-            await trio.sleep_forever()
 
     looked_for = []
 
@@ -172,7 +199,7 @@ async def test_one_duty_and_one_receipt_that_break_keep_no_others_waiting(autoju
         settling._over.send_nowait(call)
     with trio.move_on_after(20):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(run_duties, People(), find)
+            nursery.start_soon(run_duties, Waiting(b"a", b"b"), find)
             nursery.start_soon(settling.run)
     assert looked_for[:2] == [b"a", b"b"]
     assert kept == ["second"]
