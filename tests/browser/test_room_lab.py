@@ -2,6 +2,7 @@
 machine of its own, behind NATs that only a relay joins; and its host is killed.
 """
 
+import array
 import os
 import random
 import stat
@@ -10,12 +11,14 @@ import sys
 import time
 from contextlib import ExitStack, contextmanager
 
+import av
 import pytest
 
 from tests.browser import steps
 from tests.browser.conftest import FLAGS, window
-from tests.browser.counting import READ, devices, film
+from tests.browser.counting import HEIGHT, READ, WIDTH, devices, film
 from tests.browser.test_rooms import join_by_code
+from tests.media.support import shown
 from tests.netlab.conftest import need
 from tests.netlab.lab import Nat, missing, open_lab
 from tests.netlab.machines import Machine, gateway
@@ -129,10 +132,11 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
         code = nodes["Hal"].ask("room.create", label="Lab", knock=False)["code"]
         link = nodes["Hal"].ask("room.link")["url"]
         assert link.startswith(origin)
+        record = tmp_path / "record"
 
         def come(name):
             if name == "Rob":
-                nodes["Rob"].ask("room.join", code=code)
+                nodes["Rob"].ask("room.join", code=code, record=str(record))
             elif name == "Gus":
                 trusting = "--ignore-certificate-errors"
                 browser = stack.enter_context(
@@ -217,8 +221,26 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
         for name, page in pages.items():
             wait_moving(page, left - {name})
         nodes["Rob"].ask("room.end", close_link=False)
+    _check(record, {"Ann", "Bea", "Gus"})
 
 
 def loudness(page):
     video = page.locator("om-room-tile video").last
     return video.evaluate(steps.LOUDNESS)
+
+
+def _check(record, names):
+    """What Rob recorded of these: numbered pictures that go on, and their tone."""
+    files = {file.name.split("-")[0]: file for file in record.iterdir()}
+    for name in names:
+        numbers, loudest = set(), 0.0
+        with av.open(os.fspath(files[name])) as container:
+            for frame in container.decode():
+                if isinstance(frame, av.VideoFrame):
+                    numbers.add(shown(frame, (WIDTH, HEIGHT)))
+                else:
+                    assert frame.format.name == "fltp"
+                    samples = array.array("f", bytes(frame.planes[0]))
+                    loudest = max(loudest, *samples)
+        assert len(numbers - {None}) > 20, f"{name}: {len(numbers)} pictures"
+        assert loudest > 0.05, f"{name} was not heard"
