@@ -40,6 +40,7 @@ from onmeet_node.meeting.guest_side import GuestConference, open_guest_conferenc
 from onmeet_node.net.backoff import Backoff
 from onmeet_node.net.guest_line import DoorClosed, GuestLine, open_line
 from onmeet_node.wire import messages as m
+from onmeet_node.wire.door import HOST_GONE, MALFORMED, NO_DOOR, TOO_MANY
 from onmeet_node.wire.link import read_link
 from onmeet_node.wire.messages import CALL_ID_BYTES, CallId, Kind
 
@@ -49,8 +50,7 @@ LONGEST_WAIT_SECONDS = 12.0
 """Between tries of somebody whose host may be away for long."""
 CROWDED_WAIT_SECONDS = 30.0
 """For a gateway that said that too many come."""
-_CROWDED, _NO_DOOR, _HOST_GONE = 4429, 4404, 4410
-_FINAL = frozenset({1002, 1003, 4400})
+_FINAL = frozenset({1002, 1003, MALFORMED})
 """Close codes that another try does not mend."""
 
 Tell = Callable[..., None]
@@ -115,14 +115,14 @@ async def visit(url: str, visitor: Visitor, tell: Tell) -> str:
                 raise
         tries += 1
         tell("trying", why=str(cause) or type(cause).__name__, tries=tries)
-        crowded = isinstance(cause, DoorClosed) and cause.code == _CROWDED
+        crowded = isinstance(cause, DoorClosed) and cause.code == TOO_MANY
         await trio.sleep(CROWDED_WAIT_SECONDS if crowded else backoff.next())
 
 
 def _passes(error: BaseException, *, closed: bool) -> bool:
     """Whether the door may be there in a moment: a gateway or a host that begins again."""
     if isinstance(error, DoorClosed):
-        return error.code not in _FINAL and not (closed and error.code == _NO_DOOR)
+        return error.code not in _FINAL and not (closed and error.code == NO_DOOR)
     return isinstance(error, OSError | HandshakeError | trio.TooSlowError)
 
 
@@ -199,7 +199,7 @@ async def _in_room(
                             denied.append(message.reason)
                             conference.inside.set()
                         elif isinstance(message, m.Bye):
-                            raise DoorClosed(_HOST_GONE)
+                            raise DoorClosed(HOST_GONE)
                 except DoorClosed as closed:
                     if not conference.inside.is_set():
                         lost.append(closed)
@@ -251,7 +251,7 @@ async def _admitted(line: GuestLine, tell: Tell) -> m.Admit:
             case m.Deny(reason=reason):
                 raise NotLetIn(reason)
             case m.Bye():
-                raise DoorClosed(_HOST_GONE)
+                raise DoorClosed(HOST_GONE)
             case _:
                 continue
 

@@ -26,12 +26,12 @@ from onmeet_node.net.asgi.config import ServerLimits
 from onmeet_node.net.asgi.server import open_server
 from onmeet_node.net.closing import close_websocket
 from onmeet_node.net.origin import prefix_of
+from onmeet_node.wire.door import HOST_GONE, MALFORMED, NO_DOOR, TOO_MANY, TOO_SLOW
 from onmeet_node.wire.errors import RemoteProtocolError
 from onmeet_node.wire.frames import MAX_FRAME_BYTES, FrameDecoder, encode_frame
 from onmeet_node.wire.link import DOOR_ID_BYTES
 
 GOING_AWAY, TOO_BIG = 1001, 1009
-MALFORMED, NO_DOOR, TOO_SLOW, HOST_GONE, TOO_MANY = 4400, 4404, 4408, 4410, 4429
 
 LAST_WORDS_SECONDS = 1.0
 """For what a host said last to pass to its guest, once the door, or the host's stream, is gone."""

@@ -17,6 +17,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from onmeet_node.net.errors import NetError
 from onmeet_node.wire import codec
+from onmeet_node.wire.door import HOST_GONE, MALFORMED, NO_DOOR, TOO_MANY, TOO_SLOW
 from onmeet_node.wire.errors import LinkError, RemoteProtocolError
 from onmeet_node.wire.frames import FrameDecoder
 from onmeet_node.wire.link import GuestLink, guest_prologue, read_link
@@ -30,11 +31,11 @@ _WHY = {
     1002: "the other side does not speak our protocol; it may be a newer or older version",
     1003: "the other side does not speak our protocol; it may be a newer or older version",
     1001: "the server is being restarted; try again in a moment",
-    4400: "the server did not understand it; is it a guest link of On-Meet?",
-    4404: "the link leads nowhere just now: it was used or closed, or its host is not online",
-    4408: "the line was too slow; try again",
-    4410: "the host has gone or closed it; ask them",
-    4429: "too many people use this server just now; try again in a minute",
+    MALFORMED: "the server did not understand it; is it a guest link of On-Meet?",
+    NO_DOOR: "the link leads nowhere just now: it was used or closed, or its host is not online",
+    TOO_SLOW: "the line was too slow; try again",
+    HOST_GONE: "the host has gone or closed it; ask them",
+    TOO_MANY: "too many people use this server just now; try again in a minute",
 }
 
 
@@ -140,7 +141,7 @@ class GuestLine:
         """The next message of this type, passing over others."""
         while not isinstance(message := await self.hear(), kind):
             if isinstance(message, Bye):
-                raise DoorClosed(4410)
+                raise DoorClosed(HOST_GONE)
         return message
 
 

@@ -14,6 +14,9 @@ DOOR_PROTOCOL = "/onmeet/door/1"
 MAX_FRAME_BYTES = 8_192
 MAX_ORIGIN_CHARS = 300
 
+MALFORMED, NO_DOOR, TOO_SLOW, HOST_GONE, TOO_MANY = 4400, 4404, 4408, 4410, 4429
+"""Close codes of a guest's WebSocket at a gateway (PROTOCOL, "Guests")."""
+
 
 @attrs.frozen(kw_only=True)
 class OpenDoor:
