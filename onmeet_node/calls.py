@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -271,8 +270,7 @@ class Call:
 
         Raises `CallNotActive`, `SessionClosed`, and `ChatUnconfirmed` when nothing says so.
         """
-        number = secrets.randbits(32)  # of the call, whichever session carries it
-        await self._session().send_chat(Chat(text=text, number=number))
+        await self._session().send_chat(Chat(text=text))
 
     async def stats(self) -> MediaStats:
         """Media counters as of now. Raises `CallNotActive`."""

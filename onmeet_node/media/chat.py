@@ -35,6 +35,7 @@ class ChatChannel:
     def __init__(self, pc: aiortc.RTCPeerConnection, receive: Callable[[Chat], None]) -> None:
         self._receive = receive
         self._settled = asyncio.Event()
+        # Begins anywhere: a session that goes on with a call numbers on from no other's lines.
         self._next = secrets.randbits(31)
         self._taken: dict[int, asyncio.Future[None]] = {}
         self._channel = pc.createDataChannel(LABEL, negotiated=True, id=STREAM)
@@ -83,12 +84,13 @@ class ChatChannel:
                 taken.set_result(None)
         elif isinstance(message, Chat):
             self._receive(message)
-            # Who writes without end and reads nothing is confirmed nothing more.
-            waiting = self._channel.readyState != "open" or (
-                self._channel.bufferedAmount > MAX_BACKLOG_BYTES
-            )
-            if message.number is not None and not waiting:
-                self._channel.send(encode(ChatTaken(number=message.number)))
+            if message.number is not None and self._channel.readyState == "open":
+                self._confirm(message.number)
+
+    def _confirm(self, number: int) -> None:
+        # Who writes without end and reads nothing is confirmed nothing more.
+        if self._channel.bufferedAmount <= MAX_BACKLOG_BYTES:
+            self._channel.send(encode(ChatTaken(number=number)))
 
 
 class FrameChannel:
