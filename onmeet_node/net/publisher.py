@@ -257,20 +257,8 @@ class Publisher:
         now = self._clock()
         jobs = [partial(self._empty, slot, plan) for slot, plan in dropped.items()]
         due = [(slot, plan) for slot, plan in self._plans.items() if plan.due <= now]
-        single = sorted(
-            (one for one in due if one[0].secret in self._singles), key=lambda one: one[1].due
-        )
-        if not self._singles_from - SINGLES_SECONDS <= now < self._singles_from:
-            chosen = single[:SINGLES]
-            self._singles_from = now + SINGLES_SECONDS if chosen else 0.0
-        else:
-            chosen = []
-        jobs += [
-            partial(self._keep, slot, plan)
-            for slot, plan in due
-            if slot.secret not in self._singles
-        ]
-        jobs += [partial(self._keep, slot, plan) for slot, plan in chosen]
+        jobs += [partial(self._keep, *one) for one in due if one[0].secret not in self._singles]
+        jobs += [partial(self._keep, *one) for one in self._next_singles(due, now)]
         left = iter(jobs)  # in order, which a limiter would not keep
 
         async def work() -> None:
@@ -280,6 +268,17 @@ class Publisher:
         async with trio.open_nursery() as nursery:
             for _ in range(min(PARALLEL, len(jobs))):
                 nursery.start_soon(work)
+
+    def _next_singles(
+        self, due: list[tuple[_Slot, _Plan]], now: float
+    ) -> list[tuple[_Slot, _Plan]]:
+        """Those of single people whose turn it is, the longest due first."""
+        if self._singles_from - SINGLES_SECONDS <= now < self._singles_from:
+            return []  # and if it is neither, the clock was set back
+        single = [one for one in due if one[0].secret in self._singles]
+        chosen = sorted(single, key=lambda one: one[1].due)[:SINGLES]
+        self._singles_from = now + SINGLES_SECONDS if chosen else 0.0
+        return chosen
 
     # ── one record ──────────────────────────────────────────────────────────────────────────────
     async def _keep(self, slot: _Slot, plan: _Plan) -> None:

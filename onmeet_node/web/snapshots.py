@@ -184,21 +184,16 @@ def over(shown: say.CallShown, ended: CallEnded) -> say.Over:
 def news(node: Node, event: NodeEvent) -> say.News | None:
     """What of an event a person wants to be told; None for most."""
     age, note = 0, None
-    if isinstance(event, RecordingStopped):
-        call = node.calls.get(CallId(event.call))
-        if call is None:
-            return None
-        name = node.people.name_of(call.peer)
-        what = say.Happening.RECORDING_STOPPED
-        return say.News(what=what, identity=call.peer.hex(), name=name, age=age, note=note)
     match event:
-        case ContactRequested():
+        case ContactRequested(identity=who):
             what, note = say.Happening.CONTACT_REQUEST, event.note
-        case ContactConfirmed():
+        case ContactConfirmed(identity=who):
             what = say.Happening.CONTACT_ACCEPTED
-        case MissedCallNoted():
+        case MissedCallNoted(identity=who):
             what, age, note = say.Happening.MISSED_CALL, event.age_s, event.note
+        case RecordingStopped() if (call := node.calls.get(CallId(event.call))) is not None:
+            what, who = say.Happening.RECORDING_STOPPED, call.peer
         case _:
             return None
-    name = node.people.name_of(Identity(event.identity))
-    return say.News(what=what, identity=event.identity.hex(), name=name, age=age, note=note)
+    name = node.people.name_of(Identity(who))
+    return say.News(what=what, identity=who.hex(), name=name, age=age, note=note)

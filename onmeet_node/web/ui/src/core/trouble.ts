@@ -108,9 +108,14 @@ export async function causeOfEnd(
   return permission === null || permission === "granted" ? "stopped" : "withdrawn";
 }
 
-interface PolicyDocument extends Document {
-  readonly permissionsPolicy?: { allowsFeature(feature: string): boolean };
-  readonly featurePolicy?: { allowsFeature(feature: string): boolean };
+interface Policy {
+  allowsFeature(feature: string): boolean;
+}
+
+/** What this page may use, and pass on to frames; undefined: this browser does not say. */
+export function pagePolicy(): Policy | undefined {
+  const { permissionsPolicy, featurePolicy } = document as { permissionsPolicy?: Policy; featurePolicy?: Policy };
+  return permissionsPolicy ?? featurePolicy;
 }
 
 /** Of this page. */
@@ -120,8 +125,7 @@ export function circumstances(): Circumstances {
     framed: window.parent !== window,
     agent: navigator.userAgent,
     allowed(feature) {
-      const { permissionsPolicy, featurePolicy } = document as PolicyDocument;
-      return (permissionsPolicy ?? featurePolicy)?.allowsFeature(feature) ?? null;
+      return pagePolicy()?.allowsFeature(feature) ?? null;
     },
     async permission(feature) {
       try {

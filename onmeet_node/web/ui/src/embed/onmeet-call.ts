@@ -1,6 +1,7 @@
 // <onmeet-call link="https://…/j#…" lang theme audio video display-name>: a call in a page of another
 // site. The call runs in a frame of the gateway's origin; this page's script reaches neither its
 // media nor its keys.
+import { pagePolicy } from "../core/trouble.js";
 import { HANDSHAKE, type EmbedCommand, type EmbedEvent, type EmbedTrouble } from "./protocol.js";
 
 const NEEDED = ["camera", "microphone", "display-capture", "autoplay"];
@@ -10,8 +11,6 @@ const FRAME_DIRECTIVES: ReadonlySet<string> = new Set(["frame-src", "child-src",
 const SILENCE_MS = 15_000;
 // NOTE: sheets and properties that script sets pass a policy of style-src 'self'; a style attribute does not.
 const LOOKS = ":host { display: block } :host([hidden]) { display: none } iframe { border: 0; inline-size: 100%; block-size: 100%; display: block }";
-
-type Policy = { allowsFeature(name: string): boolean };
 
 class OnMeetCall extends HTMLElement {
   static observedAttributes = ["link", "lang", "theme", "display-name", "audio", "video"];
@@ -80,7 +79,7 @@ class OnMeetCall extends HTMLElement {
     else this.#frame.src = src;
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#trouble({ why: "no-answer" }), SILENCE_MS);
-    const policy = (document as { permissionsPolicy?: Policy; featurePolicy?: Policy }).permissionsPolicy ?? (document as { featurePolicy?: Policy }).featurePolicy;
+    const policy = pagePolicy();
     const missing = policy === undefined ? [] : NEEDED.filter((one) => !policy.allowsFeature(one));
     if (missing.length > 0) this.#trouble({ why: "permissions-policy", missing });
   }
