@@ -11,10 +11,10 @@ import av
 from onmeet_node.media.picture import COLUMNS, MIDDLE, ROWS, TestPicture
 from onmeet_node.media.sources import audio_frame
 
-WIDTH, HEIGHT, RATE = 160, 120, 6
+WIDTH, HEIGHT, RATE = 160, 120, 4
 """Small and slow: in a room of five each of twenty pictures is encoded and decoded here."""
 FRAMES = 1_800
-"""Five minutes."""
+"""Seven minutes."""
 HERTZ = 480
 """A whole number of periods in a picture's time, so that pieces join without a click."""
 
