@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import itertools
 import random
 import re
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import av
 import trio
@@ -21,6 +24,12 @@ from onmeet_node.wire.messages import Kind
 
 AUDIO = frozenset({Kind.AUDIO})
 BOTH = frozenset(Kind)
+
+
+def run_asyncio(main: Coroutine[Any, Any, None]) -> None:
+    """`asyncio.run` in a thread of its own: in ours Playwright's loop runs, once it was begun."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, main).result()
 
 
 async def recorded() -> None:

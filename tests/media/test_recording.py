@@ -24,7 +24,7 @@ from onmeet_node.media.picture import TestPicture
 from onmeet_node.media.recording import FORMATS, Recorder, Recorders, check_recording
 from onmeet_node.media.sources import audio_frame
 from onmeet_node.wire.messages import Kind
-from tests.media.support import AUDIO, BOTH, open_pair, recorded, shown
+from tests.media.support import AUDIO, BOTH, open_pair, recorded, run_asyncio, shown
 from tests.requirements import need
 
 pytestmark = pytest.mark.real
@@ -65,7 +65,7 @@ class Sender:
 
 
 def close(recorder: Recorder) -> None:
-    asyncio.run(recorder.aio_close())
+    run_asyncio(recorder.aio_close())
     recorder._thread.join(60)
     assert not recorder._thread.is_alive()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +22,7 @@ from onmeet_node.identity.code import parse_code
 from onmeet_node.leaving import Block, NotInTrio, in_order, interrupted_in_order
 from onmeet_node.media.asyncio_thread import open_asyncio_thread
 from onmeet_node.net.errors import NetError
+from tests.media.support import run_asyncio
 from tests.node.conftest import (
     LOOPBACK,
     Start,
@@ -155,7 +155,7 @@ def test_a_program_that_runs_asyncio_is_told_of_trio(tmp_path: Path) -> None:
             pytest.fail("it runs")
 
     with pytest.raises(NotInTrio, match=r"trio\.run\(main\)"):
-        asyncio.run(program())
+        run_asyncio(program())
 
 
 @pytest.mark.real
