@@ -78,6 +78,7 @@ class CallCore:
 
         self._deadline: float | None = begun + (timing.UNHEARD if outgoing else timing.RING)
         self._offer_at: float | None = None
+        self._patience = timing.OFFER_PATIENCE
         self._taking_at: float | None = None
         """When an offer of the peer that came too soon after others is taken."""
         self._search_at: float | None = None
@@ -158,6 +159,7 @@ class CallCore:
                 self._accepted_at = self._now
                 self._deadline = self._now + timing.CONNECT
             case State.RECONNECTING:
+                self._patience = timing.OFFER_PATIENCE
                 self._deadline = self._now + timing.RECONNECT
             case State.CONNECTED | State.ENDED:
                 self._deadline = None

@@ -132,7 +132,7 @@ class Call(RingingCall):
             self._take_late()
         if self._offer_at is not None and now >= self._offer_at:
             self._offer_at = None
-            self._offer()
+            self._offer_again()
         return self._flush()
 
     def supersede(self, reason: EndReason, *, now: float) -> list[Effect]:

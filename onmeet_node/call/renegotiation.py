@@ -73,9 +73,14 @@ class MediaCall(CallCore):
         else:
             self._be_patient()
 
+    def _offer_again(self) -> None:
+        if self._leg is not None and self._leg.pending is not None:
+            self._patience = min(2 * self._patience, timing.OFFER_PATIENCE_MAX)
+        self._offer()
+
     def _be_patient(self) -> None:
         if self.state is State.RECONNECTING:
-            self._offer_at = self._now + timing.OFFER_PATIENCE
+            self._offer_at = self._now + self._patience
 
     def _offer_ready(self, leg: Leg, session: Session, sdp: str) -> None:
         if not leg.offer_made(session, sdp):

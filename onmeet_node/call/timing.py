@@ -22,7 +22,11 @@ CALLER_GONE = 15.0
 again within that time, and a phone that rings for nobody is a lie."""
 
 OFFER_PATIENCE = 10.0
-"""A media re-offer that has not connected by then is replaced while reconnecting."""
+"""A media re-offer that has not connected by then is replaced while reconnecting ..."""
+
+OFFER_PATIENCE_MAX = 20.0
+"""... and the next after twice that: each costs both ends work, and may be what keeps the machines
+from answering."""
 
 OFFER_PAUSE = 2.0
 """After a re-offer failed: ICE fails at once when there is no network, so do not spin."""

@@ -6,16 +6,24 @@ No I/O: the ICE agent tells what it hears and when, and asks.
 from __future__ import annotations
 
 INTERVAL = 1.0
-"""Seconds between consent checks, ±20 % (RFC 7675, 5.1 allows a shorter one than its 5 s)."""
+"""Seconds between consent checks, ± JITTER (RFC 7675, 5.1 allows a shorter one than its 5 s)."""
+
+JITTER = 0.2
+"""Of an interval, up or down."""
 
 HURRIED_INTERVAL = 0.1
 """Between checks while something hints that the peer is gone."""
 
+RETRANSMISSIONS = 2
+"""Of a check: it waits for its answer 3.5 s, since that of a peer short of time comes late."""
+
 LOST_SECONDS = 4.0
-"""Without consent the path counts as lost; noticed at most 1.2 s later."""
+"""Without consent or any packet the path counts as lost; noticed at most 1.2 s later. Where packets
+come in and ours do not get through, the peer hears nothing, and it is the one to notice."""
 
 DEAD_SECONDS = 15.0
-"""Without consent we stop sending for good; RFC 7675, 5.1 demands it after 30 s."""
+"""Without consent we stop sending for good, whatever is heard, which anybody could forge; RFC 7675,
+5.1 demands it after 30 s."""
 
 HINT_SECONDS = 0.4
 """Without any packet after a hint the path counts as lost: 20 audio packets, 4 checks ..."""
@@ -60,6 +68,11 @@ class PathWatch:
         if self._hints.get(why, -1.0) < self._packet or why not in self._hints:
             self._hints[why] = now
 
+    def stood_still(self, seconds: float, now: float) -> None:
+        """We did nothing for so long, for want of a processor: silence then is not the path's."""
+        self._packet = min(now, self._packet + seconds)
+        self._hints = {why: min(now, at + seconds) for why, at in self._hints.items()}
+
     def broke(self) -> None:
         """Nothing can come over the path any more."""
         self._broken = True
@@ -70,7 +83,7 @@ class PathWatch:
 
     def lost(self, now: float) -> bool:
         """Whether media cannot be expected to get through now."""
-        if self._broken or now - self._consent >= LOST_SECONDS:
+        if self._broken or self.dead(now) or now - self._packet >= LOST_SECONDS:
             return True
         return any(self._open(at) and now >= at + self._wait() for at in self._hints.values())
 

@@ -22,7 +22,14 @@ from aioice.mdns import is_mdns_hostname
 from onmeet_node.faults import contained
 from onmeet_node.media import gathering, internals
 from onmeet_node.media import servers as servers_
-from onmeet_node.media.consent import CLOSED_PORT, HURRIED_INTERVAL, INTERVAL, PathWatch
+from onmeet_node.media.consent import (
+    CLOSED_PORT,
+    HURRIED_INTERVAL,
+    INTERVAL,
+    JITTER,
+    RETRANSMISSIONS,
+    PathWatch,
+)
 from onmeet_node.media.endpoint import IceServer, Path
 from onmeet_node.media.gathering import Question
 from onmeet_node.media.mapping import Mapping, nat_kind
@@ -302,7 +309,9 @@ class IceAgent(aioice.Connection):
             key = self.remote_password.encode()
             asked = time.monotonic()
             try:
-                await pair.protocol.request(request, pair.remote_addr, key, retransmissions=1)
+                await pair.protocol.request(
+                    request, pair.remote_addr, key, retransmissions=RETRANSMISSIONS
+                )
             except Exception:  # noqa: BLE001 - whatever came, it was no consent
                 return
             watch.consented(time.monotonic(), asked=asked)
@@ -314,14 +323,17 @@ class IceAgent(aioice.Connection):
                     self._on_path(not lost)
                 for pair in list(self._nominated.values()):
                     asking.create_task(ask(pair))
-                await self._pause(HURRIED_INTERVAL if watch.hurried(now) else INTERVAL)
+                pause = HURRIED_INTERVAL if watch.hurried(now) else INTERVAL
+                await self._pause(pause)
+                late = (resumed := time.monotonic()) - now - pause * (1 + JITTER)
+                watch.stood_still(max(0.0, late), resumed)
         self._query_consent_task = None
         await self.close()
 
     async def _pause(self, seconds: float) -> None:
-        """±20 %, so that many sessions do not check at once; a hint ends it."""
+        """± JITTER, so that many sessions do not check at once; a hint ends it."""
         self._hurry.clear()
-        jitter = random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
         # NOTE: not asyncio.wait_for, which in Python 3.11 loses a cancellation that comes at the
         # moment of the hint, as it does when both ends hang up: the agent then lived on for 15 s.
         with contextlib.suppress(TimeoutError):

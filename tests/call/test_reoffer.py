@@ -133,6 +133,17 @@ def test_an_unanswered_re_offer_is_replaced(alice: Phone) -> None:
     assert of(effects, do.MakeOffer) == [do.MakeOffer(CALL, PHONE, 4, BOTH)]
 
 
+def test_the_next_one_is_given_more_time_lest_re_offers_keep_each_other_from_connecting(
+    alice: Phone,
+) -> None:
+    alice.does(on.MediaPathLost(CALL, PHONE, 0))
+    offered(alice, 2)
+    assert of(alice.wait(timing.OFFER_PATIENCE), do.MakeOffer) != []
+    offered(alice, 4)
+    assert of(alice.wait(timing.OFFER_PATIENCE), do.MakeOffer) == []
+    assert of(alice.wait(timing.OFFER_PATIENCE), do.MakeOffer) != []
+
+
 def test_a_move_that_leads_nowhere_keeps_the_old_path(alice: Phone) -> None:
     alice.does(on.RestartMedia(CALL))
     effects = alice.wait(45)

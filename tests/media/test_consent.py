@@ -24,6 +24,31 @@ def test_silence_alone_takes_its_time() -> None:
     assert watch.dead(DEAD_SECONDS)
 
 
+def test_who_is_heard_is_there_though_its_answers_come_too_late() -> None:
+    watch = PathWatch(0.0)
+    watch.heard(DEAD_SECONDS - 1.0)
+    assert not watch.lost(DEAD_SECONDS - 0.1)
+    assert watch.dead(DEAD_SECONDS), "what is heard may be forged"
+    assert watch.lost(DEAD_SECONDS)
+
+
+def test_silence_while_we_stood_still_ourselves_says_nothing() -> None:
+    watch = PathWatch(0.0)
+    watch.hint(BROKEN_CHANNEL, 0.5)
+    watch.stood_still(10.0, 11.0)
+    assert not watch.lost(11.0)
+    assert watch.lost(11.0 + LOST_SECONDS), "but the silence after it does"
+    assert watch.dead(DEAD_SECONDS), "and consent has a clock of its own"
+
+
+def test_what_was_heard_when_we_woke_is_not_of_the_future() -> None:
+    watch = PathWatch(0.0)
+    watch.heard(10.9)
+    watch.stood_still(10.0, 11.0)
+    watch.hint(CLOSED_PORT, 11.1)
+    assert watch.hurried(11.2)
+
+
 def test_a_closed_port_and_silence_are_quick() -> None:
     watch = PathWatch(0.0)
     watch.heard(10.0)
