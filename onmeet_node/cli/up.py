@@ -272,6 +272,7 @@ async def _serve(
     import trio
 
     from onmeet_node.control import serve_control
+    from onmeet_node.media.memory import leave_to_itself
 
     if doors is not None:
         from onmeet_node.cli.own_gateway import OWN, GatewayFailed
@@ -287,6 +288,7 @@ async def _serve(
             await nursery.start(serve_control, node, node.config.socket, url)
             terminal = _Terminal(node, outlet, as_json=as_json)
             terminal.tell(node.started.as_json())
+            leave_to_itself()
             async for event in events:
                 terminal.tell(event.as_json())
             nursery.cancel_scope.cancel()

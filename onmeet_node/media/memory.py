@@ -6,6 +6,17 @@ import ctypes
 import gc
 
 
+def leave_to_itself() -> None:
+    """Takes all that lives now, which is the program itself, out of the collector's rounds.
+
+    Each full one walked through 136,000 objects and held the interpreter, and with it the media of
+    a call, for 0.13 s (`gc.freeze`). Garbage among them is found no more: call it once, when all
+    is begun.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def return_memory() -> None:
     """Collects garbage and trims the C heap (glibc's ``malloc_trim(3)``, where there is one).
 
