@@ -3,40 +3,33 @@
 import pytest
 
 from tests.browser import steps
-from tests.browser.conftest import calling, node, onmeet, window
+from tests.browser.conftest import calling, window
+from tests.browser.people import asked, beside_a_headless_node
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_from_the_first_run_to_the_history(chromium, tmp_path):
-    with node(tmp_path / "ann") as ann, window(chromium, ann.url) as at_ann:
-        code = steps.first_run(at_ann.page, "Ann")
-        address = ann.event("started")["addresses"][0]
-        with (
-            node(tmp_path / "bob", "--bootstrap", address) as bob,
-            window(chromium, bob.url) as at_bob,
-        ):
-            steps.first_run(at_bob.page, "Bob")
-            steps.add(at_bob.page, code, "It is me")
-            at_ann.page.get_by_text("It is me").first.wait_for()
-            steps.accept_request(at_ann.page)
-            at_bob.page.get_by_role("button", name="Call Ann").wait_for()
+    with asked(chromium, tmp_path) as ((ann, at_ann), (bob, at_bob)):
+        at_ann.page.get_by_text("It is me").first.wait_for()
+        steps.accept_request(at_ann.page)
+        at_bob.page.get_by_role("button", name="Call Ann").wait_for()
 
-            steps.start_call(at_bob.page, "Ann")
-            at_ann.page.get_by_role("button", name="Answer with video").click()
-            for page in (at_ann.page, at_bob.page):
-                steps.wait_moving(page)
-                assert steps.loudness(page) > 0.01
-            _talk(at_ann.page, at_bob.page)
-            at_bob.page.get_by_role("button", name="Hang up").click()
-            at_ann.page.get_by_text("Bob hung up.").wait_for()
-            at_bob.page.get_by_text("You hung up.").wait_for()
-            for page in (at_ann.page, at_bob.page):
-                page.get_by_role("button", name="Close").click()
-                page.get_by_role("button", name="History").click()
-                page.get_by_text("hung up.").first.wait_for()
-            for side, it in ((at_ann, ann), (at_bob, bob)):
-                _asked_nobody_else(side, it.url)
+        steps.start_call(at_bob.page, "Ann")
+        at_ann.page.get_by_role("button", name="Answer with video").click()
+        for page in (at_ann.page, at_bob.page):
+            steps.wait_moving(page)
+            assert steps.loudness(page) > 0.01
+        _talk(at_ann.page, at_bob.page)
+        at_bob.page.get_by_role("button", name="Hang up").click()
+        at_ann.page.get_by_text("Bob hung up.").wait_for()
+        at_bob.page.get_by_text("You hung up.").wait_for()
+        for page in (at_ann.page, at_bob.page):
+            page.get_by_role("button", name="Close").click()
+            page.get_by_role("button", name="History").click()
+            page.get_by_text("hung up.").first.wait_for()
+        for side, it in ((at_ann, ann), (at_bob, bob)):
+            _asked_nobody_else(side, it.url)
 
 
 def _talk(ann, bob):
@@ -94,84 +87,50 @@ def _asked_nobody_else(side, url):
 
 @pytest.mark.parametrize("browser_dials", [True, False])
 def test_a_browser_and_a_headless_node_call_each_other(chromium, tmp_path, browser_dials):
-    home = tmp_path / "bob"
-    onmeet("init", "--name", "Bob", "--key-file", "--home", home)
-    with node(tmp_path / "ann") as ann, window(chromium, ann.url) as at_ann:
+    with beside_a_headless_node(chromium, tmp_path) as (_, at_ann, bob):
         page = at_ann.page
-        code = steps.first_run(page, "Ann")
-        address = ann.event("started")["addresses"][0]
-        options = ["--bootstrap", address, "--source", "test", "--auto-answer"]
-        with node(home, *options, app=False) as bob:
-            bob.event("reachable")
-            bob.command("contacts", "add", code)
-            steps.accept_request(page)
-            bob.event("contact-accepted")
-            if browser_dials:
-                steps.start_call(page, "Bob")
+        if browser_dials:
+            steps.start_call(page, "Bob")
+            steps.wait_moving(page)
+        else:
+            with calling(bob.home, "Ann") as call:
+                page.get_by_role("button", name="Answer with video").click()
                 steps.wait_moving(page)
-            else:
-                with calling(home, "Ann") as call:
-                    page.get_by_role("button", name="Answer with video").click()
-                    steps.wait_moving(page)
-                    assert steps.loudness(page) > 0.01
-                    call.terminate()
-                page.get_by_text("Bob hung up.").wait_for()
-                return
-            assert steps.loudness(page) > 0.01
-            kinds = {bob.event("media")["kind"], "audio", "video"}
-            assert kinds == {"audio", "video"}
-            page.get_by_role("button", name="Hang up").click()
-            assert bob.event("ended")["reason"] == "peer-hung-up"
-            assert at_ann.errors == []
+                assert steps.loudness(page) > 0.01
+                call.terminate()
+            page.get_by_text("Bob hung up.").wait_for()
+            return
+        assert steps.loudness(page) > 0.01
+        kinds = {bob.event("media")["kind"], "audio", "video"}
+        assert kinds == {"audio", "video"}
+        page.get_by_role("button", name="Hang up").click()
+        assert bob.event("ended")["reason"] == "peer-hung-up"
+        assert at_ann.errors == []
 
 
 def test_a_page_that_is_reloaded_in_a_call_goes_on_with_it(chromium, tmp_path):
-    home = tmp_path / "bob"
-    onmeet("init", "--name", "Bob", "--key-file", "--home", home)
-    with node(tmp_path / "ann") as ann, window(chromium, ann.url) as at_ann:
+    with beside_a_headless_node(chromium, tmp_path) as (_, at_ann, bob):
         page = at_ann.page
-        code = steps.first_run(page, "Ann")
-        address = ann.event("started")["addresses"][0]
-        options = ["--bootstrap", address, "--source", "test", "--auto-answer"]
-        with node(home, *options, app=False) as bob:
-            bob.event("reachable")
-            bob.command("contacts", "add", code)
-            steps.accept_request(page)
-            bob.event("contact-accepted")
-            steps.start_call(page, "Bob")
-            steps.wait_moving(page)
-            page.reload()
-            steps.wait_moving(page)
-            assert bob.event("peer-media")["camera_off"] is True  # it was told of the gap
-            page.get_by_role("button", name="Hang up").click()
-            assert bob.event("ended")["reason"] == "peer-hung-up"
+        steps.start_call(page, "Bob")
+        steps.wait_moving(page)
+        page.reload()
+        steps.wait_moving(page)
+        assert bob.event("peer-media")["camera_off"] is True  # it was told of the gap
+        page.get_by_role("button", name="Hang up").click()
+        assert bob.event("ended")["reason"] == "peer-hung-up"
 
 
 def test_a_call_rings_in_every_window_and_goes_on_in_the_one_that_takes_it(chromium, tmp_path):
-    home = tmp_path / "bob"
-    onmeet("init", "--name", "Bob", "--key-file", "--home", home)
-    with node(tmp_path / "ann") as ann, window(chromium, ann.url) as first:
-        code = steps.first_run(first.page, "Ann")
-        address = ann.event("started")["addresses"][0]
-        another = ann.command("open")["url"]
-        options = ["--bootstrap", address, "--source", "test"]
-        with (
-            window(chromium, another) as second,
-            node(home, *options, app=False) as bob,
-        ):
-            bob.event("reachable")
-            bob.command("contacts", "add", code)
-            steps.accept_request(first.page)
-            bob.event("contact-accepted")
-            with calling(home, "Ann"):
-                answer = "Answer with video"
-                first.page.get_by_role("button", name=answer).wait_for()
-                second.page.get_by_role("button", name=answer).click()
-                steps.wait_moving(second.page)
-                first.page.get_by_text("This call uses another window.").wait_for()
-                first.page.get_by_role("button", name="Move it here").click()
-                steps.wait_moving(first.page)
-                second.page.get_by_text("This call uses another window.").wait_for()
-                second.page.get_by_role("button", name="Hang up").click()
-                first.page.get_by_text("You hung up.").wait_for()
-            assert first.errors == second.errors == []
+    with beside_a_headless_node(chromium, tmp_path, takes=False) as (ann, first, bob):
+        with window(chromium, ann.command("open")["url"]) as second, calling(bob.home, "Ann"):
+            answer = "Answer with video"
+            first.page.get_by_role("button", name=answer).wait_for()
+            second.page.get_by_role("button", name=answer).click()
+            steps.wait_moving(second.page)
+            first.page.get_by_text("This call uses another window.").wait_for()
+            first.page.get_by_role("button", name="Move it here").click()
+            steps.wait_moving(first.page)
+            second.page.get_by_text("This call uses another window.").wait_for()
+            second.page.get_by_role("button", name="Hang up").click()
+            first.page.get_by_text("You hung up.").wait_for()
+        assert first.errors == second.errors == []

@@ -1,11 +1,9 @@
 """What people show each other in the app: a picture, a note on declining, a camera turned on."""
 
-from contextlib import contextmanager
-
 import pytest
 
 from tests.browser import steps
-from tests.browser.conftest import node, window
+from tests.browser.people import asked, two_people
 from tests.identity.test_picture import EXIF, PLAIN
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -13,40 +11,15 @@ pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 WIDTH = "(img) => img.decode().then(() => img.naturalWidth)"
 
 
-@contextmanager
-def two_people(chromium, tmp_path):
-    """Ann and Bob, contacts of each other, each with a page of their own node."""
-    with node(tmp_path / "ann") as ann, window(chromium, ann.url) as at_ann:
-        code = steps.first_run(at_ann.page, "Ann")
-        address = ann.event("started")["addresses"][0]
-        with (
-            node(tmp_path / "bob", "--bootstrap", address) as bob,
-            window(chromium, bob.url) as at_bob,
-        ):
-            steps.first_run(at_bob.page, "Bob")
-            steps.add(at_bob.page, code)
-            steps.accept_request(at_ann.page)
-            at_bob.page.get_by_role("button", name="Call Ann").wait_for()
-            yield at_ann.page, at_bob.page
-
-
 def test_what_is_about_to_be_pressed_stays_where_it_is_when_news_comes(chromium, tmp_path):
-    with node(tmp_path / "ann") as ann, window(chromium, ann.url) as at_ann:
-        code = steps.first_run(at_ann.page, "Ann")
-        address = ann.event("started")["addresses"][0]
-        with (
-            node(tmp_path / "bob", "--bootstrap", address) as bob,
-            window(chromium, bob.url) as at_bob,
-        ):
-            steps.first_run(at_bob.page, "Bob")
-            steps.add(at_bob.page, code)
-            call = at_bob.page.get_by_role("button", name="Call Ann")
-            call.wait_for()
-            at_bob.page.get_by_text("Your request reached them").wait_for()
-            before = call.bounding_box()
-            steps.accept_request(at_ann.page)
-            at_bob.page.get_by_role("log").get_by_text("Ann").wait_for()
-            assert call.bounding_box() == before
+    with asked(chromium, tmp_path) as ((_, at_ann), (_, at_bob)):
+        call = at_bob.page.get_by_role("button", name="Call Ann")
+        call.wait_for()
+        at_bob.page.get_by_text("Your request reached them").wait_for()
+        before = call.bounding_box()
+        steps.accept_request(at_ann.page)
+        at_bob.page.get_by_role("log").get_by_text("Ann").wait_for()
+        assert call.bounding_box() == before
 
 
 def test_a_chosen_picture_is_seen_by_a_contact_until_it_is_hidden_from_them(chromium, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from tests.browser import steps
 from tests.browser.conftest import node, onmeet, window
+from tests.browser.people import beside_a_headless_node, two_people
 from tests.browser.test_rooms import make_room, wait_tiles
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -177,31 +178,17 @@ def test_the_app_speaks_the_language_of_the_browser(chromium, tmp_path, language
 
 
 def test_a_denied_camera_is_named_with_its_remedy_and_the_call_goes_on(chromium, tmp_path):
-    with (
-        node(tmp_path / "ann") as ann,
-        window(chromium, ann.url) as at_ann,
-    ):
-        page = at_ann.page
-        code = steps.first_run(page, "Ann")
-        address = ann.event("started")["addresses"][0]
-        with (
-            node(tmp_path / "bob", "--bootstrap", address) as bob,
-            window(chromium, bob.url) as at_bob,
-        ):
-            steps.first_run(at_bob.page, "Bob")
-            steps.add(at_bob.page, code)
-            steps.accept_request(page)
-            at_bob.page.get_by_role("button", name="Call Ann").wait_for()
-            at_bob.page.evaluate(
-                "void (navigator.mediaDevices.getUserMedia = async () => {"
-                " throw new DOMException('Permission denied', 'NotAllowedError'); })"
-            )
-            at_bob.page.get_by_role("button", name="Call Ann").click()
-            at_bob.page.get_by_text("The camera is forbidden for this page.").wait_for()
-            at_bob.page.get_by_role("button", name="Call", exact=True).click()
-            page.get_by_role("button", name="Answer with video").click()
-            steps.wait_moving(at_bob.page)  # receive-only
-            page.get_by_text("Bob has the camera off").wait_for()
+    with two_people(chromium, tmp_path) as (ann, bob):
+        bob.evaluate(
+            "void (navigator.mediaDevices.getUserMedia = async () => {"
+            " throw new DOMException('Permission denied', 'NotAllowedError'); })"
+        )
+        bob.get_by_role("button", name="Call Ann").click()
+        bob.get_by_text("The camera is forbidden for this page.").wait_for()
+        bob.get_by_role("button", name="Call", exact=True).click()
+        ann.get_by_role("button", name="Answer with video").click()
+        steps.wait_moving(bob)  # receive-only
+        ann.get_by_text("Bob has the camera off").wait_for()
 
 
 def test_a_call_from_the_first_run_to_the_end_without_a_mouse(chromium, tmp_path):
@@ -255,34 +242,24 @@ def test_a_call_from_the_first_run_to_the_end_without_a_mouse(chromium, tmp_path
 def test_a_camera_that_goes_in_mid_call_is_named_and_the_call_goes_on(chromium, tmp_path):
     """Unplugged, or its permission withdrawn: both end the track. Chromium's fake camera cannot be
     unplugged, so the event is the test's own; what follows is real."""
-    home = tmp_path / "bob"
-    onmeet("init", "--name", "Bob", "--key-file", "--home", home)
-    with node(tmp_path / "ann") as ann, window(chromium, ann.url) as at_ann:
+    with beside_a_headless_node(chromium, tmp_path) as (_, at_ann, bob):
         page = at_ann.page
-        code = steps.first_run(page, "Ann")
-        address = ann.event("started")["addresses"][0]
-        options = ["--bootstrap", address, "--source", "test", "--auto-answer"]
-        with node(home, *options, app=False) as bob:
-            bob.event("reachable")
-            bob.command("contacts", "add", code)
-            steps.accept_request(page)
-            bob.event("contact-accepted")
-            page.evaluate(
-                "void ((media) => { const open = media.getUserMedia.bind(media);"
-                " window.cameras = [];"
-                " media.getUserMedia = async (wish) => { const stream = await open(wish);"
-                " window.cameras.push(...stream.getVideoTracks()); return stream; };"
-                "})(navigator.mediaDevices)"
-            )
-            steps.start_call(page, "Bob")
-            steps.wait_moving(page)
-            page.evaluate(
-                "for (const one of cameras) { one.stop(); one.dispatchEvent(new Event('ended')); }"
-            )
-            page.get_by_text("The camera was unplugged.").wait_for()
-            steps.wait_moving(page)  # theirs still comes
-            page.get_by_role("button", name="Camera on").click()
-            page.get_by_text("The camera was unplugged.").wait_for(state="detached")
-            page.locator(".self video").wait_for()
-            page.get_by_role("button", name="Hang up").click()
-            assert bob.event("ended")["reason"] == "peer-hung-up"
+        page.evaluate(
+            "void ((media) => { const open = media.getUserMedia.bind(media);"
+            " window.cameras = [];"
+            " media.getUserMedia = async (wish) => { const stream = await open(wish);"
+            " window.cameras.push(...stream.getVideoTracks()); return stream; };"
+            "})(navigator.mediaDevices)"
+        )
+        steps.start_call(page, "Bob")
+        steps.wait_moving(page)
+        page.evaluate(
+            "for (const one of cameras) { one.stop(); one.dispatchEvent(new Event('ended')); }"
+        )
+        page.get_by_text("The camera was unplugged.").wait_for()
+        steps.wait_moving(page)  # theirs still comes
+        page.get_by_role("button", name="Camera on").click()
+        page.get_by_text("The camera was unplugged.").wait_for(state="detached")
+        page.locator(".self video").wait_for()
+        page.get_by_role("button", name="Hang up").click()
+        assert bob.event("ended")["reason"] == "peer-hung-up"

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser import steps
-from tests.browser.conftest import node, onmeet, window
+from tests.browser.people import beside_a_headless_node
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -37,23 +37,10 @@ NO_CHOICE = """() => {
 @pytest.fixture
 def at_ann(chromium, tmp_path):
     """Ann's page, in a call with Bob, who has none."""
-    onmeet("init", "--home", tmp_path / "bob", "--name", "Bob", "--key-file")
-    with (
-        node(tmp_path / "ann") as ann,
-        window(chromium, ann.url, script=steps.SPY) as at_ann,
-    ):
-        page = at_ann.page
-        code = steps.first_run(page, "Ann")
-        address = ann.event("started")["addresses"][0]
-        options = ("--bootstrap", address, "--source", "test", "--auto-answer")
-        with node(tmp_path / "bob", *options, app=False) as bob:
-            bob.event("reachable")
-            bob.command("contacts", "add", code)
-            steps.accept_request(page)
-            bob.event("contact-accepted")
-            steps.start_call(page, "Bob")
-            steps.wait_moving(page)
-            yield page
+    with beside_a_headless_node(chromium, tmp_path, script=steps.SPY) as (_, at_ann, _):
+        steps.start_call(at_ann.page, "Bob")
+        steps.wait_moving(at_ann.page)
+        yield at_ann.page
 
 
 def test_who_is_muted_and_shares_the_screen_sends_no_voices_back(at_ann):

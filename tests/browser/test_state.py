@@ -7,6 +7,7 @@ import pytest
 
 from tests.browser import steps
 from tests.browser.conftest import CHROMIUM, FLAGS, gateway, node, onmeet, window
+from tests.browser.people import beside_a_headless_node
 
 UNMUTE, CAMERA_ON = "Unmute", "Camera on"
 
@@ -20,25 +21,11 @@ def stack():
 @contextmanager
 def in_a_call(chromium, tmp_path):
     """Ann in her page with Bob, who answers without one."""
-    home = tmp_path / "bob"
-    onmeet("init", "--name", "Bob", "--key-file", "--home", home)
-    with (
-        node(tmp_path / "ann") as ann,
-        window(chromium, ann.url, script=steps.SPY) as at_ann,
-    ):
-        page = at_ann.page
-        code = steps.first_run(page, "Ann")
-        address = ann.event("started")["addresses"][0]
-        options = ["--bootstrap", address, "--source", "test", "--auto-answer"]
-        with node(home, *options, app=False) as bob:
-            bob.event("reachable")
-            bob.command("contacts", "add", code)
-            steps.accept_request(page)
-            bob.event("contact-accepted")
-            steps.start_call(page, "Bob")
-            steps.wait_moving(page)
-            steps.wait_sent(page, "audio", "video")
-            yield ann, page, bob
+    with beside_a_headless_node(chromium, tmp_path, script=steps.SPY) as (ann, at_ann, bob):
+        steps.start_call(at_ann.page, "Bob")
+        steps.wait_moving(at_ann.page)
+        steps.wait_sent(at_ann.page, "audio", "video")
+        yield ann, at_ann.page, bob
 
 
 def button(page, name):

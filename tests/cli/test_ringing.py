@@ -17,12 +17,17 @@ __all__ = ["town"]
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def test_a_service_that_nobody_watches_has_the_call_and_does_not_ring(town: Town) -> None:
+def befriended(town: Town) -> list[str]:
+    """Bob's node runs, and Ana's, a contact of his, is to be started by this command."""
     town.up(town.bob)
     ana = town.up(town.ana)
     town.befriend()
     ana.stop(signal.SIGTERM)
-    up = ["up", *LONELY, "--no-app", "--source", "test", "--bootstrap", town.way]
+    return ["up", *LONELY, "--no-app", "--source", "test", "--bootstrap", town.way]
+
+
+def test_a_service_that_nobody_watches_has_the_call_and_does_not_ring(town: Town) -> None:
+    up = befriended(town)
     service = subprocess.Popen(
         [*ONMEET, *up, "--home", str(town.ana)],
         stdin=subprocess.DEVNULL,
@@ -44,11 +49,7 @@ def test_a_service_that_nobody_watches_has_the_call_and_does_not_ring(town: Town
 
 
 def test_a_terminal_rings(town: Town) -> None:
-    town.up(town.bob)
-    ana = town.up(town.ana)
-    town.befriend()
-    ana.stop(signal.SIGTERM)
-    up = ["up", *LONELY, "--no-app", "--source", "test", "--bootstrap", town.way]
+    up = befriended(town)
     terminal = Terminal(*up, home=town.ana)
     try:
         assert terminal.shows(b"You can be called.")

@@ -24,8 +24,8 @@ from onmeet_node.media.picture import TestPicture
 from onmeet_node.media.recording import FORMATS, Recorder, Recorders, check_recording
 from onmeet_node.media.sources import audio_frame
 from onmeet_node.wire.messages import Kind
+from tests import disks
 from tests.media.support import AUDIO, BOTH, open_pair, recorded, run_asyncio, shown
-from tests.requirements import need
 
 pytestmark = pytest.mark.real
 
@@ -187,15 +187,8 @@ CHILD_SECONDS = 8
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 2.2 MB."""
-    need(None if os.geteuid() == 0 else "a small disk needs root to be mounted")
-    place = tmp_path / "disk"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2200k", "tmpfs", place], check=True)
-    try:
+    with disks.small(tmp_path / "disk", "2200k") as place:
         yield place
-    finally:
-        subprocess.run(["umount", "-l", place], check=True)
 
 
 @pytest.mark.parametrize("gradually", [True, False], ids=["by us", "by others, at once"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from onmeet_node.wire.messages import (
     Kind,
     Message,
 )
+from tests import disks
 from tests.node.conftest import (
     LOOPBACK,
     Start,
@@ -46,7 +46,6 @@ from tests.node.conftest import (
     told,
     until,
 )
-from tests.requirements import need
 
 pytestmark = pytest.mark.real
 
@@ -227,15 +226,8 @@ async def test_an_expired_code_says_so_and_finds_nobody(start: Start) -> None:
 # ── a full disk ──────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 3 MB."""
-    need(None if os.geteuid() == 0 else "a small disk needs root to be mounted")
-    place = tmp_path / "disk"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", place], check=True)
-    try:
+    with disks.small(tmp_path / "disk", "3m") as place:
         yield place
-    finally:
-        subprocess.run(["umount", "-l", place], check=True)
 
 
 def fill(disk: Path) -> Path:

@@ -37,6 +37,7 @@ from onmeet_node.store.errors import (
     Rejected,
     WrongPassphrase,
 )
+from tests import disks
 
 
 def contact(number: int, **more) -> Contact:
@@ -242,20 +243,8 @@ def test_a_read_only_home_is_named_with_its_remedy(unprivileged, seed, now):
 
 @pytest.fixture
 def small_disk(tmp_path) -> Iterator[Path]:
-    """A real file system of 1,600 KiB."""
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1600k", "onmeet-test", mount],
-        capture_output=True,
-        check=False,
-    )
-    if made.returncode:
-        pytest.skip("mounting a small file system needs root")
-    try:
-        yield mount
-    finally:
-        subprocess.run(["umount", mount], check=True)
+    with disks.small(tmp_path / "disk", "1600k") as place:
+        yield place
 
 
 def test_a_full_disk_loses_nothing_and_recovers(small_disk, seed, now):
