@@ -9,7 +9,7 @@ import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,8 +50,12 @@ LONGEST_WAIT_SECONDS = 12.0
 """Between tries of somebody whose host may be away for long."""
 CROWDED_WAIT_SECONDS = 30.0
 """For a gateway that said that too many come."""
+PATH_SECONDS = 30.0
+"""For a path of media that was lost to come back, as a guest page waits."""
 _FINAL = frozenset({1002, 1003, MALFORMED})
 """Close codes that another try does not mend."""
+_AWAY = (DoorClosed, OSError, HandshakeError, trio.TooSlowError, ExceptionGroup)
+"""What opening a line raises while the door is away."""
 
 Tell = Callable[..., None]
 """Called with the name of an event and its fields."""
@@ -108,15 +112,20 @@ async def visit(url: str, visitor: Visitor, tell: Tell) -> str:
     while True:
         try:
             return await _come(url, visitor, tell, inside)
-        except (DoorClosed, OSError, HandshakeError, trio.TooSlowError, ExceptionGroup) as error:
-            cause = first(error) if isinstance(error, ExceptionGroup) else error
+        except _AWAY as error:
+            cause = first(error)
             closed = link.expires is not None and link.expires < time.time()
             if inside.is_set() or trio.current_time() >= until or not _passes(cause, closed=closed):
                 raise
         tries += 1
-        tell("trying", why=str(cause) or type(cause).__name__, tries=tries)
-        crowded = isinstance(cause, DoorClosed) and cause.code == TOO_MANY
-        await trio.sleep(CROWDED_WAIT_SECONDS if crowded else backoff.next())
+        await _pause(cause, tries, tell, backoff)
+
+
+async def _pause(cause: BaseException, tries: int, tell: Tell, backoff: Backoff) -> None:
+    """Tells of the next try, and waits for it."""
+    tell("trying", why=str(cause) or type(cause).__name__, tries=tries)
+    crowded = isinstance(cause, DoorClosed) and cause.code == TOO_MANY
+    await trio.sleep(CROWDED_WAIT_SECONDS if crowded else backoff.next())
 
 
 def _passes(error: BaseException, *, closed: bool) -> bool:
@@ -146,7 +155,7 @@ async def _come(url: str, visitor: Visitor, tell: Tell, inside: trio.Event) -> s
             inside.set()
             tell("admitted")
             async with in_order(_media(visitor, admit)) as session:
-                call = _Call(line, session, admit, visitor, tell)
+                call = _Call(url, line, session, admit, visitor, tell)
                 try:
                     return await call.run()
                 finally:
@@ -278,8 +287,15 @@ class _Call:
     """The guest's side of one call: it dials, the host takes it."""
 
     def __init__(
-        self, line: GuestLine, session: MediaSession, admit: m.Admit, visitor: Visitor, tell: Tell
+        self,
+        url: str,
+        line: GuestLine,
+        session: MediaSession,
+        admit: m.Admit,
+        visitor: Visitor,
+        tell: Tell,
     ) -> None:
+        self._url = url
         self._line = line
         self._session = session
         self._admit = admit
@@ -287,8 +303,11 @@ class _Call:
         self._tell = tell
         self._call = CallId(secrets.token_bytes(CALL_ID_BYTES))
         self._offer = ""
+        self._connected = False
+        self._lost: trio.CancelScope | None = None
+        """The wait for a path that was lost."""
         self._reason: str | None = None
-        self._trouble: Exception | None = None
+        self._trouble: BaseException | None = None
 
     async def run(self) -> str:
         """From the invite to the end."""
@@ -301,7 +320,9 @@ class _Call:
                 nursery.cancel_scope.cancel()
 
             async def signaling() -> None:
-                await self._hear()
+                broken = await self._hear()
+                if broken is not None:
+                    await self._come_back(broken)
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(media)
@@ -318,13 +339,50 @@ class _Call:
             except DoorClosed:
                 return
 
-    async def _hear(self) -> None:
+    async def _come_back(self, broken: BaseException) -> None:
+        """Over new lines into the same call, whose media goes on meanwhile (PROTOCOL, "Guests", 5).
+
+        Returns when the call is over.
+        """
+        backoff, tries, cause = Backoff(most=LONGEST_WAIT_SECONDS), 0, broken
+        again: BaseException | None
+        while _passes(cause, closed=False):
+            tries += 1
+            await _pause(cause, tries, self._tell, backoff)
+            try:
+                async with in_order(open_line(self._url, plain=self._visitor.plain)) as line:
+                    self._line = line
+                    try:
+                        name, ticket = self._visitor.name, self._admit.ticket
+                        await line.say(m.Knock(name=name, ticket=ticket))
+                        await _admitted(line, self._tell)
+                        self._tell("admitted")
+                        backoff, tries = Backoff(most=LONGEST_WAIT_SECONDS), 0
+                        again = await self._hear()
+                    finally:
+                        with trio.move_on_after(GOODBYE_SECONDS, shield=True):
+                            await self.say_goodbye()
+                            await line.close("left")
+            except NotLetIn as denied:
+                self._trouble = denied
+                return
+            except _AWAY as error:
+                again = first(error)
+            if again is None:
+                return
+            cause = again
+        self._trouble = cause
+
+    async def _hear(self) -> DoorClosed | None:
+        """Until the call is over, or the line of one that goes on without: why that ended."""
         while self._reason is None:
             try:
                 message = await self._line.hear()
             except DoorClosed as closed:
+                if self._connected:
+                    return closed
                 self._trouble = closed
-                return
+                return None
             match message:
                 case m.Answer(call=self._call, generation=0, sdp=sdp):
                     await self._session.accept_answer(sdp)
@@ -338,11 +396,12 @@ class _Call:
                     self._reason = declined.value
                 case m.Deny(reason=denied):
                     self._trouble = NotLetIn(denied)
-                    return
+                    return None
                 case m.Bye():
                     self._reason = "host-left"
                 case _:
                     continue
+        return None
 
     def _string(self, answer: str) -> str:
         binding = b"".join(sorted((self._line.link.key, self._admit.guest)))
@@ -352,8 +411,11 @@ class _Call:
         async for event in self._session.events:
             match event:
                 case Connected(path=path):
+                    first_time, self._connected = not self._connected, True
+                    if self._lost is not None:
+                        self._lost.cancel()
                     self._tell("connected", path=path.value)
-                    if self._visitor.seconds is not None:
+                    if first_time and self._visitor.seconds is not None:
                         nursery.start_soon(self._leave_after, self._visitor.seconds, nursery)
                 case FirstFrame(kind=kind):
                     self._tell("media", kind=kind.value)
@@ -363,15 +425,22 @@ class _Call:
                     self._trouble = NoMedia(why)
                     return
                 case PathLost():
-                    self._trouble = NoMedia("The path of sound and picture was lost.")
-                    return
+                    self._tell("reconnecting")
+                    nursery.start_soon(self._wait_for_path, nursery)
                 case LocalCandidates(candidates=candidates, end=end):
                     message: Any = m.Candidates(
                         call=self._call, candidates=tuple(candidates), end=end
                     )
-                    await self._line.say(message)
+                    with suppress(DoorClosed):  # whoever hears the line knows
+                        await self._line.say(message)
                 case _:
                     continue
+
+    async def _wait_for_path(self, nursery: trio.Nursery) -> None:
+        with trio.CancelScope() as self._lost:
+            await trio.sleep(PATH_SECONDS)
+            self._trouble = NoMedia("The path of sound and picture was lost.")
+            nursery.cancel_scope.cancel()
 
     async def _leave_after(self, seconds: float, nursery: trio.Nursery) -> None:
         await trio.sleep(seconds)

@@ -39,6 +39,7 @@ from onmeet_node.links import NoGateway, NoSuchLink
 from onmeet_node.media.aiortc_endpoint import open_endpoint
 from onmeet_node.media.endpoint import FirstFrame, SessionConfig
 from onmeet_node.net.guest_line import DoorClosed, open_line
+from onmeet_node.net.signaling import End
 from onmeet_node.visit import Visitor, visit
 from onmeet_node.wire import messages as m
 from onmeet_node.wire.link import parse_link
@@ -289,6 +290,31 @@ async def test_a_guest_whose_line_breaks_comes_back_into_the_same_call(start):
             await line.say(m.Hangup(call=call))
             with trio.fail_after(10):
                 assert await host.calls[call].ended() is EndReason.PEER_HUNG_UP
+
+
+async def test_a_headless_guest_outlives_its_lines_too(start):
+    host = await start("Hedda", source="test")
+    link = await the_link(host, knock=False)
+    heard: list[str] = []
+    ended: list[str] = []
+
+    async def come() -> None:
+        visitor = Visitor(name="Gus", source="test")
+        ended.append(await visit(link["url"], visitor, lambda event, **_: heard.append(event)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(come)
+        await until(lambda: "connected" in heard, "they talk")
+        (guest,) = host.guests._admitted.values()
+        call = host.calls[guest.call]
+        for line in (2, 3):
+            guest.visit.channel.fail(End.LOST)
+            await until(lambda line=line: heard.count("admitted") == line, f"line {line}")
+        assert call.state is State.CONNECTED
+        call.hang_up()
+    assert ended == ["normal"]
+    assert heard.count("trying") >= 2
+    assert heard.count("connected") == 1, "media went on"
 
 
 async def test_a_call_that_is_given_up_while_its_guest_is_away_leaves_nothing_running(start):

@@ -301,12 +301,12 @@ test("a line that breaks comes back into the same call with the ticket", async (
   const scene = await new Scene().talk();
   scene.socket.drop(1006);
   await settled();
-  assert.equal(scene.client.state.calls[0]?.state, "reconnecting");
+  assert.equal(scene.client.state.calls[0]?.state, "connected", "sound and picture go on");
+  assert.deepEqual(scene.asked("suspect-media"), [{ t: "suspect-media", session: 1 }]);
   scene.delayed.shift()!();
   await scene.arrive();
   assert.deepEqual(scene.socket.heard(), [{ t: "knock", name: "Gerda", ticket: TICKET }]);
   await scene.socket.say({ t: "admit", guest: GUEST, ticket: TICKET, servers: [] });
-  assert.equal(scene.client.state.calls[0]?.state, "connected");
   assert.equal(scene.asked("make-offer").length, 1);
   scene.done();
 });
@@ -323,9 +323,28 @@ test("an offer that the host may have missed is made again over the new line", a
   scene.done();
 });
 
-test("a line that stays away ends the call after its patience", async () => {
+test("a call goes on without a line for as long as its media does, and comes back to it", async () => {
+  const scene = await new Scene().talk();
+  for (const code of [1006, 4410, 4404]) {
+    scene.socket.drop(code);
+    await settled();
+    scene.now += 60_000;
+    scene.delayed.shift()!();
+  }
+  assert.equal(scene.client.state.calls[0]?.state, "connected");
+  await scene.arrive();
+  assert.deepEqual(scene.socket.heard(), [{ t: "knock", name: "Gerda", ticket: TICKET }]);
+  scene.done();
+});
+
+test("with neither a line nor media the call is over after its patience", async () => {
   const scene = await new Scene().talk();
   scene.socket.drop(1006);
+  await settled();
+  scene.client.tell({ t: "media-path-lost", session: 1 });
+  assert.equal(scene.client.state.calls[0]?.state, "reconnecting");
+  scene.delayed.shift()!();
+  scene.socket.drop(4410);
   await settled();
   scene.now += 60_000;
   scene.delayed.shift()!();

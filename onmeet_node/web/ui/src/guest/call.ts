@@ -117,11 +117,6 @@ export class Call {
     this.#sayMedia();
   }
 
-  /** Nobody can be told anything just now. */
-  suspend(): void {
-    this.#become("reconnecting");
-  }
-
   /** Is there still somebody at the other end? */
   suspect(): void {
     for (const leg of this.#legs) if (live(leg)) this.owner.take({ t: "suspect-media", session: leg.session });
@@ -140,7 +135,6 @@ export class Call {
     const leg = this.#legs.find((one) => one.generation === this.#top);
     if (leg !== undefined && leg.local !== null && !leg.connected && (!leg.ours || leg.remote === null)) this.#sayLocal(leg);
     this.#sayMedia();
-    if (this.connectedSession !== null) this.#become("connected");
   }
 
   // ── what the other side says ──────────────────────────────────────────────────────────────────

@@ -28,7 +28,7 @@ export type Stage =
   | { at: "failed"; why: LineEnd; trying?: Trying }
   | { at: "over"; reason: string; seconds: number };
 
-/** How long a call outlives its line. Who waits, waits for as long as they like. */
+/** How long a call outlives its line and its media. Who waits, waits for as long as they like. */
 export const PATIENCE = 45_000;
 const FIRST_WAIT = 500;
 /** Between tries in a call; and of somebody who waits, whose host may be away for long. */
@@ -269,6 +269,7 @@ export class GuestClient extends NoNode {
 
   #lineEnded(why: LineEnd): void {
     this.#line = null;
+    const was = this.#met !== null;
     // One that was good is looked for at once; one that goes as soon as it comes, is not.
     if (this.#met !== null && this.browser.now() - this.#met >= LONGEST_WAIT) this.#wait = FIRST_WAIT;
     this.#met = null;
@@ -277,10 +278,13 @@ export class GuestClient extends NoNode {
     if (stage.at === "denied" || stage.at === "over") return;
     if (this.#call !== null && why === "tampered") return this.#over("tampered");
     if (this.#call !== null && why === "bye") return this.#over("peer-hung-up");
-    if (this.#call !== null) {
+    if (this.#call?.connectedSession != null) {
+      // Sound and picture need no line. It may be gone because the host is, though.
+      this.#broken = null;
+      if (was) this.#call.suspect();
+    } else if (this.#call !== null) {
       this.#broken ??= this.browser.now();
       if (this.browser.now() - this.#broken >= PATIENCE) return this.#over("connection-lost");
-      this.#call.suspend();
     } else {
       const trying = this.#trying(why);
       if (trying === null) return this.#finish({ at: "failed", why });

@@ -3,7 +3,7 @@
 import type { Store } from "../core/stores.js";
 
 const PLACE = "onmeet-place";
-/** So long a knock, or a call, outlives its line (`PATIENCE` in client.ts). */
+/** So long the host keeps the place of a guest whose page went (`REJOIN_SECONDS` in guests.py). */
 const RETURN = 45_000;
 
 export interface Place {
