@@ -1,5 +1,7 @@
-"""A room as it is in the world: two apps, two headless nodes and a guest with a browser, each on a
+"""A room as it is in the world: an app, three headless nodes and a guest with a browser, each on a
 machine of its own, behind NATs that only a relay joins; and its host is killed.
+
+NOTE: a third browser was more than two slow cores could carry.
 """
 
 import array
@@ -26,7 +28,7 @@ from tests.netlab.machines import Machine, gateway
 pytestmark = [pytest.mark.real, pytest.mark.netlab, pytest.mark.slow, pytest.mark.timeout(600)]
 SECONDS = 120
 SMALL = {"viewport": {"width": 560, "height": 480}}
-"""Pages are drawn by the processor here, and there are three of them."""
+"""Pages are drawn by the processor here."""
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
         "Hal": lab.host("hal"),  # the room's host, headless
         "Rob": lab.host("rob", behind=cone),  # headless
         "Ann": lab.host("ann", behind=cone),
-        "Bea": lab.host("bea", behind=symmetric),
+        "Bea": lab.host("bea", behind=symmetric),  # headless
         "Gus": lab.host("gus"),  # a guest
     }
     with ExitStack() as stack:
@@ -120,12 +122,11 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
             machine.init()
             listen = f"--listen=/ip4/{hosts[name].address}/tcp/0"
             shown = ("--app", "--no-browser", "--source", "none")
-            options = shown if name in {"Ann", "Bea"} else ("--no-app", "--source", picture)
+            options = shown if name == "Ann" else ("--no-app", "--source", picture)
             stack.enter_context(machine.up("--no-lan", way, listen, *options))
-        for name in ("Ann", "Bea"):
-            browser = stack.enter_context(browser_on(chromium, hosts[name], tmp_path))
-            url = nodes[name].wait("app")["url"]
-            pages[name] = stack.enter_context(window(browser, url, **SMALL)).page
+        browser = stack.enter_context(browser_on(chromium, hosts["Ann"], tmp_path))
+        url = nodes["Ann"].wait("app")["url"]
+        pages["Ann"] = stack.enter_context(window(browser, url, **SMALL)).page
         for machine in nodes.values():
             machine.wait("reachable", 90)
 
@@ -147,6 +148,8 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
                 page.get_by_role("button", name="Knock").click()
                 until(lambda: nodes["Hal"].room()["knocking"])
                 nodes["Hal"].ask("room.person", note="admit")
+            elif name == "Bea":
+                nodes["Bea"].ask("room.join", code=code)
             else:
                 join_by_code(pages[name], code)
 
@@ -157,7 +160,7 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
         everybody = {*hosts}
         for name, page in pages.items():
             wait_moving(page, everybody - {name})
-        for name in ("Hal", "Rob"):
+        for name in ("Hal", "Rob", "Bea"):
             nodes[name].wait_whole(everybody)
         strings = [until(lambda n=name: nodes[n].room()["string"]) for name in ("Hal", "Rob")]
         assert len(set(strings)) == 1
