@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 HANDSHAKE_SECONDS = 10.0
 COMING_SECONDS = 20.0
-"""For a guest who was let in to begin the call."""
+"""For a guest who was let in to begin the call, before others are."""
 REJOIN_SECONDS = 45.0
 """For a guest whose line broke to come back; the call's own patience is about as long."""
 LEND_SECONDS = 3.0
@@ -441,7 +441,7 @@ class Guests:
         self._coming.discard(visit.identity)
         if self._visits.get(visit.identity) is not visit or visit.channel.end is not None:
             return  # they left meanwhile
-        guest = visit.guest = Guest(visit, servers)
+        guest = visit.guest = Guest(visit, servers, trio.current_time() + COMING_SECONDS)
         self._admitted[visit.identity] = guest
         self._caller.expect(visit.identity, kinds, wish)
         visit.say(guest.admit())
@@ -449,9 +449,6 @@ class Guests:
         if visit.link.row.once:
             self.links.end(visit.link)
         self._tell_all()
-        await trio.sleep(COMING_SECONDS)
-        if guest.call is None and self._admitted.get(guest.identity) is guest:
-            self._forget(guest)
 
     def _deny(self, visit: Visit, reason: m.DenyReason) -> None:
         visit.say(m.Deny(reason=reason))
@@ -533,7 +530,18 @@ class Guests:
     async def _keep_told(self) -> None:
         while True:
             await trio.sleep(LOOK_SECONDS)
+            for guest in list(self._admitted.values()):
+                if trio.current_time() >= guest.expected and not self._in_call(guest):
+                    with contained("guest"):
+                        self._forget(guest)
             self._tell_all()
+
+    def _in_call(self, guest: Guest) -> bool:
+        """Whether they are in a call with us: an invite that means none, say for one that is over,
+        must not keep the door from everybody else.
+        """
+        call = self._caller.calls.get(guest.call) if guest.call is not None else None
+        return call is not None and call.peer == guest.identity
 
     async def _follow_calls(self) -> None:
         with self._hub.watch() as events:

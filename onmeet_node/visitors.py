@@ -71,7 +71,9 @@ class Visit:
 class Guest:
     """Somebody who was let in, until their call is over."""
 
-    def __init__(self, visit: Visit, servers: tuple[Borrowed, ...]) -> None:
+    def __init__(self, visit: Visit, servers: tuple[Borrowed, ...], expected: float) -> None:
+        self.expected = expected
+        """By then they have begun their call (trio's clock)."""
         self.identity = visit.identity
         self.device = visit.channel.device
         self.name = visit.name

@@ -21,6 +21,7 @@ from bootstrap.config import ephemeral_config
 from bootstrap.gateway.doors import DoorLimits, Doors
 from bootstrap.gateway.server import Gateway, open_gateway
 from bootstrap.host import open_bootstrap_host, remote_address
+from onmeet_node import guests
 from onmeet_node.app import open_node
 from onmeet_node.call.effects import EndReason, State
 from onmeet_node.config import Config
@@ -251,6 +252,32 @@ async def test_who_was_sent_away_does_not_walk_in_again_by_a_link_that_lets_in(s
         assert [g["state"] for g in host.guests.waiting()] == ["knocking"]
     assert host.guests.links.list()[0]["knock"], "the host sees what the link does now"
     assert [row.knock for row in host._store.links.list()] == [True], "after a restart, too"
+
+
+async def test_a_guest_who_begins_no_call_keeps_the_door_from_nobody(start, monkeypatch):
+    monkeypatch.setattr(guests, "COMING_SECONDS", 0.5)
+    monkeypatch.setattr(guests, "LOOK_SECONDS", 0.1)
+    host = await start("Hedda", source="test")
+    link = await the_link(host, once=False, knock=False)
+    over = CallId(secrets.token_bytes(16))
+    invite = m.Invite(call=over, kinds=(Kind.AUDIO,))
+    async with open_line(link["url"]) as line:
+        await line.say(m.Knock(name="Gerda"))
+        with trio.fail_after(20):
+            await line.hear_one(m.Admit)
+        await line.say(invite)
+        await until(lambda: host.calls.get(over) is not None, "it is a call")
+        await line.say(m.Hangup(call=over))
+        await until(lambda: host.calls.get(over) is None, "it is over")
+    async with open_line(link["url"]) as line:
+        await line.say(m.Knock(name="Gerda"))
+        with trio.fail_after(20):
+            await line.hear_one(m.Admit)
+        await line.say(invite)  # of the call that is over, which begins none
+        async with open_line(link["url"]) as next_one:
+            await next_one.say(m.Knock(name="Hanna"))
+            with trio.fail_after(20):
+                await next_one.hear_one(m.Admit)
 
 
 async def test_nobody_is_let_in_while_another_call_is_on(start):
