@@ -12,18 +12,19 @@ JITTER = 0.2
 """Of an interval, up or down."""
 
 HURRIED_INTERVAL = 0.1
-"""Between checks while something hints that the peer is gone."""
+"""Between checks while something hints that the peer is gone, where its answers are quick."""
 
-RETRANSMISSIONS = 2
-"""Of a check: it waits for its answer 3.5 s, since that of a peer short of time comes late."""
+RETRANSMISSIONS = 5
+"""Of a check, which waits for its answer 31.5 s then: where one of the two is short of time, whole
+seconds of media wait before it in a socket, and any answer is as good a consent."""
 
 LOST_SECONDS = 4.0
 """Without consent or any packet the path counts as lost; noticed at most 1.2 s later. Where packets
 come in and ours do not get through, the peer hears nothing, and it is the one to notice."""
 
-DEAD_SECONDS = 15.0
-"""Without consent we stop sending for good, whatever is heard, which anybody could forge; RFC 7675,
-5.1 demands it after 30 s."""
+DEAD_SECONDS = 30.0
+"""Without consent we stop sending for good, whatever is heard, which anybody could forge (RFC 7675,
+5.1)."""
 
 HINT_SECONDS = 0.4
 """Without any packet after a hint the path counts as lost: 20 audio packets, 4 checks ..."""
@@ -80,6 +81,12 @@ class PathWatch:
     def hurried(self, now: float) -> bool:
         """Whether to check often: a hint was followed by silence, and is not decided yet."""
         return any(self._open(at) and now < at + self._wait() for at in self._hints.values())
+
+    def pause(self, now: float) -> float:
+        """Seconds to the next check."""
+        if not self.hurried(now):
+            return INTERVAL
+        return max(HURRIED_INTERVAL, min(INTERVAL, (self.round_trip or 0.0) / 4))
 
     def lost(self, now: float) -> bool:
         """Whether media cannot be expected to get through now."""

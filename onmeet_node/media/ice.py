@@ -24,8 +24,6 @@ from onmeet_node.media import gathering, internals
 from onmeet_node.media import servers as servers_
 from onmeet_node.media.consent import (
     CLOSED_PORT,
-    HURRIED_INTERVAL,
-    INTERVAL,
     JITTER,
     RETRANSMISSIONS,
     PathWatch,
@@ -302,19 +300,20 @@ class IceAgent(aioice.Connection):
         """Asks the peer again and again whether it is still there, and tells `on_path`."""
         watch = self._watch = PathWatch(time.monotonic())
         lost = False
+        asked: set[asyncio.Task[None]] = set()
 
         async def ask(pair: ice.CandidatePair) -> None:
             assert self.remote_password is not None
             request = self.build_request(pair, nominate=False)
             key = self.remote_password.encode()
-            asked = time.monotonic()
+            began = time.monotonic()
             try:
                 await pair.protocol.request(
                     request, pair.remote_addr, key, retransmissions=RETRANSMISSIONS
                 )
             except Exception:  # noqa: BLE001 - whatever came, it was no consent
                 return
-            watch.consented(time.monotonic(), asked=asked)
+            watch.consented(time.monotonic(), asked=began)
 
         async with asyncio.TaskGroup() as asking:
             while not watch.dead(now := time.monotonic()):
@@ -322,11 +321,15 @@ class IceAgent(aioice.Connection):
                     lost = not lost
                     self._on_path(not lost)
                 for pair in list(self._nominated.values()):
-                    asking.create_task(ask(pair))
-                pause = HURRIED_INTERVAL if watch.hurried(now) else INTERVAL
+                    task = asking.create_task(ask(pair))
+                    asked.add(task)
+                    task.add_done_callback(asked.discard)
+                pause = watch.pause(now)
                 await self._pause(pause)
                 late = (resumed := time.monotonic()) - now - pause * (1 + JITTER)
                 watch.stood_still(max(0.0, late), resumed)
+            for task in asked:
+                task.cancel()
         self._query_consent_task = None
         await self.close()
 

@@ -11,6 +11,8 @@ from onmeet_node.media.consent import (
     DEAD_SECONDS,
     FIRST_ROUND_TRIP,
     HINT_SECONDS,
+    HURRIED_INTERVAL,
+    INTERVAL,
     LOST_SECONDS,
     PathWatch,
 )
@@ -98,6 +100,19 @@ def test_a_path_that_broke_is_lost_whatever_was_heard_before() -> None:
     watch.broke()
     assert watch.lost(1.0)
     assert not watch.dead(1.0)
+
+
+def test_checks_hurry_after_a_hint_no_more_than_the_path_can_answer() -> None:
+    watch = PathWatch(0.0)
+    assert watch.pause(0.5) == INTERVAL
+    watch.hint(CLOSED_PORT, 0.6)
+    assert watch.pause(0.7) == HURRIED_INTERVAL
+    watch.consented(0.8, asked=0.0)
+    watch.hint(CLOSED_PORT, 0.9)
+    assert watch.pause(1.0) == 0.2
+    watch.consented(10.0, asked=0.0)
+    watch.hint(CLOSED_PORT, 10.1)
+    assert watch.pause(10.2) == INTERVAL
 
 
 def test_a_slow_path_is_given_three_round_trips() -> None:
