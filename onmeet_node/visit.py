@@ -344,9 +344,9 @@ class _Call:
 
         Returns when the call is over.
         """
-        backoff, tries, cause = Backoff(most=LONGEST_WAIT_SECONDS), 0, broken
-        again: BaseException | None
-        while _passes(cause, closed=False):
+        backoff, tries = Backoff(most=LONGEST_WAIT_SECONDS), 0
+        cause: BaseException | None = broken
+        while cause is not None and _passes(cause, closed=False):
             tries += 1
             await _pause(cause, tries, self._tell, backoff)
             try:
@@ -357,21 +357,17 @@ class _Call:
                         await line.say(m.Knock(name=name, ticket=ticket))
                         await _admitted(line, self._tell)
                         self._tell("admitted")
-                        backoff, tries = Backoff(most=LONGEST_WAIT_SECONDS), 0
-                        again = await self._hear()
+                        backoff.reset()
+                        tries = 0
+                        cause = await self._hear()
                     finally:
                         with trio.move_on_after(GOODBYE_SECONDS, shield=True):
                             await self.say_goodbye()
                             await line.close("left")
-            except NotLetIn as denied:
-                self._trouble = denied
-                return
-            except _AWAY as error:
-                again = first(error)
-            if again is None:
-                return
-            cause = again
-        self._trouble = cause
+            except (NotLetIn, *_AWAY) as error:
+                cause = first(error)
+        if cause is not None:
+            self._trouble = cause
 
     async def _hear(self) -> DoorClosed | None:
         """Until the call is over, or the line of one that goes on without: why that ended."""

@@ -22,12 +22,7 @@ from aioice.mdns import is_mdns_hostname
 from onmeet_node.faults import contained
 from onmeet_node.media import gathering, internals
 from onmeet_node.media import servers as servers_
-from onmeet_node.media.consent import (
-    CLOSED_PORT,
-    JITTER,
-    RETRANSMISSIONS,
-    PathWatch,
-)
+from onmeet_node.media.consent import CLOSED_PORT, JITTER, RETRANSMISSIONS, PathWatch
 from onmeet_node.media.endpoint import IceServer, Path
 from onmeet_node.media.gathering import Question
 from onmeet_node.media.mapping import Mapping, nat_kind
