@@ -187,7 +187,7 @@ CHILD_SECONDS = 8
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    with disks.small(tmp_path / "disk", "2200k") as place:
+    with disks.small(tmp_path / "disk", "2200k", busy=True) as place:
         yield place
 
 

@@ -226,7 +226,7 @@ async def test_an_expired_code_says_so_and_finds_nobody(start: Start) -> None:
 # ── a full disk ──────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    with disks.small(tmp_path / "disk", "3m") as place:
+    with disks.small(tmp_path / "disk", "3m", busy=True) as place:
         yield place
 
 
