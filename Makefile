@@ -15,8 +15,8 @@ run: $(READY)
 	$(BIN)/onmeet up --app
 
 test: $(READY) system-packages lint
-	@if [ -d onmeet_node/web/ui/node_modules ]; then \
-	    cd onmeet_node/web/ui && npm run --silent check && npm test --silent; \
+	@if [ -d ui/node_modules ]; then \
+	    cd ui && npm run --silent check && npm test --silent; \
 	else echo "The app's own tests are left out: they need Node.js 20."; fi
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
@@ -61,5 +61,5 @@ ui: $(READY)
 	$(BIN)/python hatch_build.py
 
 clean:
-	rm -rf onmeet_node/web/static onmeet_node/web/guest onmeet_node/web/ui/node_modules onmeet_node/web/ui/.test
+	rm -rf onmeet_node/web/static onmeet_node/web/guest ui/node_modules ui/.test
 	rm -rf .venv dist build demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis

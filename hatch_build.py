@@ -11,7 +11,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-UI = Path("onmeet_node/web/ui")
+UI = Path("ui")
 BUILT = ("onmeet_node/web/static", "onmeet_node/web/guest")
 NODE_MAJOR = 20
 
@@ -27,7 +27,7 @@ class AppBuildHook(BuildHookInterface):
 
 
 def build(ui: Path) -> bool:
-    """Builds the page into ``static`` beside `ui`; False without Node. Raises if it fails."""
+    """Builds the page into `BUILT`; False without Node. Raises if it fails."""
     npm = shutil.which("npm")
     if npm is None or _node_major() < NODE_MAJOR:
         print(

@@ -23,18 +23,18 @@ from typing import Any
 
 import attrs
 import trio
+from onmeet_bootstrap.config.file import create
+from onmeet_bootstrap.config.model import ephemeral_config
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
-from bootstrap.config import ephemeral_config
-from bootstrap.config_file import create
-from onmeet_node.media.aiortc_endpoint import open_endpoint
 from onmeet_node.media.endpoint import SessionConfig
+from onmeet_node.media.engine.endpoint import open_endpoint
 from onmeet_node.net.asgi.config import ServerLimits
 from onmeet_node.net.asgi.server import open_server
-from onmeet_node.wire.messages import Kind
+from onmeet_node.protocol.wire.messages import Kind
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (

@@ -19,16 +19,16 @@ from pathlib import Path
 import attrs
 import psutil
 import trio
+from onmeet_bootstrap.config.file import create
+from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
 from benchmarks.children import open_child
-from bootstrap.config import BootstrapConfig, ephemeral_config
-from bootstrap.config_file import create
-from onmeet_node.net.doors import Door, Doors, GuestStream
-from onmeet_node.net.guest_line import DoorClosed, GuestLine, open_line
-from onmeet_node.net.host import Host, HostConfig, open_host
-from onmeet_node.net.streams import Stream
-from onmeet_node.wire.frames import FrameDecoder, encode_frame
-from onmeet_node.wire.link import make_link
+from onmeet_node.joining.line import DoorClosed, GuestLine, open_line
+from onmeet_node.net.bootstraps.doors import Door, Doors, GuestStream
+from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
+from onmeet_node.net.libp2p.streams import Stream
+from onmeet_node.protocol.wire.frames import FrameDecoder, encode_frame
+from onmeet_node.protocol.wire.link import make_link
 
 HOSTS = 4
 DOORS = 2
@@ -112,7 +112,7 @@ async def _hold(
 async def measure(guests: int, minutes: float, home: Path) -> dict[str, object]:
     """Holds so many guests for so long."""
     create(home, _config())
-    command = [sys.executable, "-m", "bootstrap", "run", "--home", str(home), "--json"]
+    command = [sys.executable, "-m", "onmeet_bootstrap", "run", "--home", str(home), "--json"]
     through: list[float] = []
     direct: list[float] = []
     lost: list[int] = []

@@ -13,10 +13,10 @@ TARGET_MS = 2.0
 
 def measure_handshake(report: Report) -> None:
     """Both sides' CPU for Noise IK, the invite (with an SDP of usual size) and its decoding."""
-    from onmeet_node.identity.keys import IdentityKey, x25519_public
-    from onmeet_node.wire.codec import decode, encode
-    from onmeet_node.wire.messages import CallId, Invite
-    from onmeet_node.wire.noise import Handshake
+    from onmeet_node.protocol.identity.keys import IdentityKey, x25519_public
+    from onmeet_node.protocol.wire.codec import decode, encode
+    from onmeet_node.protocol.wire.messages import CallId, Invite
+    from onmeet_node.protocol.wire.noise import Handshake
 
     caller, callee = (IdentityKey.from_seed(secrets.token_bytes(32)) for _ in range(2))
     sides = {

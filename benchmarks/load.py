@@ -18,13 +18,13 @@ from typing import NamedTuple
 import attrs
 import psutil
 import trio
+from onmeet_bootstrap.config.file import create
+from onmeet_bootstrap.config.model import BootstrapConfig
 
 from benchmarks.children import Child, StepFailed, open_child
 from benchmarks.measure import Report
 from benchmarks.nodes import BOOTSTRAP, BOOTSTRAP_PORT
 from benchmarks.places import Network, Place, traffic
-from bootstrap.config import BootstrapConfig
-from bootstrap.config_file import create
 
 WORKER = Path(__file__).with_name("workers") / "load_nodes.py"
 PER_PROCESS = 100

@@ -14,7 +14,7 @@ from benchmarks.children import Child, open_child, run_json
 from benchmarks.places import Place
 
 ONMEET = (sys.executable, "-m", "onmeet_node.cli")
-BOOTSTRAP = (sys.executable, "-c", "from bootstrap.cli import main; main()")
+BOOTSTRAP = (sys.executable, "-c", "from onmeet_bootstrap.cli import main; main()")
 BOOTSTRAP_PORT = 4001
 
 

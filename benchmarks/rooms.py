@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from onmeet_bootstrap.config.file import create
+from onmeet_bootstrap.config.model import ephemeral_config
 
 from benchmarks import room_pages
-from bootstrap.config import ephemeral_config
-from bootstrap.config_file import create
-from onmeet_node.cli import client
+from onmeet_node.control import client
 
 WARM_SECONDS = 60.0
 """Before memory is looked at first: codecs, buffers and the allocator's own have come to rest."""
@@ -43,7 +43,7 @@ def onmeet(home: Path, *arguments: str) -> Any:
 def bootstrap(home: Path) -> Iterator[str]:
     """A bootstrap in a process of its own: its address."""
     create(home, ephemeral_config(guests=True))
-    command = [sys.executable, "-m", "bootstrap", "run", "--home", str(home), "--json"]
+    command = [sys.executable, "-m", "onmeet_bootstrap", "run", "--home", str(home), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

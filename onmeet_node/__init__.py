@@ -10,34 +10,34 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onmeet_node.app import Node, open_node
-    from onmeet_node.call.effects import EndReason, State
-    from onmeet_node.calls import Call, MediaWish
+    from onmeet_node.calls.call import Call, MediaWish
     from onmeet_node.config import Config
     from onmeet_node.errors import OnMeetError
-    from onmeet_node.identity.code import ContactCode, parse_code
     from onmeet_node.media.frames import AudioFrame, FrameFeed, FrameTap, VideoFrame
-    from onmeet_node.meeting.conference import Conference, Presence
-    from onmeet_node.wire.messages import Kind
+    from onmeet_node.node.node import Node, open_node
+    from onmeet_node.protocol.call.effects import EndReason, State
+    from onmeet_node.protocol.identity.code import ContactCode, parse_code
+    from onmeet_node.protocol.wire.messages import Kind
+    from onmeet_node.rooms.conference import Conference, Presence
 
 _HOMES = {
     "AudioFrame": "media.frames",
-    "Call": "calls",
-    "Conference": "meeting.conference",
+    "Call": "calls.call",
+    "Conference": "rooms.conference",
     "Config": "config",
-    "ContactCode": "identity.code",
-    "EndReason": "call.effects",
+    "ContactCode": "protocol.identity.code",
+    "EndReason": "protocol.call.effects",
     "FrameFeed": "media.frames",
     "FrameTap": "media.frames",
-    "Kind": "wire.messages",
-    "MediaWish": "calls",
-    "Node": "app",
+    "Kind": "protocol.wire.messages",
+    "MediaWish": "calls.call",
+    "Node": "node.node",
     "OnMeetError": "errors",
-    "Presence": "meeting.conference",
-    "State": "call.effects",
+    "Presence": "rooms.conference",
+    "State": "protocol.call.effects",
     "VideoFrame": "media.frames",
-    "open_node": "app",
-    "parse_code": "identity.code",
+    "open_node": "node.node",
+    "parse_code": "protocol.identity.code",
 }
 
 __all__ = [

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from onmeet_node.errors import OnMeetError
-from onmeet_node.ownership import open_own, require_own_directory
+from onmeet_node.process.ownership import open_own, require_own_directory
 
 FILE_NAME = "onmeet.toml"
 MAX_FILE_BYTES = 64 * 1024

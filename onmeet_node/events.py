@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import trio
 
-from onmeet_node.call.effects import EndReason, Ring, State
-from onmeet_node.wire.messages import Kind
+from onmeet_node.protocol.call.effects import EndReason, Ring, State
+from onmeet_node.protocol.wire.messages import Kind
 
 BACKLOG = 512
 """Events kept for a watcher that does not read; past that it misses the newest, and past half of it

@@ -39,9 +39,9 @@ class Node(Protocol):
 
 def record(number: int) -> tuple[str, bytes]:
     """Key and value of record `number` of today's first epoch."""
-    from onmeet_node.identity.blinding import EPOCH_SECONDS
-    from onmeet_node.identity.keys import IdentityKey
-    from onmeet_node.identity.record import Presence, seal_record
+    from onmeet_node.protocol.identity.blinding import EPOCH_SECONDS
+    from onmeet_node.protocol.identity.keys import IdentityKey
+    from onmeet_node.protocol.identity.record import Presence, seal_record
 
     seed = hashlib.sha256(f"bench {number}".encode()).digest()
     epoch = int(time.time()) // EPOCH_SECONDS
@@ -134,7 +134,7 @@ async def open_libp2p(mode: str, address: str, entry: str | None) -> AsyncIterat
 @asynccontextmanager
 async def open_onmeet(mode: str, address: str, entry: str | None) -> AsyncIterator[Node]:
     """On-Meet's host, as nodes and bootstraps use it."""
-    from onmeet_node.net.host import HostConfig, open_host
+    from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 
     class Ours:
         addresses: tuple[str, ...]

@@ -26,14 +26,14 @@ from typing import Any
 import trio
 
 from onmeet_node.errors import OnMeetError
-from onmeet_node.identity.audience import Audience
-from onmeet_node.identity.keys import IdentityKey
-from onmeet_node.identity.record import Presence
-from onmeet_node.net.bootstraps import Bootstraps
-from onmeet_node.net.host import Host, HostConfig, open_host
-from onmeet_node.net.places import keep_places
-from onmeet_node.net.relay import RelayClient
-from onmeet_node.net.rendezvous import Rendezvous
+from onmeet_node.net.bootstraps.bootstraps import Bootstraps
+from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
+from onmeet_node.net.presence.rendezvous import Rendezvous
+from onmeet_node.net.relay.client import RelayClient
+from onmeet_node.net.relay.reservations import keep_places
+from onmeet_node.protocol.identity.audience import Audience
+from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.record import Presence
 
 ECHO = "/onmeet/load-echo/1"
 OFFER_BYTES = 6_000

@@ -10,7 +10,7 @@ _COMMANDS = {
     "init": ("home", "Makes a new identity and the encrypted home that holds it."),
     "up": ("up", "Runs your node until Ctrl-C, and its app in your browser."),
     "open": ("up", "Opens another window of the app."),
-    "status": ("talk", "What the running node is doing."),
+    "status": ("status", "What the running node is doing."),
     "code": ("people", "Contact codes: new, list, revoke."),
     "contacts": ("people", "The people you know: add, list, accept, block, remove, verify."),
     "profile": ("people", "What others see of you, and who can reach you."),

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from onmeet_node.cli.client import NoNodeRuns, Refused, ask, stream
+from onmeet_node.calls.sentences import when
 from onmeet_node.cli.common import (
     duration,
     home_option,
@@ -22,7 +22,7 @@ from onmeet_node.cli.common import (
     table,
     wish,
 )
-from onmeet_node.sentences import when
+from onmeet_node.control.client import NoNodeRuns, Refused, ask, stream
 
 _SAID = {
     "dialing": "Looking for them…",
@@ -235,7 +235,7 @@ def history_command(
         )
         return
 
-    from onmeet_node.history import receipts_told
+    from onmeet_node.calls.history import receipts_told
 
     def text(result: list[dict[str, Any]]) -> None:
         columns = ["when", "", "with", "how it ended", "length"]

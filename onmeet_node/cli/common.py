@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from onmeet_node.config import default_home
-from onmeet_node.suggestions import command
+from onmeet_node.process.suggestions import command
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -147,8 +147,8 @@ def _onmeet() -> list[str]:
 
 
 async def _demo(seconds: float, out: Path, report: _Report) -> None:
-    from bootstrap.app import open_bootstrap
-    from bootstrap.config import BootstrapConfig
+    from onmeet_bootstrap.app import open_bootstrap
+    from onmeet_bootstrap.config.model import BootstrapConfig
 
     with tempfile.TemporaryDirectory(prefix="onmeet-demo-") as temporary:
         place = Path(temporary)

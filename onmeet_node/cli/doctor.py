@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from onmeet_node.cli.client import ask
 from onmeet_node.cli.common import home_option, json_option, show
+from onmeet_node.control.client import ask
 
 _MARKS = {"good": "✓", "poor": "!", "bad": "✗"}
 

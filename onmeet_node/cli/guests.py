@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from onmeet_node.cli.client import ask
+from onmeet_node.calls.sentences import when
 from onmeet_node.cli.common import (
     home_option,
     json_option,
@@ -18,7 +18,7 @@ from onmeet_node.cli.common import (
     wish,
 )
 from onmeet_node.cli.stopping import Stopping
-from onmeet_node.sentences import when
+from onmeet_node.control.client import ask
 
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 MAX_SECONDS = 366 * 86_400
@@ -93,7 +93,7 @@ def invite_command(
         return
     result = ask(home, "invite.new", title=name, seconds=expires, once=once, knock=require_knock)
     if email_snippet:
-        from onmeet_node.invitation import email_html, email_plain
+        from onmeet_node.guests.invitation import email_html, email_plain
 
         until = when(result["expires"]) if result["expires"] else ""
         facts = {"host": result["host"] or "", "title": result["title"], "until": until}
@@ -103,7 +103,7 @@ def invite_command(
     def text(made: dict[str, Any]) -> None:
         click.echo(made["url"])
         if qr:
-            from onmeet_node.identity.code import qr_terminal
+            from onmeet_node.protocol.identity.code import qr_terminal
 
             click.echo(qr_terminal(made["url"]))
         if email_snippet:
@@ -259,7 +259,7 @@ def join_command(
 
     stopping = Stopping()
     from onmeet_node.errors import first
-    from onmeet_node.visit import Visitor, visit
+    from onmeet_node.joining.call import Visitor, visit
 
     def tell(event: str, **fields: Any) -> None:
         if as_json:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onmeet_node.cli.client import NoNodeRuns, ask
 from onmeet_node.cli.common import home_option, json_option, show
+from onmeet_node.control.client import NoNodeRuns, ask
 from onmeet_node.errors import OnMeetError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def init_command(
     home: Path, name: str | None, keeper: str, passphrase_file: Path | None, *, as_json: bool
 ) -> None:
     """Makes a new identity and the encrypted database that holds it."""
-    from onmeet_node.homes import found
+    from onmeet_node.node.home import found
 
     identity = found(home, _new_unlock(keeper, passphrase_file), name)
 

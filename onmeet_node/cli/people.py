@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from onmeet_node.cli.client import ask
+from onmeet_node.calls.sentences import when
 from onmeet_node.cli.common import home_option, json_option, revoke_hint, show, table
-from onmeet_node.sentences import when
-from onmeet_node.suggestions import below, command
+from onmeet_node.control.client import ask
+from onmeet_node.process.suggestions import below, command
 
 
 # ── codes ────────────────────────────────────────────────────────────────────────────────────────
@@ -38,7 +38,7 @@ def code_new(
     def text(result: dict[str, Any]) -> None:
         click.echo(result["uri"])
         if qr:
-            from onmeet_node.identity.code import qr_terminal
+            from onmeet_node.protocol.identity.code import qr_terminal
 
             click.echo(qr_terminal(result["uri"]))
         click.echo(

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from onmeet_node.cli.client import ask
 from onmeet_node.cli.common import home_option, json_option, show, table
+from onmeet_node.control.client import ask
 from onmeet_node.errors import OnMeetError
-from onmeet_node.ownership import create_own
-from onmeet_node.suggestions import below
+from onmeet_node.process.ownership import create_own
+from onmeet_node.process.suggestions import below
 
 
 class NotWritten(OnMeetError):

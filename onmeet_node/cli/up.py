@@ -15,21 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onmeet_node.cli.client import ask
 from onmeet_node.cli.common import home_option, json_option, revoke_hint, show
 from onmeet_node.cli.home import passphrase_file_option, unlock_of
 from onmeet_node.cli.stopping import Stopping
+from onmeet_node.control.client import ask
 from onmeet_node.errors import OnMeetError, first
-from onmeet_node.outlet import Outlet, lines_missing, standard_outlets
-from onmeet_node.ownership import is_own_directory
-from onmeet_node.suggestions import below
+from onmeet_node.process.outlet import Outlet, lines_missing, standard_outlets
+from onmeet_node.process.ownership import is_own_directory
+from onmeet_node.process.suggestions import below
 
 if TYPE_CHECKING:
-    from bootstrap.config import GuestsConfig
-    from onmeet_node.app import Node
-    from onmeet_node.calls import Call
-    from onmeet_node.cli.own_gateway import OwnDoors
+    from onmeet_bootstrap.config.model import GuestsConfig
+
+    from onmeet_node.calls.call import Call
     from onmeet_node.config import Config
+    from onmeet_node.embedded.gateway import OwnDoors
+    from onmeet_node.node.node import Node
     from onmeet_node.store.keys import Unlock
 
 
@@ -86,7 +87,7 @@ def up_command(
     """
     stopping = Stopping()
     from onmeet_node.config import load_config
-    from onmeet_node.wire.messages import Kind
+    from onmeet_node.protocol.wire.messages import Kind
 
     config = load_config(
         home, flags={**flags, "bootstraps": bootstraps or None, "listen": listen or None}
@@ -96,7 +97,7 @@ def up_command(
     unlock = None if with_app and passphrase_file is None else unlock_of(home, passphrase_file)
     guests = None
     if guests_on is not None:
-        from onmeet_node.cli.own_gateway import gateway_config
+        from onmeet_node.embedded.gateway import gateway_config
 
         guests = gateway_config(guests_on, guests_origin, guests_certificate, guests_key)
     if config.auto_answer or flags["source"] is not None or config.record is not None:
@@ -154,7 +155,7 @@ async def _run(
     import trio
 
     with stopping.scope():
-        from onmeet_node.app import open_node
+        from onmeet_node.node.node import open_node
 
         async with (
             _own_gateway(guests) as doors,
@@ -186,8 +187,8 @@ async def _run_app(
     import trio
 
     from onmeet_node.web.access import Access
+    from onmeet_node.web.local_app import Shell
     from onmeet_node.web.server import open_server
-    from onmeet_node.web.shell import Shell
 
     access = Access(trio.current_time)
     served = 0
@@ -258,8 +259,8 @@ async def _own_gateway(guests: GuestsConfig | None) -> AsyncIterator[OwnDoors | 
     if guests is None:
         yield None
         return
-    from onmeet_node.cli.own_gateway import open_own_gateway
-    from onmeet_node.leaving import in_order
+    from onmeet_node.embedded.gateway import open_own_gateway
+    from onmeet_node.process.leaving import in_order
 
     async with in_order(open_own_gateway(guests)) as doors:
         yield doors
@@ -271,11 +272,11 @@ async def _serve(
     """The control socket, and what happens told on the terminal, until the node is stopped."""
     import trio
 
-    from onmeet_node.control import serve_control
-    from onmeet_node.media.memory import leave_to_itself
+    from onmeet_node.control.socket import serve_control
+    from onmeet_node.media.engine.memory import leave_to_itself
 
     if doors is not None:
-        from onmeet_node.cli.own_gateway import OWN, GatewayFailed
+        from onmeet_node.embedded.gateway import OWN, GatewayFailed
 
         if node.settings()["relay_only"]:
             raise GatewayFailed(
@@ -299,8 +300,8 @@ def _check(node: Node) -> Callable[[Call], Awaitable[None]]:
 
 
 async def _take_calls(ringer: Any, auto_answer: bool, check: Any) -> None:
-    from onmeet_node.call.errors import LocalProtocolError
-    from onmeet_node.faults import contained
+    from onmeet_node.process.faults import contained
+    from onmeet_node.protocol.call.errors import LocalProtocolError
 
     async for call in ringer:
         with contained("call"), suppress(LocalProtocolError):  # given up a moment ago
@@ -324,7 +325,7 @@ class _Terminal:
 
     def tell(self, event: dict[str, Any]) -> None:
         """Hands an event to the outlet."""
-        from onmeet_node.faults import contained
+        from onmeet_node.process.faults import contained
 
         if self._outlet.broken:
             return

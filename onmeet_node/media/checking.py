@@ -8,7 +8,7 @@ import trio
 
 from onmeet_node.media.errors import SinkUnavailable
 from onmeet_node.media.frames import FrameFeed
-from onmeet_node.wire.messages import Kind
+from onmeet_node.protocol.wire.messages import Kind
 
 _ALWAYS = {"none", "test"}
 
@@ -40,19 +40,19 @@ def make_recording_directory(directory: Path) -> None:
         raise SinkUnavailable(
             f"Recordings cannot be kept in {directory}: {error.strerror}. Name another directory."
         ) from error
-    from onmeet_node.media.recording import require_writable  # noqa: PLC0415 - heavy
+    from onmeet_node.media.engine.recording import require_writable  # noqa: PLC0415 - heavy
 
     require_writable(directory)
 
 
 def _check_recording(path: Path) -> None:
-    from onmeet_node.media.recording import check_recording  # noqa: PLC0415 - heavy
+    from onmeet_node.media.engine.recording import check_recording  # noqa: PLC0415 - heavy
 
     check_recording(path)
 
 
 def _check_source(source: str, kinds: frozenset[Kind]) -> None:
-    from onmeet_node.media.sources import check_source  # noqa: PLC0415 - heavy
+    from onmeet_node.media.engine.sources import check_source  # noqa: PLC0415 - heavy
 
     for kind in sorted(kinds):
         check_source(source, kind)

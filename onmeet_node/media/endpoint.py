@@ -15,9 +15,9 @@ from typing import Protocol
 import trio
 
 from onmeet_node.media.frames import FrameFeed, FrameTap
-from onmeet_node.media.report import IceReport
-from onmeet_node.room.shape import Shape
-from onmeet_node.wire.messages import CallId, Candidate, Chat, Kind
+from onmeet_node.media.ice_report import IceReport
+from onmeet_node.protocol.room.send_limits import Shape
+from onmeet_node.protocol.wire.messages import CallId, Candidate, Chat, Kind
 
 
 class Path(enum.StrEnum):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from onmeet_node.wire.messages import Kind
+from onmeet_node.protocol.wire.messages import Kind
 
 SAMPLE_RATE = 48_000
 """Hz, of all audio here; always mono, signed 16 bit, native byte order."""

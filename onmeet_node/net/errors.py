@@ -70,7 +70,7 @@ class BadKey(NetError):
 
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(
-            f"{key!r} cannot be a DHT key: {reason}. Use onmeet_node.wire.record.dht_key."
+            f"{key!r} cannot be a DHT key: {reason}. Use onmeet_node.protocol.wire.record.dht_key."
         )
 
 
@@ -120,7 +120,7 @@ class LibraryMoved(NetError):
     def __init__(self, attribute: str, remedy: str) -> None:
         super().__init__(
             f"libp2p has no {attribute} any more, which we need to {remedy}. "
-            "Install libp2p==0.8.1, or adapt onmeet_node/net/patches.py to the new release."
+            "Install libp2p==0.8.1, or adapt onmeet_node/net/libp2p/patches.py to the new release."
         )
         self.attribute = attribute
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import ifaddr
 import trio
 
-from onmeet_node.net.addresses import circuit, ip_of, parse
 from onmeet_node.net.errors import BadAddress, DialForbidden
+from onmeet_node.net.libp2p.multiaddrs import circuit, ip_of, parse
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -29,9 +29,9 @@ from zeroconf import (
     Zeroconf,
 )
 
-from onmeet_node.faults import contained
-from onmeet_node.net.addresses import interface_addresses, system_speaks
 from onmeet_node.net.errors import LanUnannounced, LanUnavailable, NetError
+from onmeet_node.net.libp2p.multiaddrs import interface_addresses, system_speaks
+from onmeet_node.process.faults import contained
 
 log = logging.getLogger(__name__)
 

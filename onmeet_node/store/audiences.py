@@ -5,8 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from onmeet_node.identity.audience import Audience
-from onmeet_node.identity.blinding import SECRET_BYTES
+from onmeet_node.protocol.identity.audience import Audience
+from onmeet_node.protocol.identity.blinding import SECRET_BYTES
 from onmeet_node.store.database import Database, Row
 from onmeet_node.store.errors import HomeDamaged, Rejected
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from onmeet_node.call.events import Device, Identity
-from onmeet_node.identity.lookalike import look_of, same_name
+from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.identity.lookalike import look_of, same_name
+from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, Card
 from onmeet_node.store.database import Database, Row
 from onmeet_node.store.errors import HomeDamaged, Rejected
-from onmeet_node.wire.messages import MAX_NAME_CHARS, Card
 
 MAX_CONTACTS = 10_000
 """Those who ask have room of their own, and somebody can be blocked in any case."""

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from sqlcipher3 import dbapi2 as sqlcipher
 
-from onmeet_node.identity.lookalike import look_of, same_name
+from onmeet_node.protocol.identity.lookalike import look_of, same_name
 from onmeet_node.store.errors import (
     DiskFailed,
     DiskFull,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from onmeet_node.errors import OnMeetError
-from onmeet_node.suggestions import command
+from onmeet_node.process.suggestions import command
 
 
 class StoreError(OnMeetError):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from onmeet_node.ownership import ForeignPlace, open_own
+from onmeet_node.process.ownership import ForeignPlace, open_own
 from onmeet_node.store.errors import (
     DiskFailed,
     DiskFull,

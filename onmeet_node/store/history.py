@@ -7,11 +7,11 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from onmeet_node.call.effects import EndReason
-from onmeet_node.call.events import Identity
+from onmeet_node.protocol.call.effects import EndReason
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.wire.messages import MAX_TEXT_CHARS, CallId, Kind
 from onmeet_node.store.database import Database, Row
 from onmeet_node.store.errors import HomeDamaged, Rejected
-from onmeet_node.wire.messages import MAX_TEXT_CHARS, CallId, Kind
 
 MAX_RECORDS = 10_000
 """So that a caller who never tires cannot fill the disk. Over it the oldest missed call goes of

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from onmeet_node.ownership import (
+from onmeet_node.process.ownership import (
     fits_a_socket,
     make_own_directory,
     open_own,

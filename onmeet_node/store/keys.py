@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
-from onmeet_node.ownership import ForeignPlace, open_own
+from onmeet_node.process.ownership import ForeignPlace, open_own
+from onmeet_node.process.suggestions import command
 from onmeet_node.store.errors import (
     HomeDamaged,
     HomeTooNew,
@@ -27,7 +28,6 @@ from onmeet_node.store.errors import (
 )
 from onmeet_node.store.files import shred, write_private
 from onmeet_node.store.sealing import KEY_BYTES, Passphrase, SealedKey
-from onmeet_node.suggestions import command
 
 HEADER_VERSION = 1
 MAX_HEADER_BYTES = 4096

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from onmeet_node.call.events import Identity
+from onmeet_node.protocol.call.events import Identity
 from onmeet_node.store.database import Database
 from onmeet_node.store.errors import Rejected
 

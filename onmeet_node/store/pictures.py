@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onmeet_node.identity.picture import digest_of
+from onmeet_node.protocol.identity.picture import digest_of
 from onmeet_node.store.database import Database
 
 

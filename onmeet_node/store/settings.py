@@ -13,9 +13,9 @@ from typing import Any, Generic, TypeVar
 import cattrs
 from cattrs.preconf.json import make_converter
 
-from onmeet_node.call.line import Busy
 from onmeet_node.errors import OnMeetError
-from onmeet_node.identity.policy import ReachPolicy
+from onmeet_node.protocol.call.node_calls import Busy
+from onmeet_node.protocol.identity.policy import ReachPolicy
 from onmeet_node.store.database import Database
 from onmeet_node.store.errors import HomeDamaged, Rejected
 

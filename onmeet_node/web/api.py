@@ -9,22 +9,22 @@ from typing import Any
 import segno
 import trio
 
-from onmeet_node.app import Node, NoSuchCall
-from onmeet_node.call.effects import EndReason
-from onmeet_node.call.events import Identity
-from onmeet_node.calls import Call, MediaWish
+from onmeet_node.calls.call import Call, MediaWish
+from onmeet_node.calls.sentences import when
 from onmeet_node.errors import OnMeetError
-from onmeet_node.identity.profile import Field
-from onmeet_node.identity.text import clean_text
-from onmeet_node.invitation import email_html, email_plain
-from onmeet_node.net.examination import Finding as NodeFinding
-from onmeet_node.sentences import when
+from onmeet_node.guests.invitation import email_html, email_plain
+from onmeet_node.net.examine import Finding as NodeFinding
+from onmeet_node.node.node import Node, NoSuchCall
+from onmeet_node.protocol.call.effects import EndReason
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.identity.profile import Field
+from onmeet_node.protocol.identity.text import clean_text
+from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, CallId, Kind
 from onmeet_node.web import messages as say
 from onmeet_node.web import shapes
 from onmeet_node.web.page_endpoint import PageEndpoint
 from onmeet_node.web.pages import Page
 from onmeet_node.web.room_api import RoomApi
-from onmeet_node.wire.messages import MAX_NAME_CHARS, CallId, Kind
 
 LOOK_SECONDS = 10.0
 """For a person to be found; whoever is reachable at all is within two."""

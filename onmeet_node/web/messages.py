@@ -14,10 +14,33 @@ import enum
 
 import attrs
 
-from onmeet_node.call.effects import EndReason, Ring, State
-from onmeet_node.call.line import Busy
-from onmeet_node.identity.policy import ReachPolicy
-from onmeet_node.identity.profile import Field, Share
+from onmeet_node.protocol.call.effects import EndReason, Ring, State
+from onmeet_node.protocol.call.node_calls import Busy
+from onmeet_node.protocol.identity.policy import ReachPolicy
+from onmeet_node.protocol.identity.profile import Field, Share
+from onmeet_node.protocol.wire.codec import MAX_LIST, Codec
+from onmeet_node.protocol.wire.fields import (
+    Choice,
+    Data,
+    Flag,
+    Integer,
+    Maybe,
+    Nested,
+    Several,
+    Text,
+    field,
+    maybe,
+)
+from onmeet_node.protocol.wire.messages import (
+    MAX_CANDIDATES,
+    MAX_NAME_CHARS,
+    MAX_PICTURE_BYTES,
+    MAX_SDP_CHARS,
+    MAX_TEXT_CHARS,
+    Candidate,
+    Kind,
+    Unknown,
+)
 from onmeet_node.web import room_messages as room
 from onmeet_node.web.shapes import (
     CALL,
@@ -33,29 +56,6 @@ from onmeet_node.web.shapes import (
     MediaPath,
     number,
     session,
-)
-from onmeet_node.wire.codec import MAX_LIST, Codec
-from onmeet_node.wire.fields import (
-    Choice,
-    Data,
-    Flag,
-    Integer,
-    Maybe,
-    Nested,
-    Several,
-    Text,
-    field,
-    maybe,
-)
-from onmeet_node.wire.messages import (
-    MAX_CANDIDATES,
-    MAX_NAME_CHARS,
-    MAX_PICTURE_BYTES,
-    MAX_SDP_CHARS,
-    MAX_TEXT_CHARS,
-    Candidate,
-    Kind,
-    Unknown,
 )
 
 VERSION = 1

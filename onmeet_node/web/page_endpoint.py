@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import trio
 
-from onmeet_node.faults import alone
 from onmeet_node.media.endpoint import (
     Connected,
     Failed,
@@ -27,13 +26,14 @@ from onmeet_node.media.endpoint import (
     StreamStats,
 )
 from onmeet_node.media.errors import GatheringFailed, MediaError, SessionClosed
-from onmeet_node.media.report import IceReport, PairReport, ServerReport
-from onmeet_node.room.shape import Shape
+from onmeet_node.media.ice_report import IceReport, PairReport, ServerReport
+from onmeet_node.process.faults import alone
+from onmeet_node.protocol.room.send_limits import Shape
+from onmeet_node.protocol.wire.messages import Candidate, Chat, Kind
 from onmeet_node.web import messages as say
 from onmeet_node.web import room_messages as rooms
 from onmeet_node.web.kept import KeptStates
 from onmeet_node.web.pages import Page, Pages
-from onmeet_node.wire.messages import Candidate, Chat, Kind
 
 BACKLOG = 256
 """Media events that nobody has taken yet; a session has a few dozen in its life."""

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from onmeet_node import events as told
-from onmeet_node.app import Node
-from onmeet_node.call.events import Identity
-from onmeet_node.calls import Call, MediaWish
+from onmeet_node.calls.call import Call, MediaWish
+from onmeet_node.control.room_control import plan_meeting
 from onmeet_node.events import NodeEvent
-from onmeet_node.identity.text import clean_text
-from onmeet_node.meeting.conference import Conference, Presence
-from onmeet_node.room.effects import RoomEnd
-from onmeet_node.room_control import plan_meeting
+from onmeet_node.node.node import Node
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.identity.text import clean_text
+from onmeet_node.protocol.room.effects import RoomEnd
+from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, MAX_TEXT_CHARS, Kind
+from onmeet_node.protocol.wire.room import Role
+from onmeet_node.rooms.conference import Conference, Presence
 from onmeet_node.web import messages as say
 from onmeet_node.web import room_messages as room
 from onmeet_node.web.page_endpoint import OnePage, PageEndpoint
 from onmeet_node.web.pages import Page
 from onmeet_node.web.shapes import CardShown, MediaPath
-from onmeet_node.wire.messages import MAX_NAME_CHARS, MAX_TEXT_CHARS, Kind
-from onmeet_node.wire.room import Role
 
 
 class RoomApi:

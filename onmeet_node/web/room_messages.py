@@ -10,7 +10,28 @@ import enum
 
 import attrs
 
-from onmeet_node.room.effects import RoomEnd
+from onmeet_node.protocol.room.effects import RoomEnd
+from onmeet_node.protocol.wire.fields import (
+    Choice,
+    Data,
+    Flag,
+    Integer,
+    Maybe,
+    Nested,
+    Several,
+    Text,
+    field,
+)
+from onmeet_node.protocol.wire.fields import maybe as maybe_field
+from onmeet_node.protocol.wire.limits import MAX_TEXT_CHARS
+from onmeet_node.protocol.wire.messages import Kind
+from onmeet_node.protocol.wire.room import (
+    MAX_CARRIED_BYTES,
+    MAX_REACTION_CHARS,
+    MAX_SEATS,
+    PictureSize,
+    Role,
+)
 from onmeet_node.web.shapes import (
     CALL,
     IDENTITY,
@@ -22,17 +43,6 @@ from onmeet_node.web.shapes import (
     MediaPath,
     number,
     session,
-)
-from onmeet_node.wire.fields import Choice, Data, Flag, Integer, Maybe, Nested, Several, Text, field
-from onmeet_node.wire.fields import maybe as maybe_field
-from onmeet_node.wire.limits import MAX_TEXT_CHARS
-from onmeet_node.wire.messages import Kind
-from onmeet_node.wire.room import (
-    MAX_CARRIED_BYTES,
-    MAX_REACTION_CHARS,
-    MAX_SEATS,
-    PictureSize,
-    Role,
 )
 
 ROOM = CALL

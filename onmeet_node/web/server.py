@@ -25,12 +25,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from onmeet_node.errors import OnMeetError
 from onmeet_node.net.asgi import server as asgi
 from onmeet_node.net.asgi.config import ServerLimits
-from onmeet_node.net.closing import close_websocket
+from onmeet_node.net.websocket import close_websocket
+from onmeet_node.protocol.wire.errors import DecodeError
+from onmeet_node.protocol.wire.messages import Unknown
 from onmeet_node.web import messages as say
 from onmeet_node.web.access import Access, Guard
 from onmeet_node.web.pages import Page, Pages
-from onmeet_node.wire.errors import DecodeError
-from onmeet_node.wire.messages import Unknown
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
-from onmeet_node.wire.fields import Integer, Maybe, Text, field
-from onmeet_node.wire.messages import MAX_FIELD_CHARS, MAX_NAME_CHARS
+from onmeet_node.protocol.wire.fields import Integer, Maybe, Text, field
+from onmeet_node.protocol.wire.messages import MAX_FIELD_CHARS, MAX_NAME_CHARS
 
 MAX_CODE_CHARS = 2_000
 MAX_SENTENCE_CHARS = 2_000

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from onmeet_node.app import Node
-from onmeet_node.call.effects import State
-from onmeet_node.call.events import Identity
-from onmeet_node.call.line import Busy
-from onmeet_node.calls import Call
+from onmeet_node.calls.call import Call
 from onmeet_node.events import (
     CallEnded,
     ContactConfirmed,
@@ -17,14 +13,18 @@ from onmeet_node.events import (
     NodeEvent,
     RecordingStopped,
 )
-from onmeet_node.identity.policy import ReachPolicy
-from onmeet_node.identity.profile import Field, Share
+from onmeet_node.node.node import Node
+from onmeet_node.protocol.call.effects import State
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.call.node_calls import Busy
+from onmeet_node.protocol.identity.policy import ReachPolicy
+from onmeet_node.protocol.identity.profile import Field, Share
+from onmeet_node.protocol.wire.codec import MAX_LIST
+from onmeet_node.protocol.wire.messages import CallId
 from onmeet_node.store import Contact, ContactState
 from onmeet_node.web import messages as say
 from onmeet_node.web import shapes
 from onmeet_node.web.page_endpoint import PageEndpoint
-from onmeet_node.wire.codec import MAX_LIST
-from onmeet_node.wire.messages import CallId
 
 MAX_ASKING = 256
 """Contact requests shown at once, the newest; contacts have the rest of the list."""

@@ -13,9 +13,8 @@ from typing import get_args
 
 import attrs
 
-from onmeet_node.web import messages
-from onmeet_node.wire.codec import type_name
-from onmeet_node.wire.fields import (
+from onmeet_node.protocol.wire.codec import type_name
+from onmeet_node.protocol.wire.fields import (
     SHAPE,
     Choice,
     Data,
@@ -26,9 +25,10 @@ from onmeet_node.wire.fields import (
     Several,
     Text,
 )
-from onmeet_node.wire.messages import Unknown
+from onmeet_node.protocol.wire.messages import Unknown
+from onmeet_node.web import messages
 
-TARGET = Path(__file__).with_name("ui") / "src" / "core" / "messages.ts"
+TARGET = Path(__file__).parents[2] / "ui" / "src" / "node" / "messages.ts"
 _HEAD = """\
 // Made from onmeet_node/web/messages.py by: python -m onmeet_node.web.typescript
 // A test compares the two; change the Python and run it again.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
-from bootstrap.app import Bootstrap
-from onmeet_node.net.bootstraps import ask_description
-from onmeet_node.net.host import Host
-from onmeet_node.wire.bootstrap_api import (
+from onmeet_bootstrap.app import Bootstrap
+
+from onmeet_node.net.bootstraps.bootstraps import ask_description
+from onmeet_node.net.libp2p.open_host import Host
+from onmeet_node.protocol.wire.bootstrap_api import (
     PROTOCOL,
     Answer,
     Description,
@@ -16,7 +17,7 @@ from onmeet_node.wire.bootstrap_api import (
     encode_request,
     open_description,
 )
-from onmeet_node.wire.frames import encode_frame
+from onmeet_node.protocol.wire.frames import encode_frame
 
 
 async def ask(node: Host, peer: str, request: Request) -> Answer:

@@ -16,13 +16,13 @@ import trio.lowlevel
 from libp2p.peer.id import ID
 from libp2p.stream_muxer.yamux.yamux import FLAG_SYN, TYPE_WINDOW_UPDATE, YAMUX_HEADER_FORMAT
 
-from onmeet_node.net import circuit
-from onmeet_node.net.circuit import HOP, HopMessage
 from onmeet_node.net.errors import NetError
-from onmeet_node.net.host import Host, HostConfig, open_host
-from onmeet_node.net.patches import KAD_PROTOCOL
-from onmeet_node.wire.bootstrap_api import PROTOCOL, Describe, encode_request
-from onmeet_node.wire.frames import encode_frame
+from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
+from onmeet_node.net.libp2p.patches import KAD_PROTOCOL
+from onmeet_node.net.relay import circuit
+from onmeet_node.net.relay.circuit import HOP, HopMessage
+from onmeet_node.protocol.wire.bootstrap_api import PROTOCOL, Describe, encode_request
+from onmeet_node.protocol.wire.frames import encode_frame
 
 HALF_OPEN = 500
 STREAMS = 5_000

@@ -7,8 +7,8 @@ import stat
 from pathlib import Path
 
 import attrs
+from onmeet_bootstrap.config.model import BootstrapConfig, TurnConfig, ephemeral_config
 
-from bootstrap.config import BootstrapConfig, TurnConfig, ephemeral_config
 from tests.bootstrap.ports import free_port
 
 

@@ -3,14 +3,14 @@
 import attrs
 import pytest
 import trio
+from onmeet_bootstrap.app import open_bootstrap
+from onmeet_bootstrap.config.model import ephemeral_config
 
-from bootstrap.app import open_bootstrap
-from bootstrap.config import ephemeral_config
-from onmeet_node.net.bootstraps import ask_description
+from onmeet_node.net.bootstraps.bootstraps import ask_description
 from onmeet_node.net.errors import BootstrapRefused, RelayUnavailable
-from onmeet_node.net.host import Host, HostConfig, open_host
-from onmeet_node.net.relay import RelayClient, through
-from onmeet_node.wire.bootstrap_api import (
+from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
+from onmeet_node.net.relay.client import RelayClient, through
+from onmeet_node.protocol.wire.bootstrap_api import (
     PROTOCOL,
     Describe,
     Echo,
@@ -20,7 +20,7 @@ from onmeet_node.wire.bootstrap_api import (
     encode_request,
     open_description,
 )
-from onmeet_node.wire.frames import encode_frame
+from onmeet_node.protocol.wire.frames import encode_frame
 from tests.bootstrap.asking import ask
 from tests.fakes.relay_world import ECHO, echo, said_back
 

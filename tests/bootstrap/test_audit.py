@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from bootstrap.audit import canaries
-from bootstrap.audit.report import holding, run_audit, self_test, sorted_out
-from bootstrap.audit.scan import (
+from onmeet_bootstrap.audit import canaries
+from onmeet_bootstrap.audit.report import holding, run_audit, self_test, sorted_out
+from onmeet_bootstrap.audit.scan import (
     CannotLook,
     Find,
     Looked,
@@ -25,7 +24,8 @@ from bootstrap.audit.scan import (
     scan_folder,
     scan_process,
 )
-from bootstrap.errors import BootstrapError
+from onmeet_bootstrap.errors import BootstrapError
+
 from tests.requirements import needs_coturn
 
 
@@ -154,14 +154,14 @@ import sys
 from pathlib import Path
 from functools import partial
 import attrs
-import bootstrap.cli, trio
-from bootstrap.app import open_bootstrap
-from bootstrap.config_file import load
-from bootstrap.forgetting import ALL
-from bootstrap.gateway.doors import Doors
-from bootstrap.host import silence_libraries
-from bootstrap.status import serve_status
-from bootstrap.cli import _Output
+import onmeet_bootstrap.cli, trio
+from onmeet_bootstrap.app import open_bootstrap
+from onmeet_bootstrap.config.file import load
+from onmeet_bootstrap.forgetting.sweep import ALL
+from onmeet_bootstrap.gateway.doors import Doors
+from onmeet_bootstrap.host import silence_libraries
+from onmeet_bootstrap.status import serve_status
+from onmeet_bootstrap.cli import _Output
 async def main(home):
     silence_libraries()
     what = ALL
@@ -177,7 +177,7 @@ trio.run(main, Path(sys.argv[-1]))
 _REMOVALS = {
     "peers": "what = attrs.evolve(ALL, peers=False)",
     "buckets": "what = attrs.evolve(ALL, buckets=False)",
-    # As without the line of bootstrap/gateway/doors.py that takes a door out of the book.
+    # As without the line of gateway/doors.py that takes a door out of the book.
     "doors": "Doors._forget = lambda self, name, door: None",
 }
 

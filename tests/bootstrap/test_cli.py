@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import trio
 from click.testing import CliRunner
+from onmeet_bootstrap.cli import main
 
-from bootstrap.cli import main
-from onmeet_node.net.host import HostConfig, open_host
-from onmeet_node.net.relay import RelayClient
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
+from onmeet_node.net.relay.client import RelayClient
 
-COMMAND = [sys.executable, "-c", "from bootstrap.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from onmeet_bootstrap.cli import main; main()"]
 
 
 def made(home: Path, *options: str) -> None:
@@ -73,7 +73,7 @@ def test_run_without_a_configuration_names_the_remedy_in_text_and_json(tmp_path:
 
 
 def test_help_answers_at_once_without_loading_libp2p():
-    code = "import bootstrap.cli, sys; sys.exit('libp2p' in sys.modules or 'trio' in sys.modules)"
+    code = "import onmeet_bootstrap.cli, sys; sys.exit('libp2p' in sys.modules or 'trio' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -1,10 +1,17 @@
 from pathlib import Path
 
 import pytest
-
-from bootstrap.config import BootstrapConfig, TurnConfig
-from bootstrap.config_file import FILE_NAME, KEY_NAME, announced, create, default_home, load, render
-from bootstrap.errors import ConfigError, KeyFileError
+from onmeet_bootstrap.config.file import (
+    FILE_NAME,
+    KEY_NAME,
+    announced,
+    create,
+    default_home,
+    load,
+    render,
+)
+from onmeet_bootstrap.config.model import BootstrapConfig, TurnConfig
+from onmeet_bootstrap.errors import ConfigError, KeyFileError
 
 
 def test_what_init_writes_run_reads(tmp_path: Path):

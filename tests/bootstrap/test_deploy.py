@@ -8,12 +8,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from onmeet_bootstrap.config.file import render
+from onmeet_bootstrap.config.model import BootstrapConfig, TurnConfig
+from onmeet_bootstrap.status import SERVICE_DIRECTORY
 
-from bootstrap.config import BootstrapConfig, TurnConfig
-from bootstrap.config_file import render
-from bootstrap.status import SERVICE_DIRECTORY
-
-DEPLOY = Path(__file__).parents[2] / "bootstrap" / "deploy"
+DEPLOY = Path(__file__).parents[2] / "bootstrap" / "onmeet_bootstrap" / "deploy"
 UNIT = DEPLOY / "onmeet-bootstrap.service"
 RULES = DEPLOY / "onmeet-bootstrap.nft"
 EXPOSURE = 20

@@ -7,11 +7,11 @@ import socket
 import attrs
 import pytest
 import trio
+from onmeet_bootstrap.app import open_bootstrap
+from onmeet_bootstrap.config.model import ephemeral_config
 
-from bootstrap.app import open_bootstrap
-from bootstrap.config import ephemeral_config
-from onmeet_node.net.host import HostConfig, open_host
-from onmeet_node.wire.bootstrap_api import DialBack, DialedBack, Refused, Transport
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
+from onmeet_node.protocol.wire.bootstrap_api import DialBack, DialedBack, Refused, Transport
 from tests.bootstrap.asking import ask
 
 pytestmark = pytest.mark.real

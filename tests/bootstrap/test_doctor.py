@@ -16,16 +16,16 @@ import attrs
 import pytest
 import trio
 from click.testing import CliRunner
+from onmeet_bootstrap.app import open_bootstrap
+from onmeet_bootstrap.cli import main
+from onmeet_bootstrap.config.file import create
+from onmeet_bootstrap.config.model import BootstrapConfig, TurnConfig, ephemeral_config
+from onmeet_bootstrap.doctor.inside import examine_inside
+from onmeet_bootstrap.doctor.outside import View, examine
+from onmeet_bootstrap.findings import Finding, Level
+from onmeet_bootstrap.status import serve_status
+from onmeet_bootstrap.turn.coturn import open_coturn
 
-from bootstrap.app import open_bootstrap
-from bootstrap.cli import main
-from bootstrap.config import BootstrapConfig, TurnConfig, ephemeral_config
-from bootstrap.config_file import create
-from bootstrap.coturn import open_coturn
-from bootstrap.doctor import examine_inside
-from bootstrap.findings import Finding, Level
-from bootstrap.outside import View, examine
-from bootstrap.status import serve_status
 from tests.bootstrap.ports import free_port
 from tests.bootstrap.setups import certificate, turn, with_turn
 from tests.requirements import needs_coturn

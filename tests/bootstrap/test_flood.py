@@ -14,12 +14,12 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+from onmeet_bootstrap.config.file import create
+from onmeet_bootstrap.config.model import ephemeral_config
 
-from bootstrap.config import ephemeral_config
-from bootstrap.config_file import create
-from onmeet_node.net.bootstraps import ask_description
-from onmeet_node.net.host import Host, HostConfig, open_host
-from onmeet_node.net.relay import RelayClient, through
+from onmeet_node.net.bootstraps.bootstraps import ask_description
+from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
+from onmeet_node.net.relay.client import RelayClient, through
 from tests.fakes.relay_world import ECHO, echo, said_back
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(660)]
@@ -60,7 +60,7 @@ async def bootstrap_process(home: Path) -> AsyncIterator[Running]:
     config = attrs.evolve(ephemeral_config(), requests_per_minute=600.0, requests_burst=100)
     create(home, config)
     process = await trio.lowlevel.open_process(
-        [sys.executable, "-m", "bootstrap", "run", "--json", "--home", str(home)],
+        [sys.executable, "-m", "onmeet_bootstrap", "run", "--json", "--home", str(home)],
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None

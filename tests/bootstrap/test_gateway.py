@@ -20,20 +20,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from onmeet_bootstrap.app import check_guests, open_bootstrap
+from onmeet_bootstrap.config.model import GuestsConfig, ephemeral_config
+from onmeet_bootstrap.errors import ConfigError
 from trio.testing import wait_all_tasks_blocked
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Request
 
-from bootstrap.app import check_guests, open_bootstrap
-from bootstrap.config import GuestsConfig, ephemeral_config
-from bootstrap.errors import ConfigError
 from onmeet_node import guest_page
-from onmeet_node.net.doors import Doors
+from onmeet_node.joining.line import DoorClosed, open_line
+from onmeet_node.net.bootstraps.doors import Doors
 from onmeet_node.net.errors import NetError, RelayUnavailable
-from onmeet_node.net.guest_line import DoorClosed, open_line
-from onmeet_node.net.host import HostConfig, open_host
-from onmeet_node.wire.frames import MAX_FRAME_BYTES, FrameDecoder, encode_frame
-from onmeet_node.wire.link import door_id, make_link
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
+from onmeet_node.protocol.wire.frames import MAX_FRAME_BYTES, FrameDecoder, encode_frame
+from onmeet_node.protocol.wire.link import door_id, make_link
 from tests.requirements import need
 
 LISTEN = ("/ip4/127.0.0.1/tcp/0",)

@@ -3,11 +3,11 @@ import socket
 
 import pytest
 import trio
+from onmeet_bootstrap.config.model import BootstrapConfig
+from onmeet_bootstrap.errors import StartFailed
+from onmeet_bootstrap.host import network_of, open_bootstrap_host, remote_address, silence_libraries
 
-from bootstrap.config import BootstrapConfig
-from bootstrap.errors import StartFailed
-from bootstrap.host import network_of, open_bootstrap_host, remote_address, silence_libraries
-from onmeet_node.net.host import HostConfig, open_host
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 
 pytestmark = pytest.mark.real
 
@@ -73,7 +73,9 @@ def test_libraries_write_nothing_into_the_log(caplog: pytest.LogCaptureFixture):
     try:
         silence_libraries()
         logging.getLogger("libp2p.network.swarm").error("peer 12D3KooW at /ip4/192.0.2.1")
-        logging.getLogger("onmeet_node.net.host").error("peer 12D3KooW at /ip4/192.0.2.1")
+        logging.getLogger("onmeet_node.net.libp2p.open_host").error(
+            "peer 12D3KooW at /ip4/192.0.2.1"
+        )
         assert caplog.records == []
     finally:
         for name, (propagate, handlers) in zip(names, before, strict=True):

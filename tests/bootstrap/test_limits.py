@@ -1,10 +1,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onmeet_bootstrap.errors import Exhausted
+from onmeet_bootstrap.limits import Caps, Quota, Rate, RateLimit
 
-from bootstrap.errors import Exhausted
-from bootstrap.limits import Caps, Quota, Rate, RateLimit
-from onmeet_node.net.origin import prefix_of
+from onmeet_node.net.libp2p.remote_address import prefix_of
 
 
 class Clock:

@@ -11,11 +11,11 @@ from functools import partial
 
 import pytest
 import trio
+from onmeet_bootstrap.config.file import create
+from onmeet_bootstrap.config.model import ephemeral_config
 
-from bootstrap.config import ephemeral_config
-from bootstrap.config_file import create
-from onmeet_node.net.doors import Doors
-from onmeet_node.net.host import HostConfig, open_host
+from onmeet_node.net.bootstraps.doors import Doors
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 from onmeet_node.web import messages as say
 from tests.cli.test_own_gateway import onmeet
 from tests.net.odd_http import attack
@@ -32,7 +32,7 @@ DESCRIPTORS = 160
 async def bootstrap_process(home, *, descriptors):
     """``onmeet-bootstrap run`` that may open so many files; gives what it says, and the process."""
     create(home, ephemeral_config(guests=True))
-    command = [sys.executable, "-m", "bootstrap", "run", "--home", str(home), "--json"]
+    command = [sys.executable, "-m", "onmeet_bootstrap", "run", "--home", str(home), "--json"]
     limit = (descriptors, descriptors)
     async with trio.open_nursery() as nursery:
         run = partial(

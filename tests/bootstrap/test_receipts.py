@@ -5,17 +5,17 @@ import secrets
 import attrs
 import pytest
 import trio
+from onmeet_bootstrap.app import open_bootstrap
+from onmeet_bootstrap.config.model import ephemeral_config
 
-from bootstrap.app import open_bootstrap
-from bootstrap.config import ephemeral_config
-from onmeet_node.net.asking import ask
-from onmeet_node.net.doors import Doors
-from onmeet_node.net.guest_line import open_line
-from onmeet_node.net.host import HostConfig, open_host
-from onmeet_node.wire.bootstrap_api import Settle, SignedReceipt, open_receipt
-from onmeet_node.wire.errors import DescriptionError
-from onmeet_node.wire.frames import encode_frame
-from onmeet_node.wire.link import make_link
+from onmeet_node.joining.line import open_line
+from onmeet_node.net.bootstraps.doors import Doors
+from onmeet_node.net.bootstraps.requests import ask
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
+from onmeet_node.protocol.wire.bootstrap_api import Settle, SignedReceipt, open_receipt
+from onmeet_node.protocol.wire.errors import DescriptionError
+from onmeet_node.protocol.wire.frames import encode_frame
+from onmeet_node.protocol.wire.link import make_link
 
 LISTEN = ("/ip4/127.0.0.1/tcp/0",)
 

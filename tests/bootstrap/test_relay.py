@@ -4,13 +4,13 @@ import time
 
 import pytest
 import trio
+from onmeet_bootstrap.limits import Caps
+from onmeet_bootstrap.relay import RelayLimits
 
-from bootstrap.limits import Caps
-from bootstrap.relay import RelayLimits
-from onmeet_node.net import circuit
-from onmeet_node.net.circuit import HOP, HopMessage, Status
 from onmeet_node.net.errors import PeerUnreachable, ReservationRefused
-from onmeet_node.net.host import HostConfig, open_host
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
+from onmeet_node.net.relay import circuit
+from onmeet_node.net.relay.circuit import HOP, HopMessage, Status
 from tests.fakes.relay_world import RelayWorld, open_relay_world, said_back, until
 
 pytestmark = pytest.mark.real
@@ -61,7 +61,7 @@ async def test_one_caller_hanging_up_leaves_the_other_callers_circuit(world: Rel
 async def test_a_caller_that_vanishes_frees_its_circuit(world: RelayWorld):
     callee = await world.reserved()
     async with open_host(HostConfig(listen=())) as host:
-        from onmeet_node.net.relay import RelayClient, through
+        from onmeet_node.net.relay.client import RelayClient, through
 
         RelayClient(host)
         await host.connect([through(world.address, callee.peer)])

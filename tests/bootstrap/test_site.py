@@ -15,13 +15,13 @@ import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis.strategies import text
+from onmeet_bootstrap.app import open_bootstrap
+from onmeet_bootstrap.config.model import SiteConfig, ephemeral_config
+from onmeet_bootstrap.errors import ConfigError
+from onmeet_bootstrap.gateway.policy import in_force, read_policies
+from onmeet_bootstrap.gateway.site import Letter, check, letter_of
+from onmeet_bootstrap.gateway.texts import WORDS, language_of
 
-from bootstrap.app import open_bootstrap
-from bootstrap.config import SiteConfig, ephemeral_config
-from bootstrap.errors import ConfigError
-from bootstrap.gateway.policy import in_force, read_policies
-from bootstrap.gateway.site import Letter, check, letter_of
-from bootstrap.gateway.words import WORDS, language_of
 from tests.bootstrap.test_gateway import get
 
 DAY = datetime.date.fromisoformat

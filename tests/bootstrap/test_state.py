@@ -14,20 +14,20 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+from onmeet_bootstrap.app import Bootstrap, open_bootstrap
+from onmeet_bootstrap.audit.census import census
+from onmeet_bootstrap.config.model import ephemeral_config
+from onmeet_bootstrap.forgetting.state import STATE, declared, document
+from onmeet_bootstrap.forgetting.sweep import ALL, Forgetting, wiping_environment
+from onmeet_bootstrap.limits import Rate, RateLimit
 
-from bootstrap.app import Bootstrap, open_bootstrap
-from bootstrap.audit.census import census
-from bootstrap.config import ephemeral_config
-from bootstrap.forgetting import ALL, Forgetting, wiping_environment
-from bootstrap.limits import Rate, RateLimit
-from bootstrap.state import STATE, declared, document
-from onmeet_node.net.bootstraps import ask_description
-from onmeet_node.net.doors import Doors
-from onmeet_node.net.guest_line import open_line
-from onmeet_node.net.host import HostConfig, open_host
-from onmeet_node.net.relay import RelayClient, through
-from onmeet_node.wire.bootstrap_api import Echo, LendTurn, TurnCredentials
-from onmeet_node.wire.link import make_link
+from onmeet_node.joining.line import open_line
+from onmeet_node.net.bootstraps.bootstraps import ask_description
+from onmeet_node.net.bootstraps.doors import Doors
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
+from onmeet_node.net.relay.client import RelayClient, through
+from onmeet_node.protocol.wire.bootstrap_api import Echo, LendTurn, TurnCredentials
+from onmeet_node.protocol.wire.link import make_link
 from tests.bootstrap.asking import ask
 from tests.bootstrap.setups import with_turn
 from tests.fakes.hosts import Author, until
@@ -40,7 +40,9 @@ ONCE_FOR_ALL = ("_signed", "flag_names", "type_names")
 
 def test_the_document_is_made_of_the_declarations():
     path = Path(__file__).parents[2] / "docs" / "STATE.md"
-    assert path.read_text() == document(), "run: python -m bootstrap.state > docs/STATE.md"
+    assert path.read_text() == document(), (
+        "run: python -m onmeet_bootstrap.forgetting.state > docs/STATE.md"
+    )
 
 
 def test_each_piece_says_everything_about_itself():
@@ -161,7 +163,7 @@ async def test_a_container_that_is_declared_nowhere_is_noticed():
     async with open_bootstrap(ephemeral_config()) as bootstrap:
         before = census(bootstrap)
         bootstrap.__dict__["_seen"] = ["a PeerId"]
-        assert _undeclared(before, census(bootstrap)) == ["bootstrap.app.Bootstrap._seen"]
+        assert _undeclared(before, census(bootstrap)) == ["onmeet_bootstrap.app.Bootstrap._seen"]
 
 
 @pytest.mark.real

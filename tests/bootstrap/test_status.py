@@ -10,13 +10,13 @@ import attrs
 import pytest
 import trio
 from click.testing import CliRunner
+from onmeet_bootstrap.app import open_bootstrap
+from onmeet_bootstrap.cli import main
+from onmeet_bootstrap.config.model import ephemeral_config
+from onmeet_bootstrap.errors import NotRunning
+from onmeet_bootstrap.status import ask_status, directories, serve_status
 
-from bootstrap.app import open_bootstrap
-from bootstrap.cli import main
-from bootstrap.config import ephemeral_config
-from bootstrap.errors import NotRunning
-from bootstrap.status import ask_status, directories, serve_status
-from onmeet_node import faults
+from onmeet_node.process import faults
 
 
 @pytest.fixture(autouse=True)

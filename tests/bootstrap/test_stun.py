@@ -4,9 +4,8 @@ import hashlib
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from bootstrap import stun
-from bootstrap.allocate import TurnUrl
+from onmeet_bootstrap.turn import stun
+from onmeet_bootstrap.turn.allocate import TurnUrl
 
 
 def test_a_signed_request_is_that_of_the_rfc() -> None:

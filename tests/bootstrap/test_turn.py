@@ -19,14 +19,14 @@ import pytest
 import trio
 from aioice import stun
 from aioice import turn as turn_client
+from onmeet_bootstrap.app import Bootstrap, open_bootstrap
+from onmeet_bootstrap.config.model import TurnConfig, ephemeral_config
+from onmeet_bootstrap.errors import CertificateError, ConfigError, StartFailed
+from onmeet_bootstrap.turn.coturn import Coturn, configuration
+from onmeet_bootstrap.turn.lending import Lender, own_urls, password
 
-from bootstrap.app import Bootstrap, open_bootstrap
-from bootstrap.config import TurnConfig, ephemeral_config
-from bootstrap.coturn import Coturn, configuration
-from bootstrap.errors import CertificateError, ConfigError, StartFailed
-from bootstrap.turn import Lender, own_urls, password
-from onmeet_node.net.host import HostConfig, open_host
-from onmeet_node.wire.bootstrap_api import LendTurn, Refused, TurnCredentials
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
+from onmeet_node.protocol.wire.bootstrap_api import LendTurn, Refused, TurnCredentials
 from tests.bootstrap.asking import ask, description
 from tests.bootstrap.ports import free_port
 from tests.bootstrap.setups import certificate, turn, with_turn
@@ -131,8 +131,8 @@ def test_coturn_dies_with_a_killed_bootstrap(tmp_path: Path) -> None:
     script = tmp_path / "serve.py"
     script.write_text(
         "import trio, attrs\n"
-        "from bootstrap.app import open_bootstrap\n"
-        "from bootstrap.config import ephemeral_config, TurnConfig\n"
+        "from onmeet_bootstrap.app import open_bootstrap\n"
+        "from onmeet_bootstrap.config.model import ephemeral_config, TurnConfig\n"
         f"turn = TurnConfig(serve=True, public=('127.0.0.1',), port={free_port()})\n"
         "async def main():\n"
         "    async with open_bootstrap(attrs.evolve(ephemeral_config(), turn=turn)) as it:\n"
@@ -285,7 +285,7 @@ async def test_a_taken_port_is_named_with_the_remedy() -> None:
 
 
 async def test_without_coturn_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bootstrap.coturn.PROGRAM", "no-such-turnserver")
+    monkeypatch.setattr("onmeet_bootstrap.turn.coturn.PROGRAM", "no-such-turnserver")
     with pytest.raises(StartFailed, match="apt-get install coturn"):
         async with open_bootstrap(with_turn()):
             pass

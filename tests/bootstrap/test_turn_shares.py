@@ -10,14 +10,14 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 import trio
+from onmeet_bootstrap.app import open_bootstrap, open_turn
+from onmeet_bootstrap.config.model import TurnConfig
+from onmeet_bootstrap.errors import Exhausted
+from onmeet_bootstrap.turn.coturn import RESERVE
+from onmeet_bootstrap.turn.lending import BORROWINGS, DAY, GUESTS, Lender, Shares
 
-from bootstrap.app import open_bootstrap, open_turn
-from bootstrap.config import TurnConfig
-from bootstrap.coturn import RESERVE
-from bootstrap.errors import Exhausted
-from bootstrap.turn import BORROWINGS, DAY, GUESTS, Lender, Shares
-from onmeet_node.net.host import HostConfig, open_host
-from onmeet_node.wire.bootstrap_api import LendTurn, Refused, TurnCredentials
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
+from onmeet_node.protocol.wire.bootstrap_api import LendTurn, Refused, TurnCredentials
 from tests.bootstrap.asking import ask
 from tests.bootstrap.setups import turn, with_turn
 from tests.bootstrap.test_turn import aio_allocate

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from onmeet_bootstrap.config.file import create
+from onmeet_bootstrap.config.model import ephemeral_config
 
-from bootstrap.config import ephemeral_config
-from bootstrap.config_file import create
 from onmeet_node.web.server import STATIC
 from tests.requirements import need
 
@@ -160,7 +160,7 @@ def gateway(home, **guests):
     """``onmeet-bootstrap run`` with a door for guests; gives what it says as it starts."""
     config = ephemeral_config(guests=True)
     create(home, evolve(config, guests=evolve(config.guests, **guests)))
-    command = [sys.executable, "-m", "bootstrap", "run", "--home", home, "--json"]
+    command = [sys.executable, "-m", "onmeet_bootstrap", "run", "--home", home, "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         yield json.loads(process.stdout.readline())

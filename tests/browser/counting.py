@@ -1,4 +1,5 @@
-"""A camera and a microphone that are files: each picture carries its number (media/picture.py)."""
+"""A camera and a microphone that are files: each picture carries its number
+(media/engine/test_picture.py)."""
 
 import array
 import math
@@ -8,8 +9,8 @@ from fractions import Fraction
 
 import av
 
-from onmeet_node.media.picture import COLUMNS, MIDDLE, ROWS, TestPicture
-from onmeet_node.media.sources import audio_frame
+from onmeet_node.media.engine.sources import audio_frame
+from onmeet_node.media.engine.test_picture import COLUMNS, MIDDLE, ROWS, TestPicture
 
 WIDTH, HEIGHT, RATE = 160, 120, 4
 """Small and slow: in a room of five each of twenty pictures is encoded and decoded here."""

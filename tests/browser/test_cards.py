@@ -4,7 +4,7 @@ import pytest
 
 from tests.browser import steps
 from tests.browser.people import asked, two_people
-from tests.identity.test_picture import EXIF, PLAIN
+from tests.protocol.identity.test_picture import EXIF, PLAIN
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -6,9 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import trio
+from onmeet_bootstrap.gateway.pages import Pages
 from starlette.requests import Request
 
-from bootstrap.gateway.pages import Pages
 from onmeet_node import guest_page
 from tests.requirements import need
 

@@ -4,9 +4,10 @@ import time
 
 import pytest
 
-from onmeet_node.call.effects import EndReason
-from onmeet_node.call.events import Identity
-from onmeet_node.identity.keys import IdentityKey
+from onmeet_node.protocol.call.effects import EndReason
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.wire.messages import CallId, Card
 from onmeet_node.store import (
     AudienceKind,
     CallRecord,
@@ -17,7 +18,6 @@ from onmeet_node.store import (
     open_home,
 )
 from onmeet_node.store.history import by_code
-from onmeet_node.wire.messages import CallId, Card
 from tests.browser.conftest import node, window
 from tests.browser.test_screens import Screens
 

@@ -13,7 +13,7 @@ from tests.browser.test_rooms import make_room, wait_tiles
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 
-UI = Path(__file__).parents[2] / "onmeet_node" / "web" / "ui"
+UI = Path(__file__).parents[2] / "ui"
 AXE = UI / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 HOSTILE = "<b>Bob</b>\u202e\u0007" + "x" * 50

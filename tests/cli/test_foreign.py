@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 import trio
+from onmeet_bootstrap.errors import NotRunning
+from onmeet_bootstrap.status import ask_status, serve_status
 
-from bootstrap.errors import NotRunning
-from bootstrap.status import ask_status, serve_status
 from tests.cli.test_cli import ONMEET, home, node, run
 from tests.requirements import need
 
@@ -150,7 +150,7 @@ def test_an_app_says_that_it_will_not_use_a_foreign_home(tmp_path: Path) -> None
 # ── the bootstrap ────────────────────────────────────────────────────────────────────────────────
 def bootstrap(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "bootstrap", *arguments],
+        [sys.executable, "-m", "onmeet_bootstrap", *arguments],
         capture_output=True,
         text=True,
         timeout=60,

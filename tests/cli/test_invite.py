@@ -9,7 +9,7 @@ import click
 import pytest
 
 from onmeet_node.cli.guests import _Span
-from onmeet_node.invitation import email_html, email_plain
+from onmeet_node.guests.invitation import email_html, email_plain
 
 URL = "https://meet.example.org/j#" + "A" * 98
 FACTS = {"host": "Zoë <b>", "title": 'Tue"s & co', "until": "2026-12-01 10:00", "once": True}

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from onmeet_node import ownership
+from onmeet_node.process import ownership
 from onmeet_node.store import KeyFile, create_home
 from onmeet_node.store.errors import HomePathTooLong
 from tests.cli.test_cli import LONELY, ONMEET, node, run
@@ -26,7 +26,7 @@ from tests.cli.test_cli import LONELY, ONMEET, node, run
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 SECONDS = 90.0
-BOOTSTRAP = [sys.executable, "-m", "bootstrap"]
+BOOTSTRAP = [sys.executable, "-m", "onmeet_bootstrap"]
 NO_IPV6 = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from onmeet_node import requests
-from onmeet_node.cli import client
-from onmeet_node.wire.link import make_link
+from onmeet_node.control import client, requests
+from onmeet_node.protocol.wire.link import make_link
 from tests.cli.test_cli import LONELY, home, node, run
 
 __all__ = ["home"]

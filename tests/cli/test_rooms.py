@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from onmeet_bootstrap.config.file import create
+from onmeet_bootstrap.config.model import ephemeral_config
 
-from bootstrap.config import ephemeral_config
-from bootstrap.config_file import create
-from onmeet_node.cli import client
+from onmeet_node.control import client
 from tests.cli.test_cli import LONELY, ONMEET, run
 
 pytestmark = pytest.mark.real
@@ -48,7 +48,7 @@ def running(home: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], 
 def bootstrap(home: Path) -> Iterator[str]:
     """A bootstrap in a process of its own: its address."""
     create(home, ephemeral_config())
-    command = [sys.executable, "-m", "bootstrap", "run", "--home", str(home), "--json"]
+    command = [sys.executable, "-m", "onmeet_bootstrap", "run", "--home", str(home), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

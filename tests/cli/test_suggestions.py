@@ -8,14 +8,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from onmeet_bootstrap.config.file import load
+from onmeet_bootstrap.errors import BootstrapError
 
-from bootstrap.config_file import load
-from bootstrap.errors import BootstrapError
 from onmeet_node.cli.common import revoke_hint
 from onmeet_node.cli.up import _lines
-from onmeet_node.ownership import ForeignPlace, open_own, require_own_directory
+from onmeet_node.process.ownership import ForeignPlace, open_own, require_own_directory
+from onmeet_node.process.suggestions import command
 from onmeet_node.store.errors import NotAHome
-from onmeet_node.suggestions import command
 
 EVIL = "O'Brien $(touch F) `touch F` ; touch F \\ \" && touch F"
 NODE = SimpleNamespace(config=SimpleNamespace(home="home"))

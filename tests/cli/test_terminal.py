@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from onmeet_node import faults
-from onmeet_node.call.errors import UnknownCall
 from onmeet_node.cli.up import _take_calls, _Terminal
-from onmeet_node.outlet import Outlet, lines_missing, standard_outlets
+from onmeet_node.process import faults
+from onmeet_node.process.outlet import Outlet, lines_missing, standard_outlets
+from onmeet_node.protocol.call.errors import UnknownCall
 
 SECONDS = 30.0
 NODE = SimpleNamespace(config=SimpleNamespace(home="home"))

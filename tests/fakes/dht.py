@@ -7,8 +7,8 @@ from collections.abc import Callable
 import trio
 
 from onmeet_node.net.errors import PutFailed
-from onmeet_node.wire import record
-from onmeet_node.wire.errors import RecordError
+from onmeet_node.protocol.wire import record
+from onmeet_node.protocol.wire.errors import RecordError
 
 START = 1_900_000_000 - 1_900_000_000 % 21_600
 """Unix seconds at trio time 0: the first second of an epoch."""

@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager, contextmanager
 import trio
 from nacl.signing import SigningKey
 
-from onmeet_node.net.host import Host, HostConfig, open_host
-from onmeet_node.net.patches import Remedies
-from onmeet_node.net.streams import Stream
-from onmeet_node.wire import record
+from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
+from onmeet_node.net.libp2p.patches import Remedies
+from onmeet_node.net.libp2p.streams import Stream
+from onmeet_node.protocol.wire import record
 
 LOCAL = ("/ip4/127.0.0.1/tcp/0",)
 ECHO = "/test/echo/1"
@@ -86,7 +86,7 @@ async def pair(remedies: Remedies = ALL, **more: object) -> AsyncIterator[tuple[
 
 _CHILD = """
 import sys, trio
-from onmeet_node.net.host import HostConfig, open_host
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 async def main():
     async with open_host(HostConfig(listen=("/ip4/127.0.0.1/tcp/0",))) as host:
         async def hold(stream):

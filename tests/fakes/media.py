@@ -18,9 +18,9 @@ from onmeet_node.media.endpoint import (
     Path,
     SessionConfig,
 )
-from onmeet_node.media.report import IceReport
-from onmeet_node.room.shape import Shape
-from onmeet_node.wire.messages import Candidate, Chat, Kind
+from onmeet_node.media.ice_report import IceReport
+from onmeet_node.protocol.room.send_limits import Shape
+from onmeet_node.protocol.wire.messages import Candidate, Chat, Kind
 
 
 def description() -> str:

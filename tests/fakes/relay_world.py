@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import trio
+from onmeet_bootstrap.relay import Relay, RelayLimits, open_relay
 
-from bootstrap.relay import Relay, RelayLimits, open_relay
-from onmeet_node.net.host import Host, HostConfig, open_host
-from onmeet_node.net.relay import RelayClient, through
-from onmeet_node.net.streams import Stream
+from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
+from onmeet_node.net.libp2p.streams import Stream
+from onmeet_node.net.relay.client import RelayClient, through
 
 LOCAL = ("/ip4/127.0.0.1/tcp/0",)
 ECHO = "/test/echo/1"

@@ -9,11 +9,11 @@ from typing import Any
 import trio
 import trio.testing
 
-from onmeet_node.call.events import Device, Identity
-from onmeet_node.identity.keys import IdentityKey
-from onmeet_node.net.handshake import SeenEphemerals
-from onmeet_node.net.signaling import Channel, Timing, accept_channel, open_channel
-from onmeet_node.wire.messages import Card, Hello, Message
+from onmeet_node.net.channels.channel import Channel, Timing, accept_channel, open_channel
+from onmeet_node.net.channels.handshake import SeenEphemerals
+from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.wire.messages import Card, Hello, Message
 
 ALICE = IdentityKey.from_seed(b"a" * 32)
 BOB = IdentityKey.from_seed(b"b" * 32)

@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
-from onmeet_node.wire import fields
-from onmeet_node.wire.fields import SHAPE, Shape
+from onmeet_node.protocol.wire import fields
+from onmeet_node.protocol.wire.fields import SHAPE, Shape
 
 TEXTS = (
     "",

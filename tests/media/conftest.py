@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint, MediaSettings, open_endpoint
+from onmeet_node.media.engine.endpoint import AiortcEndpoint, MediaSettings, open_endpoint
 from tests.netlab.conftest import need
 from tests.netlab.lab import Lab, missing, open_lab
 

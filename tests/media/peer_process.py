@@ -17,9 +17,9 @@ from typing import Any
 
 import trio
 
-from onmeet_node.media.aiortc_endpoint import AiortcSession, MediaSettings, open_endpoint
 from onmeet_node.media.endpoint import Connected, IceServer, SessionConfig
-from onmeet_node.media.report import IceReport
+from onmeet_node.media.engine.endpoint import AiortcSession, MediaSettings, open_endpoint
+from onmeet_node.media.ice_report import IceReport
 from tests.media.support import AUDIO
 
 

@@ -17,10 +17,10 @@ from typing import Any
 import av
 import trio
 
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint, AiortcSession
 from onmeet_node.media.endpoint import MediaEvent, SessionConfig
-from onmeet_node.media.picture import read_counter
-from onmeet_node.wire.messages import Kind
+from onmeet_node.media.engine.endpoint import AiortcEndpoint, AiortcSession
+from onmeet_node.media.engine.test_picture import read_counter
+from onmeet_node.protocol.wire.messages import Kind
 
 AUDIO = frozenset({Kind.AUDIO})
 BOTH = frozenset(Kind)

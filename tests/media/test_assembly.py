@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onmeet_node.media.assembly import MAX_WAIT, MIN_WAIT, PictureAssembler
+from onmeet_node.media.engine.frame_assembly import MAX_WAIT, MIN_WAIT, PictureAssembler
 
 KEY, DELTA = b"\x00", b"\x01"
 

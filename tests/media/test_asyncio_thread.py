@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from onmeet_node.media.asyncio_thread import SWITCH_INTERVAL, open_asyncio_thread
+from onmeet_node.media.engine.asyncio_thread import SWITCH_INTERVAL, open_asyncio_thread
 from onmeet_node.media.errors import SessionClosed
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import trio
 
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint, MediaSettings, open_endpoint
 from onmeet_node.media.endpoint import (
     ChatReceived,
     Connected,
@@ -14,10 +13,11 @@ from onmeet_node.media.endpoint import (
     Path,
     SessionConfig,
 )
+from onmeet_node.media.engine.endpoint import AiortcEndpoint, MediaSettings, open_endpoint
+from onmeet_node.media.engine.test_picture import read_counter
 from onmeet_node.media.errors import LocalProtocolError, SourceUnavailable
 from onmeet_node.media.frames import FrameTap, VideoFrame
-from onmeet_node.media.picture import read_counter
-from onmeet_node.wire.messages import Candidate, Chat, Kind
+from onmeet_node.protocol.wire.messages import Candidate, Chat, Kind
 from tests.media.support import AUDIO, BOTH, Pair, open_pair
 
 pytestmark = pytest.mark.real

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
-from onmeet_node.media.chat import MAX_BACKLOG_BYTES, ChatChannel
-from onmeet_node.wire.codec import decode, encode
-from onmeet_node.wire.messages import Chat, ChatTaken
+from onmeet_node.media.engine.data_channels import MAX_BACKLOG_BYTES, ChatChannel
+from onmeet_node.protocol.wire.codec import decode, encode
+from onmeet_node.protocol.wire.messages import Chat, ChatTaken
 
 
 class Line:

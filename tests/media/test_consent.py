@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onmeet_node.media.consent import (
+from onmeet_node.media.engine.consent import (
     BROKEN_CHANNEL,
     CLOSED_PORT,
     DEAD_SECONDS,

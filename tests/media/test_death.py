@@ -12,11 +12,11 @@ import aioice
 import pytest
 import trio
 
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint
-from onmeet_node.media.consent import LOST_SECONDS
 from onmeet_node.media.endpoint import Connected, FirstFrame, Path, PathLost, SessionConfig
-from onmeet_node.media.ice import IceAgent
-from onmeet_node.wire.messages import Kind
+from onmeet_node.media.engine.consent import LOST_SECONDS
+from onmeet_node.media.engine.endpoint import AiortcEndpoint
+from onmeet_node.media.engine.ice import IceAgent
+from onmeet_node.protocol.wire.messages import Kind
 from tests.media.coturn import run_coturn
 from tests.media.peer_process import start_peer
 from tests.media.support import AUDIO, Listener, Shape, open_lossy_path, open_pair

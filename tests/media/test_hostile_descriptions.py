@@ -15,11 +15,11 @@ import pytest
 import trio
 from aiortc.sdp import SessionDescription
 
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint, open_endpoint
 from onmeet_node.media.endpoint import SessionConfig
+from onmeet_node.media.engine.endpoint import AiortcEndpoint, open_endpoint
+from onmeet_node.media.engine.sdp import check_candidates, check_description
 from onmeet_node.media.errors import BadDescription, MediaError
-from onmeet_node.media.sdp import check_candidates, check_description
-from onmeet_node.wire.messages import Candidate, Kind
+from onmeet_node.protocol.wire.messages import Candidate, Kind
 from tests.media.mutations import ANSWERS, LINES, ODD, OFFERS, mutated
 from tests.media.support import AUDIO, BOTH
 

@@ -23,19 +23,19 @@ import trio
 from aiortc.rtp import RtpPacket
 from google_crc32c import value as crc32c
 
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint, MediaSettings, open_endpoint
-from onmeet_node.media.assembly import MAX_SIDE, Picture, can_be_shown
-from onmeet_node.media.asyncio_thread import open_asyncio_thread
-from onmeet_node.media.encoders import OpusEncoder, Vp8Encoder
 from onmeet_node.media.endpoint import Connected, Failed, FirstFrame, SessionConfig
+from onmeet_node.media.engine.asyncio_thread import open_asyncio_thread
+from onmeet_node.media.engine.encoders import OpusEncoder, Vp8Encoder
+from onmeet_node.media.engine.endpoint import AiortcEndpoint, MediaSettings, open_endpoint
+from onmeet_node.media.engine.frame_assembly import MAX_SIDE, Picture, can_be_shown
+from onmeet_node.media.engine.guard import MAX_SOURCES
+from onmeet_node.media.engine.rate_control import RateControl
+from onmeet_node.media.engine.receivers import MAX_BACKLOG_BYTES, AudioPlayer, VideoPlayer
+from onmeet_node.media.engine.sources import audio_frame
+from onmeet_node.media.engine.test_picture import TestPicture
 from onmeet_node.media.errors import ChatUnconfirmed
 from onmeet_node.media.frames import KEPT_BYTES, FrameTap, VideoFrame
-from onmeet_node.media.guard import MAX_SOURCES
-from onmeet_node.media.picture import TestPicture
-from onmeet_node.media.players import MAX_BACKLOG_BYTES, AudioPlayer, VideoPlayer
-from onmeet_node.media.rate import RateControl
-from onmeet_node.media.sources import audio_frame
-from onmeet_node.wire.messages import Chat, Kind
+from onmeet_node.protocol.wire.messages import Chat, Kind
 from tests.media.support import BOTH, Listener, Pair, open_pair
 
 pytestmark = pytest.mark.timeout(600)

@@ -14,9 +14,9 @@ import pytest
 import trio
 from aioice import stun
 
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint
 from onmeet_node.media.endpoint import Connected, FirstFrame, IceServer, SessionConfig
-from onmeet_node.wire.messages import Kind
+from onmeet_node.media.engine.endpoint import AiortcEndpoint
+from onmeet_node.protocol.wire.messages import Kind
 from tests.media.support import AUDIO, open_pair
 
 LOOPBACK = "127.0.0.1"

@@ -11,10 +11,10 @@ import pytest
 import trio
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint
 from onmeet_node.media.endpoint import Connected, FirstFrame, SessionConfig
-from onmeet_node.media.internals import aio_check_libraries
-from onmeet_node.wire.messages import Kind
+from onmeet_node.media.engine.endpoint import AiortcEndpoint
+from onmeet_node.media.engine.internals import aio_check_libraries
+from onmeet_node.protocol.wire.messages import Kind
 from tests.media.support import BOTH, Listener
 
 pytestmark = pytest.mark.real

@@ -7,7 +7,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onmeet_node.media.jitter import (
+from onmeet_node.media.engine.jitter_buffer import (
     FRAME,
     MAX_DELAY,
     RATE,

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint, MediaSettings, open_endpoint
 from onmeet_node.media.endpoint import Connected, FirstFrame, SessionConfig
-from onmeet_node.wire.messages import Kind
+from onmeet_node.media.engine.endpoint import AiortcEndpoint, MediaSettings, open_endpoint
+from onmeet_node.protocol.wire.messages import Kind
 from tests.media.support import BOTH, open_pair
 
 pytestmark = pytest.mark.real

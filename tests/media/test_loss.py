@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import trio
 
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint
 from onmeet_node.media.endpoint import Connected, FirstFrame, SessionConfig, StreamStats
-from onmeet_node.wire.messages import Kind
+from onmeet_node.media.engine.endpoint import AiortcEndpoint
+from onmeet_node.protocol.wire.messages import Kind
 from tests.media.support import AUDIO, BOTH, Pair, Shape, open_lossy_path, open_pair
 
 pytestmark = pytest.mark.real

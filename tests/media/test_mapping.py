@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onmeet_node.media.mapping import Mapping, nat_kind
+from onmeet_node.media.engine.nat_mapping import Mapping, nat_kind
 
 OWN, OTHER, SIX = ("10.0.0.2", 5000), ("10.9.0.2", 6000), ("2001:db8::2", 5000)
 SEEN, SEEN_TOO = ("198.51.100.1", 5000), ("198.51.100.1", 5001)

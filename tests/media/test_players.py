@@ -9,11 +9,11 @@ import time
 import av
 from aiortc.rtp import RtpPacket
 
-from onmeet_node.media.asyncio_thread import open_asyncio_thread
-from onmeet_node.media.encoders import Vp8Encoder
-from onmeet_node.media.picture import TestPicture
-from onmeet_node.media.players import AudioPlayer, VideoPlayer
-from onmeet_node.media.rate import RateControl
+from onmeet_node.media.engine.asyncio_thread import open_asyncio_thread
+from onmeet_node.media.engine.encoders import Vp8Encoder
+from onmeet_node.media.engine.rate_control import RateControl
+from onmeet_node.media.engine.receivers import AudioPlayer, VideoPlayer
+from onmeet_node.media.engine.test_picture import TestPicture
 
 
 def packet(number: int) -> RtpPacket:

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onmeet_node.media.rate import (
+from onmeet_node.media.engine.rate_control import (
     LOW_AUDIO_BITRATE,
     MAX_BITRATE,
     MIN_BITRATE,

@@ -17,13 +17,13 @@ import trio
 
 from onmeet_node.cli.calls import answer_command, call_command
 from onmeet_node.cli.guests import join_command
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint, AiortcSession
 from onmeet_node.media.endpoint import Connected, FirstFrame, RecordingStopped, SessionConfig
+from onmeet_node.media.engine.endpoint import AiortcEndpoint, AiortcSession
+from onmeet_node.media.engine.recording import FORMATS, Recorder, Recorders, check_recording
+from onmeet_node.media.engine.sources import audio_frame
+from onmeet_node.media.engine.test_picture import TestPicture
 from onmeet_node.media.errors import SinkUnavailable
-from onmeet_node.media.picture import TestPicture
-from onmeet_node.media.recording import FORMATS, Recorder, Recorders, check_recording
-from onmeet_node.media.sources import audio_frame
-from onmeet_node.wire.messages import Kind
+from onmeet_node.protocol.wire.messages import Kind
 from tests import disks
 from tests.media.support import AUDIO, BOTH, open_pair, recorded, run_asyncio, shown
 

@@ -7,10 +7,10 @@ import re
 import pytest
 import trio
 
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint
 from onmeet_node.media.endpoint import Connected, IceServer, SessionConfig
+from onmeet_node.media.engine.endpoint import AiortcEndpoint
 from onmeet_node.media.errors import GatheringFailed
-from onmeet_node.media.report import (
+from onmeet_node.media.ice_report import (
     MAX_JSON_CHARS,
     IceReport,
     PairReport,

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onmeet_node.media.errors import BadDescription
-from onmeet_node.media.sdp import (
+from onmeet_node.media.engine.sdp import (
     candidate_types,
     check_candidates,
     check_description,
     keep_relay_candidates,
 )
-from onmeet_node.wire.messages import MAX_CANDIDATES, Candidate, Kind
+from onmeet_node.media.errors import BadDescription
+from onmeet_node.protocol.wire.messages import MAX_CANDIDATES, Candidate, Kind
 
 HOST = "candidate:1 1 udp 2130706431 192.0.2.7 50000 typ host"
 TCP = "candidate:2 1 tcp 1518280447 192.0.2.7 9 typ host tcptype active"

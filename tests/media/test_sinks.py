@@ -12,15 +12,15 @@ import av
 import pytest
 import trio
 
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint, MediaSettings, open_endpoint
 from onmeet_node.media.endpoint import Connected, FirstFrame, SessionConfig
+from onmeet_node.media.engine.endpoint import AiortcEndpoint, MediaSettings, open_endpoint
+from onmeet_node.media.engine.recording import Recorder
+from onmeet_node.media.engine.sinks import copy_picture
+from onmeet_node.media.engine.sources import audio_frame
+from onmeet_node.media.engine.test_picture import TestPicture, read_counter
 from onmeet_node.media.errors import SourceUnavailable
 from onmeet_node.media.frames import AudioFrame, FrameFeed, FrameTap
-from onmeet_node.media.picture import TestPicture, read_counter
-from onmeet_node.media.recording import Recorder
-from onmeet_node.media.sinks import copy_picture
-from onmeet_node.media.sources import audio_frame
-from onmeet_node.wire.messages import Kind
+from onmeet_node.protocol.wire.messages import Kind
 from tests.media.support import AUDIO, BOTH, open_pair, recorded
 
 pytestmark = pytest.mark.real

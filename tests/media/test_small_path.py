@@ -9,10 +9,10 @@ import pytest
 import trio
 from aiortc.codecs.vpx import Vp8Encoder
 
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint
 from onmeet_node.media.endpoint import ChatReceived, FirstFrame, SessionConfig
-from onmeet_node.media.packing import MAX_PAYLOAD_BYTES, Vp8Packer
-from onmeet_node.wire.messages import Chat, Kind
+from onmeet_node.media.engine.endpoint import AiortcEndpoint
+from onmeet_node.media.engine.packing import MAX_PAYLOAD_BYTES, Vp8Packer
+from onmeet_node.protocol.wire.messages import Chat, Kind
 from tests.media.support import BOTH, Shape, open_lossy_path, open_pair
 
 SECONDS = 60

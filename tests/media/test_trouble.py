@@ -13,16 +13,17 @@ from pathlib import Path
 import pytest
 import trio
 
-from onmeet_node.media import gathering, ice
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint, AiortcSession, open_endpoint
 from onmeet_node.media.endpoint import Connected, Failed, IceServer, PathLost, SessionConfig
+from onmeet_node.media.engine import ice
+from onmeet_node.media.engine import ice_gathering as gathering
+from onmeet_node.media.engine.endpoint import AiortcEndpoint, AiortcSession, open_endpoint
 from onmeet_node.media.errors import (
     BadDescription,
     GatheringFailed,
     SessionClosed,
     SinkUnavailable,
 )
-from onmeet_node.wire.messages import Candidate
+from onmeet_node.protocol.wire.messages import Candidate
 from tests.media.support import AUDIO, BOTH, Listener, Shape, open_lossy_path, open_pair
 
 pytestmark = pytest.mark.real
@@ -281,9 +282,9 @@ async def test_a_recording_in_an_unknown_format_is_refused_in_words(
 
 LOOPBACK_CALL = """
 import trio
-from onmeet_node.media.aiortc_endpoint import MediaSettings, open_endpoint
+from onmeet_node.media.engine.endpoint import MediaSettings, open_endpoint
 from onmeet_node.media.endpoint import FirstFrame, SessionConfig
-from onmeet_node.wire.messages import Kind
+from onmeet_node.protocol.wire.messages import Kind
 from tests.media.support import AUDIO, open_pair
 
 async def main():

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 import trio
 
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint
 from onmeet_node.media.endpoint import Connected, FirstFrame, Path, SessionConfig
+from onmeet_node.media.engine.endpoint import AiortcEndpoint
 from onmeet_node.media.errors import GatheringFailed
-from onmeet_node.wire.messages import Kind
+from onmeet_node.protocol.wire.messages import Kind
 from tests.media.coturn import Turn, run_coturn
 from tests.media.support import BOTH, Shape, open_lossy_path, open_pair
 from tests.requirements import needs_coturn

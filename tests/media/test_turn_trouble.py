@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator
 import pytest
 import trio
 
-from onmeet_node.media import gathering, servers
-from onmeet_node.media.aiortc_endpoint import AiortcEndpoint
 from onmeet_node.media.endpoint import Connected, FirstFrame, Path, PathLost, SessionConfig
-from onmeet_node.media.report import IceReport, ServerReport
-from onmeet_node.wire.messages import Kind
+from onmeet_node.media.engine import ice_gathering as gathering
+from onmeet_node.media.engine import ice_servers as servers
+from onmeet_node.media.engine.endpoint import AiortcEndpoint
+from onmeet_node.media.ice_report import IceReport, ServerReport
+from onmeet_node.protocol.wire.messages import Kind
 from tests.media.coturn import Turn, make_certificate, run_coturn
 from tests.media.support import AUDIO, open_pair
 from tests.requirements import needs_coturn

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, ExitStack
 import pytest
 import trio
 
-from onmeet_node.net.accepting import HALF_OPEN_PER_NETWORK
 from onmeet_node.net.errors import PeerUnreachable
-from onmeet_node.net.host import HostConfig, open_host
-from onmeet_node.net.patches import Remedies
+from onmeet_node.net.libp2p.accepting import HALF_OPEN_PER_NETWORK
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
+from onmeet_node.net.libp2p.patches import Remedies
 from tests.fakes.hosts import until
 
 pytestmark = pytest.mark.real

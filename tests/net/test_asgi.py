@@ -14,10 +14,10 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from onmeet_node import faults
 from onmeet_node.net.asgi.config import ServerLimits
 from onmeet_node.net.asgi.forwarded import asker
 from onmeet_node.net.asgi.server import open_server, tls_context
+from onmeet_node.process import faults
 from tests.bootstrap.test_gateway import a_certificate
 from tests.net.odd_http import KEY, frame
 

@@ -11,17 +11,17 @@ from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.peer.id import ID
 from libp2p.protocol_muxer.exceptions import MultiselectError
 from nacl.signing import SigningKey
+from onmeet_bootstrap.app import open_bootstrap
+from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
-from bootstrap.app import open_bootstrap
-from bootstrap.config import BootstrapConfig, ephemeral_config
-from onmeet_node.net.asking import ask
-from onmeet_node.net.bootstraps import MAX_HINTED, Bootstraps, Known, Standing
-from onmeet_node.net.doors import Doors
+from onmeet_node.net.bootstraps.bootstraps import MAX_HINTED, Bootstraps, Known, Standing
+from onmeet_node.net.bootstraps.doors import Doors
+from onmeet_node.net.bootstraps.requests import ask
 from onmeet_node.net.errors import BadAddress, BootstrapRefused, RelayUnavailable
-from onmeet_node.net.host import Host, HostConfig, open_host
-from onmeet_node.net.places import keep_places
-from onmeet_node.net.relay import RelayClient
-from onmeet_node.wire.bootstrap_api import (
+from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
+from onmeet_node.net.relay.client import RelayClient
+from onmeet_node.net.relay.reservations import keep_places
+from onmeet_node.protocol.wire.bootstrap_api import (
     PROTOCOL,
     Describe,
     Description,
@@ -30,7 +30,7 @@ from onmeet_node.wire.bootstrap_api import (
     encode_answer,
     sign_description,
 )
-from onmeet_node.wire.frames import encode_frame
+from onmeet_node.protocol.wire.frames import encode_frame
 from tests.fakes.relay_world import LOCAL
 
 pytestmark = pytest.mark.real

@@ -8,11 +8,11 @@ import sys
 import pytest
 import trio
 
-from onmeet_node.net.changes import Change, Clocks, surroundings, watch_network
+from onmeet_node.net.network_changes import Change, Clocks, surroundings, watch_network
 
 _CHILD = """
 import subprocess, trio
-from onmeet_node.net.changes import watch_network
+from onmeet_node.net.network_changes import watch_network
 def ip(*words):
     subprocess.run(["ip", *words], check=True)
 async def main():

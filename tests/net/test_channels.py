@@ -10,19 +10,19 @@ import pytest
 import trio
 import trio.testing
 
-from onmeet_node.call.events import Device, Identity
-from onmeet_node.identity.keys import IdentityKey
-from onmeet_node.net.channels import (
+from onmeet_node.net.channels.channel import End
+from onmeet_node.net.channels.channels import (
     ChannelGone,
     ChannelOpened,
     Channels,
     MessageArrived,
     open_channels,
 )
+from onmeet_node.net.channels.handshake import SIGNAL_PROTOCOL
 from onmeet_node.net.errors import ChannelRefused, NetError, PeerUnreachable
-from onmeet_node.net.handshake import SIGNAL_PROTOCOL
-from onmeet_node.net.signaling import End
-from onmeet_node.wire.messages import CallId, ContactRequest, Hello, Invite, Ringing
+from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.wire.messages import CallId, ContactRequest, Hello, Invite, Ringing
 from tests.fakes.network import FakeHost, FakeNetwork
 from tests.fakes.sealed import ALICE, BOB, hello, name
 

@@ -9,11 +9,11 @@ from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import PeerInfo
 from multiaddr import Multiaddr
 
-from onmeet_node.net import dht, dialing
 from onmeet_node.net.errors import BadKey, JoinFailed, PutFailed
-from onmeet_node.net.host import Host, HostConfig, open_host
-from onmeet_node.net.patches import Remedies
-from onmeet_node.wire.errors import RecordError
+from onmeet_node.net.libp2p import dht, dialing
+from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
+from onmeet_node.net.libp2p.patches import Remedies
+from onmeet_node.protocol.wire.errors import RecordError
 from tests.fakes.hosts import ALL, Author, config, text_of, until
 
 

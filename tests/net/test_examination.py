@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 import trio
+from onmeet_bootstrap.app import open_bootstrap
+from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
-from bootstrap.app import open_bootstrap
-from bootstrap.config import BootstrapConfig, ephemeral_config
-from onmeet_node.net.bootstraps import Bootstraps, Standing
-from onmeet_node.net.examination import (
+from onmeet_node.net.bootstraps.bootstraps import Bootstraps, Standing
+from onmeet_node.net.bootstraps.reachability import Outside, Reachability
+from onmeet_node.net.bootstraps.turn import TurnServers
+from onmeet_node.net.examine import (
     Finding,
     of_bootstraps,
     of_clock,
@@ -21,13 +23,11 @@ from onmeet_node.net.examination import (
     of_relays,
     of_turn,
 )
-from onmeet_node.net.host import HostConfig, open_host
-from onmeet_node.net.natpmp import Mapping
-from onmeet_node.net.places import keep_places
-from onmeet_node.net.portmap import Opened, PortMapper
-from onmeet_node.net.reachability import Outside, Reachability
-from onmeet_node.net.relay import RelayClient
-from onmeet_node.net.turn import TurnServers
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
+from onmeet_node.net.portmap.mapper import Opened, PortMapper
+from onmeet_node.net.portmap.natpmp import Mapping
+from onmeet_node.net.relay.client import RelayClient
+from onmeet_node.net.relay.reservations import keep_places
 from tests.fakes.hosts import until
 
 pytestmark = pytest.mark.real

@@ -11,8 +11,8 @@ import trio.testing
 from onmeet_node.net import exposure as rule
 from onmeet_node.net.errors import DialForbidden, PeerUnreachable
 from onmeet_node.net.exposure import Exposure
-from onmeet_node.net.host import Host, open_host
-from onmeet_node.net.relay import RelayClient, through
+from onmeet_node.net.libp2p.open_host import Host, open_host
+from onmeet_node.net.relay.client import RelayClient, through
 from tests.fakes.hosts import LOCAL, Author, config, until
 from tests.fakes.relay_world import open_relay_world, said_back
 

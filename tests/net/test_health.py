@@ -10,8 +10,8 @@ from contextlib import AsyncExitStack
 import pytest
 import trio
 
-from onmeet_node.net import health
-from onmeet_node.net.host import Host, open_host
+from onmeet_node.net.libp2p import health
+from onmeet_node.net.libp2p.open_host import Host, open_host
 from tests.fakes.hosts import ECHO, child, config, echo, pair, until
 
 pytestmark = pytest.mark.real
@@ -89,7 +89,7 @@ def unused(host: Host, talking: str):
 
 _STRANDED = """
 import subprocess, trio
-from onmeet_node.net.host import HostConfig, open_host
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 def ip(*words):
     subprocess.run(["ip", *words], check=True)
 async def main():

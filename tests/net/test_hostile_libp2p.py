@@ -14,14 +14,14 @@ import pytest
 import trio
 from libp2p.identity.identify.pb.identify_pb2 import Identify
 
-from onmeet_node import faults
-from onmeet_node.net.circuit import HOP, STOP
+from onmeet_node.net.channels.handshake import SIGNAL_PROTOCOL
 from onmeet_node.net.errors import NetError
-from onmeet_node.net.handshake import SIGNAL_PROTOCOL
-from onmeet_node.net.host import Host, HostConfig, open_host
-from onmeet_node.net.patches import KAD_PROTOCOL
-from onmeet_node.net.relay import RelayClient
-from onmeet_node.wire.bootstrap_api import PROTOCOL as BOOT
+from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
+from onmeet_node.net.libp2p.patches import KAD_PROTOCOL
+from onmeet_node.net.relay.circuit import HOP, STOP
+from onmeet_node.net.relay.client import RelayClient
+from onmeet_node.process import faults
+from onmeet_node.protocol.wire.bootstrap_api import PROTOCOL as BOOT
 from tests.fakes.hosts import ECHO, echo, until
 from tests.fakes.raw_peer import (
     ACK,

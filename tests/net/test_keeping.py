@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
-from onmeet_node.net.host import open_host
-from onmeet_node.net.keeping import Records, asking
-from onmeet_node.wire import record
+from onmeet_node.net.libp2p.open_host import open_host
+from onmeet_node.net.libp2p.record_store import Records, asking
+from onmeet_node.protocol.wire import record
 from tests.fakes.hosts import config, without
 
 

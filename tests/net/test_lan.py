@@ -15,10 +15,7 @@ from threading import enumerate as enumerate_threads
 import pytest
 import trio
 
-from onmeet_node.identity.audience import Audience
-from onmeet_node.identity.record import Presence
 from onmeet_node.net.errors import LanUnannounced, LanUnavailable
-from onmeet_node.net.host import HostConfig, open_host
 from onmeet_node.net.lan import (
     MAX_ADDRESSES,
     MAX_NODES,
@@ -30,7 +27,10 @@ from onmeet_node.net.lan import (
     open_lan,
     read_description,
 )
-from onmeet_node.net.rendezvous import Rendezvous
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
+from onmeet_node.net.presence.rendezvous import Rendezvous
+from onmeet_node.protocol.identity.audience import Audience
+from onmeet_node.protocol.identity.record import Presence
 from tests.fakes.hosts import until
 from tests.fakes.sealed import ALICE, BOB, LAPTOP, PHONE, name
 

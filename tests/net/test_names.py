@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from onmeet_node.net.errors import PeerUnreachable
-from onmeet_node.net.host import HostConfig, open_host
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 from tests.fakes.hosts import config
 
 pytestmark = pytest.mark.real

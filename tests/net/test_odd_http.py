@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 import trio
+from onmeet_bootstrap.config.model import GuestsConfig, SiteConfig
+from onmeet_bootstrap.gateway.server import open_gateway
 
-from bootstrap.config import GuestsConfig, SiteConfig
-from bootstrap.gateway.server import open_gateway
-from onmeet_node import faults
-from onmeet_node.cli.own_gateway import OwnDoors, open_own_gateway
-from onmeet_node.net.guest_line import open_line
+from onmeet_node.embedded.gateway import OwnDoors, open_own_gateway
+from onmeet_node.joining.line import open_line
+from onmeet_node.process import faults
+from onmeet_node.protocol.wire.frames import encode_frame
+from onmeet_node.protocol.wire.link import make_link
 from onmeet_node.web import messages as say
 from onmeet_node.web.access import Access
 from onmeet_node.web.server import open_server
-from onmeet_node.wire.frames import encode_frame
-from onmeet_node.wire.link import make_link
 from tests.bootstrap.test_gateway import a_certificate, frames_of
 from tests.net.odd_http import MARK, attack, mutated, odd_inputs
 from tests.web.client import token_for, websocket

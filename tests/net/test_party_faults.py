@@ -12,23 +12,23 @@ import trio.testing
 from libp2p.kad_dht.pb.kademlia_pb2 import Message
 from libp2p.peer.id import ID
 
-from onmeet_node import faults
-from onmeet_node.call.events import Identity
-from onmeet_node.identity.keys import IdentityKey
-from onmeet_node.net import receipts
-from onmeet_node.net.bootstraps import Bootstraps, Standing
-from onmeet_node.net.channels import ChannelGone, ChannelOpened
+from onmeet_node.net.bootstraps import receipts
+from onmeet_node.net.bootstraps.bootstraps import Bootstraps, Standing
+from onmeet_node.net.bootstraps.reachability import Outside, Reachability
+from onmeet_node.net.bootstraps.turn import TurnServers
+from onmeet_node.net.channels.channel import End
+from onmeet_node.net.channels.channels import ChannelGone, ChannelOpened
 from onmeet_node.net.errors import JoinFailed, PeerUnreachable
-from onmeet_node.net.health import _Watch
-from onmeet_node.net.host import open_host
 from onmeet_node.net.lan import Lan
-from onmeet_node.net.patches import KAD_PROTOCOL
-from onmeet_node.net.portmap import Opened, PortMapper
-from onmeet_node.net.reachability import Outside, Reachability
-from onmeet_node.net.relay import RelayClient
-from onmeet_node.net.rendezvous import Rendezvous
-from onmeet_node.net.signaling import End
-from onmeet_node.net.turn import TurnServers
+from onmeet_node.net.libp2p.health import _Watch
+from onmeet_node.net.libp2p.open_host import open_host
+from onmeet_node.net.libp2p.patches import KAD_PROTOCOL
+from onmeet_node.net.portmap.mapper import Opened, PortMapper
+from onmeet_node.net.presence.rendezvous import Rendezvous
+from onmeet_node.net.relay.client import RelayClient
+from onmeet_node.process import faults
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.identity.keys import IdentityKey
 from tests.fakes.hosts import ECHO, config, echo, pair, until
 from tests.fakes.raw_peer import asking, attack
 from tests.fakes.sealed import ALICE, BOB

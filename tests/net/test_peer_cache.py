@@ -2,13 +2,13 @@
 
 import pytest
 import trio
+from onmeet_bootstrap.app import open_bootstrap
+from onmeet_bootstrap.config.model import ephemeral_config
 
-from bootstrap.app import open_bootstrap
-from bootstrap.config import ephemeral_config
-from onmeet_node.net import peer_cache
-from onmeet_node.net.bootstraps import Bootstraps
-from onmeet_node.net.host import HostConfig, open_host
-from onmeet_node.net.peer_cache import MOST, keep_way_back, worth_keeping
+from onmeet_node.net.bootstraps import peer_cache
+from onmeet_node.net.bootstraps.bootstraps import Bootstraps
+from onmeet_node.net.bootstraps.peer_cache import MOST, keep_way_back, worth_keeping
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 from tests.fakes.hosts import Author, config, text_of, until
 
 PEER = "12D3KooWA4Xop1JaT3MHxwYMkCepYsv4iPVopMXwCz5iHYdBfeSB"

@@ -9,19 +9,19 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
+from onmeet_bootstrap.app import open_bootstrap
+from onmeet_bootstrap.config.model import ephemeral_config
 
-from bootstrap.app import open_bootstrap
-from bootstrap.config import ephemeral_config
-from onmeet_node.net import natpmp
-from onmeet_node.net.addresses import interface_addresses
-from onmeet_node.net.bootstraps import Bootstraps
-from onmeet_node.net.changes import gateway
+from onmeet_node.net.bootstraps.bootstraps import Bootstraps
+from onmeet_node.net.bootstraps.reachability import Outside, Reachability
 from onmeet_node.net.errors import PortMapFailed
-from onmeet_node.net.host import HostConfig, open_host
-from onmeet_node.net.natpmp import Mapping, map_port, read_answer, request, unmap_port
-from onmeet_node.net.portmap import Opened, PortMapper
-from onmeet_node.net.reachability import Outside, Reachability
-from onmeet_node.net.upnp import Igd
+from onmeet_node.net.libp2p.multiaddrs import interface_addresses
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
+from onmeet_node.net.network_changes import gateway
+from onmeet_node.net.portmap import natpmp
+from onmeet_node.net.portmap.mapper import Opened, PortMapper
+from onmeet_node.net.portmap.natpmp import Mapping, map_port, read_answer, request, unmap_port
+from onmeet_node.net.portmap.upnp import Igd
 from tests.fakes.hosts import until
 from tests.fakes.routers import NatPmpRouter, upnp_router
 

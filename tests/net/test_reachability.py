@@ -5,14 +5,21 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+from onmeet_bootstrap.app import open_bootstrap
+from onmeet_bootstrap.config.model import ephemeral_config
 
-from bootstrap.app import open_bootstrap
-from bootstrap.config import ephemeral_config
-from onmeet_node.net.bootstraps import Bootstraps
-from onmeet_node.net.dht_mode import keep_dht_mode, starts_as_server
-from onmeet_node.net.host import Host, HostConfig, open_host
-from onmeet_node.net.reachability import Answer, Door, Outside, Reachability, conclude, doors
-from onmeet_node.wire.bootstrap_api import Transport
+from onmeet_node.net.bootstraps.bootstraps import Bootstraps
+from onmeet_node.net.bootstraps.dht_mode import keep_dht_mode, starts_as_server
+from onmeet_node.net.bootstraps.reachability import (
+    Answer,
+    Door,
+    Outside,
+    Reachability,
+    conclude,
+    doors,
+)
+from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
+from onmeet_node.protocol.wire.bootstrap_api import Transport
 from tests.fakes.hosts import Author, text_of, until
 
 LOOPBACK = "/ip4/127.0.0.1/tcp/0"

@@ -5,16 +5,16 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+from onmeet_bootstrap.limits import Caps
+from onmeet_bootstrap.relay import RelayLimits, open_relay
 
-from bootstrap.limits import Caps
-from bootstrap.relay import RelayLimits, open_relay
-from onmeet_node.net import circuit
-from onmeet_node.net.circuit import STOP
 from onmeet_node.net.errors import BadAddress, PeerUnreachable, RelayUnavailable
-from onmeet_node.net.health import relayed
-from onmeet_node.net.host import Host, HostConfig, open_host
-from onmeet_node.net.relay import HANDSHAKE_LIMIT, RelayClient, through
-from onmeet_node.net.streams import Stream
+from onmeet_node.net.libp2p.health import relayed
+from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
+from onmeet_node.net.libp2p.streams import Stream
+from onmeet_node.net.relay import circuit
+from onmeet_node.net.relay.circuit import STOP
+from onmeet_node.net.relay.client import HANDSHAKE_LIMIT, RelayClient, through
 from tests.fakes.relay_world import ECHO, LOCAL, echo, open_relay_world, said_back, until
 
 pytestmark = pytest.mark.real

@@ -9,16 +9,16 @@ import attrs
 import pytest
 import trio
 
-from onmeet_node.call.events import Identity
-from onmeet_node.identity.audience import ANYONE_SECRET, Audience
-from onmeet_node.identity.blinding import EPOCH_SECONDS, epoch_at
-from onmeet_node.identity.errors import IdentityError
-from onmeet_node.identity.keys import IdentityKey
-from onmeet_node.identity.record import Presence, open_record, record_key
-from onmeet_node.net import publisher
 from onmeet_node.net.errors import NetError
-from onmeet_node.net.rendezvous import Rendezvous
-from onmeet_node.wire import record
+from onmeet_node.net.presence import publisher
+from onmeet_node.net.presence.rendezvous import Rendezvous
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.identity.audience import ANYONE_SECRET, Audience
+from onmeet_node.protocol.identity.blinding import EPOCH_SECONDS, epoch_at
+from onmeet_node.protocol.identity.errors import IdentityError
+from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.record import Presence, open_record, record_key
+from onmeet_node.protocol.wire import record
 from tests.fakes.dht import START, FakeClock, FakeDht
 
 KEY = IdentityKey.from_seed(bytes(range(32)))

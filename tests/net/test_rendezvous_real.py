@@ -9,12 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 import trio
 
-from onmeet_node.call.events import Device, Identity
-from onmeet_node.identity.audience import Audience
-from onmeet_node.identity.blinding import epoch_at
-from onmeet_node.identity.keys import IdentityKey
-from onmeet_node.identity.record import Presence, record_key, seal_record
-from onmeet_node.net.channels import (
+from onmeet_node.net.channels.channel import End
+from onmeet_node.net.channels.channels import (
     ChannelGone,
     ChannelOpened,
     Channels,
@@ -22,11 +18,15 @@ from onmeet_node.net.channels import (
     open_channels,
 )
 from onmeet_node.net.errors import ChannelRefused, PutFailed
-from onmeet_node.net.host import Host, open_host
-from onmeet_node.net.rendezvous import Rendezvous
-from onmeet_node.net.signaling import End
-from onmeet_node.wire.errors import RecordError
-from onmeet_node.wire.messages import CallId, ContactRequest, Hello, Invite
+from onmeet_node.net.libp2p.open_host import Host, open_host
+from onmeet_node.net.presence.rendezvous import Rendezvous
+from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.identity.audience import Audience
+from onmeet_node.protocol.identity.blinding import epoch_at
+from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.record import Presence, record_key, seal_record
+from onmeet_node.protocol.wire.errors import RecordError
+from onmeet_node.protocol.wire.messages import CallId, ContactRequest, Hello, Invite
 from tests.fakes.dht import FakeClock, FakeDht
 from tests.fakes.hosts import config
 from tests.fakes.sealed import ALICE, BOB, hello, name

@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from onmeet_node.net.host import open_host
+from onmeet_node.net.libp2p.open_host import open_host
 from tests.fakes.hosts import Author, config, text_of, until
 
 pytestmark = pytest.mark.real

@@ -9,13 +9,13 @@ import pytest
 import trio
 import trio.testing
 
-from onmeet_node.net import signaling
+from onmeet_node.net.channels import channel as signaling
+from onmeet_node.net.channels.channel import Channel, End, Timing
+from onmeet_node.net.channels.handshake import Framed
 from onmeet_node.net.errors import ChannelEnded
-from onmeet_node.net.handshake import Framed
-from onmeet_node.net.signaling import Channel, End, Timing
-from onmeet_node.wire import codec
-from onmeet_node.wire.frames import encode_frame
-from onmeet_node.wire.messages import (
+from onmeet_node.protocol.wire import codec
+from onmeet_node.protocol.wire.frames import encode_frame
+from onmeet_node.protocol.wire.messages import (
     Bye,
     CallId,
     Candidate,

@@ -6,16 +6,16 @@ import pytest
 import trio
 import trio.testing
 
-from onmeet_node.call.events import Device, Identity
-from onmeet_node.identity.audience import Audience, find_by_proof, proof
-from onmeet_node.identity.errors import IdentityError
-from onmeet_node.identity.keys import IdentityKey
-from onmeet_node.net.handshake import SeenEphemerals, prologue
-from onmeet_node.net.lobby import Lobby
-from onmeet_node.net.signaling import accept_channel, open_channel
-from onmeet_node.wire.errors import HandshakeError, RemoteProtocolError
-from onmeet_node.wire.frames import encode_frame
-from onmeet_node.wire.messages import CallId, Hello, Invite
+from onmeet_node.net.channels.channel import accept_channel, open_channel
+from onmeet_node.net.channels.handshake import SeenEphemerals, prologue
+from onmeet_node.net.channels.handshake_limits import Lobby
+from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.identity.audience import Audience, find_by_proof, proof
+from onmeet_node.protocol.identity.errors import IdentityError
+from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.wire.errors import HandshakeError, RemoteProtocolError
+from onmeet_node.protocol.wire.frames import encode_frame
+from onmeet_node.protocol.wire.messages import CallId, Hello, Invite
 from tests.fakes.sealed import ALICE, BOB, LAPTOP, PHONE, hello, name
 
 MALLORY = IdentityKey.from_seed(b"m" * 32)

@@ -8,10 +8,10 @@ from libp2p.kad_dht.pb.kademlia_pb2 import Record
 from libp2p.records.record import make_put_record
 
 from onmeet_node.net.errors import BadKey, StreamRefused
-from onmeet_node.net.host import Host, HostConfig, open_host
-from onmeet_node.net.host_config import PresenceRules
-from onmeet_node.net.patches import KAD_PROTOCOL, Remedies
-from onmeet_node.wire import record
+from onmeet_node.net.libp2p.config import PresenceRules
+from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
+from onmeet_node.net.libp2p.patches import KAD_PROTOCOL, Remedies
+from onmeet_node.protocol.wire import record
 from tests.fakes.hosts import ALL, LOCAL, Author, config, text_of, until, without
 
 

@@ -12,8 +12,8 @@ from libp2p.peer.peerinfo import PeerInfo
 from multiaddr import Multiaddr
 
 from onmeet_node.net.errors import NetError, PeerUnreachable
-from onmeet_node.net.host import Host, open_host
-from onmeet_node.net.patches import Remedies
+from onmeet_node.net.libp2p.open_host import Host, open_host
+from onmeet_node.net.libp2p.patches import Remedies
 from tests.fakes.hosts import ALL, config, until, without
 
 CLOSED_PORT = "/ip4/127.0.0.1/tcp/1"

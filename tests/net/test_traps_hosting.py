@@ -15,9 +15,9 @@ from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTr
 from multiaddr import Multiaddr
 
 from onmeet_node.net.errors import LibraryMoved, ListenFailed, NetError, PeerUnreachable
-from onmeet_node.net.health import BUFFER_LIMIT
-from onmeet_node.net.host import HostConfig, open_host
-from onmeet_node.net.patches import (
+from onmeet_node.net.libp2p.health import BUFFER_LIMIT
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
+from onmeet_node.net.libp2p.patches import (
     KAD_NEEDS,
     NEEDS,
     SWARM_NEEDS,

@@ -7,10 +7,10 @@ import trio
 import trio.testing
 
 from onmeet_node.net.errors import HostFailed, NetError, StreamRefused
-from onmeet_node.net.host import open_host
-from onmeet_node.net.library import STREAMS_PER_CONNECTION
-from onmeet_node.net.patches import Remedies
-from onmeet_node.net.streams import Stream
+from onmeet_node.net.libp2p.library import STREAMS_PER_CONNECTION
+from onmeet_node.net.libp2p.open_host import open_host
+from onmeet_node.net.libp2p.patches import Remedies
+from onmeet_node.net.libp2p.streams import Stream
 from tests.fakes.hosts import ALL, ECHO, config, echo, pair, sleep, until, without
 
 FAIL = "/test/fail/1"

@@ -9,11 +9,11 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+from onmeet_bootstrap.app import open_bootstrap
+from onmeet_bootstrap.config.model import TurnConfig, ephemeral_config
 
-from bootstrap.app import open_bootstrap
-from bootstrap.config import TurnConfig, ephemeral_config
-from onmeet_node.net.host import HostConfig, open_host
-from onmeet_node.net.turn_urls import Address, Reach, Usable, reach_of, usable
+from onmeet_node.net.bootstraps.turn_urls import Address, Reach, Usable, reach_of, usable
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 from tests.net.test_examination import examined
 
 PUBLIC, PUBLIC_6 = ipaddress.ip_address("8.8.4.4"), ipaddress.ip_address("2001:4860:4860::8844")

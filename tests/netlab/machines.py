@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bootstrap.config import BootstrapConfig, GuestsConfig, TurnConfig
-from bootstrap.config_file import create
-from onmeet_node.cli.client import ask, stream
+from onmeet_bootstrap.config.file import create
+from onmeet_bootstrap.config.model import BootstrapConfig, GuestsConfig, TurnConfig
+
+from onmeet_node.control.client import ask, stream
 from onmeet_node.errors import OnMeetError
 from tests.media.coturn import make_certificate
 from tests.netlab.lab import Host
@@ -206,7 +207,7 @@ def bootstrap(
 
     `turn`: with coturn.
     """
-    command = [PYTHON, "-m", "bootstrap"]
+    command = [PYTHON, "-m", "onmeet_bootstrap"]
     place = ["--home", str(home), "--json"]
     where = [f"--listen={a}" for a in listen or (f"/ip4/{host.address}/tcp/4001",)]
     public = ["--public-address", host.address, *(f"--announce={a}" for a in listen)]
@@ -255,7 +256,7 @@ def gateway(host: Host, home: Path) -> Iterator[tuple[str, str]]:
         ),
     )
     create(home / "bootstrap", config)
-    command = host.command(PYTHON, "-m", "bootstrap", "run", "--json")
+    command = host.command(PYTHON, "-m", "onmeet_bootstrap", "run", "--json")
     command += ["--home", os.fspath(home / "bootstrap")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 import trio
+from onmeet_bootstrap.app import Bootstrap, open_bootstrap
+from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
-from bootstrap.app import Bootstrap, open_bootstrap
-from bootstrap.config import BootstrapConfig, ephemeral_config
-from onmeet_node.app import Node, open_node
-from onmeet_node.call.effects import EndReason, State
-from onmeet_node.call.events import Identity
-from onmeet_node.calls import Call
+from onmeet_node.calls.call import Call
 from onmeet_node.config import Config
+from onmeet_node.contacts.profile import change_profile
 from onmeet_node.events import NodeEvent
-from onmeet_node.profiles import change_profile
+from onmeet_node.node.node import Node, open_node
+from onmeet_node.protocol.call.effects import EndReason, State
+from onmeet_node.protocol.call.events import Identity
 from onmeet_node.store import KeyFile, create_home, open_home
 
 LOOPBACK = ("/ip4/127.0.0.1/tcp/0",)

@@ -21,21 +21,21 @@ from typing import Any, get_args
 import attrs
 import pytest
 import trio
+from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
-from bootstrap.config import BootstrapConfig, ephemeral_config
-from onmeet_node import faults
-from onmeet_node.app import Node
-from onmeet_node.call.errors import LocalProtocolError
-from onmeet_node.call.events import Identity
-from onmeet_node.calls import MediaWish
+from onmeet_node.calls.call import MediaWish
 from onmeet_node.events import RoomInvited
-from onmeet_node.meeting.conference import Conference, Presence
-from onmeet_node.net.channels import Channels
-from onmeet_node.net.guest_line import DoorClosed, open_line
-from onmeet_node.room import roster as rosters
-from onmeet_node.wire import messages as m
-from onmeet_node.wire import room as w
-from onmeet_node.wire.messages import Kind
+from onmeet_node.joining.line import DoorClosed, open_line
+from onmeet_node.net.channels.channels import Channels
+from onmeet_node.node.node import Node
+from onmeet_node.process import faults
+from onmeet_node.protocol.call.errors import LocalProtocolError
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.room import roster as rosters
+from onmeet_node.protocol.wire import messages as m
+from onmeet_node.protocol.wire import room as w
+from onmeet_node.protocol.wire.messages import Kind
+from onmeet_node.rooms.conference import Conference, Presence
 from tests.fakes.media import FakeEndpoint, description
 from tests.fakes.words import Words
 from tests.node.conftest import Start, befriend, connected, until

@@ -17,16 +17,16 @@ import attrs
 import av
 import pytest
 import trio
+from onmeet_bootstrap.app import Bootstrap
 
-from bootstrap.app import Bootstrap
 from onmeet_node import events
-from onmeet_node.call.effects import EndReason, State
-from onmeet_node.calls import MediaWish
+from onmeet_node.calls.call import MediaWish
 from onmeet_node.config import Config
-from onmeet_node.control import _HANDLERS
-from onmeet_node.meeting.conference import Presence
-from onmeet_node.requests import Request
-from onmeet_node.wire.messages import Kind
+from onmeet_node.control.requests import Request
+from onmeet_node.control.socket import _HANDLERS
+from onmeet_node.protocol.call.effects import EndReason, State
+from onmeet_node.protocol.wire.messages import Kind
+from onmeet_node.rooms.conference import Presence
 from tests.node.conftest import (
     LOOPBACK,
     Start,

@@ -13,18 +13,18 @@ from typing import Any
 import attrs
 import pytest
 import trio
+from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
-from bootstrap.config import BootstrapConfig, ephemeral_config
-from onmeet_node import faults
-from onmeet_node.app import Node
-from onmeet_node.call.effects import EndReason, State
-from onmeet_node.calls import MediaWish
-from onmeet_node.control import serve_control
+from onmeet_node.calls.call import MediaWish
+from onmeet_node.control.socket import serve_control
 from onmeet_node.events import CardChanged, RoomReacted
-from onmeet_node.meeting.conference import Conference, Presence
-from onmeet_node.net.guest_line import open_line
-from onmeet_node.wire import messages as m
-from onmeet_node.wire.messages import Kind
+from onmeet_node.joining.line import open_line
+from onmeet_node.node.node import Node
+from onmeet_node.process import faults
+from onmeet_node.protocol.call.effects import EndReason, State
+from onmeet_node.protocol.wire import messages as m
+from onmeet_node.protocol.wire.messages import Kind
+from onmeet_node.rooms.conference import Conference, Presence
 from tests.fakes.media import FakeEndpoint, FakeSession
 from tests.node.conftest import Start, befriend, connected, ended, told, until
 from tests.node.test_rooms import invited

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import trio
 
-from onmeet_node.address_book import NoSuchPerson, OwnCode
-from onmeet_node.call.effects import EndReason, Ring, State
-from onmeet_node.call.errors import AlreadyInCall
-from onmeet_node.calls import MediaWish
-from onmeet_node.wire.messages import Chat, Kind
+from onmeet_node.calls.call import MediaWish
+from onmeet_node.contacts.address_book import NoSuchPerson, OwnCode
+from onmeet_node.protocol.call.effects import EndReason, Ring, State
+from onmeet_node.protocol.call.errors import AlreadyInCall
+from onmeet_node.protocol.wire.messages import Chat, Kind
 from tests.node.conftest import (
     Start,
     answer_all,
@@ -210,8 +210,8 @@ async def test_a_call_can_be_recorded(start: Start, tmp_path) -> None:
 
 
 async def test_a_node_that_stops_says_so(start: Start, tmp_path, bootstrap) -> None:
-    from onmeet_node.app import open_node
     from onmeet_node.config import Config
+    from onmeet_node.node.node import open_node
     from tests.node.conftest import LOOPBACK, make_home
 
     bob = await start("Bob")

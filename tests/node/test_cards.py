@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import trio
 
-from onmeet_node.call.effects import EndReason
-from onmeet_node.identity.errors import BadPicture
-from onmeet_node.identity.picture import clean_picture, digest_of
-from onmeet_node.identity.profile import Field
-from onmeet_node.wire.messages import AskPicture, Hello, Picture
-from tests.identity.test_picture import EXIF, PLAIN, jpeg
+from onmeet_node.protocol.call.effects import EndReason
+from onmeet_node.protocol.identity.errors import BadPicture
+from onmeet_node.protocol.identity.picture import clean_picture, digest_of
+from onmeet_node.protocol.identity.profile import Field
+from onmeet_node.protocol.wire.messages import AskPicture, Hello, Picture
 from tests.node.conftest import Start, befriend, told, until
+from tests.protocol.identity.test_picture import EXIF, PLAIN, jpeg
 
 pytestmark = pytest.mark.real
 

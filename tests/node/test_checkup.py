@@ -7,11 +7,11 @@ import signal
 
 import attrs
 import pytest
+from onmeet_bootstrap.app import Bootstrap
+from onmeet_bootstrap.config.model import BootstrapConfig, TurnConfig, ephemeral_config
 
-from bootstrap.app import Bootstrap
-from bootstrap.config import BootstrapConfig, TurnConfig, ephemeral_config
-from onmeet_node.checkup import of_media
-from onmeet_node.media.report import IceReport, ServerReport
+from onmeet_node.media.ice_report import IceReport, ServerReport
+from onmeet_node.node.doctor import of_media
 from tests.bootstrap.ports import free_port
 from tests.node.conftest import Start
 from tests.requirements import needs_coturn

@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from onmeet_node import faults
+from onmeet_node.process import faults
 
 
 async def test_the_others_go_on_when_one_party_fails(caplog):
@@ -132,7 +132,7 @@ class Waiting:
 
 
 async def test_who_is_owed_the_new_secret_is_looked_for_soon_after_a_block(autojump_clock):
-    from onmeet_node.duties import OWED_SECONDS, run_duties
+    from onmeet_node.contacts.delivery import OWED_SECONDS, run_duties
 
     people, looks = Waiting(owed=[b"a", b"b"]), []
 
@@ -152,7 +152,7 @@ async def test_who_is_owed_the_new_secret_is_looked_for_soon_after_a_block(autoj
 
 
 async def test_who_was_not_found_is_looked_for_again_soon_and_then_ever_less_often(autojump_clock):
-    from onmeet_node.duties import run_duties
+    from onmeet_node.contacts.delivery import run_duties
 
     looks = []
 
@@ -168,8 +168,8 @@ async def test_who_was_not_found_is_looked_for_again_soon_and_then_ever_less_oft
 
 
 async def test_one_duty_and_one_receipt_that_break_keep_no_others_waiting(autojump_clock):
-    from onmeet_node.duties import run_duties
-    from onmeet_node.settling import Settling
+    from onmeet_node.calls.receipts import Settling
+    from onmeet_node.contacts.delivery import run_duties
 
     looked_for = []
 

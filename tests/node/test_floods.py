@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from onmeet_node.call.events import Identity
 from onmeet_node.events import BACKLOG, ChatLine, Hub, Incoming, NodeEvent
-from onmeet_node.wire.messages import CallId, Kind
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.wire.messages import CallId, Kind
 
 MALLORY, ALICE = CallId(b"m" * 16), CallId(b"a" * 16)
 

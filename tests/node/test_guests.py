@@ -15,36 +15,36 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from onmeet_bootstrap.api import Api
+from onmeet_bootstrap.config.model import ephemeral_config
+from onmeet_bootstrap.gateway.doors import DoorLimits, Doors
+from onmeet_bootstrap.gateway.server import Gateway, open_gateway
+from onmeet_bootstrap.host import open_bootstrap_host, remote_address
 
-from bootstrap.api import Api
-from bootstrap.config import ephemeral_config
-from bootstrap.gateway.doors import DoorLimits, Doors
-from bootstrap.gateway.server import Gateway, open_gateway
-from bootstrap.host import open_bootstrap_host, remote_address
-from onmeet_node import guests
-from onmeet_node.app import open_node
-from onmeet_node.call.effects import EndReason, State
+from onmeet_node.calls.history import receipts_told
 from onmeet_node.config import Config
 from onmeet_node.errors import OnMeetError
-from onmeet_node.guests import (
+from onmeet_node.guests import guests
+from onmeet_node.guests.guests import (
     KEPT_AT_EACH_LINK,
     MAX_AT_ONE_LINK,
     MAX_NAME_CHARS,
     MAX_VISITS,
     HostInCall,
 )
-from onmeet_node.history import receipts_told
-from onmeet_node.identity.guest import is_guest
-from onmeet_node.identity.safety import fingerprint_from_sdp, sas
-from onmeet_node.links import NoGateway, NoSuchLink
-from onmeet_node.media.aiortc_endpoint import open_endpoint
+from onmeet_node.guests.links import NoGateway, NoSuchLink
+from onmeet_node.joining.call import Visitor, visit
+from onmeet_node.joining.line import DoorClosed, open_line
 from onmeet_node.media.endpoint import FirstFrame, SessionConfig
-from onmeet_node.net.guest_line import DoorClosed, open_line
-from onmeet_node.net.signaling import End
-from onmeet_node.visit import Visitor, visit
-from onmeet_node.wire import messages as m
-from onmeet_node.wire.link import parse_link
-from onmeet_node.wire.messages import CallId, Kind
+from onmeet_node.media.engine.endpoint import open_endpoint
+from onmeet_node.net.channels.channel import End
+from onmeet_node.node.node import open_node
+from onmeet_node.protocol.call.effects import EndReason, State
+from onmeet_node.protocol.identity.guest import is_guest
+from onmeet_node.protocol.identity.safety import fingerprint_from_sdp, sas
+from onmeet_node.protocol.wire import messages as m
+from onmeet_node.protocol.wire.link import parse_link
+from onmeet_node.protocol.wire.messages import CallId, Kind
 from tests.node.conftest import befriend, make_home, told, until
 
 KINDS = tuple(Kind)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import trio
+from onmeet_bootstrap.app import Bootstrap
 
-from bootstrap.app import Bootstrap
-from onmeet_node.call import effects as do
-from onmeet_node.call.events import Device
-from onmeet_node.legs import MAX_SESSIONS, Agenda
-from onmeet_node.wire.messages import (
+from onmeet_node.calls.media_sessions import MAX_SESSIONS, Agenda
+from onmeet_node.protocol.call import effects as do
+from onmeet_node.protocol.call.events import Device
+from onmeet_node.protocol.wire.messages import (
     CallId,
     Candidate,
     Candidates,

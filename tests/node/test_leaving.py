@@ -12,16 +12,16 @@ import pytest
 import trio
 import trio.testing
 
-from onmeet_node.address_book import NoSuchPerson
-from onmeet_node.app import open_node
-from onmeet_node.call.effects import EndReason
-from onmeet_node.call.events import Identity
 from onmeet_node.config import Config
+from onmeet_node.contacts.address_book import NoSuchPerson
 from onmeet_node.events import CallEnded
-from onmeet_node.identity.code import parse_code
-from onmeet_node.leaving import Block, NotInTrio, in_order, interrupted_in_order
-from onmeet_node.media.asyncio_thread import open_asyncio_thread
+from onmeet_node.media.engine.asyncio_thread import open_asyncio_thread
 from onmeet_node.net.errors import NetError
+from onmeet_node.node.node import open_node
+from onmeet_node.process.leaving import Block, NotInTrio, in_order, interrupted_in_order
+from onmeet_node.protocol.call.effects import EndReason
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.identity.code import parse_code
 from tests.media.support import run_asyncio
 from tests.node.conftest import (
     LOOPBACK,

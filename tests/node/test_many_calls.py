@@ -14,10 +14,10 @@ import psutil
 import pytest
 import trio
 
-from onmeet_node.app import Node
-from onmeet_node.call.effects import State
-from onmeet_node.calls import Call
-from onmeet_node.media.memory import return_memory
+from onmeet_node.calls.call import Call
+from onmeet_node.media.engine.memory import return_memory
+from onmeet_node.node.node import Node
+from onmeet_node.protocol.call.effects import State
 from tests.node.conftest import Start, answer_all, befriend, connected, until
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(400)]

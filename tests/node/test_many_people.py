@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from onmeet_node.codes import Codes
-from onmeet_node.folk import Acquaintances
-from onmeet_node.identity.keys import IdentityKey
-from onmeet_node.identity.policy import Relation
-from onmeet_node.people import People
+from onmeet_node.contacts.acquaintances import Acquaintances
+from onmeet_node.contacts.codes import Codes
+from onmeet_node.contacts.contacts import People
+from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.policy import Relation
+from onmeet_node.protocol.wire.messages import Card, CardUpdate, MissedCall, Received
 from onmeet_node.store import Contact, ContactState, KeyFile, Store, create_home, open_home
-from onmeet_node.wire.messages import Card, CardUpdate, MissedCall, Received
 from tests.store.test_contacts import scans, statements
 
 NOW = 1_800_000_000

@@ -8,11 +8,11 @@ import av
 import pytest
 import trio
 
-from onmeet_node.call.effects import EndReason, State
-from onmeet_node.call.errors import LocalProtocolError
-from onmeet_node.calls import MediaWish
+from onmeet_node.calls.call import MediaWish
 from onmeet_node.media.errors import MediaError
-from onmeet_node.wire.messages import Kind
+from onmeet_node.protocol.call.effects import EndReason, State
+from onmeet_node.protocol.call.errors import LocalProtocolError
+from onmeet_node.protocol.wire.messages import Kind
 from tests.node.conftest import Start, befriend, code_of, connected, ended, until
 
 pytestmark = pytest.mark.real

@@ -8,11 +8,11 @@ import signal
 import attrs
 import pytest
 import trio
+from onmeet_bootstrap.app import Bootstrap
+from onmeet_bootstrap.config.model import BootstrapConfig, TurnConfig, ephemeral_config
 
-from bootstrap.app import Bootstrap
-from bootstrap.config import BootstrapConfig, TurnConfig, ephemeral_config
-from onmeet_node.call.effects import EndReason
-from onmeet_node.calls import MediaWish
+from onmeet_node.calls.call import MediaWish
+from onmeet_node.protocol.call.effects import EndReason
 from tests.bootstrap.ports import free_port
 from tests.node.conftest import Start, answer_all, befriend, connected, ended, told, until
 from tests.requirements import needs_coturn

@@ -10,25 +10,32 @@ from typing import Any
 import pytest
 import trio
 
-from onmeet_node.address_book import Ambiguous, NoSuchPerson
-from onmeet_node.app import Node
-from onmeet_node.call.effects import EndReason
-from onmeet_node.call.events import Device, Identity
-from onmeet_node.identity.audience import proof
-from onmeet_node.identity.code import parse_code
-from onmeet_node.identity.keys import IdentityKey
-from onmeet_node.meeting.rooms import MAX_INVITATIONS_OF_ONE
-from onmeet_node.net.channels import open_channels
-from onmeet_node.net.host import Host, open_host
-from onmeet_node.net.host_config import HostConfig
-from onmeet_node.net.signaling import Channel
-from onmeet_node.people import CARDS, GRANTS, NOTES, NOTES_BY_CODE, STRANGERS_NOTES, grant_ref
+from onmeet_node.contacts.address_book import Ambiguous, NoSuchPerson
+from onmeet_node.contacts.contacts import (
+    CARDS,
+    GRANTS,
+    NOTES,
+    NOTES_BY_CODE,
+    STRANGERS_NOTES,
+    grant_ref,
+)
+from onmeet_node.net.channels.channel import Channel
+from onmeet_node.net.channels.channels import open_channels
+from onmeet_node.net.libp2p.config import HostConfig
+from onmeet_node.net.libp2p.open_host import Host, open_host
+from onmeet_node.node.node import Node
+from onmeet_node.protocol.call.effects import EndReason
+from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.identity.audience import proof
+from onmeet_node.protocol.identity.code import parse_code
+from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.wire import messages as m
+from onmeet_node.protocol.wire import room as w
+from onmeet_node.protocol.wire.messages import CallId, Card, Message
+from onmeet_node.rooms.rooms import MAX_INVITATIONS_OF_ONE
 from onmeet_node.store import CallRecord, Contact, ContactState
 from onmeet_node.store.contacts import MAX_REQUESTS_BY_CODE
 from onmeet_node.store.history import ANYONE, MAX_MISSED, MAX_MISSED_BY_CODE, by_code
-from onmeet_node.wire import messages as m
-from onmeet_node.wire import room as w
-from onmeet_node.wire.messages import CallId, Card, Message
 from tests.node.conftest import Start, befriend, code_of, told, until
 
 pytestmark = pytest.mark.real

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import attrs
 import pytest
 import trio
+from onmeet_bootstrap.config.model import BootstrapConfig, TurnConfig, ephemeral_config
 
-from bootstrap.config import BootstrapConfig, TurnConfig, ephemeral_config
-from onmeet_node.app import Node
-from onmeet_node.net.addresses import circuit
-from onmeet_node.wire.messages import Kind
+from onmeet_node.net.libp2p.multiaddrs import circuit
+from onmeet_node.node.node import Node
+from onmeet_node.protocol.wire.messages import Kind
 from tests.bootstrap.ports import free_port
 from tests.node.conftest import Start, befriend
 from tests.node.test_rooms import invited, presence, until, whole

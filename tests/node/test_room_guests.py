@@ -12,16 +12,16 @@ from typing import Any
 import attrs
 import pytest
 import trio
+from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
-from bootstrap.config import BootstrapConfig, ephemeral_config
-from onmeet_node.app import Node
 from onmeet_node.errors import OnMeetError
-from onmeet_node.meeting.conference import Conference
+from onmeet_node.joining.call import NotLetIn, Visitor, visit
+from onmeet_node.joining.line import open_line
 from onmeet_node.net.errors import NetError
-from onmeet_node.net.guest_line import open_line
-from onmeet_node.visit import NotLetIn, Visitor, visit
-from onmeet_node.wire import messages as m
-from onmeet_node.wire.room import Role
+from onmeet_node.node.node import Node
+from onmeet_node.protocol.wire import messages as m
+from onmeet_node.protocol.wire.room import Role
+from onmeet_node.rooms.conference import Conference
 from tests.node.test_rooms import SECONDS, meeting, presence, until, whole
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import trio
 
-from onmeet_node.app import Node
-from onmeet_node.calls import MediaWish
+from onmeet_node.calls.call import MediaWish
 from onmeet_node.events import RoomInvited, RoomOver
-from onmeet_node.meeting import conference as conferences
-from onmeet_node.meeting.conference import Conference, Presence
-from onmeet_node.meeting.rooms import BadRoomCode, NoSuchRoom
-from onmeet_node.net.signaling import Channel
-from onmeet_node.wire.messages import Kind
+from onmeet_node.net.channels.channel import Channel
+from onmeet_node.node.node import Node
+from onmeet_node.protocol.wire.messages import Kind
+from onmeet_node.rooms import conference as conferences
+from onmeet_node.rooms.conference import Conference, Presence
+from onmeet_node.rooms.rooms import BadRoomCode, NoSuchRoom
 from tests.node.conftest import befriend
 
 SECONDS = 40.0

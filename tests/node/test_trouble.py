@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 import trio
+from onmeet_bootstrap.app import Bootstrap
 
-from bootstrap.app import Bootstrap
-from onmeet_node.app import Node
-from onmeet_node.call import timing
-from onmeet_node.call.effects import EndReason, Ring
-from onmeet_node.call.events import Device, Identity
-from onmeet_node.call.line import Busy
-from onmeet_node.identity.audience import proof
-from onmeet_node.identity.code import CodeExpired, parse_code
-from onmeet_node.identity.keys import IdentityKey
-from onmeet_node.net.channels import Channels, open_channels
-from onmeet_node.net.host import HostConfig, open_host
-from onmeet_node.net.rendezvous import Rendezvous
-from onmeet_node.wire.messages import (
+from onmeet_node.net.channels.channels import Channels, open_channels
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
+from onmeet_node.net.presence.rendezvous import Rendezvous
+from onmeet_node.node.node import Node
+from onmeet_node.protocol.call import timing
+from onmeet_node.protocol.call.effects import EndReason, Ring
+from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.call.node_calls import Busy
+from onmeet_node.protocol.identity.audience import proof
+from onmeet_node.protocol.identity.code import CodeExpired, parse_code
+from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.wire.messages import (
     CallId,
     Candidate,
     Candidates,

@@ -1,7 +1,7 @@
 """What a DHT node that logs everything has in its hands, over real hosts (P2, DESIGN 4.2).
 
-The pure test of the records themselves is `tests/identity/test_record.py`; here a server keeps
-whatever arrives, as a curious operator would.
+The pure test of the records themselves is `tests/protocol/identity/test_record.py`; here a server
+keeps whatever arrives, as a curious operator would.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 import trio
 
-from onmeet_node.identity.audience import Audience
-from onmeet_node.identity.blinding import EPOCH_SECONDS, epoch_at
-from onmeet_node.identity.keys import IdentityKey
-from onmeet_node.identity.record import Presence, pack_address, pack_peer_id, record_key
-from onmeet_node.net.host import Host, HostConfig, open_host
-from onmeet_node.net.host_config import PresenceRules
-from onmeet_node.net.rendezvous import Rendezvous
-from onmeet_node.wire import record
+from onmeet_node.net.libp2p.config import PresenceRules
+from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
+from onmeet_node.net.presence.rendezvous import Rendezvous
+from onmeet_node.protocol.identity.audience import Audience
+from onmeet_node.protocol.identity.blinding import EPOCH_SECONDS, epoch_at
+from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.record import Presence, pack_address, pack_peer_id, record_key
+from onmeet_node.protocol.wire import record
 from tests.node.conftest import until
 
 pytestmark = pytest.mark.real

@@ -22,16 +22,16 @@ from contextlib import suppress
 import trio
 from libp2p.io.exceptions import IOException
 
-from onmeet_node.identity.blinding import epoch_at
-from onmeet_node.identity.keys import IdentityKey
-from onmeet_node.identity.record import seal_record
-from onmeet_node.net.asking import ask
+from onmeet_node.joining.line import DoorClosed, open_line
+from onmeet_node.net.bootstraps.requests import ask
 from onmeet_node.net.errors import NetError
-from onmeet_node.net.guest_line import DoorClosed, open_line
-from onmeet_node.net.host import HostConfig, open_host
-from onmeet_node.net.relay import RelayClient
-from onmeet_node.wire.bootstrap_api import LendTurn, TurnCredentials
-from onmeet_node.wire.link import make_link
+from onmeet_node.net.libp2p.open_host import HostConfig, open_host
+from onmeet_node.net.relay.client import RelayClient
+from onmeet_node.protocol.identity.blinding import epoch_at
+from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.record import seal_record
+from onmeet_node.protocol.wire.bootstrap_api import LendTurn, TurnCredentials
+from onmeet_node.protocol.wire.link import make_link
 from tests.bootstrap import hostile
 from tests.fakes import raw_peer
 from tests.net import odd_http

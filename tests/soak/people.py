@@ -19,12 +19,12 @@ from typing import Any, cast
 
 import trio
 
-from onmeet_node.app import Node
-from onmeet_node.call.effects import EndReason
-from onmeet_node.calls import MediaWish
-from onmeet_node.meeting.conference import Presence
-from onmeet_node.visit import Visitor, visit
-from onmeet_node.wire.messages import Kind
+from onmeet_node.calls.call import MediaWish
+from onmeet_node.joining.call import Visitor, visit
+from onmeet_node.node.node import Node
+from onmeet_node.protocol.call.effects import EndReason
+from onmeet_node.protocol.wire.messages import Kind
+from onmeet_node.rooms.conference import Presence
 from tests.node.conftest import Start, answer_all, befriend, connected, ended, told
 from tests.node.test_room_guests import let_in, link_into, visiting
 from tests.node.test_rooms import invited, until, whole

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from onmeet_bootstrap.config.file import create
+from onmeet_bootstrap.config.model import BootstrapConfig, GuestsConfig, TurnConfig
 
-from bootstrap.config import BootstrapConfig, GuestsConfig, TurnConfig
-from bootstrap.config_file import create
 from tests.media.coturn import make_certificate
 from tests.netlab.conftest import need
 from tests.netlab.lab import Host, missing, open_lab
@@ -142,7 +142,7 @@ def server(host: Host, folder: Path) -> Iterator[tuple[Program, tuple[str, ...],
         ),
     )
     create(folder / "home", config)
-    arguments = ("-m", "bootstrap", "run", "--json", "--home", str(folder / "home"))
+    arguments = ("-m", "onmeet_bootstrap", "run", "--json", "--home", str(folder / "home"))
     with program(host, *arguments) as running:
         started = running.wait("started")
         yield running, tuple(started["addresses"]), certificate.certificate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from onmeet_node.identity.policy import ReachPolicy
+from onmeet_node.protocol.identity.policy import ReachPolicy
 from onmeet_node.store import AudienceKind, Setting
 from onmeet_node.store.audiences import MAX_LIVE
 from onmeet_node.store.errors import HomeDamaged, Rejected

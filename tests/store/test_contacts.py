@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onmeet_node.call.events import Device, Identity
+from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, Card
 from onmeet_node.store import Contact, ContactState, KnownDevice
 from onmeet_node.store.contacts import (
     MAX_CONTACTS,
@@ -18,7 +19,6 @@ from onmeet_node.store.contacts import (
     MAX_REQUESTS_BY_CODE,
 )
 from onmeet_node.store.errors import HomeDamaged, Rejected
-from onmeet_node.wire.messages import MAX_NAME_CHARS, Card
 
 ANA, BEN = Identity(b"a" * 32), Identity(b"\xbe" * 32)
 DEVICE = KnownDevice(Device("12D3KooW"), ("/ip4/192.0.2.1/tcp/1/p2p/12D3KooW",), 100)
@@ -115,8 +115,8 @@ def test_a_stranger_can_be_blocked_and_stays_blocked(store):
 
 
 def test_removal_takes_along_addresses_and_waiting_messages_but_calls_only_if_asked(store):
+    from onmeet_node.protocol.wire.messages import CallId
     from onmeet_node.store import CallRecord
-    from onmeet_node.wire.messages import CallId
 
     for identity in (ANA, BEN):
         store.contacts.save(contact(identity))

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onmeet_node.call.events import Identity
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.wire.messages import MAX_PICTURE_BYTES, MAX_TEXT_CHARS, CallId, Card
 from onmeet_node.store import (
     AudienceKind,
     CallRecord,
@@ -36,7 +37,6 @@ from onmeet_node.store.errors import (
 from onmeet_node.store.export import MAX_BODY_BYTES, MAX_EXPORT_BYTES
 from onmeet_node.store.history import MAX_RECEIPTS_BYTES, MAX_RECORDS, MAX_REPORT_BYTES
 from onmeet_node.store.settings import BUSY, DHT_PEERS, RELAY_ONLY, Busy
-from onmeet_node.wire.messages import MAX_PICTURE_BYTES, MAX_TEXT_CHARS, CallId, Card
 
 ANA = Contact(
     identity=Identity(b"a" * 32),

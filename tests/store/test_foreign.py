@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from onmeet_node.ownership import ForeignPlace, make_own_directory, require_own_directory
+from onmeet_node.process.ownership import ForeignPlace, make_own_directory, require_own_directory
 from onmeet_node.store import (
     KeyFile,
     create_home,

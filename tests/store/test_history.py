@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onmeet_node.call.effects import EndReason
-from onmeet_node.call.events import Identity
+from onmeet_node.protocol.call.effects import EndReason
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.wire.messages import CallId, Kind
 from onmeet_node.store import CallRecord, MediaPath
 from onmeet_node.store.errors import HomeDamaged, Rejected
 from onmeet_node.store.history import MAX_RECORDS, MAX_REPORT_BYTES, REGIONS
 from onmeet_node.store.outbox import MAX_MESSAGE_BYTES, MAX_PER_PEER
-from onmeet_node.wire.messages import CallId, Kind
 
 ANA, BEN = Identity(b"a" * 32), Identity(b"b" * 32)
 CALL = CallId(b"c" * 16)

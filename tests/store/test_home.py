@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from onmeet_node.call.events import Identity
+from onmeet_node.protocol.call.events import Identity
 from onmeet_node.store import (
     Contact,
     ContactState,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from onmeet_node.call.effects import EndReason
-from onmeet_node.call.events import Identity
+from onmeet_node.protocol.call.effects import EndReason
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.wire.messages import CallId
 from onmeet_node.store import CallRecord, Contact, ContactState
 from onmeet_node.store.history import (
     ANYONE,
@@ -17,7 +18,6 @@ from onmeet_node.store.history import (
     by_code,
     by_link,
 )
-from onmeet_node.wire.messages import CallId
 from tests.store.test_contacts import scans, statements
 
 ANA, BEN, EVE = (Identity(letter * 32) for letter in (b"a", b"b", b"e"))

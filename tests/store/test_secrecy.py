@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from onmeet_node.call.events import Identity
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.wire.messages import CallId, Card
 from onmeet_node.store import (
     AudienceKind,
     CallRecord,
@@ -26,7 +27,6 @@ from onmeet_node.store import (
     open_home,
 )
 from onmeet_node.store.settings import BOOTSTRAPS
-from onmeet_node.wire.messages import CallId, Card
 
 CANARY = b"canary-7f3a91"
 PAGE, RESERVE = 4096, 80

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from onmeet_node.call.effects import EndReason
-from onmeet_node.call.events import Identity
+from onmeet_node.protocol.call.effects import EndReason
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.wire.messages import CallId, Card, Kind
 from onmeet_node.store import (
     CallRecord,
     Contact,
@@ -26,7 +27,6 @@ from onmeet_node.store import (
 from onmeet_node.store.database import load_schemas
 from onmeet_node.store.errors import UpgradeFailed
 from onmeet_node.store.settings import BOOTSTRAPS, BUSY, DHT_PEERS, Busy
-from onmeet_node.wire.messages import CallId, Card, Kind
 
 ANA = Contact(identity=Identity(bytes(32)), state=ContactState.ACCEPTED, added=1, name="Ana")
 NEWEST = len(load_schemas())

@@ -2,13 +2,13 @@
 
     python -m tests.vectors.guest > tests/vectors/guest.json
 
-tests/wire/test_link.py fails when it is stale; ui/test/noise.test.ts reads it.
+tests/protocol/wire/test_link.py fails when it is stale; ui/test/noise.test.ts reads it.
 """
 
 import json
 
-from onmeet_node.identity.safety import fingerprint_from_sdp, sas
-from onmeet_node.wire.link import make_link
+from onmeet_node.protocol.identity.safety import fingerprint_from_sdp, sas
+from onmeet_node.protocol.wire.link import make_link
 
 PASTED = [
     "https://meet.example.org/j#{good}.",

@@ -2,7 +2,8 @@
 
     python -m tests.vectors.rooms > tests/vectors/rooms.json
 
-tests/room/test_vectors.py fails when it is stale; ui/test/guest-room-wire.test.ts reads it.
+tests/protocol/room/test_vectors.py fails when it is stale;
+ui/test/guest-room-wire.test.ts reads it.
 """
 
 import json
@@ -10,15 +11,15 @@ import json
 import attrs
 from nacl.bindings import crypto_scalarmult_base
 
-from onmeet_node.identity.keys import IdentityKey, x25519_public
-from onmeet_node.net.handshake import prologue
-from onmeet_node.room import roster as rosters
-from onmeet_node.room.pledges import commitment, room_string
-from onmeet_node.wire import codec
-from onmeet_node.wire.frames import encode_frame
-from onmeet_node.wire.messages import Card, Hello, Pong
-from onmeet_node.wire.noise import Handshake
-from onmeet_node.wire.room import Role, RosterBody, Seat
+from onmeet_node.net.channels.handshake import prologue
+from onmeet_node.protocol.identity.keys import IdentityKey, x25519_public
+from onmeet_node.protocol.room import roster as rosters
+from onmeet_node.protocol.room.authentication import commitment, room_string
+from onmeet_node.protocol.wire import codec
+from onmeet_node.protocol.wire.frames import encode_frame
+from onmeet_node.protocol.wire.messages import Card, Hello, Pong
+from onmeet_node.protocol.wire.noise import Handshake
+from onmeet_node.protocol.wire.room import Role, RosterBody, Seat
 
 ROOM = bytes(range(16))
 HOST, ALICE, BOB, GUEST = (IdentityKey(bytes([n]) * 32) for n in (1, 2, 3, 4))

@@ -15,7 +15,7 @@ from onmeet_node.web.server import STATIC
 from tests.requirements import need
 
 ROOT = Path(__file__).parents[2]
-UI = ROOT / "onmeet_node" / "web" / "ui"
+UI = ROOT / "ui"
 MAX_GZIPPED = 150_000
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
@@ -27,7 +27,7 @@ def _needs_node():
 
 
 def built(directory, **environment):
-    ui = directory / "onmeet_node" / "web" / "ui"
+    ui = directory / "ui"
     shutil.copytree(UI, ui, ignore=shutil.ignore_patterns("node_modules", ".test"))
     shutil.copy(ROOT / "hatch_build.py", directory)
     subprocess.run(
@@ -37,7 +37,7 @@ def built(directory, **environment):
         env={**os.environ, **environment},
         capture_output=True,
     )
-    static = ui.parent / "static"
+    static = directory / "onmeet_node" / "web" / "static"
     return {
         path.relative_to(static).as_posix(): path.read_bytes()
         for path in static.rglob("*")

@@ -4,10 +4,10 @@ import pytest
 import trio
 
 from onmeet_node.media.endpoint import SessionConfig
+from onmeet_node.protocol.wire.messages import CallId, Kind
 from onmeet_node.web import messages as say
 from onmeet_node.web.page_endpoint import PageEndpoint
 from onmeet_node.web.pages import Pages
-from onmeet_node.wire.messages import CallId, Kind
 
 CALL = CallId(bytes(range(16)))
 TARGET = CALL.hex()

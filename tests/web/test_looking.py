@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import trio
 
+from onmeet_node.protocol.wire.messages import Ping
 from onmeet_node.web import snapshots
 from onmeet_node.web.page_endpoint import PageEndpoint
 from onmeet_node.web.pages import Pages
-from onmeet_node.wire.messages import Ping
 from tests.node.conftest import Start, befriend, bootstrap, bootstrap_config, start
 
 __all__ = ["bootstrap", "bootstrap_config", "start"]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onmeet_node.protocol.wire.errors import DecodeError
 from onmeet_node.web import messages, typescript
-from onmeet_node.wire.errors import DecodeError
 
 
 def test_the_types_of_the_page_are_those_of_the_node():

@@ -15,12 +15,12 @@ from onmeet_node.media.endpoint import (
     SourcesGone,
 )
 from onmeet_node.media.errors import SessionClosed
+from onmeet_node.protocol.wire.messages import CallId, Candidate, Kind
 from onmeet_node.web import messages as say
 from onmeet_node.web import shapes
 from onmeet_node.web.page_endpoint import PageEndpoint, PageSilent
 from onmeet_node.web.pages import QUEUE, Pages
 from onmeet_node.web.room_messages import Carried
-from onmeet_node.wire.messages import CallId, Candidate, Kind
 
 BOTH = frozenset(Kind)
 CALL = CallId(bytes(range(16)))

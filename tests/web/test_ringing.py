@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import trio
 
-from onmeet_node.app import Node
-from onmeet_node.call.effects import Ring
-from onmeet_node.calls import Call
+from onmeet_node.calls.call import Call
 from onmeet_node.config import Config
+from onmeet_node.node.node import Node
+from onmeet_node.protocol.call.effects import Ring
 from onmeet_node.web import messages as say
-from onmeet_node.web.shell import Shell
+from onmeet_node.web.local_app import Shell
 from tests.node.conftest import Start, befriend, bootstrap, bootstrap_config, start, until
 
 __all__ = ["bootstrap", "bootstrap_config", "start"]

@@ -5,10 +5,10 @@ import re
 import pytest
 import trio
 
+from onmeet_node.protocol.wire.messages import Kind
+from onmeet_node.protocol.wire.room import PictureSize, Role
 from onmeet_node.web import messages as say
 from onmeet_node.web import room_messages as room
-from onmeet_node.wire.messages import Kind
-from onmeet_node.wire.room import PictureSize, Role
 from tests.web.client import token_for
 from tests.web.test_app import app, first_run, window
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import trio
 
-from onmeet_node import faults
 from onmeet_node.config import Config
+from onmeet_node.process import faults
 from onmeet_node.store import KeyFile
 from onmeet_node.web import messages as say
-from onmeet_node.web.shell import Shell
+from onmeet_node.web.local_app import Shell
 from tests.node.conftest import LOOPBACK, make_home, until
 
 pytestmark = pytest.mark.real

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-SOURCES = Path(__file__).parents[2] / "onmeet_node" / "web" / "ui" / "src"
+SOURCES = Path(__file__).parents[2] / "ui" / "src"
 PAGES = sorted(
-    path for part in ("app", "call", "guest", "room") for path in (SOURCES / part).glob("*.ts")
+    path
+    for part in ("app", "call", "elements", "guest", "room")
+    for path in (SOURCES / part).glob("*.ts")
 )
 LANGUAGES = ("en", "fr", "de", "ar")
 ATTRIBUTES = re.compile(r'\b(?:aria-label|title|placeholder|alt)="([^"]*)"')

@@ -11,7 +11,7 @@ import trio
 
 from onmeet_node.net.asgi.config import PIECE_BYTES, ServerLimits
 from onmeet_node.net.asgi.errors import LineGone
-from onmeet_node.net.origin import prefix_of
+from onmeet_node.net.libp2p.remote_address import prefix_of
 
 LINGER_SECONDS = 1.0
 """For the other side to read our last words: TCP closed with something unread is reset, and takes

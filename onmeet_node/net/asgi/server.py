@@ -22,13 +22,13 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocketDisconnect
 
-from onmeet_node import faults
 from onmeet_node.net.asgi.config import ServerLimits
 from onmeet_node.net.asgi.errors import BadRequest, LineGone
 from onmeet_node.net.asgi.forwarded import asker, plain
 from onmeet_node.net.asgi.http import Exchange, HttpCall, scope_of
 from onmeet_node.net.asgi.line import Line, Waiting
 from onmeet_node.net.asgi.websocket import WebSocketCall, accept_token, wants_websocket
+from onmeet_node.process import faults
 
 log = logging.getLogger(__name__)
 

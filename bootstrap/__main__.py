@@ -1,5 +1,0 @@
-"""``python -m bootstrap`` is ``onmeet-bootstrap``."""
-
-from bootstrap.cli import main
-
-main()

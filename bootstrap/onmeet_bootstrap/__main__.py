@@ -1,0 +1,5 @@
+"""``python -m onmeet_bootstrap`` is ``onmeet-bootstrap``."""
+
+from onmeet_bootstrap.cli import main
+
+main()

@@ -1,0 +1,295 @@
+"""A bootstrap put together: a host, on it the DHT, the relay and its answers; beside it TURN."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from onmeet_bootstrap.api import Api
+from onmeet_bootstrap.config.model import BootstrapConfig, GuestsConfig, SiteConfig, TurnConfig
+from onmeet_bootstrap.errors import ConfigError
+from onmeet_bootstrap.forgetting.state import STATE, Live
+from onmeet_bootstrap.forgetting.sweep import ALL, Forgetting, open_forgetter
+from onmeet_bootstrap.gateway.doors import DoorLimits, Doors
+from onmeet_bootstrap.gateway.policy import in_force, read_policies
+from onmeet_bootstrap.host import dial_back, network_of, open_bootstrap_host, remote_address
+from onmeet_bootstrap.limits import Caps
+from onmeet_bootstrap.relay import Relay, RelayLimits, open_relay
+from onmeet_bootstrap.turn.coturn import Coturn, open_coturn
+from onmeet_bootstrap.turn.lending import Lender, foreign_lender, lender, new_secret, own_urls
+from onmeet_node import guest_page
+from onmeet_node.net.libp2p.open_host import Host
+from onmeet_node.process import faults
+
+if TYPE_CHECKING:
+    from onmeet_bootstrap.gateway.server import Gateway
+
+
+@attrs.frozen
+class Counts:
+    """What is going on, in numbers alone: nothing about who."""
+
+    seconds: int
+    """Since the start."""
+    connections: int
+    streams: int
+    reservations: int
+    circuits: int
+    doors: int
+    """For guests, open now."""
+    guests: int
+    turn: str
+    """``up``, ``down`` (being started again), ``elsewhere`` or ``none``."""
+    turn_restarts: int
+    turn_allocations: int
+    """That coturn has now, as far as the system tells."""
+    held: int
+    """Entries of every kind of state about nodes (docs/STATE.md), coturn's aside: 0 when nobody
+    is here and whoever was is forgotten."""
+    faults: Mapping[str, int]
+    """How often since the start a fault that nobody expected ended one party and nothing else, by
+    the kind of party (`onmeet_node.process.faults`). Each is a bug worth reporting."""
+
+
+class Bootstrap:
+    """A running bootstrap. Made by `open_bootstrap`."""
+
+    def __init__(
+        self, host: Host, relay: Relay, turn: Turn, api: Api, gateway: Gateway | None
+    ) -> None:
+        self._host = host
+        self._relay = relay
+        self._turn = turn
+        self._api = api
+        self._gateway = gateway
+        self._started = trio.current_time()
+
+    @property
+    def peer_id(self) -> str:
+        """Its PeerId, the same at every start with the same key."""
+        return self._host.peer_id
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Multiaddrs with ``/p2p/…`` by which nodes enter."""
+        return self._host.addresses
+
+    @property
+    def guest_origin(self) -> str | None:
+        """What guest links begin with; None without a gateway."""
+        return self._gateway.origin if self._gateway is not None else None
+
+    def counts(self) -> Counts:
+        """What is held now."""
+        stats = self._host.stats()
+        return Counts(
+            seconds=int(trio.current_time() - self._started),
+            connections=stats.connections,
+            streams=stats.streams,
+            reservations=self._relay.reservations,
+            circuits=self._relay.circuits,
+            doors=self._gateway.doors if self._gateway else 0,
+            guests=self._gateway.guests if self._gateway else 0,
+            turn=self._turn.state,
+            turn_restarts=self._turn.coturn.restarts if self._turn.coturn else 0,
+            turn_allocations=self._turn.coturn.allocations() if self._turn.coturn else 0,
+            held=sum(self.held()[piece.name] for piece in STATE if not piece.outlasts),
+            faults=faults.counts(),
+        )
+
+    def held(self) -> dict[str, int]:
+        """How many entries each declared piece of state has now, by its name (`state.STATE`)."""
+        live = Live(self._host, self._relay, self._api, self._gateway)
+        return {piece.name: piece.count(live) for piece in STATE}
+
+    def reload(self) -> None:
+        """Takes a renewed certificate into use, without an end to any call.
+
+        Raises `ConfigError` for one that cannot be used; the old one stays.
+        """
+        if self._turn.coturn is not None:
+            self._turn.coturn.reload_certificate()
+        if self._gateway is not None:
+            self._gateway.reload()
+
+    @property
+    def turn_pid(self) -> int | None:
+        """The process id of coturn, if it runs here."""
+        return self._turn.coturn.pid if self._turn.coturn else None
+
+
+def relay_limits(config: BootstrapConfig) -> RelayLimits:
+    """What the relay lends, as configured."""
+    return RelayLimits(
+        reservations=Caps(config.max_reservations, config.reservations_per_network, per_peer=1),
+        circuits=Caps(
+            config.max_circuits, config.circuits_per_network, per_peer=config.circuits_per_node
+        ),
+        circuits_to_one=config.circuits_to_one,
+        # Behind a proxy, where all come from one network, there is nothing to divide.
+        circuits_of_network_to_one=config.circuits_to_one
+        if config.circuits_per_network >= config.max_circuits
+        else max(1, config.circuits_to_one // 2),
+        reservation_seconds=config.reservation_seconds,
+        circuit_seconds=config.circuit_seconds,
+        circuit_bytes=config.circuit_bytes,
+    )
+
+
+@attrs.frozen
+class Turn:
+    """The TURN service as configured: what is lent, and the coturn that is run for it."""
+
+    lender: Lender | None = None
+    coturn: Coturn | None = None
+
+    @property
+    def state(self) -> str:
+        """See `Counts.turn`."""
+        if self.coturn is not None:
+            return "up" if self.coturn.up else "down"
+        return "elsewhere" if self.lender is not None else "none"
+
+
+@asynccontextmanager
+async def open_turn(config: TurnConfig) -> AsyncIterator[Turn]:
+    """Runs coturn for the length of the block if so configured.
+
+    Raises `ConfigError`, `CertificateError` and `StartFailed`.
+    """
+    if not config.serve:
+        yield Turn(foreign_lender(config)) if config.urls else Turn()
+        return
+    if not own_urls(config):
+        raise ConfigError(
+            "[turn] serve needs to know how this machine is reached: set public to its public IP "
+            "addresses (or domain to its name)."
+        )
+    secret = new_secret()
+    async with open_coturn(config, secret) as coturn:
+        lends = lender(
+            config,
+            own_urls(config),
+            secret,
+            full=lambda: coturn.allocations() >= config.max_allocations,
+        )
+        yield Turn(lends, coturn)
+
+
+@asynccontextmanager
+async def open_guests(
+    config: GuestsConfig, site: SiteConfig, host: Host, api: Api
+) -> AsyncIterator[Gateway | None]:
+    """Serves guests for the length of the block if so configured.
+
+    Raises `ConfigError` and `StartFailed`.
+    """
+    if not config.serve:
+        if site.serve:
+            raise ConfigError("[site] is served beside the guest page: set serve in [guests] too.")
+        yield None
+        return
+    from onmeet_bootstrap.gateway.server import open_gateway  # noqa: PLC0415 - if it is used
+
+    check_guests(config)
+    limits = DoorLimits(config.max_doors, config.doors_per_network, config.doors_per_node)
+    origin = config.origin
+    doors = Doors(
+        host,
+        lambda: origin,
+        limits,
+        address_of=remote_address,
+        guests_per_door=config.guests_per_door,
+    )
+    doors.on_closed = api.receipts.door_closed
+    doors.on_guest_left = api.receipts.guest_left
+    api.holders.append(doors.held_by)
+    files, facts = guest_page.files(), api.facts()
+    async with open_gateway(config, doors, files, facts, site=site) as gateway:
+        origin = gateway.origin
+        yield gateway
+
+
+def policy_version(config: SiteConfig) -> int:
+    """Of the operator's policy that is in force; 0 if there is none. Raises `ConfigError`."""
+    today = datetime.date.today()
+    policy = in_force(read_policies(config.policies, today), today) if config.serve else None
+    return policy.version if policy is not None else 0
+
+
+def check_guests(config: GuestsConfig) -> None:
+    """Raises `ConfigError` for a gateway that browsers would not use, or that nobody should."""
+    loopback = all(where.startswith(("127.", "[::1]")) for where in config.listen)
+    if bool(config.certificate) != bool(config.key):
+        raise ConfigError("[guests] certificate and key belong together: set both, or neither.")
+    if not config.origin and not loopback:
+        raise ConfigError(
+            "[guests] serve needs origin: how browsers reach it, as in https://meet.example.org."
+        )
+    if config.origin.startswith("http://") and not loopback:
+        raise ConfigError(
+            "[guests] origin must begin with https://: browsers give no camera to other pages."
+        )
+    if not config.certificate and not loopback and not config.behind_proxy:
+        raise ConfigError(
+            "[guests] serves no plain HTTP to others. Set certificate and key, or put a proxy with "
+            "a certificate in front of it and name its address in behind_proxy."
+        )
+
+
+@asynccontextmanager
+async def open_bootstrap(
+    config: BootstrapConfig, *, forgetting: Forgetting = ALL
+) -> AsyncIterator[Bootstrap]:
+    """Serves for the length of the block, in this process, and writes nothing to disk.
+
+    `forgetting`: what is cleaned up after nodes that left; less than all is for tests alone.
+
+    An exception of the block, SystemExit too, comes out as it is, in no group. Raises
+    `StartFailed` when an address cannot be listened on, and as `open_turn`.
+    """
+    failure: BaseException | None = None
+    async with _serving(config, forgetting) as bootstrap:
+        try:
+            yield bootstrap
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - raised again below
+            failure = error
+    if failure is not None:
+        raise failure
+
+
+@asynccontextmanager
+async def _serving(config: BootstrapConfig, forgetting: Forgetting) -> AsyncIterator[Bootstrap]:
+    async with (
+        open_turn(config.turn) as turn,
+        open_bootstrap_host(config) as host,
+        open_relay(host, relay_limits(config), prefix_of=network_of) as relay,
+    ):
+        api = Api(
+            host,
+            config,
+            address_of=remote_address,
+            dial_back=partial(dial_back, host),
+            lender=turn.lender,
+            policy_version=policy_version(config.site),
+        )
+        relay.on_ended = api.receipts.circuit_ended
+        api.holders.append(relay.held_by)
+        host.on_disconnect(api.receipts.forget)
+        if turn.lender is not None:
+            host.on_disconnect(turn.lender.forget)
+        async with (
+            open_guests(config.guests, config.site, host, api) as gateway,
+            open_forgetter(
+                host, (*api.limits, *(gateway.limits if gateway else ())), forgetting
+            ) as forgetter,
+        ):
+            if gateway is not None:
+                gateway.on_left = lambda: forgetter.left("")
+            yield Bootstrap(host, relay, turn, api, gateway)

@@ -1,0 +1,318 @@
+"""`onmeet-bootstrap`: for the operator of a bootstrap. Answers at once: heavy imports come late."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from onmeet_bootstrap.errors import BootstrapError
+from onmeet_node.process.suggestions import command
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Output:
+    """Lines for a person, or one JSON object per line for a program (`--json`)."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._json = as_json
+        self._say: Callable[[str], None] = click.echo
+
+    @contextmanager
+    def not_waiting(self) -> Iterator[Any]:
+        """While the block runs, output waits for no reader; gives the handler for the log."""
+        from onmeet_node.process.outlet import lines_missing, standard_outlets
+
+        def missed(number: int) -> str:
+            return self._line("missed-events", lines_missing(number), {"number": number})
+
+        with standard_outlets(missed) as (outlet, handler):
+            self._say = outlet.tell
+            try:
+                yield handler
+            finally:
+                self._say = click.echo
+
+    def event(self, event: str, text: str, **values: object) -> None:
+        self._say(self._line(event, text, values))
+
+    def _line(self, event: str, text: str, values: Mapping[str, object]) -> str:
+        if self._json:
+            return json.dumps({"t": round(time.monotonic(), 6), "event": event, **values})
+        return text
+
+    def fail(self, error: Exception) -> None:
+        """Says what went wrong, and ends the program with status 1."""
+        if self._json:
+            self.event("error", "", kind=type(error).__name__, message=str(error))
+        else:
+            click.echo(f"onmeet-bootstrap: {error}", err=True)
+        sys.exit(1)
+
+
+def _common(command: F) -> F:
+    command = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")(
+        command
+    )
+    return click.option(
+        "--home",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="ONMEET_BOOTSTRAP_HOME",
+        help="Directory of the configuration and the key.",
+    )(command)
+
+
+def _home(given: Path | None) -> Path:
+    from onmeet_bootstrap.config.file import default_home
+
+    return (given or default_home()).absolute()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="onmeet-node", prog_name="onmeet-bootstrap")
+def main() -> None:
+    """Run a bootstrap: the way into On-Meet for new nodes, and a relay for those behind NATs.
+
+    It holds no key that opens a call, and nothing about a call once that is over.
+    """
+
+
+@main.command()
+@_common
+@click.option("--operator", default="", metavar="NAME", help="Who runs this, as users read it.")
+@click.option("--region", type=click.Choice(["ca", "de"]), help="Where this machine stands.")
+@click.option("--listen", multiple=True, metavar="MULTIADDR", help="Where to listen; repeatable.")
+@click.option(
+    "--announce", multiple=True, metavar="MULTIADDR", help="Told to others instead; repeatable."
+)
+@click.option(
+    "--public-address",
+    multiple=True,
+    metavar="IP",
+    help="Where this machine is reached; with it, TURN is served. Repeatable (IPv4 and IPv6).",
+)
+@click.option("--domain", default="", metavar="NAME", help="Its host name, for TURN over TLS.")
+@click.option("--certificate", default="", metavar="FILE", help="PEM chain for that name.")
+@click.option("--key", default="", metavar="FILE", help="PEM key of the certificate.")
+@click.option("--tls-port", type=int, default=None, help="For TURN over TLS, 443 say.")
+def init(
+    *,
+    home: Path | None,
+    as_json: bool,
+    operator: str,
+    region: str | None,
+    listen: tuple[str, ...],
+    announce: tuple[str, ...],
+    public_address: tuple[str, ...],
+    domain: str,
+    certificate: str,
+    key: str,
+    tls_port: int | None,
+) -> None:
+    """Write a commented configuration and a new key."""
+    from onmeet_bootstrap.config.file import KEY_NAME, announced, checked, create
+    from onmeet_bootstrap.config.model import DEFAULT_LISTEN
+
+    output = _Output(as_json=as_json)
+    listen = listen or DEFAULT_LISTEN
+    try:
+        config = checked(
+            {
+                "operator": operator,
+                "region": region or "",
+                "listen": list(listen),
+                "announce": list(announce or announced(listen, public_address)),
+            },
+            {
+                "serve": bool(public_address),
+                "public": list(public_address),
+                "domain": domain,
+                "certificate": certificate,
+                "key": key,
+                **({"tls_port": tls_port} if tls_port is not None else {}),
+            },
+        )
+        path = create(_home(home), config)
+    except BootstrapError as error:
+        output.fail(error)
+        return
+    output.event(
+        "initialized",
+        f"Wrote {path}\nand {KEY_NAME} beside it: keep a copy, it fixes this bootstrap's address.\n"
+        f"Next: {command('onmeet-bootstrap', 'run', '--home', path.parent)}",
+        config=str(path),
+        key=str(path.with_name(KEY_NAME)),
+    )
+
+
+@main.command()
+@_common
+def run(*, home: Path | None, as_json: bool) -> None:
+    """Serve until interrupted (SIGINT, SIGTERM). Writes nothing to disk.
+
+    SIGHUP takes a renewed certificate into use.
+    """
+    import os
+
+    import trio
+
+    from onmeet_bootstrap.config.file import load
+    from onmeet_bootstrap.forgetting.sweep import wiping_environment
+
+    output = _Output(as_json=as_json)
+    try:
+        config = load(_home(home))
+        if (environment := wiping_environment(os.environ)) is not None:
+            # glibc reads it as a process starts, so this one starts again, under the same id.
+            # fmt: off
+            os.execve(sys.executable, [sys.executable, "-m", "onmeet_bootstrap", *sys.argv[1:]], environment)  # noqa: E501, S606
+            # fmt: on
+        with output.not_waiting() as handler:
+            trio.run(_serve, config, _home(home), output, handler)
+    except BootstrapError as error:
+        output.fail(error)
+
+
+async def _serve(config: Any, home: Path, output: _Output, handler: Any) -> None:
+    import signal
+
+    import attrs
+    import trio
+
+    from onmeet_bootstrap.app import open_bootstrap
+    from onmeet_bootstrap.forgetting.hardening import lock_memory, refuse_core_dumps
+    from onmeet_bootstrap.host import raise_file_limit, silence_libraries
+    from onmeet_bootstrap.status import serve_status
+
+    silence_libraries(handler)
+    raise_file_limit()
+    refuse_core_dumps()
+    memory = lock_memory()
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async with (
+            open_bootstrap(config) as bootstrap,
+            serve_status(home, lambda: {**attrs.asdict(bootstrap.counts()), "memory": memory}),
+        ):
+            output.event(
+                "started",
+                "\n".join(
+                    [
+                        "Serving. Nodes enter by any of:",
+                        *bootstrap.addresses,
+                        *([f"Guests: {bootstrap.guest_origin}"] if bootstrap.guest_origin else []),
+                    ]
+                ),
+                guests=bootstrap.guest_origin,
+                addresses=list(bootstrap.addresses),
+                peer=bootstrap.peer_id,
+                region=config.region,
+                operator=config.operator,
+            )
+            async for signum in signals:
+                if signum != signal.SIGHUP:
+                    break
+                try:
+                    bootstrap.reload()
+                except BootstrapError as error:  # the old one serves on
+                    output.event("not-reloaded", f"{error} The old certificate stays in use.")
+                else:
+                    output.event("reloaded", "Took the certificate's files anew.")
+            output.event("stopping", "Stopping.")
+    output.event("stopped", "Stopped.")
+
+
+@main.command()
+@_common
+def status(*, home: Path | None, as_json: bool) -> None:
+    """Say how much the running bootstrap holds: numbers alone, nothing about who."""
+    from onmeet_bootstrap.status import ask_status
+
+    output = _Output(as_json=as_json)
+    try:
+        told = ask_status(_home(home))
+    except BootstrapError as error:
+        output.fail(error)
+        return
+    width = max(map(len, told))
+    lines = [f"{name.replace('_', ' '):{width}}  {_shown(value)}" for name, value in told.items()]
+    output.event("status", "\n".join(lines), **told)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{kind}: {count}" for kind, count in value.items()) or "none"
+    return str(value)
+
+
+@main.command()
+@_common
+@click.option(
+    "--outside",
+    multiple=True,
+    metavar="MULTIADDR",
+    help="Look at the bootstrap at this address as a node on this machine sees it; repeatable.",
+)
+def doctor(*, home: Path | None, as_json: bool, outside: tuple[str, ...]) -> None:
+    """Say what works and what does not, and what to do about it; changes nothing.
+
+    The exit status is 1 if anything is bad.
+    """
+    import attrs
+    import trio
+
+    from onmeet_bootstrap.doctor.inside import examine_inside
+    from onmeet_bootstrap.doctor.outside import examine
+    from onmeet_bootstrap.findings import Finding, Level
+    from onmeet_bootstrap.host import silence_libraries
+
+    output = _Output(as_json=as_json)
+    found: list[Finding] = []
+
+    def tell(finding: Finding) -> None:
+        found.append(finding)
+        remedy = f"\n      {finding.remedy}" if finding.remedy else ""
+        output.event(
+            "finding", f"{finding.level:4}  {finding.what}{remedy}", **attrs.asdict(finding)
+        )
+
+    silence_libraries()
+    if outside:
+        trio.run(examine, outside, tell)
+    else:
+        trio.run(examine_inside, _home(home), tell)
+    sys.exit(any(finding.level is Level.BAD for finding in found))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+def audit(*, as_json: bool) -> None:
+    """Show that a bootstrap forgets: stage a call, end it, and search for what it was told.
+
+    Runs a bootstrap with coturn and two nodes of its own on this machine, as root in network
+    namespaces; a bootstrap that is serving is not touched. The exit status is 1 on a find.
+    """
+    import tempfile
+
+    import trio
+
+    from onmeet_bootstrap.audit.report import run_audit
+
+    output = _Output(as_json=as_json)
+    clean = False
+    try:
+        with tempfile.TemporaryDirectory(prefix="onmeet-audit-") as root:
+            clean = trio.run(run_audit, Path(root), output.event)
+    except* BootstrapError as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        assert isinstance(error, Exception)
+        output.fail(error)
+    sys.exit(not clean)

@@ -1,0 +1,1 @@
+"""The settings of a bootstrap: their model, file and fields."""

@@ -1,0 +1,226 @@
+"""What one setting of the configuration file may be, and how it is written there.
+
+A setting is an attrs field made by `setting`: its kind checks a value read from TOML and says what
+is wrong with it, and writes it back.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from typing import Any, Protocol
+
+import attrs
+
+from onmeet_bootstrap.errors import ConfigError
+
+
+class Kind(Protocol):
+    """One type of value."""
+
+    def check(self, value: object, where: str) -> Any:
+        """The value as the program has it. Raises `ConfigError`, beginning with `where`."""
+        ...
+
+
+@attrs.frozen
+class Number:
+    """A number from `low` to `high`; a whole one unless `fraction`."""
+
+    low: float
+    high: float
+    fraction: bool = False
+
+    def check(self, value: object, where: str) -> Any:
+        """See `Kind`."""
+        right = isinstance(value, int) or (isinstance(value, float) and self.fraction)
+        if isinstance(value, bool) or not right or not self.low <= value <= self.high:  # type: ignore[operator]
+            kind = "a number" if self.fraction else "a whole number"
+            raise ConfigError(
+                f"{where} must be {kind} from {self.low} to {self.high}, not {value!r}."
+            )
+        return value
+
+
+@attrs.frozen
+class Flag:
+    """true or false."""
+
+    def check(self, value: object, where: str) -> Any:
+        """See `Kind`."""
+        if not isinstance(value, bool):
+            raise ConfigError(f"{where} must be true or false, not {value!r}.")
+        return value
+
+
+@attrs.frozen
+class Text:
+    """A text of at most `most` characters, all of which can be shown."""
+
+    most: int
+
+    def check(self, value: object, where: str) -> Any:
+        """See `Kind`."""
+        if not isinstance(value, str) or len(value) > self.most:
+            raise ConfigError(f"{where} must be a text of at most {self.most} characters.")
+        if not value.isprintable():
+            raise ConfigError(f"{where} has characters that cannot be shown. Leave them out.")
+        return value
+
+
+@attrs.frozen
+class Choice:
+    """One of a few texts."""
+
+    values: tuple[str, ...]
+
+    def check(self, value: object, where: str) -> Any:
+        """See `Kind`."""
+        if value not in self.values:
+            allowed = ", ".join(f'"{one}"' for one in self.values)
+            raise ConfigError(f"{where} must be one of {allowed}, not {value!r}.")
+        return value
+
+
+def _listed(value: object, where: str, example: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ConfigError(f'{where} must be a list, as in ["{example}"].')
+    return value
+
+
+@attrs.frozen
+class Multiaddrs:
+    """Multiaddrs to listen on or to announce."""
+
+    may_be_empty: bool
+
+    def check(self, value: object, where: str) -> Any:
+        """See `Kind`."""
+        example = "/ip4/0.0.0.0/tcp/4001"
+        items = _listed(value, where, example)
+        if not items and not self.may_be_empty:
+            raise ConfigError(f'{where} must be a list of multiaddrs, as in ["{example}"].')
+        for item in items:
+            if not item.startswith(("/ip4/", "/ip6/", "/dns")):
+                raise ConfigError(f"{where}: {item!r} is no multiaddr; one looks like {example}.")
+        return tuple(items)
+
+
+@attrs.frozen
+class Addresses:
+    """IP addresses."""
+
+    def check(self, value: object, where: str) -> Any:
+        """See `Kind`."""
+        items = _listed(value, where, "203.0.113.5")
+        for item in items:
+            try:
+                ipaddress.ip_address(item)
+            except ValueError:
+                raise ConfigError(
+                    f"{where}: {item!r} is no IP address; one looks like 203.0.113.5."
+                ) from None
+        return tuple(items)
+
+
+@attrs.frozen
+class HostPorts:
+    """Where a server listens."""
+
+    def check(self, value: object, where: str) -> Any:
+        """See `Kind`."""
+        example = "0.0.0.0:8443"
+        items = _listed(value, where, example)
+        if not items:
+            raise ConfigError(f'{where} must name an address, as in ["{example}"].')
+        for item in items:
+            host, _, port = item.rpartition(":")
+            try:
+                ipaddress.ip_address(host.strip("[]"))
+                right = port.isdecimal() and int(port) <= 65_535
+            except ValueError:
+                right = False
+            if not right:
+                raise ConfigError(
+                    f"{where}: {item!r} is no address and port; one looks like {example}."
+                )
+        return tuple(items)
+
+
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]{1,253})(:\d{1,5})?")
+
+
+@attrs.frozen
+class Origin:
+    """The origin of a web server (RFC 6454), or empty."""
+
+    def check(self, value: object, where: str) -> Any:
+        """See `Kind`."""
+        if value == "" or (isinstance(value, str) and _ORIGIN.fullmatch(value)):
+            return value
+        raise ConfigError(
+            f"{where}: {value!r} is no origin; one looks like https://meet.example.org, without a "
+            "path or a final slash."
+        )
+
+
+@attrs.frozen
+class Origins:
+    """Several of them."""
+
+    def check(self, value: object, where: str) -> Any:
+        """See `Kind`."""
+        return tuple(
+            Origin().check(item or "(nothing)", where)
+            for item in _listed(value, where, "https://www.example.org")
+        )
+
+
+@attrs.frozen
+class Paths:
+    """Files."""
+
+    def check(self, value: object, where: str) -> Any:
+        """See `Kind`."""
+        return tuple(_listed(value, where, "/etc/onmeet-bootstrap/policy-1.txt"))
+
+
+@attrs.frozen
+class TurnUrls:
+    """TURN URLs (RFC 7065)."""
+
+    def check(self, value: object, where: str) -> Any:
+        """See `Kind`."""
+        example = "turn:turn.example.org:3478?transport=udp"
+        items = _listed(value, where, example)
+        for item in items:
+            if not item.startswith(("turn:", "turns:")) or not item.isascii() or " " in item:
+                raise ConfigError(f"{where}: {item!r} is no TURN URL; one looks like {example}.")
+        return tuple(items)
+
+
+def setting(kind: Kind, default: Any, comment: str) -> Any:
+    """An attrs field that appears in the file under `comment`."""
+    return attrs.field(
+        default=default,
+        metadata={"kind": kind, "comment": comment},
+        validator=lambda _owner, field, value: _validate(kind, field.name, value),
+    )
+
+
+def _validate(kind: Kind, name: str, value: Any) -> None:
+    try:
+        kind.check(list(value) if isinstance(value, tuple) else value, name)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+
+
+def settings_of(owner: type) -> dict[str, attrs.Attribute[Any]]:
+    """The settings of an attrs class by name, in their order."""
+    return {field.name: field for field in attrs.fields(owner) if "kind" in field.metadata}
+
+
+def toml(value: Any) -> str:
+    """A checked value as TOML: JSON's texts, lists, numbers and flags are TOML's too."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""What works at a bootstrap, seen from inside and from outside."""

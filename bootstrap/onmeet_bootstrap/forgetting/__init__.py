@@ -1,0 +1,1 @@
+"""What a bootstrap holds, and how it forgets."""

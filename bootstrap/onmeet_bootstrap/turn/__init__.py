@@ -1,0 +1,1 @@
+"""TURN: coturn, and what is lent of it."""

@@ -1,0 +1,386 @@
+"""Runs coturn, the TURN server, beside the bootstrap: configured in memory, restarted when it dies.
+
+Nothing of it touches a disk: the configuration is an anonymous file in memory, users and logs are
+nowhere (P2). It ends with this process, however that ends.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import trio
+
+from onmeet_bootstrap.config.model import TurnConfig
+from onmeet_bootstrap.errors import StartFailed
+from onmeet_bootstrap.turn import certificate
+from onmeet_bootstrap.turn.stun import answers_binding
+from onmeet_node.net.backoff import Backoff
+
+log = logging.getLogger("bootstrap")
+
+PROGRAM = "turnserver"
+READY_SECONDS = 15.0
+"""From start to the first answer; coturn takes 0.1 s on an idle machine."""
+POLL_SECONDS = 0.05
+STOP_SECONDS = 3.0
+REALM = "onmeet"
+NONCE_SECONDS = 600
+RESERVE = 4
+"""The part of all allocations that is kept, beyond them, for those who have credentials already."""
+COUNT_SECONDS = 2.0
+"""How old a count of allocations may be; to count 2,000 takes about 20 ms."""
+ALLOCATION_SECONDS = 600
+"""A browser that was killed leaves its allocation for so long (media.md, 4)."""
+
+SPECIAL = (
+    # https://www.iana.org/assignments/iana-ipv4-special-registry, and multicast
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.31.196.0/24",
+    "192.52.193.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "192.175.48.0/24",
+    "198.18.0.0/15",
+    "224.0.0.0/3",
+    # https://www.iana.org/assignments/iana-ipv6-special-registry: all that is no global unicast …
+    "::1/128",
+    "::ffff:0:0/96",
+    "64:ff9b::/96",
+    "64:ff9b:1::/48",
+    "100::/63",
+    "4000::/2",
+    "8000::/2",
+    "c000::/3",
+    "e000::/4",
+    "f000::/5",
+    "f800::/6",
+    "fc00::/7",
+    "fe00::/9",
+    "fe80::/10",
+    "fec0::/10",
+    "ff00::/8",
+    # … and what is special in it: IETF's (Teredo, ORCHID, benchmarks), 6to4, AS112
+    "2001::/23",
+    "2002::/16",
+    "2620:4f:8000::/48",
+)
+"""Where nobody may be reached through us. The public addresses of this machine stay allowed: two
+people who are both relay-only meet there."""
+BELOW_GLOBAL_UNICAST = ("::1", "1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
+"""NOTE: from ``::1``, not ``::``. coturn takes a range that begins with the unspecified address for
+one without a beginning, and IPv4 for lower than IPv6: ``::-::ffff:ffff`` refuses all of IPv4. It
+refuses ``::`` and ``0.0.0.0`` themselves of its own accord."""
+DOCUMENTATION = (
+    "192.0.2.0/24",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "2001:db8::/32",
+    "3fff::/20",
+)
+"""RFC 5737, 3849 and 9637: nobody is there, but in a lab whose server is there too."""
+
+
+def denied_peers(public: tuple[str, ...]) -> tuple[str, ...]:
+    """`denied-peer-ip` of a server at these addresses: ranges as coturn reads them."""
+    own = [ipaddress.ip_address(ip) for ip in public]
+    special = [ipaddress.ip_network(network) for network in (*SPECIAL, *DOCUMENTATION)]
+    labs = {ipaddress.ip_network(network) for network in DOCUMENTATION}
+    ranges = [
+        f"{network[0]}-{network[-1]}" if network.num_addresses > 1 else str(network[0])
+        for network in special
+        if not (network in labs and any(ip in network for ip in own))
+    ]
+    return (*ranges, "-".join(BELOW_GLOBAL_UNICAST))
+
+
+def configuration(config: TurnConfig, secret: str) -> str:
+    """Coturn's own configuration file for ours (turnserver(1))."""
+    here = addresses_here()
+    local = [ip for ip in config.public if ip in here]
+    lines = [
+        f"listening-port={config.port}",
+        f"min-port={config.relay_port_min}",
+        f"max-port={config.relay_port_max}",
+        f"realm={REALM}",
+        "use-auth-secret",
+        f"static-auth-secret={secret}",
+        "fingerprint",
+        f"stale-nonce={NONCE_SECONDS}",
+        f"max-allocate-lifetime={ALLOCATION_SECONDS}",
+        f"user-quota={config.allocations_per_node}",
+        # What the lender holds back from at `max_allocations`, it has lent already.
+        f"total-quota={config.max_allocations + config.max_allocations // RESERVE}",
+        f"max-bps={config.bytes_per_second}",
+        # no state, no logs; NOTE: userdb=/dev/null makes coturn refuse everybody
+        "userdb=:memory:",
+        "no-stdout-log",
+        "log-file=/dev/null",
+        "simple-log",
+        "pidfile=/dev/null",
+        "no-cli",
+        "no-dynamic-ip-list",
+        "no-dynamic-realms",
+        # nothing that a call does not need
+        "no-tcp-relay",
+        "no-multicast-peers",
+        "no-rfc5780",
+        "no-software-attribute",
+        "no-dtls",
+    ]
+    lines += [f"{what}={ip}" for ip in local for what in ("listening-ip", "relay-ip")]
+    if not local:
+        # Behind one-to-one NAT, as at most cloud providers: told, but not ours to listen on.
+        lines += [f"external-ip={ip}" for ip in config.public]
+    if config.tls:
+        lines += [
+            f"tls-listening-port={config.tls_port}",
+            f"cert={config.certificate}",
+            f"pkey={config.key}",
+            "no-tlsv1",
+            "no-tlsv1_1",
+        ]
+    else:
+        lines.append("no-tls")
+    if config.allow_private_peers:
+        lines.append("allow-loopback-peers")
+    else:
+        lines += [f"denied-peer-ip={range_}" for range_ in denied_peers(config.public)]
+    return "\n".join(lines) + "\n"
+
+
+def addresses_here() -> set[str]:
+    """The IP addresses of this machine's interfaces, loopback among them."""
+    import ifaddr  # noqa: PLC0415 - only where coturn is run
+
+    return {
+        str(ipaddress.ip_address(ip.ip[0] if isinstance(ip.ip, tuple) else ip.ip))
+        for adapter in ifaddr.get_adapters()
+        for ip in adapter.ips
+    }
+
+
+def own_address(config: TurnConfig) -> str:
+    """Where coturn is reached from this machine itself."""
+    here = addresses_here()
+    return next((ip for ip in config.public if ip in here), "127.0.0.1")
+
+
+def find_program() -> str:
+    """Where coturn is installed. Raises `StartFailed`."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/bin"
+    program = shutil.which(PROGRAM, path=path)
+    if program is None:
+        raise StartFailed(
+            "coturn is not installed. Install it (as root: apt-get install coturn), or set "
+            "[turn] serve = false and use somebody else's TURN server, or none."
+        )
+    return program
+
+
+def require_free_ports(config: TurnConfig) -> None:
+    """Raises `StartFailed` where a port is taken: coturn itself says nothing that helps."""
+    ports = [(socket.SOCK_DGRAM, config.port), (socket.SOCK_STREAM, config.port)]
+    if config.tls:
+        ports.append((socket.SOCK_STREAM, config.tls_port))
+    where = own_address(config)
+    family = socket.AF_INET6 if ":" in where else socket.AF_INET
+    for kind, port in ports:
+        name = "TCP" if kind == socket.SOCK_STREAM else "UDP"
+        with socket.socket(family, kind) as probe:
+            if kind == socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((where, port))
+            except PermissionError as error:
+                raise StartFailed(
+                    f"{name} port {port} needs root or CAP_NET_BIND_SERVICE. See the systemd "
+                    "unit in bootstrap/deploy, or choose a port over 1023 in [turn]."
+                ) from error
+            except OSError as error:
+                raise StartFailed(
+                    f"{name} port {port} is taken by another program (ss -lpn shows which). "
+                    "Stop that, or choose another port in [turn]."
+                ) from error
+
+
+class Coturn:
+    """coturn as this process's child. Live in `run`."""
+
+    def __init__(self, config: TurnConfig, secret: str) -> None:
+        self._config = config
+        self._secret = secret
+        self._process: subprocess.Popen[bytes] | None = None
+        self.up = False
+        """Whether it answers."""
+        self.restarts = 0
+        self._counted = 0
+        self._counted_at: float | None = None
+
+    def allocations(self) -> int:
+        """How many run: sockets of coturn at its relay ports, at most `COUNT_SECONDS` ago.
+
+        NOTE: coturn itself would tell by its telnet interface alone, which any user of this machine
+        could ask; Debian's is built without Prometheus.
+        """
+        now = trio.current_time()
+        if self._counted_at is None or now - self._counted_at >= COUNT_SECONDS:
+            self._counted_at = now
+            ports = range(self._config.relay_port_min, self._config.relay_port_max + 1)
+            self._counted = _sockets_at(ports, self.pid) if self.pid is not None else 0
+        return self._counted
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running process."""
+        return self._process.pid if self._process is not None else None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Runs coturn until cancelled, again and again if need be; ready when it answers.
+
+        Raises `StartFailed` if it cannot be started the first time; later failures are retried.
+        """
+        program = find_program()
+        backoff = Backoff()
+        while True:
+            try:
+                await self._run_once(program, task_status, backoff)
+            except StartFailed:
+                if not self.restarts:
+                    raise
+                log.warning("coturn could not be started again; trying on")
+            self.restarts += 1
+            await trio.sleep(backoff.next())
+
+    async def _run_once(
+        self, program: str, task_status: trio.TaskStatus[None], backoff: Backoff
+    ) -> None:
+        require_free_ports(self._config)
+        first = self.restarts == 0
+        process = self._process = self._start(program)
+        try:
+            await self._wait_ready(process)
+            self.up = True
+            backoff.reset()
+            if first:
+                task_status.started()
+            await _ended(process)
+            log.warning("coturn ended by itself; it is being started again")
+        finally:
+            self.up = False
+            with trio.CancelScope(shield=True):
+                await _end(process)
+            self._process = None
+
+    def _start(self, program: str) -> subprocess.Popen[bytes]:
+        file = os.memfd_create("turnserver.conf")
+        try:
+            os.write(file, configuration(self._config, self._secret).encode())
+            command = [program, "-c", f"/proc/self/fd/{file}"]
+            if guard := shutil.which("setpriv"):
+                # NOTE: from util-linux, on every Debian; so that it dies with us even by kill -9.
+                # It counts the thread that starts it, so trio's way, from a thread, is not ours.
+                command = [guard, "--pdeathsig", "KILL", "--", *command]
+            return subprocess.Popen(  # noqa: S603 - found in the PATH, arguments are ours
+                command,
+                pass_fds=(file,),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        finally:
+            os.close(file)
+
+    async def _wait_ready(self, process: subprocess.Popen[bytes]) -> None:
+        where = own_address(self._config)
+        with trio.move_on_after(READY_SECONDS):
+            while process.poll() is None:
+                if await answers_binding(where, self._config.port, seconds=POLL_SECONDS):
+                    return
+                await trio.sleep(POLL_SECONDS)
+        raise StartFailed(
+            f"coturn did not begin to answer at port {self._config.port}. Start it by hand to see "
+            f"why: {PROGRAM} -n --listening-port={self._config.port} --no-cli"
+        )
+
+    def reload_certificate(self) -> None:
+        """Tells coturn that the certificate's files were replaced (SIGUSR2, turnserver(1))."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGUSR2)
+
+
+@asynccontextmanager
+async def open_coturn(config: TurnConfig, secret: str) -> AsyncIterator[Coturn]:
+    """Runs coturn, which answers already, for the length of the block.
+
+    Raises `CertificateError` and `StartFailed`.
+    """
+    if config.tls:
+        now = datetime.datetime.now(datetime.UTC)
+        certificate.check(config.certificate, config.key, config.domain, now=now)
+    coturn = Coturn(config, secret)
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(coturn.run)
+            yield coturn
+            nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) == 1:  # the block's own, or why coturn did not start
+            raise group.exceptions[0] from None
+        raise
+
+
+def _sockets_at(ports: range, pid: int) -> int:
+    """UDP sockets of a process at these ports; 0 where the system does not let us look."""
+    here: set[str] = set()
+    for table in ("udp", "udp6"):
+        with suppress(OSError):  # no IPv6
+            for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+                columns = line.split()
+                if int(columns[1].rpartition(":")[2], 16) in ports:
+                    here.add(f"socket:[{columns[9]}]")
+    if not here:
+        return 0
+    count = 0
+    with suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
+        for descriptor in descriptors:
+            with suppress(OSError):  # closed meanwhile
+                count += str(Path(descriptor).readlink()) in here
+    return count
+
+
+async def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Waits until a process ended."""
+    handle = os.pidfd_open(process.pid)
+    try:
+        await trio.lowlevel.wait_readable(handle)
+    finally:
+        os.close(handle)
+    process.wait()
+
+
+async def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process: politely, then not."""
+    if process.poll() is None:
+        process.terminate()
+        with trio.move_on_after(STOP_SECONDS):
+            await _ended(process)
+            return
+        process.kill()
+        await _ended(process)

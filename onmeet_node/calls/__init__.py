@@ -1,0 +1,1 @@
+"""The calls of a node: their tasks, media sessions, history and what is said of them."""

@@ -1,0 +1,544 @@
+"""Calls as the API shows them: what a call is now, its events, and what a person does to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import trio
+
+from onmeet_node.errors import OnMeetError
+from onmeet_node.events import (
+    Accepted,
+    CallEnded,
+    CallEvent,
+    ChatLine,
+    FirstMedia,
+    Hub,
+    Incoming,
+    MediaUp,
+    NodeEvent,
+    PeerMediaChanged,
+    RecordingStopped,
+    Ringing,
+    Sent,
+    StateChanged,
+)
+from onmeet_node.media.endpoint import MediaEndpoint, MediaSession, MediaStats
+from onmeet_node.media.endpoint import Path as MediaPath
+from onmeet_node.media.errors import BadDescription
+from onmeet_node.media.frames import FrameFeed, FrameTap
+from onmeet_node.media.ice_report import IceReport
+from onmeet_node.protocol.call import effects as do
+from onmeet_node.protocol.call import events as on
+from onmeet_node.protocol.call.effects import EndReason, Ring, State
+from onmeet_node.protocol.call.errors import LocalProtocolError
+from onmeet_node.protocol.call.events import Device, Event, Identity
+from onmeet_node.protocol.identity.errors import BadFingerprint
+from onmeet_node.protocol.identity.safety import fingerprint_from_sdp, sas
+from onmeet_node.protocol.identity.text import clean_text
+from onmeet_node.protocol.wire.messages import MAX_NOTE_CHARS, CallId, Chat, Kind, MediaState
+
+FAILURES = frozenset({EndReason.MEDIA_FAILED, EndReason.CONNECTION_LOST, EndReason.PEER_ERROR})
+MAX_LINES_KNOWN = 1_000
+"""Of lines of chat, so that one said again is shown once."""
+ACTIVE = frozenset({State.CONNECTING, State.CONNECTED, State.RECONNECTING})
+
+
+class CallNotActive(OnMeetError):
+    """There is no media in this call now: it is not accepted yet, or over."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaWish:
+    """What one call shall send and keep, where it differs from the node's settings."""
+
+    source: str | FrameFeed | None = None
+    """As `Config.source`, or a program's own frames; None: the node's."""
+    record: Path | None = None
+    """File that gets what the peer sends; its suffix chooses the format."""
+    tap: FrameTap | None = None
+    """Gets decoded frames, for API users who want them; closed at the end of the call."""
+    relay_only: bool = False
+    """Show the peer no address of ours in this call, whatever the node's setting."""
+    endpoint: MediaEndpoint | None = None
+    """Where the media of this call is: the browser page it was dialled or taken in. None: where
+    the node has it, see `Studio.endpoint`."""
+    room: bytes | None = None
+    """The room that the call belongs to."""
+    carry: bool = False
+    """Whether frames of a sealed channel may travel beside the media (`Call.carry`)."""
+
+
+class Feeder(Protocol):
+    """The part of the caller that a call needs."""
+
+    def feed(self, event: Event) -> None:
+        """Gives the machine an event."""
+        ...
+
+    def leave(self, call: CallId) -> None:
+        """Ends a call that nobody holds any more."""
+        ...
+
+
+@dataclass(slots=True)
+class Link:
+    """The media session with one device of the peer, and what is known of it."""
+
+    session: MediaSession
+    endpoint: MediaEndpoint
+    local_sdp: str | None = None
+    path: MediaPath | None = None
+    region: str | None = None
+    """Of the relay on our side, as its operator signs; None without one."""
+    sas: str | None = None
+
+    def authenticate(self, binding: bytes, local_sdp: str, remote_sdp: str) -> None:
+        """Computes the authentication string: of the two people and both DTLS certificates.
+
+        Raises `BadDescription` if the peer's names none, or several.
+        """
+        try:
+            theirs = fingerprint_from_sdp(remote_sdp)
+        except BadFingerprint as error:
+            raise BadDescription(str(error)) from error
+        self.sas = sas(binding, fingerprint_from_sdp(local_sdp), theirs)
+
+
+class Call:
+    """One call with one person. Its attributes are true at any time; `events` says what changes.
+
+    Leaving ``async with`` hangs up.
+    """
+
+    def __init__(
+        self,
+        call_id: CallId,
+        peer: Identity,
+        *,
+        outgoing: bool,
+        kinds: frozenset[Kind],
+        wish: MediaWish,
+        feeder: Feeder,
+        node_hub: Hub[NodeEvent],
+    ) -> None:
+        self.id = call_id
+        self.peer = peer
+        self.outgoing = outgoing
+        self.kinds = kinds
+        self.wish = wish
+        self.state = State.DIALING if outgoing else State.RINGING_IN
+        self.ring: Ring | None = None
+        self.note: str | None = None
+        """What they wrote when they declined."""
+        self.device: Device | None = None
+        self.reason: EndReason | None = None
+        self.trouble: str | None = None
+        """What the media endpoint said last when something failed, in words."""
+        self.own_fault: str | None = None
+        """What of our own ended the call, in words: a file or device that could not be used."""
+        self.report: IceReport | None = None
+        """What ICE found and tried in the newest session, once the call is over or one failed."""
+        self.peer_media: MediaState | None = None
+        self.successor: Call | None = None
+        """The call that goes on in place of this one, when both dialled at the same moment."""
+        self.began = time.time()
+        self.answered: float | None = None
+        self.ended_at: float | None = None
+        self.local_media = MediaState(call=call_id)
+        self.on_frame: Callable[[MediaSession, bytes], None] = lambda *_: None
+        """Called with each frame that came beside the media, and over which session."""
+        self._links: dict[Device, Link] = {}
+        self._lines: dict[int, None] = {}
+        self._feeder = feeder
+        self._node_hub = node_hub
+        self._hub: Hub[CallEvent] = Hub()
+        self.events: AsyncIterator[CallEvent] = self._follow(self._hub.open())
+        """Everything about this call from its beginning on; ends with `CallEnded`.
+
+        When both dialled at the same moment it goes on with the call that is left (`current`).
+        """
+        self._told: list[CallEvent] = []
+        self._over = trio.Event()
+        self._up = trio.Event()
+        self._taken = trio.Event()
+        self._answered_at: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<Call {self.id.hex()[:8]} {self.state}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        # Who is cancelled with the whole node is told so in this very step.
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        if self.current.state is not State.ENDED:
+            self._feeder.leave(self.current.id)
+        await trio.lowlevel.checkpoint()
+
+    @property
+    def current(self) -> Call:
+        """The call itself, or the one that goes on in its place because both dialled at once."""
+        return self.successor.current if self.successor is not None else self
+
+    async def _follow(
+        self, channel: trio.MemoryReceiveChannel[CallEvent]
+    ) -> AsyncIterator[CallEvent]:
+        with channel:
+            async for event in channel:
+                if isinstance(event, CallEnded) and self.successor is not None:
+                    break
+                yield event
+        if self.successor is not None:
+            async for event in self.successor.history():
+                yield event
+
+    async def history(self) -> AsyncIterator[CallEvent]:
+        """All events of this call, those before now included."""
+        channel = self._hub.open()
+        for event in tuple(self._told):
+            yield event
+        async for event in self._follow(channel):
+            yield event
+
+    @contextmanager
+    def watch(self) -> Iterator[trio.MemoryReceiveChannel[CallEvent]]:
+        """A second look at the events, from now on."""
+        with self._hub.watch() as receiver:
+            yield receiver
+
+    # ── what a person does ──────────────────────────────────────────────────────────────────────
+    def accept(self, kinds: frozenset[Kind] | None = None, wish: MediaWish | None = None) -> None:
+        """Takes a ringing call, sending `kinds` (default: what the caller asked for).
+
+        Raises the machine's error, changing nothing, if it no longer rings or `kinds` is empty.
+        """
+        before, self.wish = self.wish, wish if wish is not None else self.wish
+        kinds = self.kinds if kinds is None else kinds
+        try:
+            self._feeder.feed(on.AcceptCall(call=self.current.id, kinds=kinds))
+        except LocalProtocolError:
+            self.wish = before
+            raise
+
+    def decline(self, note: str | None = None) -> None:
+        """Refuses a ringing call; `note`, of up to 280 characters, is shown to the caller."""
+        self._feeder.feed(
+            on.DeclineCall(call=self.current.id, note=(note or "")[:MAX_NOTE_CHARS] or None)
+        )
+
+    def alert(self) -> None:
+        """It rings where a person can notice it from now on; nothing if it rang so before."""
+        self._feeder.feed(on.Alerting(call=self.current.id))
+
+    def silence(self) -> None:
+        """Stops the ring; the caller learns it, and the call may still be taken."""
+        self._feeder.feed(on.SilenceCall(call=self.current.id))
+
+    def hang_up(self) -> None:
+        """Ends the call in whatever state it is."""
+        self._feeder.feed(on.HangUp(call=self.current.id))
+
+    async def mute(self, kind: Kind = Kind.AUDIO, *, muted: bool = True) -> None:
+        """Stops or resumes sending a kind, and tells the peer. Raises `CallNotActive`."""
+        await self._session().mute(kind, muted=muted)
+        now = self.current.local_media
+        self.tell_media(
+            muted=muted if kind is Kind.AUDIO else now.muted,
+            camera_off=muted if kind is Kind.VIDEO else now.camera_off,
+            sharing=now.sharing,
+        )
+
+    def tell_media(self, *, muted: bool, camera_off: bool, sharing: bool) -> None:
+        """Tells the peer what is sent from here now. Where that is decided is the endpoint."""
+        now = self.current
+        now.local_media = MediaState(
+            call=now.id, muted=muted, camera_off=camera_off, sharing=sharing
+        )
+        now._feeder.feed(
+            on.SetMedia(call=now.id, muted=muted, camera_off=camera_off, sharing=sharing)
+        )
+
+    async def send_chat(self, text: str) -> None:
+        """Writes a line to the peer, 1-4,000 characters; returns when the peer has it.
+
+        Raises `CallNotActive`, `SessionClosed`, and `ChatUnconfirmed` when nothing says so.
+        """
+        await self._session().send_chat(Chat(text=text))
+
+    async def stats(self) -> MediaStats:
+        """Media counters as of now. Raises `CallNotActive`."""
+        return await self._session().stats()
+
+    async def counters(self) -> list[dict[str, Any]]:
+        """What `stats` counts, for the command line; nothing while there is no media."""
+        if not self.has_media:
+            return []
+        return [
+            {
+                "kind": stream.kind.value,
+                "frames_sent": stream.frames_sent,
+                "frames_decoded": stream.frames_decoded,
+                "frames_concealed": stream.frames_concealed,
+                "packets_lost": stream.packets_lost,
+                "bytes_sent": stream.bytes_sent,
+                "bytes_received": stream.bytes_received,
+                "round_trip_ms": stream.round_trip_ms,
+            }
+            for stream in (await self.stats()).streams
+        ]
+
+    def move(self, endpoint: MediaEndpoint) -> None:
+        """Goes on with the media of another endpoint: another page's camera and microphone."""
+        now = self.current
+        now.wish = replace(now.wish, endpoint=endpoint)
+        now.restart_media()
+
+    def restart_media(self) -> None:
+        """Replaces the media connection, as after a change of network."""
+        self._feeder.feed(on.RestartMedia(call=self.current.id))
+
+    async def answered_or_over(self) -> None:
+        """Waits until somebody took the call, here or there, or it is over."""
+        await self._taken.wait()
+
+    async def connected(self) -> None:
+        """Waits until media flows for the first time, or the call is over."""
+        await self._up.wait()
+        if self.successor is not None:
+            await self.successor.connected()
+
+    async def ended(self) -> EndReason:
+        """Waits for the end."""
+        await self._over.wait()
+        if self.successor is not None:
+            return await self.successor.ended()
+        assert self.reason is not None
+        return self.reason
+
+    @property
+    def path(self) -> MediaPath | None:
+        """How media travels, once it does."""
+        link = self._link
+        return link.path if link else None
+
+    @property
+    def region(self) -> str | None:
+        """Where the relay on our side is, ``ca`` or ``de`` as its operator signs."""
+        link = self._link
+        return link.region if link else None
+
+    @property
+    def sas(self) -> str | None:
+        """Short authentication string: the same on both ends unless somebody sits between."""
+        link = self._link
+        return link.sas if link else None
+
+    @property
+    def has_media(self) -> bool:
+        """Whether `stats`, `mute` and `send_chat` work now."""
+        return self._link is not None and self.state in ACTIVE
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """Connected media sessions: one once it is accepted, one for each device while it rings."""
+        return tuple(self._links.values())
+
+    @property
+    def session(self) -> MediaSession | None:
+        """The media session that is in use."""
+        link = self._link
+        return link.session if link is not None and self.has_media else None
+
+    @property
+    def _link(self) -> Link | None:
+        return self._links.get(self.device) if self.device is not None else None
+
+    def _session(self) -> MediaSession:
+        now = self.current
+        link = now._link
+        if link is None or not now.has_media:
+            raise CallNotActive("This call carries no media now. Wait until it is connected.")
+        return link.session
+
+    # ── what the caller reports ─────────────────────────────────────────────────────────────────
+    def publish(self, event: CallEvent) -> None:
+        """Tells this call's watchers and the node's."""
+        if not isinstance(event, ChatLine):
+            self._told.append(event)  # a few dozen in the longest call
+        self._hub.publish(event)
+        self._node_hub.publish(event)
+
+    def changed(self, effect: do.Changed) -> None:
+        """The machine's view of the call changed."""
+        self.device = effect.device or self.device
+        if effect.ring is not None and effect.ring is not self.ring and self.outgoing:
+            self.ring = effect.ring
+            sent = effect.ring is Ring.SENT
+            self.publish(Sent(call=self.id) if sent else Ringing(call=self.id, ring=effect.ring))
+        if effect.state is self.state:
+            return
+        if effect.state in ACTIVE and self.answered is None:
+            self.answered, self._answered_at = time.time(), time.monotonic()
+            self._taken.set()
+            self.publish(Accepted(call=self.id))
+        self.state = effect.state
+        self.publish(StateChanged(call=self.id, state=effect.state))
+        self.path_changed()
+
+    def path_changed(self) -> None:
+        """Media flows, or does so in another way than before."""
+        if self.state is State.CONNECTED and self.path is not None:
+            self._up.set()
+            self.publish(
+                MediaUp(call=self.id, path=self.path.value, sas=self.sas, region=self.region)
+            )
+
+    def link(self, device: Device, link: Link) -> None:
+        """A media session with this device is connected; a newer one replaces an older."""
+        self._links[device] = link
+
+    def unlink(self, device: Device, session: MediaSession) -> None:
+        """A media session is being closed."""
+        link = self._links.get(device)
+        if link is not None and link.session is session and self.state is not State.ENDED:
+            del self._links[device]
+
+    def first_frame(self, kind: Kind) -> None:
+        """The first frame of a kind was decoded."""
+        self.publish(FirstMedia(call=self.id, kind=kind))
+
+    def recording_stopped(self, sentence: str) -> None:
+        """Nothing more is recorded, and why."""
+        self.publish(RecordingStopped(call=self.id, sentence=sentence))
+
+    def chat(self, chat: Chat) -> None:
+        """The peer wrote a line; one said again, over another path, is the same line."""
+        if chat.number is not None:
+            if chat.number in self._lines:
+                return
+            self._lines[chat.number] = None
+            if len(self._lines) > MAX_LINES_KNOWN:
+                del self._lines[next(iter(self._lines))]
+        self.publish(ChatLine(call=self.id, text=chat.text))
+
+    def peer_sends(self, media: MediaState) -> None:
+        """The peer told what it sends."""
+        self.peer_media = media
+        self.publish(
+            PeerMediaChanged(
+                call=self.id,
+                muted=media.muted,
+                camera_off=media.camera_off,
+                sharing=media.sharing,
+            )
+        )
+
+    def finish(self, reason: EndReason, sentence: str, *, said: str | None = None) -> None:
+        """It is over; `sentence` says why in words, `said` what they wrote when they declined."""
+        self.note = clean_text(said, MAX_NOTE_CHARS) or None if said else None
+        self.reason, self.ended_at = reason, time.time()
+        self.state = State.ENDED
+        since = self._answered_at
+        seconds = 0.0 if since is None else time.monotonic() - since
+        self.publish(
+            CallEnded(
+                call=self.id,
+                reason=reason,
+                sentence=sentence,
+                detail=self.trouble if reason in FAILURES or self.own_fault else None,
+                seconds=seconds,
+                note=self.note,
+            )
+        )
+        self._hub.close()
+        if self.wish.tap is not None and self.successor is None:
+            self.wish.tap.close()  # its reader's loop ends with the call
+        self._taken.set()
+        self._up.set()
+        self._over.set()
+
+
+class CallBook:
+    """The calls that are going on."""
+
+    def __init__(self, feeder: Feeder, hub: Hub[NodeEvent]) -> None:
+        self._feeder = feeder
+        self._hub = hub
+        self._calls: dict[CallId, Call] = {}
+        self._ringers: set[trio.MemorySendChannel[Call]] = set()
+
+    def __getitem__(self, call_id: CallId) -> Call:
+        return self._calls[call_id]
+
+    def __iter__(self) -> Iterator[Call]:
+        return iter(tuple(self._calls.values()))
+
+    def get(self, call_id: CallId) -> Call | None:
+        """The call with this id, if it is going on."""
+        return self._calls.get(call_id)
+
+    def begin(
+        self,
+        call_id: CallId,
+        peer: Identity,
+        *,
+        outgoing: bool,
+        kinds: frozenset[Kind],
+        wish: MediaWish,
+    ) -> Call:
+        """A call comes into being."""
+        call = Call(
+            call_id,
+            peer,
+            outgoing=outgoing,
+            kinds=kinds,
+            wish=wish,
+            feeder=self._feeder,
+            node_hub=self._hub,
+        )
+        self._calls[call_id] = call
+        if outgoing:
+            call.publish(StateChanged(call=call_id, state=call.state))
+        return call
+
+    def forget(self, call: Call) -> None:
+        """It is over."""
+        self._calls.pop(call.id, None)
+
+    # ── ringing ─────────────────────────────────────────────────────────────────────────────────
+    @property
+    def somebody_listens(self) -> bool:
+        """Whether an incoming call is noticed at once."""
+        return bool(self._ringers)
+
+    @contextmanager
+    def ringer(self) -> Iterator[trio.MemoryReceiveChannel[Call]]:
+        """Incoming calls, for somebody who can notice them: while one listens, calls ring."""
+        sender, receiver = trio.open_memory_channel[Call](64)
+        self._ringers.add(sender)
+        try:
+            with receiver:
+                yield receiver
+        finally:
+            self._ringers.discard(sender)
+
+    def announce(self, call: Call, contact: str | None) -> bool:
+        """Tells everybody that a call came in; True if somebody is there to notice."""
+        call.publish(Incoming(call=call.id, identity=call.peer, contact=contact, kinds=call.kinds))
+        noticed = False
+        for ringer in tuple(self._ringers):
+            try:
+                # Driven by peers, each `timing.MAX_RINGS` a minute. Who does not take 64 does not
+                # notice this one either: it rings on for the others, or not at all.
+                ringer.send_nowait(call)
+                noticed = True
+            except (trio.WouldBlock, trio.BrokenResourceError):
+                continue
+        return noticed

@@ -1,0 +1,165 @@
+"""Past calls, as they are written down when they end and as people read them (P3, P11, P14)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from onmeet_node.calls.call import Call
+from onmeet_node.calls.sentences import Facts, own_fault, sentence
+from onmeet_node.errors import OnMeetError
+from onmeet_node.media.ice_report import IceReport
+from onmeet_node.protocol.call.effects import EndReason
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.identity.text import clean_text
+from onmeet_node.store import CallRecord, MediaPath, Store
+from onmeet_node.store.errors import StoreError
+from onmeet_node.store.history import audience_of
+
+log = logging.getLogger(__name__)
+
+MIN_ID_CHARS = 4
+"""Of a call's id, to delete it by: fewer fit too much."""
+
+
+class NoSuchRecord(OnMeetError):
+    """No single past call is meant."""
+
+
+class History:
+    """The calls of the past on this machine; nobody else keeps them."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        name_of: Callable[[Identity], str],
+        code_of: Callable[[int | None], str | None],
+    ) -> None:
+        """`code_of`: what a code of ours that works is called, by the id of its audience."""
+        self._store = store
+        self._name_of = name_of
+        self._code_of = code_of
+        self.trouble: StoreError | None = None
+        """Why what happened lately could not be written down, if it could not."""
+
+    @contextmanager
+    def tolerate(self) -> Iterator[None]:
+        """For writing what a call can do without: a full disk ends no call and stops no node."""
+        try:
+            yield
+            self.trouble = None
+        except StoreError as error:
+            self.trouble = error
+            log.warning("not written down: %s", type(error).__name__)
+
+    def write(self, call: Call, came_by: str | None) -> None:
+        """Keeps a call that is over. `came_by`: see `CallRecord`."""
+        with self.tolerate():
+            self._store.calls.save(
+                CallRecord(
+                    call=call.id,
+                    peer=call.peer,
+                    outgoing=call.outgoing,
+                    started=int(call.began),
+                    kinds=call.kinds,
+                    answered=int(call.answered) if call.answered else None,
+                    ended=int(call.ended_at) if call.ended_at else None,
+                    reason=call.reason,
+                    path=MediaPath(call.path) if call.path else None,
+                    region=call.region,
+                    report=call.report.as_json() if call.report else None,
+                    sas=call.sas,
+                    note=call.note,
+                    seen=call.reason is not EndReason.MISSED,
+                    came_by=came_by,
+                )
+            )
+
+    def keep_receipts(self, call: Call, receipts: str) -> None:
+        """What bootstraps signed to have released after this call, as JSON."""
+        with self.tolerate():
+            self._store.calls.update(call.peer, call.id, receipts=receipts)
+
+    def list(self, limit: int) -> list[dict[str, Any]]:
+        """The newest `limit` calls, newest first, for the command line and the app."""
+        return [self._describe(record) for record in self._store.calls.list(limit=limit)]
+
+    def _describe(self, record: CallRecord) -> dict[str, Any]:
+        return {
+            "call": record.call.hex(),
+            "identity": record.peer.hex(),
+            "with": self._name_of(record.peer),
+            "outgoing": record.outgoing,
+            "started": record.started,
+            "seconds": record.duration or 0,
+            "reason": record.reason.value if record.reason else None,
+            "sentence": _why(record),
+            "path": record.path.value if record.path else None,
+            "region": record.region,
+            "report": json.loads(record.report) if record.report else None,
+            "sas": record.sas,
+            "note": record.note,
+            "receipts": _receipts(record),
+            "code": self._code_of(audience_of(record)),
+        }
+
+    def delete(self, which: str) -> int:
+        """Deletes one call (the start of its id) or ``all``, for good; how many there were.
+
+        Raises `NoSuchRecord`.
+        """
+        if which == "all":
+            return self._store.calls.clear()
+        chosen = self._store.calls.starting(which) if len(which) >= MIN_ID_CHARS else ()
+        if len(chosen) != 1:
+            raise NoSuchRecord(
+                f"No single call begins with {which!r}. See: onmeet history --verbose"
+            )
+        return int(self._store.calls.remove(chosen[0].peer, chosen[0].call))
+
+
+def _receipts(record: CallRecord) -> list[dict[str, Any]] | None:
+    entries: list[dict[str, Any]] | None = json.loads(record.receipts) if record.receipts else None
+    return entries
+
+
+def receipts_told(entries: list[dict[str, Any]]) -> list[str]:
+    """Receipts in words, one line for each bootstrap that was asked."""
+    told: list[str] = []
+    for entry in entries:
+        who = clean_text(entry["operator"], 80) or f"the bootstrap {entry['bootstrap'][-8:]}"
+        if "missing" in entry:
+            told.append(f"No receipt from {who}: {entry['missing']}")
+            continue
+        parts = [
+            f"{entry[name]} {one if entry[name] == 1 else many}"
+            for name, one, many in _COUNTED
+            if entry[name]
+        ]
+        size = (entry["circuit_bytes"] + entry["guest_bytes"]) / 1e3
+        what = ", ".join(parts) or "nothing but the connection"
+        held = f"; {entry['held']} still open" if entry["held"] else ""
+        told.append(f"{who} signed that it released: {what} ({size:.1f} kB sealed){held}")
+    return told
+
+
+_COUNTED = (
+    ("circuits", "relayed connection", "relayed connections"),
+    ("doors", "door", "doors"),
+    ("guests", "guest", "guests"),
+    ("credentials", "TURN credential", "TURN credentials"),
+)
+
+
+def _why(record: CallRecord) -> str:
+    if record.reason is None:
+        return "It is going on."
+    report = IceReport.from_json(record.report) if record.report else None
+    if record.reason is EndReason.FAULT and report is not None and report.own_fault:
+        return own_fault(report.own_fault)
+    facts = Facts.of(report) if report is not None else None
+    return sentence(record.reason, outgoing=record.outgoing, facts=facts)

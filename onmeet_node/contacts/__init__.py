@@ -1,0 +1,1 @@
+"""Contacts: who they are, who may reach us, and what waits for them."""

@@ -1,0 +1,305 @@
+"""Who is who: the people this node knows, how they are shown, named and found."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from onmeet_node.calls.history import History
+from onmeet_node.contacts.codes import Codes
+from onmeet_node.errors import OnMeetError
+from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.identity.audience import Audience, pair_secret
+from onmeet_node.protocol.identity.code import ContactCode, parse_code
+from onmeet_node.protocol.identity.guest import is_guest
+from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.lookalike import NAME_MARK, called, same_name
+from onmeet_node.protocol.identity.policy import Relation
+from onmeet_node.protocol.identity.record import Presence
+from onmeet_node.protocol.identity.text import clean_text
+from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, Card
+from onmeet_node.store import Contact, ContactState, KnownDevice, Store
+from onmeet_node.store.history import ANYONE, by_code, by_link
+
+PRESENCE_SECONDS = 6 * 3600
+"""How long an address is worth dialling before the DHT has answered: one epoch."""
+
+
+A_GUEST = "A guest"
+"""Who was here once: their names are forgotten (P7)."""
+
+
+class NoSuchPerson(OnMeetError):
+    """Nobody is known by that name, identity or code."""
+
+
+class Ambiguous(OnMeetError):
+    """Several people fit."""
+
+
+class OwnCode(OnMeetError):
+    """The code is one of this node's own."""
+
+
+class AddressBook:
+    """Contacts, requests, the blocked, and strangers met by a code."""
+
+    def __init__(
+        self,
+        store: Store,
+        key: IdentityKey,
+        codes: Codes,
+        *,
+        now: Callable[[], int],
+        hints: Callable[[Iterable[str]], None],
+        relay_only: Callable[[], bool],
+    ) -> None:
+        """`hints` is given the bootstraps that a code names; `now` is Unix seconds."""
+        self._store = store
+        self._key = key
+        self._now = now
+        self._hints = hints
+        self._relay_only = relay_only
+        self._strangers: dict[Identity, bytes] = {}
+        self._came_by: OrderedDict[Identity, int] = OrderedDict()
+        """The audience of ours whose secret somebody showed, the latest last."""
+        self.codes = codes
+        self.guests: Callable[[Identity], str | None] = lambda _: None
+        """What a guest who is in a call now is called; the history knows no names of guests."""
+        self.link_of: Callable[[Identity], str | None] = lambda _: None
+        """By which link a guest came who is in a call now."""
+        self.history = History(store, name_of=self.name_of, code_of=self.codes.label_of)
+
+    # ── who is who ──────────────────────────────────────────────────────────────────────────────
+    def all(self) -> tuple[Contact, ...]:
+        """Contacts, requests in both directions, and the blocked."""
+        return self._store.contacts.list()
+
+    def first(self, *, asking: int, most: int) -> tuple[Contact, ...]:
+        """`most` of all, for a page: see `Contacts.first`."""
+        return self._store.contacts.first(asking=asking, most=most)
+
+    def identities(self, *states: ContactState) -> tuple[Identity, ...]:
+        """Who is in `all`, or in these states, in no order: quick for any number of them."""
+        return self._store.contacts.identities(*states)
+
+    @property
+    def version(self) -> int:
+        """Another one whenever somebody came, went, or became something else to us."""
+        return self._store.contacts.version
+
+    def counts(self) -> Mapping[ContactState, int]:
+        """How many people there are in each state."""
+        return self._store.contacts.counts()
+
+    def get(self, peer: Identity) -> Contact | None:
+        """What is known of this person."""
+        return self._store.contacts.get(peer)
+
+    def relation(self, peer: Identity) -> Relation:
+        """What this person is to us. Whom we asked ourselves is treated as a contact."""
+        contact = self.get(peer)
+        match contact.state if contact else None:
+            case ContactState.ACCEPTED | ContactState.REQUESTED_BY_US:
+                return Relation.CONTACT
+            case ContactState.BLOCKED:
+                return Relation.BLOCKED
+            case ContactState.REQUESTED_BY_THEM | None:
+                return Relation.STRANGER
+
+    def known(self, peer: Identity) -> bool:
+        """Whether they are a contact of ours, or somebody we asked to be."""
+        return self.relation(peer) is Relation.CONTACT
+
+    def who(self, text: str) -> Identity:
+        """Whom to call or invite: a name, the start of an identity, or a code.
+
+        Text that reads as the start of an identity (6 hex digits or more) is one, and never a name;
+        ``name:`` before it makes it a name. The owner's own names come first, then what contacts
+        call themselves. What somebody calls themself who merely asks to be a contact, or is
+        blocked, names nobody here, nor does a name that only looks like the one typed.
+
+        Raises `NoSuchPerson`, `Ambiguous`, or what is wrong with the code.
+        """
+        if len(text) > MAX_NAME_CHARS:
+            return self.meet(self.foreign(text))  # nobody's name is as long as a code
+        name = called(text)
+        if name is None:
+            return self._by_key(text)
+        found = self._store.contacts.named(name)
+        given = [c for c in found if c.name is not None]
+        if len(given) == 1 and same_name(given[0].display_name) == same_name(name):
+            return given[0].identity
+        friends = [
+            c
+            for c in found
+            if c.name is not None
+            or c.state in {ContactState.ACCEPTED, ContactState.REQUESTED_BY_US}
+        ]
+        if friends:
+            return self._only(name, friends)
+        if ":" in name:
+            return self.meet(self.foreign(text))
+        if found:
+            raise NoSuchPerson(
+                f"Nobody whom you accepted is called {name!r}. Calling themselves so, or alike: "
+                f"{_listed(found)}. To mean one of them, use the start of the identity."
+            )
+        raise NoSuchPerson(
+            f"You know nobody called {name!r}. See: onmeet contacts list - or give a contact code."
+        )
+
+    def which(self, text: str, *states: ContactState) -> Identity:
+        """Whom to answer, block, remove or verify, of those in `states` (none given: in any).
+
+        Here every name counts, and two that look alike are one too many: see `who`. Raises
+        `NoSuchPerson`, `Ambiguous`.
+        """
+        if len(text) > MAX_NAME_CHARS:
+            return self.meet(self.foreign(text))
+        name = called(text)
+        if name is None:
+            return self._by_key(text, *states)
+        found = [c for c in self._store.contacts.named(name) if not states or c.state in states]
+        return self._only(name, found)
+
+    def _by_key(self, text: str, *states: ContactState) -> Identity:
+        found = [c for c in self._store.contacts.starting(text) if not states or c.state in states]
+        if len(found) > 1:
+            raise Ambiguous(f"Several identities begin so: {_listed(found)}. Type more of it.")
+        if not found:
+            raise NoSuchPerson(
+                f"You know nobody whose identity begins with {text!r}. If it is a name, write: "
+                f"{NAME_MARK}{text}"
+            )
+        return found[0].identity
+
+    def _only(self, name: str, found: Sequence[Contact]) -> Identity:
+        if len(found) > 1:
+            raise Ambiguous(
+                f"{name!r} is, or looks like, the name of several: {_listed(found)}. "
+                "Use the start of the identity."
+            )
+        if not found or same_name(found[0].display_name) != same_name(name):
+            # No name that another chose stands in a line with a command.
+            more = (
+                f"Somebody's name looks like it: {_listed(found)}."
+                if found
+                else "See: onmeet contacts list"
+            )
+            raise NoSuchPerson(f"You know nobody called {name!r}. {more}")
+        return found[0].identity
+
+    def meet(self, code: ContactCode) -> Identity:
+        """Remembers, until the node stops, how to find somebody by a code alone."""
+        peer = Identity(code.identity)
+        self._strangers[peer] = code.secret
+        self._hints(code.bootstraps)
+        return peer
+
+    def name_of(self, peer: Identity) -> str:
+        """How a person is shown: the own name for them, their card's, or the key's start."""
+        if is_guest(peer):
+            return self.guests(peer) or A_GUEST
+        contact = self.get(peer)
+        return clean_text(contact.display_name, 80) if contact else peer.hex()[:12]
+
+    def describe(self, peer: Identity) -> dict[str, Any]:
+        """A person for the command line and the app. `code`: the live one by which they came."""
+        contact = self.get(peer)
+        card = contact.card if contact else Card()
+        return {
+            "identity": peer.hex(),
+            "name": clean_text(contact.display_name) if contact else peer.hex()[:12],
+            "code": self.codes.label_of(contact.audience) if contact else None,
+            "state": contact.state.value if contact else "stranger",
+            "verified": contact.verified if contact else False,
+            "favourite": contact.favourite if contact else False,
+            "added": contact.added if contact else 0,
+            "last_seen": contact.last_seen if contact else None,
+            "card": {
+                "name": card.name,
+                "country": card.country,
+                "phone": card.phone,
+                "email": card.email,
+            },
+        }
+
+    def foreign(self, text: str) -> ContactCode:
+        """A code as text, read and found to be somebody else's and in force.
+
+        Raises `CodeError`, `OwnCode`.
+        """
+        code = parse_code(text)
+        if code.identity == self._key.public:
+            raise OwnCode("That is your own code. Give it to somebody else, and add theirs.")
+        code.require_live(self._now())
+        return code
+
+    def came_by(self, peer: Identity) -> str | None:
+        """With whom this person shares a quota, as in `CallRecord.came_by`; None: a contact."""
+        if is_guest(peer):
+            return by_link(self.link_of(peer) or "")
+        if self.relation(peer) is Relation.CONTACT:
+            return None
+        audience = self._audience_of(peer)
+        return by_code(audience) if audience is not None else ANYONE
+
+    def _audience_of(self, peer: Identity) -> int | None:
+        contact = self.get(peer)
+        asked_by = contact.audience if contact is not None else None
+        return self._came_by.get(peer, asked_by)
+
+    # ── finding people (reach asks) ─────────────────────────────────────────────────────────────
+    def audiences(self) -> list[Audience]:
+        """Whoever shall find us now."""
+        current = self.codes.contacts_audience().id
+        return self.codes.published(self._store.contacts.ungranted(current))
+
+    def secrets_of(self, peer: Identity) -> tuple[bytes, ...]:
+        """Audience secrets under which this person's record may be found, likeliest first."""
+        contact = self.get(peer)
+        known = [contact.secret] if contact and contact.secret else []
+        known += [self._strangers[peer]] if peer in self._strangers else []
+        if contact is not None and contact.state is ContactState.ACCEPTED:
+            known.append(pair_secret(self._key, peer))
+        return tuple(dict.fromkeys(known))
+
+    def seen_at(self, peer: Identity) -> tuple[Presence, ...]:
+        """Where this person's devices were lately."""
+        return tuple(
+            Presence(peer_id=known.device, addresses=known.addresses)
+            for known in self._store.contacts.devices(peer, now=self._now())
+        )
+
+    def remember(self, peer: Identity, presences: Iterable[Presence]) -> None:
+        """Keeps where a contact's devices are."""
+        with self.history.tolerate():
+            self._store.contacts.remember_devices(
+                peer,
+                [
+                    KnownDevice(
+                        Device(presence.peer_id),
+                        (*presence.addresses, *presence.relays),
+                        self._now() + PRESENCE_SECONDS,
+                    )
+                    for presence in presences
+                ],
+            )
+
+    def shows_direct(self, peer: Identity) -> bool:
+        """Whether media may be set up with this peer before a call is accepted.
+
+        With relay-only no address of ours is in it.
+        """
+        contact = self.get(peer)
+        return (
+            contact is not None
+            and contact.state is ContactState.ACCEPTED
+            and (contact.may_see_direct or self._relay_only())
+        )
+
+
+def _listed(found: Iterable[Contact]) -> str:
+    return ", ".join(f"{clean_text(c.display_name)} ({c.identity.hex()[:12]})" for c in found)

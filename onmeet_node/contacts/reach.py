@@ -1,0 +1,167 @@
+"""Reaching a person: from an identity to open sealed channels, by the shortest way there is.
+
+An open channel is used at once; meanwhile addresses seen lately are dialled, and the DHT is asked
+for the person's record, all side by side, because a person may have several devices and an old
+address may be dead (DESIGN 4.1, 4.2).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import trio
+
+from onmeet_node.contacts.address_book import AddressBook
+from onmeet_node.net.channels.channels import Channels
+from onmeet_node.net.errors import NetError
+from onmeet_node.net.presence.rendezvous import Rendezvous
+from onmeet_node.process.faults import alone
+from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.identity.record import Presence
+from onmeet_node.protocol.wire.messages import CallMessage, Message
+
+log = logging.getLogger(__name__)
+
+OPEN_SECONDS = 12.0
+"""To open a channel to one device: about 10 round trips, on the worst of links."""
+
+RESOLVE_SECONDS = 10.0
+"""For one DHT lookup."""
+
+
+class Reacher:
+    """Opens channels to people."""
+
+    def __init__(
+        self,
+        channels: Channels,
+        rendezvous: Rendezvous,
+        book: AddressBook,
+        *,
+        me: Identity,
+        alone: Callable[[], bool],
+        joined: trio.Event,
+    ) -> None:
+        """`alone`: whether this node knows nobody to ask, as `caller.Reach` wants to know.
+
+        `joined`: set once it has entered the network; what is not found before says nothing.
+        """
+        self.alone = alone
+        self._joined = joined
+        self._me = me
+        self._channels = channels
+        self._rendezvous = rendezvous
+        self._book = book
+
+    def keep(self, peer: Identity) -> AbstractContextManager[None]:
+        """While inside, channels to this person are kept open and watched closely."""
+        return self._channels.keep(peer)
+
+    async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
+        """Calls `found` for each of the peer's devices with an open channel, as they open."""
+        search = _Search(self, peer, found)
+        for device in self._channels.devices(peer):
+            search.report(device)
+        async with trio.open_nursery() as nursery:
+            for presence in self._book.seen_at(peer):
+                nursery.start_soon(alone, "device search", search.dial, presence)
+            for secret in self._book.secrets_of(peer):
+                nursery.start_soon(alone, "device search", search.look_up, secret, nursery)
+
+    async def channel(self, peer: Identity) -> bool:
+        """Whether a channel to any device of the peer could be opened; waits for the first."""
+        with trio.CancelScope() as enough:
+            await self.find(peer, lambda _: enough.cancel())
+        return bool(self._channels.devices(peer))
+
+    def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:
+        """Hands a message to the open channel; False if there is none."""
+        return self._channels.send(peer, device, message)
+
+    def send_to(self, peer: Identity, device: Device, message: Message) -> bool:
+        """Any message to one device; False if there is no open channel."""
+        return self._channels.send(peer, device, message)
+
+    def send_any(self, peer: Identity, message: Message) -> bool:
+        """To every device of the peer that has an open channel; False if there is none."""
+        sent = [self._channels.send(peer, d, message) for d in self._channels.devices(peer)]
+        return any(sent)
+
+    def early_media(self, peer: Identity) -> bool:
+        """Whether our direct addresses may go to this peer before a call is accepted."""
+        return self._book.shows_direct(peer)
+
+    def binding(self, peer: Identity) -> bytes:
+        """What the authentication string of a call with them is bound to: the two people."""
+        return b"".join(sorted((self._me, peer)))
+
+    async def open(self, peer: Identity, presence: Presence) -> Device | None:
+        """A channel to one device; None if it cannot be reached."""
+        device = Device(presence.peer_id)
+        ways = (*presence.addresses, *presence.relays)
+        opened = False
+        with trio.move_on_after(OPEN_SECONDS):
+            try:
+                await self._channels.open(peer, device, ways)
+                opened = True
+            except NetError as error:
+                log.debug("a device could not be reached: %s", type(error).__name__)
+        return device if opened else None
+
+    async def resolve(self, peer: Identity, secret: bytes) -> tuple[Presence, ...]:
+        """The person's devices by the DHT; none if there is no record or no DHT.
+
+        Somebody who has just started calls and adds people at once: while the node is still
+        entering the network, it asks again as soon as it is in.
+        """
+        with trio.move_on_after(RESOLVE_SECONDS):
+            while True:
+                early, found = not self._joined.is_set(), await self._look_up(peer, secret)
+                if found or not early:
+                    return found
+                await self._joined.wait()
+        return ()
+
+    async def _look_up(self, peer: Identity, secret: bytes) -> tuple[Presence, ...]:
+        try:
+            return await self._rendezvous.resolve(peer, secret)
+        except NetError as error:
+            log.debug("a lookup failed: %s", type(error).__name__)
+            return ()
+
+    def remember(self, peer: Identity, presences: tuple[Presence, ...]) -> None:
+        """Keeps where the person's devices are, for the next call."""
+        self._book.remember(peer, presences)
+
+
+class _Search:
+    """One `find`: no device is dialled twice at the same addresses, or reported twice."""
+
+    def __init__(self, reacher: Reacher, peer: Identity, found: Callable[[Device], None]) -> None:
+        self._reacher = reacher
+        self._peer = peer
+        self._found = found
+        self._tried: set[Presence] = set()
+        self._reported: set[Device] = set()
+
+    def report(self, device: Device) -> None:
+        if device not in self._reported:
+            self._reported.add(device)
+            self._found(device)
+
+    async def dial(self, presence: Presence) -> None:
+        if presence in self._tried or presence.peer_id in self._reported:
+            return
+        self._tried.add(presence)
+        device = await self._reacher.open(self._peer, presence)
+        if device is not None:
+            self.report(device)
+
+    async def look_up(self, secret: bytes, nursery: trio.Nursery) -> None:
+        presences = await self._reacher.resolve(self._peer, secret)
+        if presences:
+            self._reacher.remember(self._peer, presences)
+        for presence in presences:
+            nursery.start_soon(alone, "device search", self.dial, presence)

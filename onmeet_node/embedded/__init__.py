@@ -1,0 +1,1 @@
+"""Services of a bootstrap that a node runs for itself."""

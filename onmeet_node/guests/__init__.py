@@ -1,0 +1,1 @@
+"""Guests as their host sees them: links, knocks, visits."""

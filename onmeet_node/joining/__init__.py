@@ -1,0 +1,1 @@
+"""A guest without a browser: `onmeet join`."""

@@ -1,0 +1,1 @@
+"""The media engine: aiortc in a thread of its own."""

@@ -1,0 +1,1 @@
+"""Bootstraps as a node knows them, and what it asks of them."""

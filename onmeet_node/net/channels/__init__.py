@@ -1,0 +1,1 @@
+"""Sealed channels between devices."""

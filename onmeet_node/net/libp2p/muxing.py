@@ -1,0 +1,53 @@
+"""Yamux, bounded: a peer that breaks its rules loses its connection at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+from libp2p.stream_muxer.yamux.yamux import Yamux
+
+from onmeet_node.process.faults import contained
+
+BUFFER_LIMIT = 32 * 2**20
+"""Bytes one connection may have waiting unread. The library notices a peer that ignores its
+receive window, but goes on buffering; honest peers reach 16 MiB on one fast stream."""
+MAX_FRAME_BYTES = 2**20
+"""Of one DATA frame. All implementations send at most 64 KiB; the library would wait for 16 MiB."""
+DROP_SECONDS = 2.0
+"""For the orderly end of a connection that failed."""
+
+
+class BoundedYamux(Yamux):
+    """The library's Yamux, which ends with whatever it did not expect."""
+
+    async def start(self) -> None:
+        """Serves the connection until it is closed; then it is closed for sure."""
+        failed = False
+
+        def fail() -> None:
+            nonlocal failed
+            failed = True
+
+        try:
+            with contained("libp2p connection", then=fail):
+                await super().start()
+        finally:
+            # NOTE: the library waits for this without a limit, and never sets it when the first
+            # bytes of a peer end the connection while it starts.
+            self.event_started.set()
+            if failed or not self.event_shutting_down.is_set():
+                with (
+                    trio.CancelScope(shield=True),
+                    trio.move_on_after(DROP_SECONDS),
+                    contained("libp2p connection"),
+                ):
+                    await self.close()
+
+    async def _read_data_body(self, length: int) -> bytes:
+        unread = sum(map(len, self.stream_buffers.values()))
+        if length > MAX_FRAME_BYTES or unread + length > BUFFER_LIMIT:
+            # NOTE: of all exceptions, this one alone the library takes as the connection's end.
+            raise trio.TooSlowError("a peer sends what nobody can read")
+        body: Any = await super()._read_data_body(length)
+        return bytes(body)

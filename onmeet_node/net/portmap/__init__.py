@@ -1,0 +1,1 @@
+"""Ports opened at the router: NAT-PMP and UPnP."""

@@ -1,0 +1,1 @@
+"""Presence records: published, and looked up."""

@@ -1,0 +1,1 @@
+"""Circuit relays: reservations and circuits."""

@@ -1,0 +1,1 @@
+"""The node: everything of one identity on one machine, put together."""

@@ -1,0 +1,38 @@
+"""How calls reach everybody: people by their nodes, guests by their doors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from onmeet_node.contacts.reach import Reacher
+from onmeet_node.guests.guests import Guests
+from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.identity.guest import is_guest
+from onmeet_node.protocol.wire.messages import CallMessage
+
+
+class Ways:
+    """A `caller.Reach` made of both."""
+
+    def __init__(self, people: Reacher, guests: Guests) -> None:
+        self._people = people
+        self._guests = guests
+        self.alone = people.alone
+        self.early_media = people.early_media
+
+    async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
+        """See `caller.Reach`."""
+        await (self._guests if is_guest(peer) else self._people).find(peer, found)
+
+    def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:
+        """See `caller.Reach`."""
+        return (self._guests if is_guest(peer) else self._people).send(peer, device, message)
+
+    def keep(self, peer: Identity) -> AbstractContextManager[None]:
+        """See `caller.Reach`; a guest's channel is always watched closely."""
+        return nullcontext() if is_guest(peer) else self._people.keep(peer)
+
+    def binding(self, peer: Identity) -> bytes:
+        """See `caller.Reach`."""
+        return (self._guests if is_guest(peer) else self._people).binding(peer)

@@ -1,0 +1,65 @@
+"""What media can do from here, found out before the first call (``onmeet doctor``, P14)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from onmeet_node.media.ice_report import IceReport, ServerReport
+from onmeet_node.net.examine import Finding, finding
+
+_NATS = {
+    "none": ("good", "No NAT between this machine and the internet."),
+    "same": ("good", "The NAT here lets calls find a direct way (endpoint-independent mapping)."),
+    "each": (
+        "poor",
+        "The NAT here is strict (another port for each destination): calls to people behind such "
+        "a NAT go through a relay.",
+    ),
+}
+_OVER = {"turn/udp": "UDP", "turn/tcp": "TCP", "turn/tls": "TLS"}
+
+
+def of_media(report: IceReport) -> Iterator[Finding]:
+    """Findings from candidates gathered for nobody."""
+    if not any(kind.startswith("host") for kind in report.local) and not report.relay_only:
+        yield finding(
+            "bad",
+            "This machine has no network address for media.",
+            "Connect it to a network; calls to others on this machine work all the same.",
+        )
+    level, what = _NATS.get(report.nat, ("", ""))
+    if what:
+        yield finding(level, what)
+    turn = [server for server in report.servers if server.kind in _OVER]
+    if turn:
+        yield from _of_turn(turn)
+
+
+def _of_turn(turn: list[ServerReport]) -> Iterator[Finding]:
+    answered = {s.kind for s in turn if s.worked}
+    working = [name for kind, name in _OVER.items() if kind in answered]
+    failed = {s.kind: s.error for s in turn if not s.worked}
+    ways = ", ".join(working)
+    if not working:
+        why = next(iter(failed.values()), "no answer")
+        yield finding(
+            "bad",
+            f"No TURN server could be used: {why}.",
+            "Check this machine's clock and its firewall (UDP and TCP 3478, TCP 5349 or 443 must "
+            "get out), or use another bootstrap. Calls on this network work without it.",
+        )
+    elif "UDP" in working:
+        yield finding("good", f"Media gets through to a relay, over {ways}.")
+    else:
+        yield finding(
+            "poor",
+            f"UDP does not get through here: media will go through a relay over {ways}.",
+            "It works, with more delay. If the firewall is yours, let UDP out.",
+        )
+    if "turn/tls" in failed and working:
+        yield finding(
+            "poor",
+            f"TURN over TLS does not work: {failed['turn/tls']}.",
+            "Networks that let nothing but HTTPS out would keep you from calling. Tell whoever "
+            "runs the bootstrap.",
+        )

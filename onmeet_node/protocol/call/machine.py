@@ -1,0 +1,349 @@
+"""One call: events and the time in, effects out (DESIGN 4.4). Where it may go is in `table.py`.
+
+A call has legs, one for each device of the peer. The caller's legs ring together until one device
+accepts; from then on both sides have exactly one leg. The callee has one leg from the start.
+
+Messages are not repeated on a timer: a channel keeps order and loses nothing until it breaks. When
+one opens again, each side says anew what still counts: the invite, the ringing, the accept, the
+answer, and an offer made afresh, because the addresses in an old one may be gone.
+"""
+
+from __future__ import annotations
+
+from onmeet_node.protocol.call import effects as do
+from onmeet_node.protocol.call import events as on
+from onmeet_node.protocol.call import timing
+from onmeet_node.protocol.call.effects import Effect, EndReason, State
+from onmeet_node.protocol.call.errors import LocalProtocolError, RemoteProtocolError
+from onmeet_node.protocol.call.events import Device, Event, Identity
+from onmeet_node.protocol.call.leg import Leg
+from onmeet_node.protocol.call.ringing import RingingCall
+from onmeet_node.protocol.call.table import (
+    ACCEPTED,
+    TRANSITIONS,
+    UNANSWERED,
+    CallerGone,
+    ConnectTimeout,
+    PathHeld,
+    PeerError,
+    ReconnectTimeout,
+    RingTimeout,
+    Superseded,
+)
+from onmeet_node.protocol.wire import messages as m
+from onmeet_node.protocol.wire.messages import (
+    CallMessage,
+    CancelReason,
+    DeclineReason,
+    HangupReason,
+    Kind,
+    RingState,
+)
+
+HUNG_UP = {
+    HangupReason.NORMAL: EndReason.PEER_HUNG_UP,
+    HangupReason.MEDIA_FAILED: EndReason.MEDIA_FAILED,
+    HangupReason.CONNECTION_LOST: EndReason.CONNECTION_LOST,
+    HangupReason.SHUTDOWN: EndReason.SHUTDOWN,
+    HangupReason.FAULT: EndReason.FAULT,
+}
+DECLINED = {
+    DeclineReason.DECLINED: EndReason.PEER_DECLINED,
+    DeclineReason.BUSY: EndReason.PEER_BUSY,
+    DeclineReason.NO_ANSWER: EndReason.NO_ANSWER,
+    DeclineReason.NOT_NOW: EndReason.PEER_DECLINED,
+}
+CANCELLED = {
+    CancelReason.CANCELLED: EndReason.MISSED,
+    CancelReason.ANSWERED_ELSEWHERE: EndReason.ANSWERED_ELSEWHERE,
+    CancelReason.NO_ANSWER: EndReason.MISSED,
+    CancelReason.SUPERSEDED: EndReason.SUPERSEDED,
+}
+
+
+class Call(RingingCall):
+    """One call. `Line` makes it, gives it every event that concerns it, and drops it once ended."""
+
+    @classmethod
+    def dial(
+        cls, me: Identity, event: on.Dial, *, now: float, expected: bool = False
+    ) -> tuple[Call, list[Effect]]:
+        """An outgoing call, and its first effects. `expected`: it is taken without ringing."""
+        call = cls(me, event.peer, event.call, outgoing=True, kinds=event.kinds, begun=now, now=now)
+        call._early = event.early_media
+        call._expected = expected
+        call._search()
+        return call, call._flush()
+
+    @classmethod
+    def ring(
+        cls,
+        me: Identity,
+        event: on.MessageReceived,
+        invite: m.Invite,
+        *,
+        now: float,
+        alerts: bool = False,
+        accept: frozenset[Kind] | None = None,
+    ) -> tuple[Call, list[Effect]]:
+        """An incoming call; with `accept` it is taken at once, with these kinds of media."""
+        begun = now - invite.age_ms / 1000
+        kinds = frozenset(invite.kinds)
+        call = cls(me, event.peer, invite.call, outgoing=False, kinds=kinds, begun=begun, now=now)
+        leg = call._leg = call._add(event.device)
+        leg.invited = True
+        if alerts:
+            call._rung = RingState.ALERTING
+        if accept is None:
+            call._say_again(leg)
+        if invite.sdp is not None:
+            call._offered(leg, 0, invite.sdp, early=event.early_media and accept is None)
+        if accept is not None:
+            call._accept(accept)
+        return call, call._flush()
+
+    # ── what Line uses ────────────────────────────────────────────────────────────────────────────
+    def handle(self, event: Event, *, now: float) -> list[Effect]:
+        """Takes one event of this call, from its own peer.
+
+        Raises `LocalProtocolError`, changing nothing, when the state does not allow what a person
+        here asks for. Events that come too late are dropped; a peer that is plainly wrong ends
+        the call.
+        """
+        self._refuse(event)
+        self._now = now
+        try:
+            self._dispatch(event)
+        except RemoteProtocolError:
+            self._end(PeerError, EndReason.PEER_ERROR, self._last_word(CancelReason.CANCELLED))
+        return self._flush()
+
+    def tick(self, *, now: float) -> list[Effect]:
+        """Does what is due at `now`.
+
+        What is over ends first: a machine that slept begins nothing in vain.
+        """
+        self._now = now
+        if self._deadline is not None and now >= self._deadline:
+            self._time_out()
+        if self._search_at is not None and now >= self._search_at:
+            self._search()
+        if self._taking_at is not None and now >= self._taking_at:
+            self._take_late()
+        if self._offer_at is not None and now >= self._offer_at:
+            self._offer_at = None
+            self._offer_again()
+        return self._flush()
+
+    def supersede(self, reason: EndReason, *, now: float) -> list[Effect]:
+        """Ends the call because another one with the same peer takes its place."""
+        self._now = now
+        self._end(Superseded, reason, self._last_word(CancelReason.SUPERSEDED))
+        return self._flush()
+
+    def break_off(self, *, now: float) -> list[Effect]:
+        """Ends the call after an event of it raised what nobody expected, in the middle perhaps."""
+        self._now = now
+        if self.state is State.ENDED:
+            told = any(isinstance(effect, do.Ended) for effect in self._out)
+            ended = do.Ended(self.id, self.peer, self.outgoing, EndReason.FAULT)
+            return [*self._flush(), *(() if told else (ended,))]
+        self._fault()
+        return self._flush()
+
+    # ── events ────────────────────────────────────────────────────────────────────────────────────
+    def _refuse(self, event: Event) -> None:
+        if isinstance(event, on.Dial):
+            raise LocalProtocolError("this call was dialled already; give a new one a new id")
+        answer = isinstance(event, on.AcceptCall | on.DeclineCall | on.SilenceCall)
+        if answer and type(event) not in TRANSITIONS[self.state]:
+            raise LocalProtocolError(
+                f"the call is {self.state.value}, not ringing here: there is nothing to answer"
+            )
+        if isinstance(event, on.AcceptCall) and not event.kinds:
+            raise LocalProtocolError("a call needs sound or picture: accept with at least one kind")
+
+    def _dispatch(self, event: Event) -> None:
+        match event:
+            case on.Dial():
+                raise AssertionError("refused")
+            case on.AcceptCall(kinds=kinds):
+                self._accept(kinds)
+            case on.DeclineCall(note=note):
+                word = m.Decline(call=self.id, note=note)
+                self._end(on.DeclineCall, EndReason.DECLINED, word)
+            case on.Alerting():
+                if self._rung is RingState.DELIVERED:
+                    self._ring_here(RingState.ALERTING)
+            case on.SilenceCall():
+                self._ring_here(RingState.SILENCED)
+            case on.HangUp(shutdown=shutdown):
+                self._hang_up(shutdown=shutdown)
+            case on.SetMedia():
+                self._set_media(event)
+            case on.RestartMedia():
+                self._restart_media(on.RestartMedia)
+            case on.NetworkChanged():
+                self._network_changed()
+            case on.DeviceReady(device=device):
+                self._device_ready(device)
+            case on.SearchEnded():
+                self._search_ended()
+            case on.MessageReceived(device=device, message=message, early_media=early):
+                self._message(device, message, early=early)
+            case on.DeviceLost(device=device):
+                self._device_lost(device)
+            case on.ProgramFault():
+                self._fault()
+            case on.PeerBroke():
+                raise RemoteProtocolError("its sealed channel carried what nobody sealed")
+            case (
+                on.OfferReady()
+                | on.AnswerReady()
+                | on.CandidatesReady()
+                | on.MediaConnected()
+                | on.MediaPathLost()
+                | on.MediaFailed()
+            ):
+                leg = self._legs.get(event.device)
+                session = leg.session(event.generation) if leg else None
+                if leg is not None and session is not None:
+                    self._media_event(event, leg, session)
+
+    def _message(self, device: Device, message: CallMessage, *, early: bool) -> None:
+        leg = self._legs.get(device)
+        if leg is None or not leg.invited:
+            # NOTE: e.g. a second device that accepted before it heard that the first one had
+            late = isinstance(message, m.Accept | m.Renegotiate)
+            if late and self.outgoing and self.state in ACCEPTED:
+                self._release(device)
+            return
+        was_open, leg.open = leg.open, True
+        self._check_role(message)
+        match message:
+            case m.Invite(sdp=offer):
+                if was_open:
+                    self._say_again(leg)
+                if offer is not None and not leg.used:
+                    self._offered(leg, 0, offer, early=early)
+            case m.Ringing(state=state):
+                self._ringing(leg, state)
+            case m.Accept(kinds=kinds):
+                if self.state in UNANSWERED:
+                    self._accepted_by(leg, frozenset(kinds))
+            case m.Renegotiate(generation=generation, sdp=sdp):
+                self._offered(leg, generation, sdp, early=early)
+            case m.Answer(generation=generation, sdp=sdp):
+                self._do(leg.take_answer(generation, sdp))
+            case m.Candidates():
+                self._do(leg.take_candidates(message))
+            case m.MediaState():
+                if self.state in ACCEPTED and message != self._peer_media:
+                    self._peer_media = message
+                    self._out.append(do.PeerMedia(self.id, message))
+            case m.Decline():
+                self._declined_by(leg, message)
+            case m.Cancel(reason=reason):
+                ended = CANCELLED[reason]
+                if self.state in ACCEPTED and ended is EndReason.MISSED:
+                    ended = EndReason.PEER_HUNG_UP
+                self._end(m.Cancel, ended, None)
+            case m.Hangup(reason=reason):
+                self._hung_up_by(leg, reason)
+        if not was_open and self.state is not State.ENDED:
+            self._reopened(leg)
+
+    def _check_role(self, message: CallMessage) -> None:
+        match message:
+            case m.Ringing() | m.Accept() | m.Decline():
+                wrong = not self.outgoing
+            case m.Invite() | m.Cancel():
+                wrong = self.outgoing
+            case m.Renegotiate() | m.Answer() | m.Candidates() | m.MediaState() | m.Hangup():
+                wrong = False
+        if wrong:
+            raise RemoteProtocolError(f"{type(message).__name__} from the wrong side of the call")
+
+    # ── ends ──────────────────────────────────────────────────────────────────────────────────────
+    def _fault(self) -> None:
+        # NOTE: a hangup while it rings here, too: the caller shall not read that we declined
+        last: CallMessage = m.Hangup(call=self.id, reason=HangupReason.FAULT)
+        if self.state in UNANSWERED:
+            last = self._last_word()
+        self._end(on.ProgramFault, EndReason.FAULT, last)
+
+    def _hang_up(self, *, shutdown: bool) -> None:
+        reason = HangupReason.SHUTDOWN if shutdown else HangupReason.NORMAL
+        last: CallMessage | None = self._last_word(
+            CancelReason.CANCELLED, DeclineReason.DECLINED, reason
+        )
+        match self.state:
+            case State.DIALING | State.RINGING_OUT:
+                ended = EndReason.CANCELLED
+            case State.RINGING_IN:
+                ended = EndReason.DECLINED
+                if shutdown:  # of this device alone; a decline would stop the others too
+                    last = m.Hangup(call=self.id, reason=reason)
+            case State.CONNECTING | State.CONNECTED | State.RECONNECTING:
+                ended = EndReason.HUNG_UP
+            case State.ENDED:
+                return
+        self._end(on.HangUp, EndReason.SHUTDOWN if shutdown else ended, last)
+
+    def _declined_by(self, leg: Leg, message: m.Decline) -> None:
+        no_answer = message.reason is DeclineReason.NO_ANSWER
+        last = None
+        if self.state in UNANSWERED:
+            last = m.Cancel(
+                call=self.id,
+                reason=CancelReason.NO_ANSWER if no_answer else CancelReason.ANSWERED_ELSEWHERE,
+            )
+        self._end(
+            m.Decline,
+            DECLINED[message.reason],
+            last,
+            spare=leg,
+            leave_note=no_answer,
+            said=message.note,
+        )
+
+    def _hung_up_by(self, leg: Leg, reason: HangupReason) -> None:
+        if reason is HangupReason.SHUTDOWN and self.state in UNANSWERED:
+            self._device_stopped(leg)
+            return
+        # NOTE: before an accept it comes from a callee whose accept was lost with its channel, or
+        # from a caller that had not heard ours
+        last = None
+        if self.state in UNANSWERED:
+            last = m.Cancel(call=self.id, reason=CancelReason.ANSWERED_ELSEWHERE)
+        ended = EndReason.MISSED if self.state is State.RINGING_IN else HUNG_UP[reason]
+        self._end(m.Hangup, ended, last, spare=leg)
+
+    def _time_out(self) -> None:
+        match self.state:
+            case State.DIALING | State.RINGING_OUT:
+                reason = EndReason.NO_ANSWER if self._rang else EndReason.NOT_REACHABLE
+                last = self._last_word(CancelReason.NO_ANSWER)
+                self._end(RingTimeout, reason, last, leave_note=True)
+            case State.RINGING_IN:
+                if self._now < self._begun + timing.RING:
+                    self._end(CallerGone, EndReason.MISSED, None)
+                else:
+                    self._end(RingTimeout, EndReason.MISSED, self._last_word())
+            case State.CONNECTING:
+                if self._leg is not None and self._leg.open:
+                    last = self._last_word(hangup=HangupReason.MEDIA_FAILED)
+                    self._end(ConnectTimeout, EndReason.MEDIA_FAILED, last)
+                else:
+                    last = self._last_word(hangup=HangupReason.CONNECTION_LOST)
+                    self._end(ConnectTimeout, EndReason.CONNECTION_LOST, last)
+            case State.RECONNECTING:
+                if self._leg is not None and self._leg.live:
+                    if self._leg.pending is not None:
+                        self._do(self._leg.close(self._leg.pending.generation))
+                    self._connected(PathHeld)
+                else:
+                    last = self._last_word(hangup=HangupReason.CONNECTION_LOST)
+                    self._end(ReconnectTimeout, EndReason.CONNECTION_LOST, last)
+            case State.CONNECTED | State.ENDED:
+                raise AssertionError("has no deadline")

@@ -1,0 +1,178 @@
+"""What the room machine wants done, in this order. `rooms.py` does it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from onmeet_node.protocol.room.roster import Key
+from onmeet_node.protocol.wire.messages import Message
+from onmeet_node.protocol.wire.room import RosterBody, Seat
+
+
+class RoomEnd(enum.StrEnum):
+    """Why a room is over for us."""
+
+    LEFT = "left"
+    ENDED = "ended"
+    """The host ended it for all."""
+    REMOVED = "removed"
+    DENIED = "denied"
+    FULL = "full"
+    LOCKED = "locked"
+    HOST_GONE = "host-gone"
+    """The host went before it let us in."""
+    NO_ANSWER = "no-answer"
+    LOST = "lost"
+    """A guest reached nobody any more who could carry the room on."""
+    FAULT = "fault"
+    """This program met an error of its own in this room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send over the channel to this key."""
+
+    to: Key
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Open a channel to this seat; `opened` follows if that worked."""
+
+    seat: Seat
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the channels with this key: they have no business with us."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Begin the call with this seat: the one who came later offers."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """End the call with this key, who is no longer in."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Who is in, or what the room is like, changed."""
+
+    roster: RosterBody
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """Everybody in this roster has said their part of its authentication string: there is one."""
+
+    roster: RosterBody
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of somebody changed: hand, reachability, or whom they see."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Knocked:
+    """Somebody asks to be let in, and we may decide."""
+
+    key: Key
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnockOver:
+    """They were let in or not, or have gone."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody who may asks us to mute ourselves."""
+
+    by: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Somebody wrote a line."""
+
+    by: Key
+    text: str = field(repr=False)
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reacted:
+    """Somebody reacts."""
+
+    by: Key
+    emoji: str
+
+
+@dataclass(frozen=True, slots=True)
+class HalfBlind:
+    """Of these two one sees the other and is not seen, or neither sees the other."""
+
+    a: Key
+    b: Key
+
+
+@dataclass(frozen=True, slots=True)
+class SeeAgain:
+    """These two, of whom `HalfBlind` was told, see each other."""
+
+    a: Key
+    b: Key
+
+
+@dataclass(frozen=True, slots=True)
+class HostLied:
+    """The host told us something else than somebody else: do not trust this room."""
+
+    host: Key
+    other: Key
+    """Who was told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Over for us. The last effect."""
+
+    reason: RoomEnd
+
+
+Effect = (
+    Send
+    | Open
+    | Close
+    | Ring
+    | HangUp
+    | Changed
+    | Numbered
+    | Seen
+    | Knocked
+    | KnockOver
+    | Asked
+    | Said
+    | Reacted
+    | HalfBlind
+    | SeeAgain
+    | HostLied
+    | Ended
+)

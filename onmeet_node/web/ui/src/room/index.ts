@@ -1,3 +1,0 @@
-// The screen of a room. The guest page loads it when its link leads into one.
-import "./over.js";
-import "./screen.js";

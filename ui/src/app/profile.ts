@@ -1,0 +1,98 @@
+// The person's own card: each field, the picture, and who sees which (P4).
+import { html, nothing } from "lit";
+import { customElement, state } from "lit/decorators.js";
+import { app } from "../elements/context.js";
+import type { Field, FieldShown, Share } from "../node/messages.js";
+import { smallJpeg } from "../node/pictures.js";
+import { t } from "../i18n/index.js";
+import { OmElement, words } from "../elements/element.js";
+
+const SHARES: readonly Share[] = ["everyone", "contacts", "nobody"];
+
+@customElement("om-profile")
+export class OmProfile extends OmElement {
+  @state() private trouble = "";
+
+  async #try(work: () => Promise<unknown>): Promise<void> {
+    this.trouble = "";
+    try {
+      await work();
+    } catch (error) {
+      this.trouble = words(error);
+    }
+  }
+
+  #change(name: Field, change: Partial<FieldShown>): Promise<void> {
+    const now = this.app.me?.fields.find((field) => field.name === name);
+    if (now === undefined) return Promise.resolve();
+    return this.#try(() => app.client.ask({ t: "change-profile", fields: [{ ...now, ...change }] }, "done"));
+  }
+
+  async #picture(file: File | undefined): Promise<void> {
+    if (file === undefined) return;
+    let data: Uint8Array;
+    try {
+      data = await smallJpeg(file);
+    } catch {
+      this.trouble = t("picture.bad");
+      return;
+    }
+    await this.#try(() => app.client.ask({ t: "set-picture", data }, "done"));
+  }
+
+  override render() {
+    const me = this.app.me;
+    if (me === null) return nothing;
+    const name = me.fields.find((field) => field.name === "name")?.value ?? "";
+    return html`<div class="stack">
+      <p class="bad" role="alert">${this.trouble}</p>
+      <div class="row">
+        ${this.avatar(name, me.picture)}
+        <label class="grow"
+          >${t("picture.choose")}
+          <input
+            type="file"
+            accept="image/*"
+            @change=${(e: Event) => {
+              const input = e.target as HTMLInputElement;
+              void this.#picture(input.files?.[0]);
+              input.value = "";
+            }}
+        /></label>
+        ${this.#share("picture", me.picture_share, (share) =>
+          this.#try(() => app.client.ask({ t: "change-profile", picture_share: share }, "done")),
+        )}
+        ${me.picture === null
+          ? nothing
+          : html`<button
+              @click=${() => this.#try(() => app.client.ask({ t: "set-picture", data: null }, "done"))}
+            >
+              ${t("picture.remove")}
+            </button>`}
+      </div>
+      ${me.fields.map(
+        (field) => html`<div class="row">
+          <label class="grow"
+            >${t(`field.${field.name}`)}
+            <input
+              .value=${field.value}
+              maxlength="80"
+              @change=${(e: Event) => this.#change(field.name, { value: (e.target as HTMLInputElement).value })}
+          /></label>
+          ${this.#share(field.name, field.share, (share) => this.#change(field.name, { share }))}
+        </div>`,
+      )}
+    </div>`;
+  }
+
+  #share(name: Field, now: Share, choose: (share: Share) => Promise<void>) {
+    return html`<label class="grow"
+      >${t("share.label", { field: t(`field.${name}`) })}
+      <select @change=${(e: Event) => choose((e.target as HTMLSelectElement).value as Share)}>
+        ${SHARES.map(
+          (share) => html`<option value=${share} ?selected=${share === now}>${t(`share.${share}`)}</option>`,
+        )}
+      </select></label
+    >`;
+  }
+}

@@ -1,0 +1,197 @@
+// The channel's messages that a guest says and hears, as bytes and back (docs/PROTOCOL, Messages).
+// What comes from the host is checked once, here; after this nothing checks again.
+import { decode, encode } from "@msgpack/msgpack";
+import type { Bytes } from "./noise.js";
+import type { Candidate, Kind } from "../node/messages.js";
+
+export interface TurnServer {
+  readonly url: string;
+  readonly username: string;
+  readonly credential: string;
+}
+
+export type FromHost =
+  | { t: "welcome"; name: string | null; title: string; knock: boolean; once: boolean; room: Bytes | null; host: Bytes | null }
+  | { t: "wait"; state: "delivered" | "shown" | "busy" }
+  | { t: "admit"; guest: Bytes; ticket: Bytes; servers: readonly TurnServer[] }
+  | { t: "deny"; reason: string }
+  | { t: "accept"; call: string; kinds: readonly Kind[] }
+  | { t: "answer"; call: string; generation: number; sdp: string }
+  | { t: "renegotiate"; call: string; generation: number; sdp: string }
+  | { t: "candidates"; call: string; generation: number; candidates: readonly Candidate[] }
+  | { t: "media-state"; call: string; muted: boolean; camera_off: boolean; sharing: boolean }
+  | { t: "decline"; call: string; reason: string }
+  | { t: "hangup"; call: string; reason: string }
+  | { t: "carry"; data: Bytes }
+  | { t: "ping"; n: number }
+  | { t: "pong"; n: number }
+  | { t: "bye"; reason: string }
+  | { t: "unknown"; type: string };
+
+export type FromGuest =
+  | { t: "knock"; name: string; ticket?: Bytes | undefined }
+  | { t: "invite"; call: Bytes; kinds: readonly Kind[]; sdp: string }
+  | { t: "accept"; call: Bytes; kinds: readonly Kind[] }
+  | { t: "answer" | "renegotiate"; call: Bytes; generation: number; sdp: string }
+  | { t: "candidates"; call: Bytes; generation: number; candidates: readonly Candidate[]; end: boolean }
+  | { t: "media-state"; call: Bytes; muted: boolean; camera_off: boolean; sharing: boolean }
+  | { t: "hangup"; call: Bytes; reason: "normal" | "media-failed" | "connection-lost" }
+  | { t: "carry"; data: Bytes }
+  | { t: "ping" | "pong"; n: number }
+  | { t: "bye"; reason: string }
+  | { t: "unsupported"; type: string };
+
+/** What is no message of this protocol. */
+export class WireError extends Error {}
+
+const MAX_SDP = 24_000;
+const MAX_CANDIDATES = 64;
+
+/** One frame of a channel inside another. */
+export const MAX_CARRIED = 60_000;
+
+export function pack(message: { readonly t: string }): Bytes {
+  return new Uint8Array(encode(message, { ignoreUndefined: true }));
+}
+
+/** Throws `WireError`, whatever the bytes are. */
+export const unpack = (data: Bytes): FromHost => read(unpackMap(data));
+
+export function unpackMap(data: Bytes): Fields {
+  let raw: unknown;
+  try {
+    raw = decode(data, { maxStrLength: MAX_SDP * 2, maxBinLength: 65_535, maxArrayLength: 256, maxMapLength: 64 });
+  } catch {
+    throw new WireError("no msgpack");
+  }
+  return asMap(raw);
+}
+
+export function read(map: Fields): FromHost {
+  const t = text(map, "t", 32);
+  switch (t) {
+    case "welcome": {
+      const card = map["card"] === undefined ? {} : asMap(map["card"]);
+      return {
+        t,
+        name: card["name"] == null ? null : text(card, "name", 80),
+        title: text(map, "title", 80, ""),
+        knock: flag(map, "knock", true),
+        once: flag(map, "once", false),
+        room: map["room"] == null ? null : binary(map, "room", 16),
+        host: map["host"] == null ? null : binary(map, "host", 32),
+      };
+    }
+    case "carry":
+      return { t, data: binary(map, "data", 1, MAX_CARRIED) };
+    case "wait":
+      return { t, state: choice(map, "state", ["delivered", "shown", "busy"] as const, "delivered") };
+    case "admit":
+      return {
+        t,
+        guest: binary(map, "guest", 32),
+        ticket: binary(map, "ticket", 16),
+        servers: servers(map),
+      };
+    case "deny":
+      return { t, reason: text(map, "reason", 32, "denied") };
+    case "accept":
+      return { t, call: call(map), kinds: list(map, "kinds", 2, ["audio", "video"]) as Kind[] };
+    case "answer":
+    case "renegotiate":
+      return { t, call: call(map), generation: integer(map, "generation", 65_535, 0), sdp: text(map, "sdp", MAX_SDP) };
+    case "candidates":
+      return {
+        t,
+        call: call(map),
+        generation: integer(map, "generation", 65_535, 0),
+        candidates: list(map, "candidates", MAX_CANDIDATES).map((one) => {
+          const candidate = asMap(one);
+          return {
+            candidate: text(candidate, "candidate", 300),
+            mid: candidate["mid"] == null ? null : text(candidate, "mid", 64),
+            index: candidate["index"] == null ? null : integer(candidate, "index", 63),
+          };
+        }),
+      };
+    case "media-state":
+      return {
+        t,
+        call: call(map),
+        muted: flag(map, "muted", false),
+        camera_off: flag(map, "camera_off", false),
+        sharing: flag(map, "sharing", false),
+      };
+    case "decline":
+      return { t, call: call(map), reason: text(map, "reason", 32, "declined") };
+    case "hangup":
+      return { t, call: call(map), reason: text(map, "reason", 32, "normal") };
+    case "ping":
+    case "pong":
+      return { t, n: integer(map, "n", 2 ** 32 - 1, 0) };
+    case "bye":
+      return { t, reason: text(map, "reason", 64) };
+    default:
+      return { t: "unknown", type: t };
+  }
+}
+
+export const servers = (map: Fields): TurnServer[] =>
+  list(map, "servers", 8).map((one) => {
+    const server = asMap(one);
+    const url = text(server, "url", 256);
+    if (!/^turns?:[!-~]+$/.test(url)) throw new WireError("no TURN server");
+    return { url, username: text(server, "username", 128), credential: text(server, "credential", 128) };
+  });
+
+export type Fields = Record<string, unknown>;
+
+export function asMap(value: unknown): Fields {
+  if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof Uint8Array)
+    throw new WireError("no map");
+  return value as Fields;
+}
+
+export function text(map: Fields, key: string, most: number, absent?: string): string {
+  const value = map[key] ?? absent;
+  // NOTE: characters are counted as Python does, where one outside the BMP is one.
+  if (typeof value !== "string" || (value.length > most && [...value].length > most)) throw new WireError(`bad ${key}`);
+  return value;
+}
+
+export function flag(map: Fields, key: string, absent: boolean): boolean {
+  const value = map[key] ?? absent;
+  if (typeof value !== "boolean") throw new WireError(`bad ${key}`);
+  return value;
+}
+
+export function integer(map: Fields, key: string, most: number, absent?: number): number {
+  const value = map[key] ?? absent;
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > most)
+    throw new WireError(`bad ${key}`);
+  return value;
+}
+
+export function choice<C extends string>(map: Fields, key: string, among: readonly C[], absent: C): C {
+  const value = (map[key] ?? absent) as C;
+  if (!among.includes(value)) throw new WireError(`bad ${key}`);
+  return value;
+}
+
+export function list(map: Fields, key: string, most: number, absent: readonly unknown[] = []): readonly unknown[] {
+  const value = map[key] ?? absent;
+  if (!Array.isArray(value) || value.length > most) throw new WireError(`bad ${key}`);
+  return value;
+}
+
+/** NOTE: a view into the frame that was decoded, so it is copied. */
+export function binary(map: Fields, key: string, least: number, most = least): Bytes {
+  const value = map[key];
+  if (!(value instanceof Uint8Array) || value.length < least || value.length > most) throw new WireError(`bad ${key}`);
+  return new Uint8Array(value);
+}
+
+export const call = (map: Fields): string => hex(binary(map, "call", 16));
+
+export const hex = (data: Uint8Array): string =>
+  [...data].map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,0 +1,184 @@
+// What is said in a room, as bytes and back (docs/PROTOCOL, Messages): the messages of a guest's line
+// and those of rooms besides. What comes from others is checked once, here and in wire.ts.
+import type { Kind, PictureSize } from "../node/messages.js";
+import type { Bytes } from "./noise.js";
+import {
+  asMap,
+  binary,
+  call,
+  choice,
+  flag,
+  hex,
+  integer,
+  list,
+  MAX_CARRIED,
+  read as readLine,
+  servers,
+  text,
+  unpackMap,
+  WireError,
+  type Fields,
+  type FromGuest,
+  type FromHost,
+  type TurnServer,
+} from "./guest-messages.js";
+
+/** Somebody in a room: the public key of their visit, in hex. */
+export type Key = string;
+
+export interface Card {
+  readonly name: string | null;
+  readonly country: string | null;
+  readonly phone: string | null;
+  readonly email: string | null;
+}
+
+export interface SignedRoster {
+  readonly t: "roster";
+  readonly body: Bytes;
+  readonly signer: Key;
+  readonly signature: Bytes;
+}
+
+/** What somebody sees of the room. */
+export interface Here {
+  readonly t: "here";
+  readonly sees: readonly Key[];
+  readonly host: boolean;
+  readonly hand: boolean;
+  readonly digest: string | null;
+  readonly version: number;
+  readonly term: number;
+  readonly keeper: Key | null;
+  readonly commitment: Bytes | null;
+  readonly nonce: Bytes | null;
+}
+
+export type FromSeat =
+  | FromHost
+  | { t: "hello"; card: Card }
+  | SignedRoster
+  | Here
+  | { t: "room-request"; act: string; seat: Key | null }
+  | { t: "room-say"; text: string; private: boolean }
+  | { t: "react"; emoji: string }
+  | { t: "look"; size: PictureSize }
+  /** From `key`; what is to be passed on is not for a guest. */
+  | { t: "pipe"; key: Key; pipe: number; data: Bytes }
+  | { t: "lent"; servers: readonly TurnServer[] }
+  | { t: "room-leave" }
+  | { t: "invite"; call: string; kinds: readonly Kind[]; sdp: string | null }
+  | { t: "cancel"; call: string }
+  /** Known, and nothing to us. */
+  | { t: "ignored" };
+
+export type ToSeat =
+  | FromGuest
+  | { t: "hello"; card: { name: string } }
+  | { t: "room-knock"; room: Bytes; name: string; video: boolean }
+  | {
+      t: "here";
+      sees: readonly Bytes[];
+      host: boolean;
+      hand: boolean;
+      digest: Bytes;
+      version: number;
+      term: number;
+      keeper: Bytes;
+      commitment: Bytes;
+      nonce: Bytes | undefined;
+    }
+  | { t: "roster"; body: Bytes; signer: Bytes; signature: Bytes }
+  | { t: "room-say"; text: string; private: boolean }
+  | { t: "react"; emoji: string }
+  | { t: "look"; size: PictureSize }
+  | { t: "pipe"; key: Bytes; onward: true; pipe: number; data: Bytes }
+  | { t: "room-leave" }
+  | { t: "decline"; call: Bytes; reason: "busy" };
+
+export const MAX_SEATS = 12;
+export const MAX_COUNT = 2 ** 31 - 1;
+const SIZES = ["none", "small", "large"] as const;
+/** NOTE: an answer to `unsupported` would be answered likewise, for ever. */
+const IGNORED: ReadonlySet<string> = new Set([
+  "unsupported",
+  "ringing",
+  "card-update",
+  "picture",
+  "ask-picture",
+  "received",
+  "room-knock",
+  "at-door",
+  "acquaint",
+]);
+
+/** Throws `WireError`, whatever the bytes are. */
+export function unpack(data: Bytes): FromSeat {
+  const map = unpackMap(data);
+  const t = text(map, "t", 32);
+  switch (t) {
+    case "hello": {
+      const card = map["card"] === undefined ? {} : asMap(map["card"]);
+      const shown = (key: string, most: number) => (card[key] == null ? null : text(card, key, most));
+      return {
+        t,
+        card: { name: shown("name", 80), country: shown("country", 2), phone: shown("phone", 120), email: shown("email", 120) },
+      };
+    }
+    case "roster":
+      return { t, body: binary(map, "body", 1, 48_000), signer: key(map, "signer"), signature: binary(map, "signature", 64) };
+    case "here":
+      return {
+        t,
+        sees: keys(map, "sees", MAX_SEATS),
+        host: flag(map, "host", true),
+        hand: flag(map, "hand", false),
+        digest: map["digest"] == null ? null : hex(binary(map, "digest", 16)),
+        version: integer(map, "version", MAX_COUNT, 0),
+        term: integer(map, "term", MAX_COUNT, 0),
+        keeper: map["keeper"] == null ? null : key(map, "keeper"),
+        commitment: map["commitment"] == null ? null : binary(map, "commitment", 32),
+        nonce: map["nonce"] == null ? null : binary(map, "nonce", 16),
+      };
+    case "room-request":
+      return { t, act: text(map, "act", 16), seat: map["seat"] == null ? null : key(map, "seat") };
+    case "room-say":
+      return { t, text: text(map, "text", 4_000), private: flag(map, "private", false) };
+    case "react":
+      return { t, emoji: text(map, "emoji", 16) };
+    case "look":
+      return { t, size: choice(map, "size", SIZES, "small") };
+    case "pipe":
+      if (map["onward"] === true) return { t: "ignored" }; // a guest passes nothing on
+      return { t, key: key(map, "key"), pipe: integer(map, "pipe", MAX_COUNT), data: binary(map, "data", 1, MAX_CARRIED) };
+    case "lent":
+      return { t, servers: servers(map) };
+    case "room-leave":
+      return { t };
+    case "invite":
+      return {
+        t,
+        call: call(map),
+        kinds: list(map, "kinds", 2, ["audio", "video"]) as Kind[],
+        sdp: map["sdp"] == null ? null : text(map, "sdp", 24_000),
+      };
+    case "cancel":
+      return { t, call: call(map) };
+    default:
+      return IGNORED.has(t) ? { t: "ignored" } : readLine(map);
+  }
+}
+
+export const key = (map: Fields, name: string): Key => hex(binary(map, name, 32));
+
+export const keys = (map: Fields, name: string, most: number): Key[] =>
+  list(map, name, most).map((one) => {
+    if (!(one instanceof Uint8Array) || one.length !== 32) throw new WireError(`bad ${name}`);
+    return hex(one);
+  });
+
+export const unhex = (text: string): Bytes => {
+  const data = new Uint8Array(text.length / 2);
+  for (let at = 0; at < data.length; at++) data[at] = Number.parseInt(text.slice(2 * at, 2 * at + 2), 16);
+  return data;
+};

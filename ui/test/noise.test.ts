@@ -1,0 +1,110 @@
+// The guest's handshake, links and authentication string against the vectors that hold the host's.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { parseLink } from "../src/protocol/guest-link.js";
+import { freshKey, Initiator, SealError, type Bytes } from "../src/protocol/noise.js";
+import { fingerprint, sas, sorted } from "../src/protocol/sas.js";
+import { keyOf } from "../src/protocol/x25519.js";
+
+const VECTORS = "../tests/vectors/";
+const bytes = (hex: string): Bytes => new Uint8Array(Buffer.from(hex, "hex"));
+const read = (name: string) => JSON.parse(readFileSync(VECTORS + name, "utf8"));
+
+interface Vector {
+  protocol_name: string;
+  init_prologue: string;
+  init_psks: string[];
+  init_ephemeral: string;
+  init_remote_static: string;
+  messages: { payload: string; ciphertext: string }[];
+  handshake_hash: string;
+}
+
+const vectors = (read("noise.json").vectors as Vector[]).filter((one) => one.protocol_name.includes("NKpsk0"));
+
+function begin(vector: Vector, ephemeral = keyOf(bytes(vector.init_ephemeral))) {
+  return Initiator.begin(
+    {
+      remoteStatic: bytes(vector.init_remote_static),
+      psk: bytes(vector.init_psks[0]!),
+      prologue: bytes(vector.init_prologue),
+      ephemeral,
+    },
+    bytes(vector.messages[0]!.payload),
+  );
+}
+
+test("every message of the vectors is written and opened as they say", async () => {
+  assert.ok(vectors.length > 0);
+  for (const vector of vectors) {
+    const [noise, first] = await begin(vector);
+    assert.deepEqual(first, bytes(vector.messages[0]!.ciphertext));
+    const done = await noise.finish(bytes(vector.messages[1]!.ciphertext));
+    assert.deepEqual(done.payload, bytes(vector.messages[1]!.payload));
+    assert.deepEqual(done.hash, bytes(vector.handshake_hash));
+    vector.messages.slice(2).forEach((message, index) => {
+      if (index % 2 === 0) assert.deepEqual(done.send.seal(bytes(message.payload)), bytes(message.ciphertext));
+      else assert.deepEqual(done.receive.open(bytes(message.ciphertext)), bytes(message.payload));
+    });
+  }
+});
+
+test("an answer that was altered, or is another's, opens nothing", async () => {
+  const vector = vectors[0]!;
+  const answer = bytes(vector.messages[1]!.ciphertext);
+  for (const at of [0, 31, 40, answer.length - 1]) {
+    const [noise] = await begin(vector);
+    const wrong = answer.slice();
+    wrong[at]! ^= 1;
+    await assert.rejects(noise.finish(wrong), SealError);
+  }
+  const [other] = await begin(vector, await freshKey());
+  await assert.rejects(other.finish(answer), SealError);
+  for (const length of [0, 31, 47]) {
+    const [noise] = await begin(vector);
+    await assert.rejects(noise.finish(answer.slice(0, length)), SealError);
+  }
+});
+
+test("a key with which no secret can be had is refused", async () => {
+  for (const key of [await freshKey(), keyOf(bytes("11".repeat(32)))])
+    await assert.rejects(key.shared(new Uint8Array(32)), SealError);
+});
+
+test("the browser's own X25519 and the fallback agree", async () => {
+  const [own, fallback] = [await freshKey(), keyOf(bytes("07".repeat(32)))];
+  assert.deepEqual(await own.shared(fallback.publicKey), await fallback.shared(own.publicKey));
+});
+
+test("messages open in their order alone", async () => {
+  const vector = vectors[0]!;
+  const [noise] = await begin(vector);
+  const { receive } = await noise.finish(bytes(vector.messages[1]!.ciphertext));
+  const theirs = vector.messages.slice(2).filter((_, index) => index % 2 === 1);
+  const first = theirs[0]!;
+  const altered = bytes(first.ciphertext);
+  altered[0]! ^= 1;
+  assert.throws(() => receive.open(altered), SealError);
+  assert.deepEqual(receive.open(bytes(first.ciphertext)), bytes(first.payload));
+  assert.throws(() => receive.open(bytes(first.ciphertext)), SealError);
+});
+
+test("links and authentication strings are those of the node", async () => {
+  const guest = read("guest.json");
+  for (const { fragment, door, key, psk, expires } of guest.links) {
+    const link = parseLink(`#${fragment}`);
+    assert.ok(typeof link !== "string");
+    assert.deepEqual(link, { door: bytes(door), key: bytes(key), psk: bytes(psk), expires });
+  }
+  for (const text of guest.pasted) assert.deepEqual(parseLink(text), parseLink(guest.links[0]!.fragment), text);
+  for (const { fragment, trouble } of guest.broken) assert.equal(parseLink(fragment), trouble);
+  for (const { binding, offer, answer, string } of guest.strings) {
+    const [a, b] = [fingerprint(offer), fingerprint(answer)];
+    assert.ok(a !== null && b !== null);
+    assert.equal(await sas(bytes(binding), a, b), string);
+    assert.equal(await sas(bytes(binding), b, a), string);
+  }
+  assert.equal(fingerprint("v=0\r\n"), null);
+  assert.deepEqual(sorted(bytes("02"), bytes("01")), [bytes("01"), bytes("02")]);
+});
