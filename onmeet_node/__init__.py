@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onmeet_node.calls.call import Call, MediaWish
+    from onmeet_node.calls.call import Call, CallOptions
     from onmeet_node.config import Config
     from onmeet_node.errors import OnMeetError
     from onmeet_node.media.frames import AudioFrame, FrameFeed, FrameTap, VideoFrame
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from onmeet_node.protocol.call.effects import EndReason, State
     from onmeet_node.protocol.identity.code import ContactCode, parse_code
     from onmeet_node.protocol.wire.messages import Kind
-    from onmeet_node.rooms.conference import Conference, Presence
+    from onmeet_node.rooms.conference import Conference, RoomOptions
 
 _HOMES = {
     "AudioFrame": "media.frames",
     "Call": "calls.call",
+    "CallOptions": "calls.call",
     "Conference": "rooms.conference",
     "Config": "config",
     "ContactCode": "protocol.identity.code",
@@ -30,10 +31,9 @@ _HOMES = {
     "FrameFeed": "media.frames",
     "FrameTap": "media.frames",
     "Kind": "protocol.wire.messages",
-    "MediaWish": "calls.call",
     "Node": "node.node",
     "OnMeetError": "errors",
-    "Presence": "rooms.conference",
+    "RoomOptions": "rooms.conference",
     "State": "protocol.call.effects",
     "VideoFrame": "media.frames",
     "open_node": "node.node",
@@ -43,6 +43,7 @@ _HOMES = {
 __all__ = [
     "AudioFrame",
     "Call",
+    "CallOptions",
     "Conference",
     "Config",
     "ContactCode",
@@ -50,10 +51,9 @@ __all__ = [
     "FrameFeed",
     "FrameTap",
     "Kind",
-    "MediaWish",
     "Node",
     "OnMeetError",
-    "Presence",
+    "RoomOptions",
     "State",
     "VideoFrame",
     "open_node",

@@ -30,7 +30,7 @@ from onmeet_node.net.bootstraps.bootstraps import Bootstraps
 from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
 from onmeet_node.net.presence.rendezvous import Rendezvous
 from onmeet_node.net.relay.client import RelayClient
-from onmeet_node.net.relay.reservations import keep_places
+from onmeet_node.net.relay.reservations import keep_reservations
 from onmeet_node.protocol.identity.audience import Audience
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.record import Presence
@@ -91,7 +91,7 @@ async def live(
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(bootstraps.run)
-            nursery.start_soon(keep_places, bootstraps, relays)
+            nursery.start_soon(keep_reservations, bootstraps, relays)
             nursery.start_soon(rendezvous.run, lambda: [audience], presence)
             await rendezvous.published.wait()
             up.append(Node(host, rendezvous))

@@ -54,7 +54,7 @@ class CallNotActive(OnMeetError):
 
 
 @dataclass(frozen=True, slots=True)
-class MediaWish:
+class CallOptions:
     """What one call shall send and keep, where it differs from the node's settings."""
 
     source: str | FrameFeed | None = None
@@ -87,7 +87,7 @@ class Feeder(Protocol):
 
 
 @dataclass(slots=True)
-class Link:
+class ConnectedSession:
     """The media session with one device of the peer, and what is known of it."""
 
     session: MediaSession
@@ -123,7 +123,7 @@ class Call:
         *,
         outgoing: bool,
         kinds: frozenset[Kind],
-        wish: MediaWish,
+        wish: CallOptions,
         feeder: Feeder,
         node_hub: Hub[NodeEvent],
     ) -> None:
@@ -153,7 +153,7 @@ class Call:
         self.local_media = MediaState(call=call_id)
         self.on_frame: Callable[[MediaSession, bytes], None] = lambda *_: None
         """Called with each frame that came beside the media, and over which session."""
-        self._links: dict[Device, Link] = {}
+        self._links: dict[Device, ConnectedSession] = {}
         self._lines: dict[int, None] = {}
         self._feeder = feeder
         self._node_hub = node_hub
@@ -214,7 +214,7 @@ class Call:
             yield receiver
 
     # ── what a person does ──────────────────────────────────────────────────────────────────────
-    def accept(self, kinds: frozenset[Kind] | None = None, wish: MediaWish | None = None) -> None:
+    def accept(self, kinds: frozenset[Kind] | None = None, wish: CallOptions | None = None) -> None:
         """Takes a ringing call, sending `kinds` (default: what the caller asked for).
 
         Raises the machine's error, changing nothing, if it no longer rings or `kinds` is empty.
@@ -346,7 +346,7 @@ class Call:
         return self._link is not None and self.state in ACTIVE
 
     @property
-    def links(self) -> tuple[Link, ...]:
+    def links(self) -> tuple[ConnectedSession, ...]:
         """Connected media sessions: one once it is accepted, one for each device while it rings."""
         return tuple(self._links.values())
 
@@ -357,7 +357,7 @@ class Call:
         return link.session if link is not None and self.has_media else None
 
     @property
-    def _link(self) -> Link | None:
+    def _link(self) -> ConnectedSession | None:
         return self._links.get(self.device) if self.device is not None else None
 
     def _session(self) -> MediaSession:
@@ -400,7 +400,7 @@ class Call:
                 MediaUp(call=self.id, path=self.path.value, sas=self.sas, region=self.region)
             )
 
-    def link(self, device: Device, link: Link) -> None:
+    def link(self, device: Device, link: ConnectedSession) -> None:
         """A media session with this device is connected; a newer one replaces an older."""
         self._links[device] = link
 
@@ -491,7 +491,7 @@ class CallBook:
         *,
         outgoing: bool,
         kinds: frozenset[Kind],
-        wish: MediaWish,
+        wish: CallOptions,
     ) -> Call:
         """A call comes into being."""
         call = Call(

@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 
 import trio
 
-from onmeet_node.calls.call import ACTIVE, Call, Link
+from onmeet_node.calls.call import ACTIVE, Call, ConnectedSession
 from onmeet_node.errors import first
 from onmeet_node.media.endpoint import (
     ChatReceived,
@@ -64,7 +64,7 @@ class LegKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
+class MediaTask:
     """What a session needs to know of its call."""
 
     key: LegKey
@@ -127,7 +127,7 @@ class _Turns:
     users: int = 0
 
 
-class Legs:
+class MediaSessions:
     """The media sessions of a node, each with its task in the given nursery."""
 
     def __init__(
@@ -144,7 +144,7 @@ class Legs:
     def __len__(self) -> int:
         return len(self._work)
 
-    def open(self, leg: Leg) -> None:
+    def open(self, leg: MediaTask) -> None:
         """Begins a session, which reports to `leg.feed`; `do` may follow at once."""
         agenda = self._work[leg.key] = Agenda()
         self._nursery.start_soon(self._alone, leg, agenda)
@@ -174,12 +174,12 @@ class Legs:
         newest = max(mine, key=lambda key: key.generation, default=None)
         return self._sessions[newest].report() if newest is not None else None
 
-    async def _alone(self, leg: Leg, work: Agenda) -> None:
+    async def _alone(self, leg: MediaTask, work: Agenda) -> None:
         """An error of ours in a session ends its call, and no other one."""
         with contained("call", then=lambda: leg.feed(on.ProgramFault(leg.call.id))):
             await self._run(leg, work)
 
-    async def _run(self, leg: Leg, work: Agenda) -> None:
+    async def _run(self, leg: MediaTask, work: Agenda) -> None:
         with self._turns_of(leg.key) as turns:
             await self._serve(leg, work, turns)
         await trio.sleep(TIDY_SECONDS)
@@ -198,7 +198,7 @@ class Legs:
             if not turns.users:
                 del self._turns[name]
 
-    async def _serve(self, leg: Leg, work: Agenda, turns: trio.Semaphore) -> None:
+    async def _serve(self, leg: MediaTask, work: Agenda, turns: trio.Semaphore) -> None:
         session: MediaSession | None = None
         try:
             opened = await self._open_session(leg, turns)
@@ -206,7 +206,7 @@ class Legs:
                 return
             endpoint, session = opened
             self._sessions[leg.key] = session
-            link = Link(session, endpoint)
+            link = ConnectedSession(session, endpoint)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._report, leg, link)
                 async for item in work:
@@ -239,7 +239,7 @@ class Legs:
                 turns.release()
 
     async def _open_session(
-        self, leg: Leg, turns: trio.Semaphore
+        self, leg: MediaTask, turns: trio.Semaphore
     ) -> tuple[MediaEndpoint, MediaSession] | None:
         """In its turn, which it keeps; None if it was closed first: a page may be waited for."""
         with trio.CancelScope() as scope:
@@ -258,7 +258,7 @@ class Legs:
                 del self._opening[leg.key]
         return None
 
-    async def _carry_out(self, item: Work, leg: Leg, link: Link) -> None:
+    async def _carry_out(self, item: Work, leg: MediaTask, link: ConnectedSession) -> None:
         session = link.session
         match item:
             case do.MakeOffer():
@@ -284,7 +284,7 @@ class Legs:
             case do.SuspectMedia():
                 await session.suspect()
 
-    async def _report(self, leg: Leg, link: Link) -> None:
+    async def _report(self, leg: MediaTask, link: ConnectedSession) -> None:
         async for event in link.session.events:
             match event:
                 case Connected(path=path, server=server):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from onmeet_node.calls.call import Call, MediaWish
+from onmeet_node.calls.call import Call, CallOptions
 from onmeet_node.config import Config
 from onmeet_node.media.checking import check_media, make_recording_directory
 from onmeet_node.media.endpoint import IceServer, MediaEndpoint, SessionConfig
@@ -48,7 +48,7 @@ class TurnSource(Protocol):
         ...
 
 
-class Studio:
+class NodeMediaSetup:
     """Opens the media endpoint when it is first asked for, and knows what each call sends."""
 
     def __init__(
@@ -125,7 +125,7 @@ class Studio:
         finally:
             await session.aclose()
 
-    async def check(self, wish: MediaWish, kinds: frozenset[Kind]) -> None:
+    async def check(self, wish: CallOptions, kinds: frozenset[Kind]) -> None:
         """Raises `SourceUnavailable` or `SinkUnavailable` if such a call could not be.
 
         For before somebody is rung, or told that we take their call.

@@ -47,7 +47,7 @@ def as_json(settled: Iterable[Settled]) -> str:
     return json.dumps(entries)
 
 
-class Settling:
+class ReceiptCollector:
     """Asks after each such call, and keeps the answers with its history. Live in `run`."""
 
     def __init__(self, history: History, ask: Callable[[], Any]) -> None:

@@ -1,7 +1,7 @@
 """Carries out what the call machine asks for: channels, media sessions, timers, history.
 
 The machine (`call.line.Line`) decides; this module owns the tasks. Everything goes through
-`Caller.feed`, which never waits: messages are handed to channels, media work to one task per
+`CallRunner.feed`, which never waits: messages are handed to channels, media work to one task per
 session, which does it in order.
 
 Each effect is of one call, and so is each task: what one of them raises unexpectedly ends that call
@@ -20,8 +20,8 @@ from typing import Protocol
 
 import trio
 
-from onmeet_node.calls.call import Call, CallBook, MediaWish
-from onmeet_node.calls.media_sessions import Leg, LegKey, Legs
+from onmeet_node.calls.call import Call, CallBook, CallOptions
+from onmeet_node.calls.media_sessions import LegKey, MediaSessions, MediaTask
 from onmeet_node.calls.sentences import Facts, own_fault, sentence, stopped_there
 from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.media.endpoint import MediaEndpoint, SessionConfig
@@ -32,11 +32,11 @@ from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import Effect, EndReason, State
 from onmeet_node.protocol.call.errors import LocalProtocolError
 from onmeet_node.protocol.call.events import Device, Event, Identity
-from onmeet_node.protocol.call.node_calls import Busy, Line, LineSettings
+from onmeet_node.protocol.call.node_calls import Busy, CallSettings, NodeCalls
 from onmeet_node.protocol.wire.messages import CALL_ID_BYTES, CallId, CallMessage, Invite, Kind
 
 
-class Reach(Protocol):
+class CallTransport(Protocol):
     """How the caller reaches people; `reach.py` is the real one."""
 
     async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
@@ -64,7 +64,7 @@ class Reach(Protocol):
         ...
 
 
-class Ledger(Protocol):
+class CallLedger(Protocol):
     """Who is who, and where ended calls are kept; `people.py` has the real one."""
 
     def name_of(self, peer: Identity) -> str:
@@ -84,7 +84,7 @@ class Ledger(Protocol):
         ...
 
 
-class CallStudio(Protocol):
+class MediaSetup(Protocol):
     """Where calls get their media from; `studio.Studio` is a node's."""
 
     async def endpoint(self, call: Call) -> MediaEndpoint:
@@ -101,26 +101,26 @@ class CallStudio(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Welcomed:
+class ExpectedCall:
     """How a call is taken that was agreed to before it came."""
 
     kinds: frozenset[Kind]
-    wish: MediaWish
+    wish: CallOptions
 
 
-class Caller:
+class CallRunner:
     """All calls of a node. Lives in the nursery it is given for as long as the node runs."""
 
     def __init__(
         self,
-        line: Line,
-        reach: Reach,
-        studio: CallStudio,
-        ledger: Ledger,
+        line: NodeCalls,
+        reach: CallTransport,
+        studio: MediaSetup,
+        ledger: CallLedger,
         hub: Hub[NodeEvent],
         nursery: trio.Nursery,
         *,
-        wish_for: Callable[[Identity], MediaWish] = lambda _: MediaWish(),
+        wish_for: Callable[[Identity], CallOptions] = lambda _: CallOptions(),
         ending: Callable[[], bool] = lambda: False,
     ) -> None:
         """`wish_for`: what a call sends and keeps that comes in, until somebody takes it.
@@ -132,16 +132,16 @@ class Caller:
         self._line = line
         self._reach = reach
         self._studio = studio
-        self._legs = Legs(studio.endpoint, nursery)
+        self._legs = MediaSessions(studio.endpoint, nursery)
         self._ledger = ledger
         self._nursery = nursery
         self._wake = trio.Event()
         self._holds: dict[CallId, ExitStack] = {}
-        self._expected: dict[Identity, Welcomed] = {}
+        self._expected: dict[Identity, ExpectedCall] = {}
         self.calls = CallBook(self, hub)
 
     # ── what people do ──────────────────────────────────────────────────────────────────────────
-    def dial(self, peer: Identity, kinds: frozenset[Kind], wish: MediaWish) -> Call:
+    def dial(self, peer: Identity, kinds: frozenset[Kind], wish: CallOptions) -> Call:
         """Begins a call; it rings as soon as a device of `peer` is found.
 
         Raises `AlreadyInCall` while there is one with this person.
@@ -167,9 +167,9 @@ class Caller:
         if call is not None and call.state is State.RINGING_IN:
             call.accept(welcomed.kinds, welcomed.wish)
 
-    def expect(self, peer: Identity, kinds: frozenset[Kind], wish: MediaWish) -> None:
+    def expect(self, peer: Identity, kinds: frozenset[Kind], wish: CallOptions) -> None:
         """The next invite of this peer is taken at once: a person has let them in before it."""
-        self._expected[peer] = Welcomed(kinds, wish)
+        self._expected[peer] = ExpectedCall(kinds, wish)
 
     def expect_no_more(self, peer: Identity) -> None:
         """They are gone, or were sent away."""
@@ -206,7 +206,7 @@ class Caller:
         Raises the machine's `LocalProtocolError` if a person asks for what no longer makes sense.
         """
         with contained("call"):  # what was so stays so
-            self._line.settings = LineSettings(
+            self._line.settings = CallSettings(
                 busy=self._ledger.busy(), alerts=self.calls.somebody_listens
             )
         effects: list[Effect] = []
@@ -283,7 +283,7 @@ class Caller:
 
     def _open_leg(self, effect: do.MakeOffer | do.MakeAnswer) -> None:
         call = self.calls[effect.call]
-        leg = Leg(
+        leg = MediaTask(
             key=_key(effect),
             call=call,
             plan=lambda: self._studio.session(call, effect.kinds),
@@ -301,7 +301,7 @@ class Caller:
         *,
         outgoing: bool,
         kinds: frozenset[Kind],
-        wish: MediaWish,
+        wish: CallOptions,
     ) -> Call:
         """A call comes into being; while it is there, the peer's channels are watched closely."""
         call = self.calls.begin(call_id, peer, outgoing=outgoing, kinds=kinds, wish=wish)
@@ -334,7 +334,11 @@ class Caller:
 
     def _ended(self, effect: do.Ended) -> None:
         call = self.calls.get(effect.call) or self._open(
-            effect.call, effect.peer, outgoing=effect.outgoing, kinds=frozenset(), wish=MediaWish()
+            effect.call,
+            effect.peer,
+            outgoing=effect.outgoing,
+            kinds=frozenset(),
+            wish=CallOptions(),
         )
         if effect.reason is EndReason.SUPERSEDED and effect.outgoing:
             call.successor = next(

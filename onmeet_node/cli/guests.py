@@ -259,7 +259,7 @@ def join_command(
 
     stopping = Stopping()
     from onmeet_node.errors import first
-    from onmeet_node.joining.call import Visitor, visit
+    from onmeet_node.joining.call import GuestOptions, join
 
     def tell(event: str, **fields: Any) -> None:
         if as_json:
@@ -270,7 +270,7 @@ def join_command(
         sys.stdout.flush()
 
     url = sys.stdin.readline().strip() if link == "-" else link
-    visitor = Visitor(
+    visitor = GuestOptions(
         name=name,
         source=source,
         record=record,
@@ -290,7 +290,7 @@ def join_command(
     async def until_left() -> None:
         nonlocal reason
         with stopping.scope():
-            reason = await visit(url, visitor, follow)
+            reason = await join(url, visitor, follow)
 
     try:
         stopping.run(until_left)

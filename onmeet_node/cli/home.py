@@ -98,9 +98,9 @@ def init_command(
     home: Path, name: str | None, keeper: str, passphrase_file: Path | None, *, as_json: bool
 ) -> None:
     """Makes a new identity and the encrypted database that holds it."""
-    from onmeet_node.node.home import found
+    from onmeet_node.node.home import create_identity
 
-    identity = found(home, _new_unlock(keeper, passphrase_file), name)
+    identity = create_identity(home, _new_unlock(keeper, passphrase_file), name)
 
     def text(_: object) -> None:
         click.echo(f"Your identity is kept in {home}, encrypted.")

@@ -187,7 +187,7 @@ async def _run_app(
     import trio
 
     from onmeet_node.web.access import Access
-    from onmeet_node.web.local_app import Shell
+    from onmeet_node.web.local_app import LocalApp
     from onmeet_node.web.server import open_server
 
     access = Access(trio.current_time)
@@ -208,7 +208,7 @@ async def _run_app(
                 await _serve(node, url, doors, outlet, as_json)
             nursery.cancel_scope.cancel()
 
-    shell = Shell(config, release=version("onmeet-node"), unlock=unlock, body=body)
+    shell = LocalApp(config, release=version("onmeet-node"), unlock=unlock, body=body)
     with stopping.scope():
         async with (
             _own_gateway(guests) as doors,

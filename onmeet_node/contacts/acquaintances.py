@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from onmeet_node.contacts.contacts import People
-from onmeet_node.contacts.reach import Reacher
+from onmeet_node.contacts.contacts import Contacts
+from onmeet_node.contacts.reach import PeerTransport
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.identity.acquaint import pair_key
 from onmeet_node.protocol.identity.code import parse_code
@@ -19,7 +19,7 @@ from onmeet_node.store import ContactState
 class Acquaintances:
     """A `meeting.faces.Circle`: contacts and the blocked, with the keys that we two alone have."""
 
-    def __init__(self, people: People, key: IdentityKey) -> None:
+    def __init__(self, people: Contacts, key: IdentityKey) -> None:
         self._people = people
         self._key = key
         self._pairs: dict[Identity, bytes] = {}
@@ -62,7 +62,7 @@ class Acquaintances:
 class Folk:
     """A `meeting.rooms.Folk`: people, and the way to them."""
 
-    def __init__(self, reacher: Reacher, people: People) -> None:
+    def __init__(self, reacher: PeerTransport, people: Contacts) -> None:
         self._reacher = reacher
         self._people = people
         self.name_of = people.name_of

@@ -98,7 +98,7 @@ class Mouthpiece(Protocol):
         ...
 
 
-class People(AddressBook):
+class Contacts(AddressBook):
     """The address book, and all that passes between its people and us besides calls."""
 
     def __init__(

@@ -1,7 +1,7 @@
 """What a node does for itself while nobody asks: delivering what waits for others.
 
 Somebody for whom a request, a missed call or a new secret waits is looked for now and then, ever
-less often; once a channel is open, `People.channel_opened` hands everything over.
+less often; once a channel is open, `Contacts.channel_opened` hands everything over.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import trio
 
-from onmeet_node.contacts.contacts import People
+from onmeet_node.contacts.contacts import Contacts
 from onmeet_node.process.faults import alone, kept
 from onmeet_node.protocol.call.events import Identity
 
@@ -24,7 +24,7 @@ OWED_SECONDS = 15.0
 """For each whom only the new secret waits for, whether they are found or not."""
 
 
-async def run_duties(people: People, find: Callable[[Identity], Awaitable[bool]]) -> None:
+async def run_delivery(people: Contacts, find: Callable[[Identity], Awaitable[bool]]) -> None:
     """Looks for everybody for whom something waits until cancelled."""
     tell_news, news = trio.open_memory_channel[None](1)
     async with trio.open_nursery() as nursery:
@@ -33,7 +33,7 @@ async def run_duties(people: People, find: Callable[[Identity], Awaitable[bool]]
 
 
 async def _pay(
-    people: People,
+    people: Contacts,
     find: Callable[[Identity], Awaitable[bool]],
     news: trio.MemoryReceiveChannel[None],
 ) -> None:
@@ -54,7 +54,7 @@ def _jittered(seconds: float) -> float:
 
 
 async def _deliver(
-    people: People,
+    people: Contacts,
     find: Callable[[Identity], Awaitable[bool]],
     tell_news: trio.MemorySendChannel[None],
 ) -> None:

@@ -31,7 +31,7 @@ RESOLVE_SECONDS = 10.0
 """For one DHT lookup."""
 
 
-class Reacher:
+class PeerTransport:
     """Opens channels to people."""
 
     def __init__(
@@ -139,7 +139,9 @@ class Reacher:
 class _Search:
     """One `find`: no device is dialled twice at the same addresses, or reported twice."""
 
-    def __init__(self, reacher: Reacher, peer: Identity, found: Callable[[Device], None]) -> None:
+    def __init__(
+        self, reacher: PeerTransport, peer: Identity, found: Callable[[Device], None]
+    ) -> None:
         self._reacher = reacher
         self._peer = peer
         self._found = found

@@ -10,7 +10,7 @@ from typing import Any
 
 import trio
 
-from onmeet_node.calls.call import MediaWish
+from onmeet_node.calls.call import CallOptions
 from onmeet_node.control.requests import Request
 from onmeet_node.errors import OnMeetError
 from onmeet_node.media.checking import check_media
@@ -19,7 +19,7 @@ from onmeet_node.protocol.identity.text import clean_text
 from onmeet_node.protocol.room.effects import RoomEnd
 from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, Kind
 from onmeet_node.protocol.wire.room import MAX_REACTION_CHARS
-from onmeet_node.rooms.conference import Conference, Presence
+from onmeet_node.rooms.conference import Conference, RoomOptions
 from onmeet_node.rooms.notices import SENTENCES
 
 PUBLISH_SECONDS = 3.0
@@ -33,14 +33,14 @@ class NotLetIn(OnMeetError):
     """The room is over for us before we were in."""
 
 
-async def _presence(node: Node, request: Request) -> Presence:
+async def _presence(node: Node, request: Request) -> RoomOptions:
     """How we come; checked before anybody hears of it. Raises `MediaError`."""
     directory = Path(request.record) if request.record else None
     kinds = frozenset({Kind.AUDIO} if request.audio_only else Kind)
-    wish = MediaWish(source=request.source, relay_only=request.relay_only)
+    wish = CallOptions(source=request.source, relay_only=request.relay_only)
     await node.check_media(kinds, wish)
     await check_media(None, kinds, directory=directory)
-    return Presence(
+    return RoomOptions(
         name=request.name or node.people.profile()["name"] or "",
         kinds=kinds,
         wish=wish,

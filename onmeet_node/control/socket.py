@@ -20,7 +20,7 @@ from typing import Any
 import cattrs
 import trio
 
-from onmeet_node.calls.call import Call, MediaWish
+from onmeet_node.calls.call import Call, CallOptions
 from onmeet_node.control import room_control as rooms
 from onmeet_node.control.requests import MAX_REQUEST_BYTES, Request
 from onmeet_node.errors import OnMeetError, first
@@ -289,8 +289,8 @@ async def _tell_end(call: Call, tell: Tell) -> None:
                 return
 
 
-def _wish(request: Request) -> MediaWish:
-    return MediaWish(
+def _wish(request: Request) -> CallOptions:
+    return CallOptions(
         source=request.source,
         record=Path(request.record) if request.record else None,
         relay_only=request.relay_only,

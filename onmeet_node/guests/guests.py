@@ -15,11 +15,11 @@ from typing import Any, Protocol, get_args
 
 import trio
 
-from onmeet_node.calls.call import Call, CallBook, MediaWish
+from onmeet_node.calls.call import Call, CallBook, CallOptions
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import CallEnded, Hub, Knocked, KnockOver, NodeEvent, StateChanged
 from onmeet_node.guests.links import Gate, Link, Links
-from onmeet_node.guests.visit import Guest, Threshold, Visit
+from onmeet_node.guests.visit import Guest, GuestVisit, Threshold
 from onmeet_node.net.bootstraps.doors import GuestStream
 from onmeet_node.net.bootstraps.turn import TurnServer
 from onmeet_node.net.channels.channel import Channel, End
@@ -78,7 +78,7 @@ class Calls(Protocol):
         """The sealed channel to a device is gone."""
         ...
 
-    def expect(self, peer: Identity, kinds: frozenset[Kind], wish: MediaWish) -> None:
+    def expect(self, peer: Identity, kinds: frozenset[Kind], wish: CallOptions) -> None:
         """The next invite of this peer is taken at once."""
         ...
 
@@ -130,7 +130,7 @@ class Guests:
         *,
         now: Callable[[], int],
         card: Callable[[], Card],
-        wish: Callable[[], MediaWish],
+        wish: Callable[[], CallOptions],
     ) -> None:
         """`card`: as everyone sees it. `wish`: what a call sends that nobody was asked about."""
         self._house = house
@@ -141,7 +141,7 @@ class Guests:
         self.entrance: Callable[[Link], Entrance | None] = lambda _: None
         """Where a link leads: into a room, or (None) to a call with us alone."""
         self._seen = SeenEphemerals()
-        self._visits: dict[Identity, Visit] = {}
+        self._visits: dict[Identity, GuestVisit] = {}
         self._admitted: dict[Identity, Guest] = {}
         self._coming: set[Identity] = set()
         self._nursery: trio.Nursery | None = None
@@ -216,7 +216,7 @@ class Guests:
         identity: Identity,
         *,
         kinds: frozenset[Kind] = frozenset(Kind),
-        wish: MediaWish | None = None,
+        wish: CallOptions | None = None,
     ) -> None:
         """Lets a guest in who knocks. Raises `NoSuchGuest`, and `HostInCall`."""
         visit = self._visits.get(identity)
@@ -308,7 +308,7 @@ class Guests:
         if channel is None:
             stream.abort()
             return
-        visit = self._visits[identity] = Visit(identity, link, channel)
+        visit = self._visits[identity] = GuestVisit(identity, link, channel)
         try:
             async with trio.open_nursery() as nursery:
                 channel.attend(attended=True)
@@ -344,7 +344,7 @@ class Guests:
             if visit.link.id == link_id and visit.guest is None and visit.threshold is None:
                 visit.say(self._welcome(visit.link))
 
-    async def _converse(self, visit: Visit) -> None:
+    async def _converse(self, visit: GuestVisit) -> None:
         if sum(v.link is visit.link for v in self._visits.values()) > MAX_AT_ONE_LINK:
             self._deny(visit, m.DenyReason.FULL)
         if visit.link.ended:
@@ -358,7 +358,7 @@ class Guests:
             closed = visit.link.ended
             self._deny(visit, m.DenyReason.LINK_CLOSED if closed else m.DenyReason.NO_ANSWER)
 
-    def _take(self, visit: Visit, message: Message) -> None:
+    def _take(self, visit: GuestVisit, message: Message) -> None:
         if isinstance(message, m.Carry):
             self._carried(visit, message.data)
         elif visit.threshold is not None:
@@ -375,7 +375,7 @@ class Guests:
             if message.call == guest.call:
                 self._caller.message(visit.identity, guest.device, message)
 
-    def _carried(self, visit: Visit, frame: bytes) -> None:
+    def _carried(self, visit: GuestVisit, frame: bytes) -> None:
         if visit.threshold is None:
             entrance = self.entrance(visit.link)
             if entrance is None or visit.guest is not None:
@@ -388,7 +388,7 @@ class Guests:
             visit.threshold = entrance.enter(visit.channel, knock=visit.link.row.knock)
         visit.threshold.feed(frame)
 
-    def _knocked(self, visit: Visit, knock: m.Knock) -> None:
+    def _knocked(self, visit: GuestVisit, knock: m.Knock) -> None:
         back = self._of_ticket(visit.link, knock.ticket)
         if back is not None:
             self._rejoined(visit, back)
@@ -414,7 +414,7 @@ class Guests:
                 return guest
         return None
 
-    def _rejoined(self, visit: Visit, guest: Guest) -> None:
+    def _rejoined(self, visit: GuestVisit, guest: Guest) -> None:
         """The same guest over a new line: the old one is of no use any more."""
         del self._visits[visit.identity]
         before = guest.visit
@@ -430,11 +430,13 @@ class Guests:
         guest.back.set()
         guest.back = trio.Event()
 
-    async def _let_in_alone(self, visit: Visit, kinds: frozenset[Kind], wish: MediaWish) -> None:
+    async def _let_in_alone(
+        self, visit: GuestVisit, kinds: frozenset[Kind], wish: CallOptions
+    ) -> None:
         with contained("guest", then=partial(self._failed, visit)):
             await self._let_in(visit, kinds, wish)
 
-    async def _let_in(self, visit: Visit, kinds: frozenset[Kind], wish: MediaWish) -> None:
+    async def _let_in(self, visit: GuestVisit, kinds: frozenset[Kind], wish: CallOptions) -> None:
         servers: tuple[TurnServer, ...] = ()
         with trio.move_on_after(LEND_SECONDS):
             servers = await self._house.lend_turn()
@@ -450,19 +452,19 @@ class Guests:
             self.links.end(visit.link)
         self._tell_all()
 
-    def _deny(self, visit: Visit, reason: m.DenyReason) -> None:
+    def _deny(self, visit: GuestVisit, reason: m.DenyReason) -> None:
         visit.say(m.Deny(reason=reason))
         visit.outcome = reason.value
         visit.channel.close(reason.value)
 
-    def _failed(self, visit: Visit) -> None:
+    def _failed(self, visit: GuestVisit) -> None:
         """We met an error of our own in serving a guest: they are told, and their call ends."""
         self._coming.discard(visit.identity)
         if visit.guest is not None and visit.guest.call is not None:
             self._caller.fault(visit.guest.call)
         self._deny(visit, m.DenyReason.FAULT)
 
-    def _left(self, visit: Visit) -> None:
+    def _left(self, visit: GuestVisit) -> None:
         if self._visits.get(visit.identity) is visit:
             del self._visits[visit.identity]
         self._coming.discard(visit.identity)
@@ -507,7 +509,7 @@ class Guests:
     def _occupied(self) -> bool:
         return bool(self._coming or self._admitted) or any(self._caller.calls)
 
-    def _tell(self, visit: Visit) -> None:
+    def _tell(self, visit: GuestVisit) -> None:
         if self._occupied():
             state = m.WaitState.BUSY
         elif self._caller.calls.somebody_listens:

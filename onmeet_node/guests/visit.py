@@ -37,7 +37,7 @@ class Threshold(Protocol):
         ...
 
 
-class Visit:
+class GuestVisit:
     """One sealed channel of a guest."""
 
     def __init__(self, identity: Identity, link: Link, channel: Channel) -> None:
@@ -71,7 +71,7 @@ class Visit:
 class Guest:
     """Somebody who was let in, until their call is over."""
 
-    def __init__(self, visit: Visit, servers: tuple[Borrowed, ...], expected: float) -> None:
+    def __init__(self, visit: GuestVisit, servers: tuple[Borrowed, ...], expected: float) -> None:
         self.expected = expected
         """By then they have begun their call (trio's clock)."""
         self.identity = visit.identity
@@ -84,7 +84,7 @@ class Guest:
             for s in servers[:MAX_SERVERS]
         )
         self.call: CallId | None = None
-        self.visit: Visit | None = visit
+        self.visit: GuestVisit | None = visit
         """Their channel, if there is one now."""
         self.back = trio.Event()
 

@@ -17,7 +17,7 @@ from typing import Any
 import trio
 from trio_websocket import HandshakeError
 
-from onmeet_node.calls.call import MediaWish
+from onmeet_node.calls.call import CallOptions
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.joining.line import DoorClosed, GuestLine, open_line
@@ -42,7 +42,7 @@ from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.door import HOST_GONE, MALFORMED, NO_DOOR, TOO_MANY
 from onmeet_node.protocol.wire.link import read_link
 from onmeet_node.protocol.wire.messages import CALL_ID_BYTES, CallId, Kind
-from onmeet_node.rooms.conference import Presence
+from onmeet_node.rooms.conference import RoomOptions
 
 GOODBYE_SECONDS = 2.0
 """For the host to hear that a guest leaves."""
@@ -84,7 +84,7 @@ class NoMedia(OnMeetError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visitor:
+class GuestOptions:
     """How a guest comes."""
 
     name: str
@@ -98,7 +98,7 @@ class Visitor:
     plain: bool = False
 
 
-async def visit(url: str, visitor: Visitor, tell: Tell) -> str:
+async def join(url: str, visitor: GuestOptions, tell: Tell) -> str:
     """Joins, stays, and leaves; gives ``left`` or the reason of the host's hang-up.
 
     Until the guest is in, a door that is away is tried again, and each try told. Raises `NotLetIn`,
@@ -135,7 +135,7 @@ def _passes(error: BaseException, *, closed: bool) -> bool:
     return isinstance(error, OSError | HandshakeError | trio.TooSlowError)
 
 
-async def _come(url: str, visitor: Visitor, tell: Tell, inside: trio.Event) -> str:
+async def _come(url: str, visitor: GuestOptions, tell: Tell, inside: trio.Event) -> str:
     """One visit, from the door on; sets `inside` when the guest is let in."""
     async with in_order(open_line(url, plain=visitor.plain)) as line:
         tell("door", host=line.welcome.card.name, title=line.welcome.title)
@@ -167,13 +167,13 @@ async def _come(url: str, visitor: Visitor, tell: Tell, inside: trio.Event) -> s
 
 
 async def _in_room(
-    line: GuestLine, room: bytes, host: bytes, visitor: Visitor, tell: Tell, inside: trio.Event
+    line: GuestLine, room: bytes, host: bytes, visitor: GuestOptions, tell: Tell, inside: trio.Event
 ) -> str:
     """The link leads into a room: what its other members do, with their channels carried."""
-    presence = Presence(
+    presence = RoomOptions(
         name=visitor.name,
         kinds=frozenset(Kind),
-        wish=MediaWish(source=visitor.source, relay_only=visitor.relay_only),
+        wish=CallOptions(source=visitor.source, relay_only=visitor.relay_only),
         record=visitor.record,
     )
 
@@ -266,7 +266,7 @@ async def _admitted(line: GuestLine, tell: Tell) -> m.Admit:
 
 
 @asynccontextmanager
-async def _media(visitor: Visitor, admit: m.Admit) -> AsyncIterator[MediaSession]:
+async def _media(visitor: GuestOptions, admit: m.Admit) -> AsyncIterator[MediaSession]:
     config = SessionConfig(
         kinds=frozenset(Kind),
         ice_servers=tuple(IceServer(s.url, s.username, s.credential) for s in admit.servers),
@@ -292,7 +292,7 @@ class _Call:
         line: GuestLine,
         session: MediaSession,
         admit: m.Admit,
-        visitor: Visitor,
+        visitor: GuestOptions,
         tell: Tell,
     ) -> None:
         self._url = url

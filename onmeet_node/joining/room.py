@@ -19,7 +19,7 @@ from onmeet_node.calls.call import Call
 from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.media.endpoint import IceServer, MediaEndpoint, MediaSession, SessionConfig
 from onmeet_node.media.errors import MediaError
-from onmeet_node.net.channels.carried_streams import GUEST, FrameStream, Pipes
+from onmeet_node.net.channels.carried_streams import GUEST, CarriedStream, CarriedStreams
 from onmeet_node.net.channels.channels import Channels, open_channels
 from onmeet_node.net.errors import PeerUnreachable, StreamRefused
 from onmeet_node.net.libp2p.streams import Stream
@@ -32,10 +32,10 @@ from onmeet_node.protocol.wire import room as w
 from onmeet_node.protocol.wire.messages import Card, Kind, Message
 from onmeet_node.protocol.wire.room import Seat
 from onmeet_node.protocol.wire.turn import TurnServer
-from onmeet_node.rooms.conference import Conference, Presence
+from onmeet_node.rooms.conference import Conference, RoomOptions
 from onmeet_node.rooms.guests import NUMBER_BYTES
 from onmeet_node.rooms.participants import Known, Tie
-from onmeet_node.rooms.transport import Door
+from onmeet_node.rooms.transport import RoomDoorkeeper
 
 LENT_SECONDS = 3.0
 """For the host to lend TURN credentials, before calls begin without."""
@@ -44,7 +44,7 @@ SayOnLine = Callable[[bytes], Awaitable[None]]
 """Sends one frame in a `Carry` on the line to the door. Raises `trio.BrokenResourceError`."""
 
 
-class NoStreet:
+class NoNetwork:
     """A `channels.Network` of somebody who has none."""
 
     peer_id = GUEST
@@ -55,7 +55,7 @@ class NoStreet:
         return False
 
     async def connect(self, addresses: Sequence[str]) -> str:
-        """See `channels.Network`; a guest's channels are opened by `GuestFrames`."""
+        """See `channels.Network`; a guest's channels are opened by `CarriedGuestChannels`."""
         raise PeerUnreachable(str(addresses[:1]))
 
     async def open_stream(self, peer: str, protocol: str) -> Stream:
@@ -80,7 +80,7 @@ class NoStreet:
         """See `channels.Network`."""
 
 
-class Alone:
+class NoContacts:
     """A `faces.Circle` of somebody who knows nobody."""
 
     def __init__(self, name: str) -> None:
@@ -101,7 +101,7 @@ class Alone:
         return self._card
 
 
-class GuestStudio:
+class GuestMediaSetup:
     """Where a guest's calls get their media: a `caller` studio with borrowed TURN servers."""
 
     def __init__(self, endpoint: MediaEndpoint) -> None:
@@ -135,7 +135,7 @@ class GuestStudio:
         return None
 
 
-class GuestFrames:
+class CarriedGuestChannels:
     """How a guest's channels are carried: a `conference.Frames`."""
 
     def __init__(
@@ -146,9 +146,9 @@ class GuestFrames:
         self._channels = channels
         self._door = door
         self._line = line
-        self._doors: list[FrameStream] = []
+        self._doors: list[CarriedStream] = []
         self._here = Device(f"room:{room.id.hex()}")
-        self._pipes = Pipes(
+        self._pipes = CarriedStreams(
             lambda stream: nursery.start_soon(alone, "participant", self._accept, stream)
         )
         self._numbers: Counter[Key] = Counter()
@@ -187,7 +187,7 @@ class GuestFrames:
         for stream in self._doors[-1:]:
             stream.feed(frame)
 
-    async def _accept(self, stream: FrameStream) -> None:
+    async def _accept(self, stream: CarriedStream) -> None:
         if await self._channels.accept(stream, Device(GUEST), self._here) is None:
             await stream.aclose()
 
@@ -209,7 +209,7 @@ class GuestFrames:
         if session is not None:
             stream = self._outgoing(key, session, partial(_carry_beside, session))
         elif key == self._door:
-            stream = FrameStream(self._line)
+            stream = CarriedStream(self._line)
             self._doors.append(stream)
         else:
             via = self._carrier()
@@ -228,7 +228,7 @@ class GuestFrames:
 
     def _outgoing(
         self, key: Key, way: object, carry: Callable[[int, bytes], Awaitable[None]]
-    ) -> FrameStream:
+    ) -> CarriedStream:
         self._numbers[key] += 1
         number = self._numbers[key]
         return self._pipes.begin(key, number, way, partial(carry, number))
@@ -277,13 +277,13 @@ class GuestConference(Conference):
     def __init__(
         self,
         room: Room,
-        presence: Presence,
+        presence: RoomOptions,
         channels: Channels,
-        studio: GuestStudio,
+        studio: GuestMediaSetup,
         hub: Hub[NodeEvent],
         nursery: trio.Nursery,
         *,
-        frames: GuestFrames,
+        frames: CarriedGuestChannels,
     ) -> None:
         super().__init__(
             room,
@@ -292,7 +292,7 @@ class GuestConference(Conference):
             studio,
             hub,
             nursery,
-            circle=Alone(presence.name),
+            circle=NoContacts(presence.name),
             guests=frames,
             on_change=lambda: None,
         )
@@ -324,7 +324,7 @@ class GuestConference(Conference):
 async def open_guest_conference(
     room: bytes,
     host: bytes,
-    presence: Presence,
+    presence: RoomOptions,
     *,
     line: SayOnLine,
     endpoint: MediaEndpoint,
@@ -337,14 +337,14 @@ async def open_guest_conference(
     knock = w.RoomKnock(room=room, name=presence.name, video=Kind.VIDEO in presence.kinds)
     door = Seat(key=host, order=0)
     machine, effects = Room.join(key, door, knock, now=trio.current_time(), as_guest=True)
-    doorkeeper = Door(machine, lambda: Card(name=presence.name))
+    doorkeeper = RoomDoorkeeper(machine, lambda: Card(name=presence.name))
     async with (
-        open_channels(NoStreet(), key, doorkeeper) as channels,
+        open_channels(NoNetwork(), key, doorkeeper) as channels,
         trio.open_nursery() as nursery,
     ):
         doorkeeper.channels = channels
-        frames = GuestFrames(machine, channels, nursery, Key(host), line)
-        studio = GuestStudio(endpoint)
+        frames = CarriedGuestChannels(machine, channels, nursery, Key(host), line)
+        studio = GuestMediaSetup(endpoint)
         conference = GuestConference(
             machine, presence, channels, studio, hub, nursery, frames=frames
         )

@@ -16,7 +16,7 @@ import trio
 
 from onmeet_node.media.frames import FrameFeed, FrameTap
 from onmeet_node.media.ice_report import IceReport
-from onmeet_node.protocol.room.send_limits import Shape
+from onmeet_node.protocol.room.send_limits import SendLimits
 from onmeet_node.protocol.wire.messages import CallId, Candidate, Chat, Kind
 
 
@@ -218,7 +218,7 @@ class MediaSession(Protocol):
         """
         ...
 
-    async def shape(self, shape: Shape) -> None:
+    async def shape(self, shape: SendLimits) -> None:
         """The most to send as picture from now on, whatever the path would carry."""
         ...
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from onmeet_node.net.bootstraps.bootstraps import REGIONS, Bootstraps, Known, Standing
-from onmeet_node.net.bootstraps.reachability import Outside, Reachability
+from onmeet_node.net.bootstraps.bootstraps import (
+    REGIONS,
+    Bootstraps,
+    BootstrapState,
+    KnownBootstrap,
+)
+from onmeet_node.net.bootstraps.reachability import Reachability, ReachabilityProbe
 from onmeet_node.net.bootstraps.turn import TurnServers
 from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.net.portmap.mapper import PortMapper
@@ -43,16 +48,16 @@ def of_bootstraps(bootstraps: Bootstraps) -> Iterator[Finding]:
         )
 
 
-def _of_bootstrap(number: int, known: Known) -> Finding:
+def _of_bootstrap(number: int, known: KnownBootstrap) -> Finding:
     name = f"Bootstrap {number} ({known.peer[-6:]})"
     match known.standing:
-        case Standing.CONNECTED:
+        case BootstrapState.CONNECTED:
             region = known.description.region if known.description is not None else ""
             where = f" in {REGIONS[region]}" if region in REGIONS else ""
             return finding(
                 "good", f"{name}{where} answers within {known.round_trip * 1000:.0f} ms."
             )
-        case Standing.REFUSED:
+        case BootstrapState.REFUSED:
             return finding(
                 "bad",
                 f"{name} is not used: {known.problem}",
@@ -60,7 +65,7 @@ def _of_bootstrap(number: int, known: Known) -> Finding:
                 if "you allow" in known.problem
                 else "Set this machine's clock right if it is wrong, or use another bootstrap.",
             )
-        case Standing.AWAY:
+        case BootstrapState.AWAY:
             return finding(
                 "poor",
                 f"{name} does not answer{': ' + known.problem if known.problem else ' yet.'}",
@@ -68,7 +73,7 @@ def _of_bootstrap(number: int, known: Known) -> Finding:
             )
 
 
-def of_reachability(host: Host, outside: Outside, *, asked: bool) -> Iterator[Finding]:
+def of_reachability(host: Host, outside: ReachabilityProbe, *, asked: bool) -> Iterator[Finding]:
     """How others get to this node; `asked`: there is a bootstrap to ask."""
     exposure = host.config.exposure
     if exposure is not None and exposure.relay_only():
@@ -126,7 +131,7 @@ def _of_relay_only(*, asked: bool) -> Iterator[Finding]:
         )
 
 
-def of_ports(ports: PortMapper, outside: Outside) -> Iterator[Finding]:
+def of_ports(ports: PortMapper, outside: ReachabilityProbe) -> Iterator[Finding]:
     """What the router does for this node, where that matters."""
     if ports.opened is not None and outside.reachability is Reachability.PUBLIC:
         yield finding("good", f"The router opened a port for this node ({ports.opened.how}).")
@@ -155,7 +160,9 @@ def of_dht(host: Host) -> Iterator[Finding]:
         )
 
 
-def of_relays(relays: RelayClient, bootstraps: Bootstraps, outside: Outside) -> Iterator[Finding]:
+def of_relays(
+    relays: RelayClient, bootstraps: Bootstraps, outside: ReachabilityProbe
+) -> Iterator[Finding]:
     """Whether relays hold a place for this node."""
     count = len(relays.relays)
     if count:

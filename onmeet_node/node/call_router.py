@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
-from onmeet_node.contacts.reach import Reacher
+from onmeet_node.contacts.reach import PeerTransport
 from onmeet_node.guests.guests import Guests
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.identity.guest import is_guest
 from onmeet_node.protocol.wire.messages import CallMessage
 
 
-class Ways:
+class CallRouter:
     """A `caller.Reach` made of both."""
 
-    def __init__(self, people: Reacher, guests: Guests) -> None:
+    def __init__(self, people: PeerTransport, guests: Guests) -> None:
         self._people = people
         self._guests = guests
         self.alone = people.alone

@@ -11,7 +11,7 @@ from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.store import Unlock, create_home, open_home
 
 
-def found(home: Path, unlock: Unlock, name: str | None) -> bytes:
+def create_identity(home: Path, unlock: Unlock, name: str | None) -> bytes:
     """Makes a new identity and the encrypted home that holds it; returns its public key.
 
     A passphrase costs its Argon2id: call it in a worker thread. Raises `HomeExists`, `BadProfile`

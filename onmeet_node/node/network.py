@@ -12,11 +12,11 @@ import trio
 
 from onmeet_node.config import Config
 from onmeet_node.contacts.profile import CAPS
-from onmeet_node.net.bootstraps.bootstraps import Bootstraps, Standing
+from onmeet_node.net.bootstraps.bootstraps import Bootstraps, BootstrapState
 from onmeet_node.net.bootstraps.dht_mode import keep_dht_mode, starts_as_server
 from onmeet_node.net.bootstraps.doors import Door, Doors
-from onmeet_node.net.bootstraps.peer_cache import keep_way_back
-from onmeet_node.net.bootstraps.reachability import Outside, Reachability
+from onmeet_node.net.bootstraps.peer_cache import keep_dht_servers
+from onmeet_node.net.bootstraps.reachability import Reachability, ReachabilityProbe
 from onmeet_node.net.bootstraps.turn import TurnServer, TurnServers
 from onmeet_node.net.channels.room_streams import RoomStreams
 from onmeet_node.net.errors import NetError
@@ -37,7 +37,7 @@ from onmeet_node.net.network_changes import Change, watch_network
 from onmeet_node.net.portmap.mapper import PortMapper
 from onmeet_node.net.presence.rendezvous import Rendezvous
 from onmeet_node.net.relay.client import RelayClient
-from onmeet_node.net.relay.reservations import keep_places
+from onmeet_node.net.relay.reservations import keep_reservations
 from onmeet_node.process.faults import contained, kept
 from onmeet_node.protocol.identity.audience import Audience
 from onmeet_node.protocol.identity.keys import IdentityKey
@@ -80,7 +80,7 @@ class Network:
         self.bootstraps = Bootstraps(
             host, bootstraps, region=config.region or store.settings.get(REGION)
         )
-        self.outside = Outside(host, self.bootstraps)
+        self.outside = ReachabilityProbe(host, self.bootstraps)
         self.ports = PortMapper(host, self.outside, exposure=exposure)
         self.turn = TurnServers(host, self.bootstraps)
         self.rooms = RoomStreams(host)
@@ -147,7 +147,7 @@ class Network:
         return own + tuple(
             known.peer
             for known in self.bootstraps.known
-            if known.standing is Standing.CONNECTED
+            if known.standing is BootstrapState.CONNECTED
             and known.description is not None
             and GUESTS in known.description.services
         )
@@ -224,12 +224,12 @@ class Network:
             begin("exposure", self._follow_exposure)
             begin(
                 "relay places",
-                partial(keep_places, self.bootstraps, self.relays, wanted=places_wanted),
+                partial(keep_reservations, self.bootstraps, self.relays, wanted=places_wanted),
             )
             begin("TURN credentials", self.turn.run)
             begin(
                 "DHT peers",
-                keep_way_back,
+                keep_dht_servers,
                 self.host,
                 self.bootstraps,
                 self._load_peers,

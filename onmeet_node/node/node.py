@@ -12,17 +12,17 @@ from typing import Any, get_args
 
 import trio
 
-from onmeet_node.calls.call import Call, MediaWish
-from onmeet_node.calls.media_setup import Studio
-from onmeet_node.calls.receipts import Settling
-from onmeet_node.calls.runner import Caller
+from onmeet_node.calls.call import Call, CallOptions
+from onmeet_node.calls.media_setup import NodeMediaSetup
+from onmeet_node.calls.receipts import ReceiptCollector
+from onmeet_node.calls.runner import CallRunner
 from onmeet_node.config import Config, load_config
 from onmeet_node.contacts.acquaintances import Acquaintances, Folk
 from onmeet_node.contacts.codes import Codes
-from onmeet_node.contacts.contacts import People
-from onmeet_node.contacts.delivery import run_duties
+from onmeet_node.contacts.contacts import Contacts
+from onmeet_node.contacts.delivery import run_delivery
 from onmeet_node.contacts.profile import card_for
-from onmeet_node.contacts.reach import Reacher
+from onmeet_node.contacts.reach import PeerTransport
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, PresenceChanged, Reachable, Started
 from onmeet_node.guests.guests import Guests
@@ -38,7 +38,7 @@ from onmeet_node.net.channels.channels import (
 )
 from onmeet_node.net.libp2p.multiaddrs import peer_of
 from onmeet_node.net.libp2p.open_host import HostStats
-from onmeet_node.node.call_router import Ways
+from onmeet_node.node.call_router import CallRouter
 from onmeet_node.node.doctor import of_media
 from onmeet_node.node.network import Change, Network, OpenDoor, finding, open_network
 from onmeet_node.process import faults
@@ -47,7 +47,7 @@ from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import State
 from onmeet_node.protocol.call.errors import LocalProtocolError
 from onmeet_node.protocol.call.events import Device, Identity
-from onmeet_node.protocol.call.node_calls import Line
+from onmeet_node.protocol.call.node_calls import NodeCalls
 from onmeet_node.protocol.identity.code import ContactCode
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.policy import Relation
@@ -85,7 +85,7 @@ class Node:
         store: Store,
         key: IdentityKey,
         network: Network,
-        people: People,
+        people: Contacts,
         channels: Channels,
         nursery: trio.Nursery,
         block: Block,
@@ -105,7 +105,7 @@ class Node:
         self._network = network
         self._channels = channels
         self._open: set[tuple[Identity, Device]] = set()
-        self._reacher = Reacher(
+        self._reacher = PeerTransport(
             channels,
             network.rendezvous,
             people,
@@ -113,7 +113,7 @@ class Node:
             alone=lambda: not network.bootstraps.connected and not network.host.dht_peers(),
             joined=self.reachable,
         )
-        self._studio = Studio(
+        self._studio = NodeMediaSetup(
             config,
             turn=network.turn,
             relay_only=network.exposure.relay_only,
@@ -124,7 +124,7 @@ class Node:
             self.hub,
             now=_now,
             card=lambda: card_for(store, Relation.STRANGER),
-            wish=lambda: MediaWish(endpoint=self._studio.page_endpoint()),
+            wish=lambda: CallOptions(endpoint=self._studio.page_endpoint()),
         )
         people.guests = self.guests.name_of
         people.link_of = self.guests.link_of
@@ -142,13 +142,13 @@ class Node:
             began=self.guests.room_began,
         )
         self.guests.entrance = self.rooms.entrance
-        self._settling = Settling(
+        self._settling = ReceiptCollector(
             people.history, partial(ask_receipts, network.host, network.bootstraps)
         )
         people.on_ended = self._settling.ended
-        ways = Ways(self._reacher, self.guests)
-        line = Line(self.identity)
-        self._caller = Caller(
+        ways = CallRouter(self._reacher, self.guests)
+        line = NodeCalls(self.identity)
+        self._caller = CallRunner(
             line, ways, self._studio, people, self.hub, nursery, ending=lambda: block.ending
         )
         self.calls = self._caller.calls
@@ -182,7 +182,7 @@ class Node:
             self.reachable.set()
             self.hub.publish(Reachable())
             self._studio.prepare()
-            await faults.kept("duties", run_duties, self.people, self.deliver)
+            await faults.kept("duties", run_delivery, self.people, self.deliver)
 
     def _moved(self, change: Change) -> None:
         if change.addresses or change.slept:
@@ -258,7 +258,7 @@ class Node:
         who: str | Identity | ContactCode,
         *,
         kinds: frozenset[Kind] = frozenset(Kind),
-        wish: MediaWish | None = None,
+        wish: CallOptions | None = None,
     ) -> AsyncIterator[Call]:
         """Calls somebody; leaving the block hangs up.
 
@@ -274,17 +274,17 @@ class Node:
                 peer = self.people.meet(who)
             case bytes():
                 peer = Identity(who)
-        wish = wish or MediaWish()
+        wish = wish or CallOptions()
         await self._studio.check(wish, kinds)
         async with self._caller.dial(peer, kinds, wish) as call:
             yield call
 
-    async def check_media(self, kinds: frozenset[Kind], wish: MediaWish | None = None) -> None:
+    async def check_media(self, kinds: frozenset[Kind], wish: CallOptions | None = None) -> None:
         """Whether a call with these kinds could be, before it is taken or a room is entered.
 
         Raises `MediaError` if what it shall send or keep cannot be.
         """
-        await self._studio.check(wish or MediaWish(), kinds)
+        await self._studio.check(wish or CallOptions(), kinds)
 
     @asynccontextmanager
     async def incoming(self) -> AsyncIterator[trio.MemoryReceiveChannel[Call]]:
@@ -294,7 +294,7 @@ class Node:
             yield ringer
 
     def use_app(self, endpoint: Callable[[], MediaEndpoint | None]) -> None:
-        """Prepares calls in a page of the app while `endpoint` gives one: see `Studio.endpoint`."""
+        """Prepares calls in a page of the app while `endpoint` gives one: see `NodeMediaSetup`."""
         self._studio.app = endpoint
 
     def use_own_gateway(self, name: str, open_door: OpenDoor) -> None:
@@ -492,7 +492,7 @@ async def _running(
                 changed=network.rendezvous.refresh,
                 now=_now,
             )
-            people = People(
+            people = Contacts(
                 store,
                 key,
                 codes,

@@ -23,9 +23,9 @@ from typing import Any, Protocol, Self, get_args
 import trio
 import trio.lowlevel
 
-from onmeet_node.calls.call import Call, CallNotActive, MediaWish
-from onmeet_node.calls.media_setup import Studio
-from onmeet_node.calls.runner import Caller, CallStudio
+from onmeet_node.calls.call import Call, CallNotActive, CallOptions
+from onmeet_node.calls.media_setup import NodeMediaSetup
+from onmeet_node.calls.runner import CallRunner, MediaSetup
 from onmeet_node.events import CallEnded, Hub, Incoming, NodeEvent, RecordingStopped, StateChanged
 from onmeet_node.media.endpoint import MediaEndpoint, MediaSession
 from onmeet_node.media.errors import MediaError
@@ -45,7 +45,7 @@ from onmeet_node.process.faults import alone, contained
 from onmeet_node.protocol.call.effects import State
 from onmeet_node.protocol.call.errors import LocalProtocolError
 from onmeet_node.protocol.call.events import Device, Identity
-from onmeet_node.protocol.call.node_calls import Line
+from onmeet_node.protocol.call.node_calls import NodeCalls
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.lookalike import meant
 from onmeet_node.protocol.identity.text import clean_text
@@ -54,7 +54,7 @@ from onmeet_node.protocol.room.effects import Effect, RoomEnd
 from onmeet_node.protocol.room.errors import NotInRoom, RoomError
 from onmeet_node.protocol.room.machine import Room
 from onmeet_node.protocol.room.roster import Key, seat_of
-from onmeet_node.protocol.room.send_limits import Shape, shape
+from onmeet_node.protocol.room.send_limits import SendLimits, send_limits
 from onmeet_node.protocol.wire import room as w
 from onmeet_node.protocol.wire.messages import (
     MAX_NAME_CHARS,
@@ -67,9 +67,9 @@ from onmeet_node.protocol.wire.messages import (
 )
 from onmeet_node.protocol.wire.room import RosterBody, Seat
 from onmeet_node.rooms.guests import RoomGuests
-from onmeet_node.rooms.notices import Teller
-from onmeet_node.rooms.participants import Circle, Faces
-from onmeet_node.rooms.transport import Door, Ledger, Ways
+from onmeet_node.rooms.notices import RoomNotices
+from onmeet_node.rooms.participants import AddressBookView, Participants
+from onmeet_node.rooms.transport import RoomDoorkeeper, RoomLedger, RoomTransport
 from onmeet_node.store.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -84,17 +84,17 @@ GOODBYE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Presence:
+class RoomOptions:
     """How we come into a room."""
 
     name: str
     kinds: frozenset[Kind]
-    wish: MediaWish
+    wish: CallOptions
     record: Path | None = None
     """Directory with a file for what each participant sends."""
 
 
-class Frames(Protocol):
+class GuestChannels(Protocol):
     """What carries the channels between guests and everybody: `guests.RoomGuests` at a node, and
     `guest_side.GuestFrames` at a guest.
     """
@@ -130,14 +130,14 @@ class Conference:
     def __init__(
         self,
         room: Room,
-        presence: Presence,
+        presence: RoomOptions,
         channels: Channels,
-        studio: CallStudio,
+        studio: MediaSetup,
         hub: Hub[NodeEvent],
         nursery: trio.Nursery,
         *,
-        circle: Circle,
-        guests: Frames,
+        circle: AddressBookView,
+        guests: GuestChannels,
         on_change: Callable[[], None],
     ) -> None:
         self.room = room
@@ -147,7 +147,7 @@ class Conference:
         """Our key in this room."""
         self.since = int(time.time())
         self.presence = presence
-        self.faces = Faces(room.id, room.me, circle)
+        self.faces = Participants(room.id, room.me, circle)
         self.guests = guests
         self.over = trio.Event()
         self.left = trio.Event()
@@ -157,7 +157,7 @@ class Conference:
         self.inside = trio.Event()
         """Set when we are in, or it is over."""
         self.muted: frozenset[Kind] = frozenset()
-        self._teller = Teller(
+        self._teller = RoomNotices(
             room.id,
             room.me,
             hub,
@@ -171,14 +171,14 @@ class Conference:
         self._wake = trio.Event()
         self._news = trio.Event()
         self._calls_hub: Hub[NodeEvent] = Hub()
-        self._sent: dict[MediaSession, Shape] = {}
+        self._sent: dict[MediaSession, SendLimits] = {}
         """How each media session was shaped last."""
-        line = Line(Identity(room.me), conference=True)
-        self._caller = Caller(
+        line = NodeCalls(Identity(room.me), conference=True)
+        self._caller = CallRunner(
             line,
-            Ways(self, channels),
+            RoomTransport(self, channels),
             studio,
-            Ledger(self),
+            RoomLedger(self),
             self._calls_hub,
             nursery,
             wish_for=self._wish,
@@ -471,12 +471,12 @@ class Conference:
             news = self._news
             roster = self.room.roster
             people = sum(seat.video for seat in roster.seats) if roster is not None else 0
-            live: dict[MediaSession, Shape] = {}
+            live: dict[MediaSession, SendLimits] = {}
             for call in self.calls:
                 other, session = self.room.other(call.peer), call.session
                 if session is None or other is None:
                     continue
-                live[session] = wanted = shape(people, other.shown)
+                live[session] = wanted = send_limits(people, other.shown)
                 if self._sent.get(session) != wanted:
                     with (
                         contained("call", then=partial(self._caller.fault, call.id)),
@@ -704,7 +704,7 @@ class Conference:
             return  # theirs is on already
         self.guests.watch(call)
 
-    def _wish(self, peer: Identity) -> MediaWish:
+    def _wish(self, peer: Identity) -> CallOptions:
         directory = self.presence.record
         wish = replace(self.presence.wish, room=self.id, carry=self.guests.is_guest(peer))
         if directory is not None:
@@ -727,12 +727,12 @@ class Conference:
 async def open_conference(
     start: tuple[Room, list[Effect]],
     key: IdentityKey,
-    presence: Presence,
+    presence: RoomOptions,
     *,
     street: Network,
-    studio: Studio,
+    studio: NodeMediaSetup,
     hub: Hub[NodeEvent],
-    circle: Circle,
+    circle: AddressBookView,
     lend: Callable[[], Awaitable[tuple[TurnServer, ...]]],
     on_change: Callable[[], None],
 ) -> AsyncIterator[Conference]:
@@ -740,7 +740,7 @@ async def open_conference(
     `on_change`: called whenever something of `describe` may be different.
     """
     room, effects = start
-    door = Door(room, lambda: circle.card(None))
+    door = RoomDoorkeeper(room, lambda: circle.card(None))
     async with open_channels(street, key, door) as channels, trio.open_nursery() as nursery:
         door.channels = channels
         guests = RoomGuests(room, channels, nursery, lend=lend)

@@ -14,7 +14,7 @@ from onmeet_node.calls.call import Call
 from onmeet_node.media.endpoint import MediaSession
 from onmeet_node.media.errors import MediaError
 from onmeet_node.net.bootstraps.turn import TurnServer
-from onmeet_node.net.channels.carried_streams import GUEST, FrameStream, Pipes
+from onmeet_node.net.channels.carried_streams import GUEST, CarriedStream, CarriedStreams
 from onmeet_node.net.channels.channels import Channels
 from onmeet_node.net.errors import ChannelEnded
 from onmeet_node.process.faults import alone, contained
@@ -50,7 +50,7 @@ class Line(Protocol):
 class Threshold:
     """One guest on the way through a door of ours into the room."""
 
-    def __init__(self, room: Room, stream: FrameStream) -> None:
+    def __init__(self, room: Room, stream: CarriedStream) -> None:
         self._room = room
         self._stream = stream
         self.key: Key | None = None
@@ -85,7 +85,7 @@ class RoomGuests:
         self._channels = channels
         self._nursery = nursery
         self._lend = lend
-        self._pipes = Pipes(lambda stream: nursery.start_soon(self._accept, stream))
+        self._pipes = CarriedStreams(lambda stream: nursery.start_soon(self._accept, stream))
         self._lent: set[Key] = set()
         self._free: set[Key] = set()
         self._going: set[Key] = set()
@@ -113,7 +113,7 @@ class RoomGuests:
                 raise trio.BrokenResourceError from error
             await trio.lowlevel.checkpoint()
 
-        stream = FrameStream(carry)
+        stream = CarriedStream(carry)
         threshold = Threshold(self._room, stream)
 
         async def speak() -> None:
@@ -129,7 +129,7 @@ class RoomGuests:
         self._nursery.start_soon(speak)
         return threshold
 
-    async def _accept(self, stream: FrameStream) -> None:
+    async def _accept(self, stream: CarriedStream) -> None:
         opened = None
         with contained("guest"):
             opened = await self._channels.accept(stream, Device(GUEST), self._here)

@@ -31,7 +31,7 @@ SENTENCES = {
 _BLIND = "blind "
 
 
-class Teller:
+class RoomNotices:
     """Tells of one room."""
 
     def __init__(
@@ -60,11 +60,11 @@ class Teller:
     def tell(self, effect: Effect) -> None:
         """Tells what the machine asks to be told; of anything else, nothing."""
         match effect:
-            case do.Numbered(roster=roster):
+            case do.StringReady(roster=roster):
                 event = self._roster(roster)
                 if event != self._told:  # else it was there with the change
                     self._tell_roster(event)
-            case do.Seen(key=key):
+            case do.MemberChanged(key=key):
                 self._publish(tell.RoomSeen(room=self._room, key=key))
             case do.Knocked(key=key, name=name):
                 shown = clean_text(name, MAX_NAME_CHARS)
@@ -77,16 +77,16 @@ class Teller:
                 self._line(by, text, self._me if private else None)
             case do.Reacted(by=by, emoji=emoji):
                 self.reacted(by, emoji)
-            case do.HalfBlind(b=b):
+            case do.OneWayMedia(b=b):
                 self._warn(
                     f"{_BLIND}{b.hex()}",
                     f"You and {self._name_of(b)} do not see each other, or only one of you does. "
                     "One of you should leave and come back, or turn a relay on: "
                     "onmeet settings --relay-only on",
                 )
-            case do.SeeAgain(b=b):
+            case do.MediaRestored(b=b):
                 self.warnings.pop(f"{_BLIND}{b.hex()}", None)
-            case do.HostLied(other=other):
+            case do.RosterMismatch(other=other):
                 self._warn(
                     "lie",
                     f"The host told you and {self._name_of(other)} different things about who is "

@@ -34,7 +34,7 @@ class Tie:
     """SECRET. See `identity.acquaint.pair_key`."""
 
 
-class Circle(Protocol):
+class AddressBookView(Protocol):
     """What a room needs of the people we know; the node has the real one."""
 
     def known(self) -> Mapping[Identity, Tie]:
@@ -50,10 +50,10 @@ class Circle(Protocol):
         ...
 
 
-class Faces:
+class Participants:
     """Everybody in one room. `me`: our key there."""
 
-    def __init__(self, room: bytes, me: Key, circle: Circle) -> None:
+    def __init__(self, room: bytes, me: Key, circle: AddressBookView) -> None:
         self._room = room
         self._me = me
         self._circle = circle

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import trio
 
 from onmeet_node.calls.call import Call
-from onmeet_node.calls.media_setup import Studio
+from onmeet_node.calls.media_setup import NodeMediaSetup
 from onmeet_node.contacts.rates import Rate
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, RoomInvited
@@ -34,9 +34,9 @@ from onmeet_node.protocol.room.effects import Effect
 from onmeet_node.protocol.room.machine import Room
 from onmeet_node.protocol.wire import room as w
 from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, CallId, Kind, Message
-from onmeet_node.rooms.conference import Conference, Presence, open_conference
+from onmeet_node.rooms.conference import Conference, RoomOptions, open_conference
 from onmeet_node.rooms.guests import Line, RoomGuests, Threshold
-from onmeet_node.rooms.participants import Circle
+from onmeet_node.rooms.participants import AddressBookView
 from onmeet_node.rooms.standing import Standing
 from onmeet_node.store import Store
 
@@ -140,12 +140,12 @@ class Rooms:
         self,
         street: Street,
         folk: Folk,
-        studio: Studio,
+        studio: NodeMediaSetup,
         store: Store,
         hub: Hub[NodeEvent],
         links: Links,
         *,
-        circle: Circle,
+        circle: AddressBookView,
         where: Callable[[], tuple[str, ...]],
         device: str,
         lend: Callable[[], Awaitable[tuple[TurnServer, ...]]],
@@ -208,7 +208,7 @@ class Rooms:
 
     # ── coming in ───────────────────────────────────────────────────────────────────────────────
     async def create(
-        self, title: str, presence: Presence, *, knock: bool = False, standing: bool = False
+        self, title: str, presence: RoomOptions, *, knock: bool = False, standing: bool = False
     ) -> Conference:
         """A room of our own. `standing`: its name keeps its room code from meeting to meeting."""
         room, key = secrets.token_bytes(w.ROOM_ID_BYTES), _fresh_key()
@@ -231,7 +231,7 @@ class Rooms:
             self._lead(link, room)
         return conference
 
-    async def join(self, which: str, presence: Presence) -> Conference:
+    async def join(self, which: str, presence: RoomOptions) -> Conference:
         """Takes an invitation (the start of the room's id, or its title; empty: the only one).
 
         Returns when the host has answered. Raises `NoSuchRoom`, `OnMeetError` if not let in.
@@ -244,7 +244,7 @@ class Rooms:
             )
         return await self._join(self._invitations[found[0]], presence)
 
-    async def join_code(self, text: str, presence: Presence) -> Conference:
+    async def join_code(self, text: str, presence: RoomOptions) -> Conference:
         """Joins the standing meeting of a room code, if it is on.
 
         Raises `BadRoomCode`, `NoSuchRoom`, and what is wrong with the contact code inside.
@@ -263,7 +263,7 @@ class Rooms:
             raise NoSuchRoom("That meeting is not on just now. Its host begins it.")
         return await self._join(invitation, presence)
 
-    async def _join(self, invitation: Invitation, presence: Presence) -> Conference:
+    async def _join(self, invitation: Invitation, presence: RoomOptions) -> Conference:
         invite = invitation.invite
         self._invitations.pop(invite.room, None)
         if invite.room in self._rooms:
@@ -281,7 +281,7 @@ class Rooms:
         return await self._open(start, key, presence)
 
     async def _open(
-        self, start: tuple[Room, list[Effect]], key: IdentityKey, presence: Presence
+        self, start: tuple[Room, list[Effect]], key: IdentityKey, presence: RoomOptions
     ) -> Conference:
         while self._nursery is None:
             await self.changed()  # the node is just starting
@@ -294,7 +294,7 @@ class Rooms:
         self,
         start: tuple[Room, list[Effect]],
         key: IdentityKey,
-        presence: Presence,
+        presence: RoomOptions,
         *,
         task_status: trio.TaskStatus[Conference],
     ) -> None:
@@ -329,7 +329,7 @@ class Rooms:
                 for invited in [one for one in self._tokens if one[0] == room]:
                     del self._tokens[invited]
 
-    def _seat(self, presence: Presence) -> w.Seat:
+    def _seat(self, presence: RoomOptions) -> w.Seat:
         return w.Seat(
             key=bytes(w.KEY_BYTES),
             order=0,

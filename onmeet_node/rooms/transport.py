@@ -47,7 +47,7 @@ class Hall(Protocol):
         ...
 
 
-class Ways:
+class RoomTransport:
     """A `caller.Reach` over the channels of one room."""
 
     def __init__(self, hall: Hall, channels: Channels) -> None:
@@ -84,7 +84,7 @@ class Ways:
         return False
 
 
-class Ledger:
+class RoomLedger:
     """A `caller.Ledger` that writes nothing down."""
 
     def __init__(self, hall: Hall) -> None:
@@ -109,7 +109,7 @@ class Ledger:
         self._hall.call_ended(call)
 
 
-class Door:
+class RoomDoorkeeper:
     """A `channels.Doorkeeper`: whoever has a key comes as far as the machine, which decides."""
 
     def __init__(self, room: Room, card: Callable[[], Card]) -> None:

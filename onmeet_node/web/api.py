@@ -9,7 +9,7 @@ from typing import Any
 import segno
 import trio
 
-from onmeet_node.calls.call import Call, MediaWish
+from onmeet_node.calls.call import Call, CallOptions
 from onmeet_node.calls.sentences import when
 from onmeet_node.errors import OnMeetError
 from onmeet_node.guests.invitation import email_html, email_plain
@@ -29,7 +29,7 @@ from onmeet_node.web.room_api import RoomApi
 LOOK_SECONDS = 10.0
 """For a person to be found; whoever is reachable at all is within two."""
 Answer = say.FromNode
-Begin = Callable[[Identity, frozenset[Kind], MediaWish], Awaitable[Call]]
+Begin = Callable[[Identity, frozenset[Kind], CallOptions], Awaitable[Call]]
 
 
 class Api:
@@ -63,7 +63,7 @@ class Api:
                 node.guests.links.close(link)
                 return say.Done(id=n)
             case say.AdmitGuest(id=n, guest=guest, kinds=kinds):
-                wish = MediaWish(endpoint=self._endpoint.on_page(page))
+                wish = CallOptions(endpoint=self._endpoint.on_page(page))
                 identity = Identity(bytes.fromhex(guest))
                 node.guests.admit(identity, kinds=frozenset(kinds), wish=wish)
                 return say.Done(id=n)
@@ -129,12 +129,12 @@ class Api:
                 )
                 return say.Done(id=n)
             case say.Dial(id=n, identity=identity, kinds=kinds, relay_only=relay_only):
-                wish = MediaWish(relay_only=relay_only, endpoint=self._endpoint.on_page(page))
+                wish = CallOptions(relay_only=relay_only, endpoint=self._endpoint.on_page(page))
                 peer = Identity(bytes.fromhex(identity))
                 call = await self._begin(peer, frozenset(kinds), wish)
                 return say.Dialled(id=n, call=call.id.hex())
             case say.Take(id=n, call=call_id, kinds=kinds, relay_only=relay_only):
-                wish = MediaWish(relay_only=relay_only, endpoint=self._endpoint.on_page(page))
+                wish = CallOptions(relay_only=relay_only, endpoint=self._endpoint.on_page(page))
                 self._endpoint.kept.forget(call_id)  # it begins as this page's person wants it
                 self._call(call_id).accept(frozenset(kinds), wish)
                 return say.Done(id=n)

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import trio
 
-from onmeet_node.calls.call import Call, MediaWish
+from onmeet_node.calls.call import Call, CallOptions
 from onmeet_node.config import Config
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.events import CallEnded, CallEvent, NodeEvent, RoomEvent, RoomOver
-from onmeet_node.node.home import found
+from onmeet_node.node.home import create_identity
 from onmeet_node.node.node import Node, open_node
 from onmeet_node.process.faults import contained, kept
 from onmeet_node.protocol.call.effects import EndReason, State
@@ -64,7 +64,7 @@ class OtherName(OnMeetError):
 Body = Callable[[Node], Awaitable[None]]
 
 
-class Shell:
+class LocalApp:
     """The `server.Service` of a person's own node."""
 
     def __init__(self, config: Config, *, release: str, unlock: Unlock | None, body: Body) -> None:
@@ -120,7 +120,7 @@ class Shell:
     async def _run_beside(self, node: Node) -> None:
         async with trio.open_nursery() as nursery:
 
-            async def begin(peer: Identity, kinds: frozenset[Kind], wish: MediaWish) -> Call:
+            async def begin(peer: Identity, kinds: frozenset[Kind], wish: CallOptions) -> Call:
                 begun: Call = await nursery.start(_hold, node, peer, kinds, wish)
                 return begun
 
@@ -281,7 +281,7 @@ class Shell:
                 if self._phase is not say.Phase.NEW:
                     raise NotNow("There is a home already.")
                 unlock = _unlock(keeper, passphrase)
-                await trio.to_thread.run_sync(found, self._config.home, unlock, name)
+                await trio.to_thread.run_sync(create_identity, self._config.home, unlock, name)
                 self._open(unlock)
                 return say.Done(id=n)
             case say.UnlockHome(id=n, passphrase=passphrase):
@@ -365,7 +365,7 @@ async def _hold(
     node: Node,
     peer: Identity,
     kinds: frozenset[Kind],
-    wish: MediaWish,
+    wish: CallOptions,
     *,
     task_status: trio.TaskStatus[Call],
 ) -> None:

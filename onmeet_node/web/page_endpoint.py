@@ -28,7 +28,7 @@ from onmeet_node.media.endpoint import (
 from onmeet_node.media.errors import GatheringFailed, MediaError, SessionClosed
 from onmeet_node.media.ice_report import IceReport, PairReport, ServerReport
 from onmeet_node.process.faults import alone
-from onmeet_node.protocol.room.send_limits import Shape
+from onmeet_node.protocol.room.send_limits import SendLimits
 from onmeet_node.protocol.wire.messages import Candidate, Chat, Kind
 from onmeet_node.web import messages as say
 from onmeet_node.web import room_messages as rooms
@@ -110,7 +110,7 @@ class PageSession:
         self._say(rooms.CarryMedia(session=self.number, data=frame))
         await trio.lowlevel.checkpoint()
 
-    async def shape(self, shape: Shape) -> None:
+    async def shape(self, shape: SendLimits) -> None:
         """See `MediaSession`."""
         self._say(
             rooms.ShapeMedia(
@@ -222,7 +222,7 @@ class PageSession:
             return  # nobody listens any more
 
 
-class OnePage:
+class BoundPageEndpoint:
     """The endpoint of the calls that a person dialled or took in one page.
 
     When that page is gone its calls go on in whatever page is looked at next.
@@ -257,12 +257,12 @@ class PageEndpoint:
         self._nursery = nursery
         self._sessions: dict[int, PageSession] = {}
         self._last = 0
-        self._bound: dict[int, OnePage] = {}
+        self._bound: dict[int, BoundPageEndpoint] = {}
         self.kept = KeptStates(pages)
 
-    def on_page(self, page: Page) -> OnePage:
+    def on_page(self, page: Page) -> BoundPageEndpoint:
         """The endpoint bound to this page: always the same object for the same page."""
-        return self._bound.setdefault(page.number, OnePage(self, page))
+        return self._bound.setdefault(page.number, BoundPageEndpoint(self, page))
 
     async def open_session(self, config: SessionConfig) -> PageSession:
         """A peer connection in the page that the person looked at last."""

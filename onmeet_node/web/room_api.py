@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from onmeet_node import events as told
-from onmeet_node.calls.call import Call, MediaWish
+from onmeet_node.calls.call import Call, CallOptions
 from onmeet_node.control.room_control import plan_meeting
 from onmeet_node.events import NodeEvent
 from onmeet_node.node.node import Node
@@ -14,10 +14,10 @@ from onmeet_node.protocol.identity.text import clean_text
 from onmeet_node.protocol.room.effects import RoomEnd
 from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, MAX_TEXT_CHARS, Kind
 from onmeet_node.protocol.wire.room import Role
-from onmeet_node.rooms.conference import Conference, Presence
+from onmeet_node.rooms.conference import Conference, RoomOptions
 from onmeet_node.web import messages as say
 from onmeet_node.web import room_messages as room
-from onmeet_node.web.page_endpoint import OnePage, PageEndpoint
+from onmeet_node.web.page_endpoint import BoundPageEndpoint, PageEndpoint
 from onmeet_node.web.pages import Page
 from onmeet_node.web.shapes import CardShown, MediaPath
 
@@ -84,7 +84,7 @@ class RoomApi:
         """
         for conference in self._rooms.on:
             before = conference.presence.wish.endpoint
-            if isinstance(before, OnePage) and before.just_left and not conference.calls:
+            if isinstance(before, BoundPageEndpoint) and before.just_left and not conference.calls:
                 self._endpoint.kept.opened(conference.id.hex(), page, taken_over=True)
                 conference.move(self._endpoint.on_page(page))
 
@@ -95,11 +95,11 @@ class RoomApi:
     def _room(self, which: str) -> Conference:
         return self._rooms.get(bytes.fromhex(which))
 
-    def _presence(self, page: Page, kinds: tuple[Kind, ...]) -> Presence:
-        return Presence(
+    def _presence(self, page: Page, kinds: tuple[Kind, ...]) -> RoomOptions:
+        return RoomOptions(
             name=self._node.people.profile()["name"] or "",
             kinds=frozenset(kinds),
-            wish=MediaWish(endpoint=self._endpoint.on_page(page)),
+            wish=CallOptions(endpoint=self._endpoint.on_page(page)),
         )
 
     def _change(self, page: Page, conference: Conference, action: room.RoomAction) -> None:
@@ -208,7 +208,7 @@ class RoomApi:
             if where is not None:
                 return where[0]
         endpoint = conference.presence.wish.endpoint
-        return endpoint.number if isinstance(endpoint, OnePage) else None
+        return endpoint.number if isinstance(endpoint, BoundPageEndpoint) else None
 
 
 def _change_seat(conference: Conference, key: bytes, action: room.SeatAction) -> None:

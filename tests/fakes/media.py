@@ -19,7 +19,7 @@ from onmeet_node.media.endpoint import (
     SessionConfig,
 )
 from onmeet_node.media.ice_report import IceReport
-from onmeet_node.protocol.room.send_limits import Shape
+from onmeet_node.protocol.room.send_limits import SendLimits
 from onmeet_node.protocol.wire.messages import Candidate, Chat, Kind
 
 
@@ -70,7 +70,7 @@ class FakeSession:
     async def carry(self, frame: bytes) -> None:
         await trio.lowlevel.checkpoint()
 
-    async def shape(self, shape: Shape) -> None:
+    async def shape(self, shape: SendLimits) -> None:
         await trio.lowlevel.checkpoint()
 
     async def stats(self) -> MediaStats:

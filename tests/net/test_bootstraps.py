@@ -14,13 +14,18 @@ from nacl.signing import SigningKey
 from onmeet_bootstrap.app import open_bootstrap
 from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
-from onmeet_node.net.bootstraps.bootstraps import MAX_HINTED, Bootstraps, Known, Standing
+from onmeet_node.net.bootstraps.bootstraps import (
+    MAX_HINTED,
+    Bootstraps,
+    BootstrapState,
+    KnownBootstrap,
+)
 from onmeet_node.net.bootstraps.doors import Doors
 from onmeet_node.net.bootstraps.requests import ask
 from onmeet_node.net.errors import BadAddress, BootstrapRefused, RelayUnavailable
 from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
 from onmeet_node.net.relay.client import RelayClient
-from onmeet_node.net.relay.reservations import keep_places
+from onmeet_node.net.relay.reservations import keep_reservations
 from onmeet_node.protocol.wire.bootstrap_api import (
     PROTOCOL,
     Describe,
@@ -63,13 +68,13 @@ async def node(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(known.run)
             if relays:
-                nursery.start_soon(keep_places, known, client)
+                nursery.start_soon(keep_reservations, known, client)
             with trio.fail_after(40):
                 yield host, known, client
             nursery.cancel_scope.cancel()
 
 
-def only(known: Bootstraps) -> Known:
+def only(known: Bootstraps) -> KnownBootstrap:
     (one,) = known.known
     return one
 
@@ -98,7 +103,7 @@ async def test_a_bootstrap_of_another_region_is_refused_when_one_is_pinned(their
         open_bootstrap(config) as bootstrap,
         node(bootstrap.addresses, region="ca") as (host, known, _),
     ):
-        await until(known, lambda: only(known).standing is Standing.REFUSED)
+        await until(known, lambda: only(known).standing is BootstrapState.REFUSED)
         assert says in only(known).problem
         assert host.dht_peers() == ()
         await host.wait_disconnected(bootstrap.peer_id)
@@ -152,7 +157,7 @@ async def test_a_false_description_is_refused_with_its_reason(answer: bytes, say
         liar(lambda _: answer) as host,
         node(host.addresses, region="ca") as (own, known, _),
     ):
-        await until(known, lambda: only(known).standing is Standing.REFUSED)
+        await until(known, lambda: only(known).standing is BootstrapState.REFUSED)
         assert says in only(known).problem
         assert own.dht_peers() == ()
 
@@ -208,15 +213,15 @@ async def test_a_bootstrap_that_opens_no_stream_just_now_is_not_said_to_be_none(
 @pytest.mark.parametrize(
     ("off", "standing", "says"),
     [
-        (86_400, Standing.REFUSED, "clock is 24 hours ahead"),
-        (11 * 60 + 60, Standing.CONNECTED, "clock is 11 minutes ahead"),
-        (-5 * 60, Standing.CONNECTED, "clock is 5 minutes behind"),
-        (-20 * 60, Standing.REFUSED, "clock is 20 minutes behind"),
-        (30, Standing.CONNECTED, ""),
-        (-30, Standing.CONNECTED, ""),
+        (86_400, BootstrapState.REFUSED, "clock is 24 hours ahead"),
+        (11 * 60 + 60, BootstrapState.CONNECTED, "clock is 11 minutes ahead"),
+        (-5 * 60, BootstrapState.CONNECTED, "clock is 5 minutes behind"),
+        (-20 * 60, BootstrapState.REFUSED, "clock is 20 minutes behind"),
+        (30, BootstrapState.CONNECTED, ""),
+        (-30, BootstrapState.CONNECTED, ""),
     ],
 )
-async def test_a_wrong_clock_is_told_as_such(off: int, standing: Standing, says: str):
+async def test_a_wrong_clock_is_told_as_such(off: int, standing: BootstrapState, says: str):
     async with (
         open_bootstrap(ephemeral_config()) as bootstrap,
         node(bootstrap.addresses, wall_clock=lambda: time.time() + off) as (_, known, _client),
@@ -224,7 +229,7 @@ async def test_a_wrong_clock_is_told_as_such(off: int, standing: Standing, says:
         await until(known, lambda: only(known).standing is standing)
         assert says in known.clock_problem
         assert bool(says) == bool(known.clock_problem)
-        if standing is Standing.REFUSED:
+        if standing is BootstrapState.REFUSED:
             assert says in only(known).problem
 
 

@@ -10,8 +10,8 @@ import trio
 from onmeet_bootstrap.app import open_bootstrap
 from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
-from onmeet_node.net.bootstraps.bootstraps import Bootstraps, Standing
-from onmeet_node.net.bootstraps.reachability import Outside, Reachability
+from onmeet_node.net.bootstraps.bootstraps import Bootstraps, BootstrapState
+from onmeet_node.net.bootstraps.reachability import Reachability, ReachabilityProbe
 from onmeet_node.net.bootstraps.turn import TurnServers
 from onmeet_node.net.examine import (
     Finding,
@@ -27,7 +27,7 @@ from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 from onmeet_node.net.portmap.mapper import Opened, PortMapper
 from onmeet_node.net.portmap.natpmp import Mapping
 from onmeet_node.net.relay.client import RelayClient
-from onmeet_node.net.relay.reservations import keep_places
+from onmeet_node.net.relay.reservations import keep_reservations
 from tests.fakes.hosts import until
 
 pytestmark = pytest.mark.real
@@ -40,7 +40,7 @@ class Examined:
     def __init__(self, host, bootstraps: Bootstraps) -> None:
         self.host = host
         self.bootstraps = bootstraps
-        self.outside = Outside(host, bootstraps)
+        self.outside = ReachabilityProbe(host, bootstraps)
         self.relays = RelayClient(host)
         self.ports = PortMapper(host, self.outside, ways=())
         self.turn = TurnServers(host, bootstraps)
@@ -75,7 +75,7 @@ async def examined(
         async with trio.open_nursery() as nursery:
             for run in (known.run, node.outside.run, node.turn.run):
                 nursery.start_soon(run)
-            nursery.start_soon(keep_places, known, node.relays)
+            nursery.start_soon(keep_reservations, known, node.relays)
             with trio.fail_after(40):
                 yield node
             nursery.cancel_scope.cancel()
@@ -113,7 +113,7 @@ async def test_a_dead_bootstrap_is_named():
 async def test_a_bootstrap_of_another_region_is_named_with_both_regions():
     config: BootstrapConfig = attrs.evolve(ephemeral_config(), region="de")
     async with open_bootstrap(config) as theirs, examined(theirs.addresses, region="ca") as node:
-        await until(lambda: node.bootstraps.known[0].standing is Standing.REFUSED, 20)
+        await until(lambda: node.bootstraps.known[0].standing is BootstrapState.REFUSED, 20)
         found = node.says("bad", "Bootstrap 1", "Germany", "Canada")
         assert "region" in found["remedy"]
 

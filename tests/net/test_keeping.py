@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
 from onmeet_node.net.libp2p.open_host import open_host
-from onmeet_node.net.libp2p.record_store import Records, asking
+from onmeet_node.net.libp2p.record_store import RecordStore, asking
 from onmeet_node.protocol.wire import record
 from tests.fakes.hosts import config, without
 
 
-def put(records: Records, network: str, *keys: bytes) -> None:
+def put(records: RecordStore, network: str, *keys: bytes) -> None:
     token = asking.set(network)
     for key in keys:
         records[key] = network
@@ -24,14 +24,14 @@ def put(records: Records, network: str, *keys: bytes) -> None:
 
 
 def test_who_stores_too_much_loses_their_own_oldest() -> None:
-    records = Records(total=10, share=3)
+    records = RecordStore(total=10, share=3)
     put(records, "honest", b"h1", b"h2")
     put(records, "flood", b"f1", b"f2", b"f3", b"f4", b"f5")
     assert list(records) == [b"h1", b"h2", b"f3", b"f4", b"f5"]
 
 
 def test_bringing_a_record_again_makes_it_newest_but_nobody_elses() -> None:
-    records = Records(total=10, share=2)
+    records = RecordStore(total=10, share=2)
     put(records, "honest", b"h1", b"h2")
     put(records, "flood", b"h1", b"f1", b"f2", b"f3")
     assert list(records) == [b"h2", b"h1", b"f2", b"f3"]
@@ -40,14 +40,14 @@ def test_bringing_a_record_again_makes_it_newest_but_nobody_elses() -> None:
 
 
 def test_when_all_is_full_the_oldest_goes() -> None:
-    records = Records(total=3, share=2)
+    records = RecordStore(total=3, share=2)
     for number in range(5):
         put(records, f"net{number}", b"%d" % number)
     assert list(records) == [b"2", b"3", b"4"]
 
 
 def test_when_all_is_full_networks_that_fill_it_push_out_their_own() -> None:
-    records = Records(total=100, share=12)
+    records = RecordStore(total=100, share=12)
     for number in range(20):
         put(records, f"honest{number}", b"h%d" % number)
     for number in range(1000):
@@ -62,7 +62,7 @@ def test_when_all_is_full_networks_that_fill_it_push_out_their_own() -> None:
     )
 )
 def test_no_bound_is_ever_passed(steps: list[tuple[str, str, int]]) -> None:
-    records = Records(total=8, share=3)
+    records = RecordStore(total=8, share=3)
     for step, network, number in steps:
         key = b"%d" % number
         if step == "put":
@@ -88,7 +88,7 @@ async def test_what_a_peer_stores_counts_for_its_network() -> None:
             await node.join(server.addresses)
             await node.put(record.dht_key(public), record.encode(made))
             kept = server.dht._kad.value_store.store
-            assert isinstance(kept, Records)
+            assert isinstance(kept, RecordStore)
             assert list(kept._of) == ["127.0.0.1"]
             assert await node.get(record.dht_key(public)) == record.encode(made)
 

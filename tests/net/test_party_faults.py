@@ -13,8 +13,8 @@ from libp2p.kad_dht.pb.kademlia_pb2 import Message
 from libp2p.peer.id import ID
 
 from onmeet_node.net.bootstraps import receipts
-from onmeet_node.net.bootstraps.bootstraps import Bootstraps, Standing
-from onmeet_node.net.bootstraps.reachability import Outside, Reachability
+from onmeet_node.net.bootstraps.bootstraps import Bootstraps, BootstrapState
+from onmeet_node.net.bootstraps.reachability import Reachability, ReachabilityProbe
 from onmeet_node.net.bootstraps.turn import TurnServers
 from onmeet_node.net.channels.channel import End
 from onmeet_node.net.channels.channels import ChannelGone, ChannelOpened
@@ -150,7 +150,7 @@ def knowing(*known: str, services: tuple[str, ...] = ("turn",)) -> SimpleNamespa
     each = [
         SimpleNamespace(
             peer=peer,
-            standing=Standing.CONNECTED,
+            standing=BootstrapState.CONNECTED,
             description=SimpleNamespace(services=services, operator="x", region="de"),
             problem="",
         )
@@ -195,7 +195,7 @@ class TestBootstraps:
     async def test_one_that_fails_while_asked_how_we_are_reached(self, autojump_clock, counted):
         bad, good = peers(2)
         host = FakeHost(bad)
-        outside = Outside(host, knowing(bad, good))
+        outside = ReachabilityProbe(host, knowing(bad, good))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(outside.run)
             await trio.sleep(200)

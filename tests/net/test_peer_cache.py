@@ -7,7 +7,7 @@ from onmeet_bootstrap.config.model import ephemeral_config
 
 from onmeet_node.net.bootstraps import peer_cache
 from onmeet_node.net.bootstraps.bootstraps import Bootstraps
-from onmeet_node.net.bootstraps.peer_cache import MOST, keep_way_back, worth_keeping
+from onmeet_node.net.bootstraps.peer_cache import MOST, keep_dht_servers, worth_keeping
 from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 from tests.fakes.hosts import Author, config, text_of, until
 
@@ -34,7 +34,9 @@ async def test_a_node_comes_back_by_a_server_met_before_when_its_bootstrap_is_de
             async with open_host(HostConfig(listen=())) as second, trio.open_nursery() as nursery:
                 bootstraps = Bootstraps(second, dead)
                 nursery.start_soon(bootstraps.run)
-                nursery.start_soon(keep_way_back, second, bootstraps, lambda: kept[-1], kept.append)
+                nursery.start_soon(
+                    keep_dht_servers, second, bootstraps, lambda: kept[-1], kept.append
+                )
                 await until(lambda: server.peer_id in second.dht_peers(), 20)
                 assert bootstraps.connected == ()
                 assert text_of(await second.get(author.key)) == b"found again"
@@ -63,7 +65,7 @@ async def test_what_was_met_is_saved_before_what_was_known(autojump_clock):
     async with trio.open_nursery() as nursery:
         met = Met(new)
         bootstraps = Bootstraps(met, ())  # type: ignore[arg-type]
-        nursery.start_soon(keep_way_back, met, bootstraps, lambda: (old,), saved.append)
+        nursery.start_soon(keep_dht_servers, met, bootstraps, lambda: (old,), saved.append)
         await trio.sleep(peer_cache.SAVE_EVERY * 3)
         nursery.cancel_scope.cancel()
     assert saved == [(new, old)]

@@ -13,7 +13,7 @@ from onmeet_bootstrap.app import open_bootstrap
 from onmeet_bootstrap.config.model import ephemeral_config
 
 from onmeet_node.net.bootstraps.bootstraps import Bootstraps
-from onmeet_node.net.bootstraps.reachability import Outside, Reachability
+from onmeet_node.net.bootstraps.reachability import Reachability, ReachabilityProbe
 from onmeet_node.net.errors import PortMapFailed
 from onmeet_node.net.libp2p.multiaddrs import interface_addresses
 from onmeet_node.net.libp2p.open_host import HostConfig, open_host
@@ -111,7 +111,7 @@ async def test_a_node_behind_a_router_becomes_public_by_a_port_the_router_opens(
             raise PortMapFailed("no router answers")
 
         known = Bootstraps(host, bootstrap.addresses)
-        outside = Outside(host, known)
+        outside = ReachabilityProbe(host, known)
         seen: list[Reachability] = []
         outside.on_change(lambda: seen.append(outside.reachability))
         mapper = PortMapper(host, outside, ways=(by_nobody, by_router))

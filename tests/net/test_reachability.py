@@ -12,9 +12,9 @@ from onmeet_node.net.bootstraps.bootstraps import Bootstraps
 from onmeet_node.net.bootstraps.dht_mode import keep_dht_mode, starts_as_server
 from onmeet_node.net.bootstraps.reachability import (
     Answer,
-    Door,
-    Outside,
+    ListeningPort,
     Reachability,
+    ReachabilityProbe,
     conclude,
     doors,
 )
@@ -26,11 +26,13 @@ LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 
 
 @asynccontextmanager
-async def node(addresses, listen=(LOOPBACK,)) -> AsyncIterator[tuple[Host, Outside, Bootstraps]]:
+async def node(
+    addresses, listen=(LOOPBACK,)
+) -> AsyncIterator[tuple[Host, ReachabilityProbe, Bootstraps]]:
     server = starts_as_server(listens=bool(listen), bootstraps=bool(addresses))
     async with open_host(HostConfig(listen=listen, server=server)) as host:
         known = Bootstraps(host, addresses)
-        outside = Outside(host, known)
+        outside = ReachabilityProbe(host, known)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(known.run)
             nursery.start_soon(outside.run)
@@ -40,7 +42,7 @@ async def node(addresses, listen=(LOOPBACK,)) -> AsyncIterator[tuple[Host, Outsi
             nursery.cancel_scope.cancel()
 
 
-async def told(outside: Outside, wanted: Reachability) -> None:
+async def told(outside: ReachabilityProbe, wanted: Reachability) -> None:
     await until(lambda: outside.reachability is wanted, 25)
 
 
@@ -124,10 +126,10 @@ def test_doors_are_the_ports_that_can_be_open_there():
         "/ip4/127.0.0.1/tcp/4003",
         "/ip6/::/tcp/4004",
     )
-    tcp, websocket = Door(4001), Door(4002, Transport.WEBSOCKET)
+    tcp, websocket = ListeningPort(4001), ListeningPort(4002, Transport.WEBSOCKET)
     assert doors(listening, "/ip4/198.51.100.7") == (tcp, websocket)
-    assert doors(listening, "/ip4/127.0.0.1") == (tcp, websocket, Door(4003))
-    assert doors(listening, "/ip6/2001:db8::7") == (Door(4004),)
+    assert doors(listening, "/ip4/127.0.0.1") == (tcp, websocket, ListeningPort(4003))
+    assert doors(listening, "/ip6/2001:db8::7") == (ListeningPort(4004),)
     assert websocket.at("/ip4/198.51.100.7") == "/ip4/198.51.100.7/tcp/4002/ws"
 
 

@@ -8,7 +8,7 @@ import trio.testing
 
 from onmeet_node.net.channels.channel import accept_channel, open_channel
 from onmeet_node.net.channels.handshake import SeenEphemerals, prologue
-from onmeet_node.net.channels.handshake_limits import Lobby
+from onmeet_node.net.channels.handshake_limits import HandshakeLimits
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.identity.audience import Audience, find_by_proof, proof
 from onmeet_node.protocol.identity.errors import IdentityError
@@ -214,11 +214,11 @@ class TestLobby:
 
         for handshake in (at_once, after_a_while, trio.sleep_forever):
             began = trio.current_time()
-            assert await Lobby(seconds=10).receive("peer", "network", handshake) is None
+            assert await HandshakeLimits(seconds=10).receive("peer", "network", handshake) is None
             assert trio.current_time() - began == pytest.approx(10)
 
     async def test_a_peer_that_says_nothing_holds_no_place_for_ever(self, autojump_clock):
-        lobby = Lobby(seconds=10)
+        lobby = HandshakeLimits(seconds=10)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lobby.receive, "peer", "network", trio.sleep_forever)
             await trio.testing.wait_all_tasks_blocked()
@@ -226,7 +226,7 @@ class TestLobby:
         assert lobby.half_open == lobby.silenced == 0
 
     async def test_one_peer_gets_few_places(self, autojump_clock):
-        lobby = Lobby(per_peer=4)
+        lobby = HandshakeLimits(per_peer=4)
         async with trio.open_nursery() as nursery:
             for _ in range(10):
                 nursery.start_soon(lobby.receive, "peer", "network", trio.sleep_forever)
@@ -236,7 +236,7 @@ class TestLobby:
         assert lobby._peers == {}
 
     async def test_many_silent_peers_do_not_keep_an_honest_one_out(self, autojump_clock):
-        lobby = Lobby(half_open=8)
+        lobby = HandshakeLimits(half_open=8)
 
         async def honest():
             await trio.sleep(0.1)
@@ -251,7 +251,7 @@ class TestLobby:
             nursery.cancel_scope.cancel()
 
     async def test_a_flood_from_one_network_pushes_out_its_own_alone(self, autojump_clock):
-        lobby = Lobby(half_open=8)
+        lobby = HandshakeLimits(half_open=8)
 
         async def slow():
             await trio.sleep(5)
@@ -282,11 +282,11 @@ class TestLobby:
             raise KeyError("a row that is not there")
 
         began = trio.current_time()
-        assert await Lobby(seconds=10).receive("peer", "network", broken) is None
+        assert await HandshakeLimits(seconds=10).receive("peer", "network", broken) is None
         assert trio.current_time() - began == pytest.approx(10)
 
     async def test_refused_ones_are_bounded_too(self, autojump_clock):
-        lobby = Lobby(silenced=8)
+        lobby = HandshakeLimits(silenced=8)
 
         async def refused():
             raise HandshakeError("not admitted")

@@ -23,7 +23,7 @@ import pytest
 import trio
 from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
-from onmeet_node.calls.call import MediaWish
+from onmeet_node.calls.call import CallOptions
 from onmeet_node.events import RoomInvited
 from onmeet_node.joining.line import DoorClosed, open_line
 from onmeet_node.net.channels.channels import Channels
@@ -35,7 +35,7 @@ from onmeet_node.protocol.room import roster as rosters
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire import room as w
 from onmeet_node.protocol.wire.messages import Kind
-from onmeet_node.rooms.conference import Conference, Presence
+from onmeet_node.rooms.conference import Conference, RoomOptions
 from tests.fakes.media import FakeEndpoint, description
 from tests.fakes.words import Words
 from tests.node.conftest import Start, befriend, connected, until
@@ -78,8 +78,8 @@ def memory() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def fake_wish() -> MediaWish:
-    return MediaWish(endpoint=FakeEndpoint())
+def fake_wish() -> CallOptions:
+    return CallOptions(endpoint=FakeEndpoint())
 
 
 async def with_fake_media(start: Start, *names: str) -> list[Node]:
@@ -179,8 +179,8 @@ async def test_a_contact_says_anything_in_any_order(start: Start) -> None:
 
 
 # ── rooms ────────────────────────────────────────────────────────────────────────────────────────
-def presence(node: str) -> Presence:
-    return Presence(name=node, kinds=frozenset(Kind), wish=fake_wish())
+def presence(node: str) -> RoomOptions:
+    return RoomOptions(name=node, kinds=frozenset(Kind), wish=fake_wish())
 
 
 async def meet(host: Node, *members: Node) -> list[Conference]:

@@ -20,13 +20,13 @@ import trio
 from onmeet_bootstrap.app import Bootstrap
 
 from onmeet_node import events
-from onmeet_node.calls.call import MediaWish
+from onmeet_node.calls.call import CallOptions
 from onmeet_node.config import Config
 from onmeet_node.control.requests import Request
 from onmeet_node.control.socket import _HANDLERS
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.wire.messages import Kind
-from onmeet_node.rooms.conference import Presence
+from onmeet_node.rooms.conference import RoomOptions
 from tests.node.conftest import (
     LOOPBACK,
     Start,
@@ -265,7 +265,7 @@ async def test_the_note_taker_says_what_it_is_and_keeps_what_is_written(
     ada, bot = await start("Ada"), await start("Bot")
     code, file = ada.rooms.code("Team"), tmp_path / "notes.txt"
     await ada.published()
-    presence = Presence(name="Ada", kinds=frozenset(Kind), wish=MediaWish(source="test"))
+    presence = RoomOptions(name="Ada", kinds=frozenset(Kind), wish=CallOptions(source="test"))
     hers = await ada.rooms.create("Team", presence, standing=True)
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:

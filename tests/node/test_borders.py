@@ -15,7 +15,7 @@ import pytest
 import trio
 from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
-from onmeet_node.calls.call import MediaWish
+from onmeet_node.calls.call import CallOptions
 from onmeet_node.control.socket import serve_control
 from onmeet_node.events import CardChanged, RoomReacted
 from onmeet_node.joining.line import open_line
@@ -24,7 +24,7 @@ from onmeet_node.process import faults
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.messages import Kind
-from onmeet_node.rooms.conference import Conference, Presence
+from onmeet_node.rooms.conference import Conference, RoomOptions
 from tests.fakes.media import FakeEndpoint, FakeSession
 from tests.node.conftest import Start, befriend, connected, ended, told, until
 from tests.node.test_rooms import invited
@@ -43,8 +43,8 @@ def broken(*_: Any, **__: Any) -> Any:
     raise OursError(SECRET)
 
 
-def wish(endpoint: Any = None) -> MediaWish:
-    return MediaWish(endpoint=endpoint or FakeEndpoint())
+def wish(endpoint: Any = None) -> CallOptions:
+    return CallOptions(endpoint=endpoint or FakeEndpoint())
 
 
 async def nodes(start: Start, *names: str) -> list[Node]:
@@ -252,8 +252,8 @@ async def test_a_guest_at_whom_the_node_fails_is_told_and_the_next_one_comes_in(
 
 
 # ── rooms ────────────────────────────────────────────────────────────────────────────────────────
-def presence(name: str) -> Presence:
-    return Presence(name=name, kinds=frozenset(Kind), wish=wish())
+def presence(name: str) -> RoomOptions:
+    return RoomOptions(name=name, kinds=frozenset(Kind), wish=wish())
 
 
 async def meet(host: Node, *members: Node) -> list[Conference]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from onmeet_node.calls.call import MediaWish
+from onmeet_node.calls.call import CallOptions
 from onmeet_node.contacts.address_book import NoSuchPerson, OwnCode
 from onmeet_node.protocol.call.effects import EndReason, Ring, State
 from onmeet_node.protocol.call.errors import AlreadyInCall
@@ -199,7 +199,7 @@ async def test_a_call_can_be_recorded(start: Start, tmp_path) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(answer_all, bob)
         with alice.watch() as events:
-            wish = MediaWish(record=tmp_path / "bob.webm")
+            wish = CallOptions(record=tmp_path / "bob.webm")
             async with alice.call("Bob", wish=wish) as call:
                 await connected(call)
                 await told(events, "media", kind="video")
@@ -230,7 +230,7 @@ async def test_a_node_that_stops_says_so(start: Start, tmp_path, bootstrap) -> N
                 await eve.reachable.wait()
             await befriend(eve, bob)
             peer = eve.people.who("Bob")
-            call = eve._caller.dial(peer, frozenset(Kind), MediaWish())
+            call = eve._caller.dial(peer, frozenset(Kind), CallOptions())
             await connected(call)
             (theirs,) = bob.calls
         assert await ended(theirs) is EndReason.SHUTDOWN

@@ -132,7 +132,7 @@ class Waiting:
 
 
 async def test_who_is_owed_the_new_secret_is_looked_for_soon_after_a_block(autojump_clock):
-    from onmeet_node.contacts.delivery import OWED_SECONDS, run_duties
+    from onmeet_node.contacts.delivery import OWED_SECONDS, run_delivery
 
     people, looks = Waiting(owed=[b"a", b"b"]), []
 
@@ -141,7 +141,7 @@ async def test_who_is_owed_the_new_secret_is_looked_for_soon_after_a_block(autoj
         await trio.lowlevel.checkpoint()
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(run_duties, people, find)
+        nursery.start_soon(run_delivery, people, find)
         await trio.sleep(300)
         assert [peer for peer, _ in looks] == [b"a", b"b"]
         assert looks[1][1] - looks[0][1] >= OWED_SECONDS / 2, "one after the other"
@@ -152,7 +152,7 @@ async def test_who_is_owed_the_new_secret_is_looked_for_soon_after_a_block(autoj
 
 
 async def test_who_was_not_found_is_looked_for_again_soon_and_then_ever_less_often(autojump_clock):
-    from onmeet_node.contacts.delivery import run_duties
+    from onmeet_node.contacts.delivery import run_delivery
 
     looks = []
 
@@ -162,14 +162,14 @@ async def test_who_was_not_found_is_looked_for_again_soon_and_then_ever_less_oft
 
     began = trio.current_time()
     with trio.move_on_after(86_400):
-        await run_duties(Waiting(b"a"), find)
+        await run_delivery(Waiting(b"a"), find)
     assert looks[1] - began < 3
     assert 48 <= len(looks) < 80  # half an hour in the end
 
 
 async def test_one_duty_and_one_receipt_that_break_keep_no_others_waiting(autojump_clock):
-    from onmeet_node.calls.receipts import Settling
-    from onmeet_node.contacts.delivery import run_duties
+    from onmeet_node.calls.receipts import ReceiptCollector
+    from onmeet_node.contacts.delivery import run_delivery
 
     looked_for = []
 
@@ -194,12 +194,12 @@ async def test_one_duty_and_one_receipt_that_break_keep_no_others_waiting(autoju
             raise OSError
         return []
 
-    settling = Settling(History(), ask)
+    settling = ReceiptCollector(History(), ask)
     for call in ("first", "second"):
         settling._over.send_nowait(call)
     with trio.move_on_after(20):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(run_duties, Waiting(b"a", b"b"), find)
+            nursery.start_soon(run_delivery, Waiting(b"a", b"b"), find)
             nursery.start_soon(settling.run)
     assert looked_for[:2] == [b"a", b"b"]
     assert kept == ["second"]

@@ -33,7 +33,7 @@ from onmeet_node.guests.guests import (
     HostInCall,
 )
 from onmeet_node.guests.links import NoGateway, NoSuchLink
-from onmeet_node.joining.call import Visitor, visit
+from onmeet_node.joining.call import GuestOptions, join
 from onmeet_node.joining.line import DoorClosed, open_line
 from onmeet_node.media.endpoint import FirstFrame, SessionConfig
 from onmeet_node.media.engine.endpoint import open_endpoint
@@ -326,8 +326,8 @@ async def test_a_headless_guest_outlives_its_lines_too(start):
     ended: list[str] = []
 
     async def come() -> None:
-        visitor = Visitor(name="Gus", source="test")
-        ended.append(await visit(link["url"], visitor, lambda event, **_: heard.append(event)))
+        visitor = GuestOptions(name="Gus", source="test")
+        ended.append(await join(link["url"], visitor, lambda event, **_: heard.append(event)))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(come)
@@ -537,9 +537,9 @@ async def test_all_that_a_gateway_receives_of_a_call_names_nobody_and_no_address
             async with open_node(config=node_config) as host:
                 link = await the_link(host, knock=False)
                 told = []
-                visitor = Visitor(name="Gerda Canary-Meier", source="test", seconds=1)
+                visitor = GuestOptions(name="Gerda Canary-Meier", source="test", seconds=1)
                 with trio.fail_after(60):
-                    await visit(
+                    await join(
                         link["url"], visitor, lambda event, **fields: told.append((event, fields))
                     )
                 [entry] = host.history.list(1)

@@ -8,7 +8,7 @@ import pytest
 
 from onmeet_node.contacts.acquaintances import Acquaintances
 from onmeet_node.contacts.codes import Codes
-from onmeet_node.contacts.contacts import People
+from onmeet_node.contacts.contacts import Contacts
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.policy import Relation
 from onmeet_node.protocol.wire.messages import Card, CardUpdate, MissedCall, Received
@@ -31,9 +31,11 @@ def store(tmp_path: Path):
         yield opened
 
 
-def people_of(store: Store) -> People:
+def people_of(store: Store) -> Contacts:
     codes = Codes(store, ME, bootstraps=lambda: (), changed=lambda: None, now=lambda: NOW)
-    return People(store, ME, codes, now=lambda: NOW, hints=lambda _: None, relay_only=lambda: False)
+    return Contacts(
+        store, ME, codes, now=lambda: NOW, hints=lambda _: None, relay_only=lambda: False
+    )
 
 
 def befriend(store: Store, numbers: range) -> None:

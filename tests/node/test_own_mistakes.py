@@ -8,7 +8,7 @@ import av
 import pytest
 import trio
 
-from onmeet_node.calls.call import MediaWish
+from onmeet_node.calls.call import CallOptions
 from onmeet_node.media.errors import MediaError
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.call.errors import LocalProtocolError
@@ -29,18 +29,18 @@ def sound_alone(path: Path) -> Path:
     return path
 
 
-def wishes(place: Path) -> list[MediaWish]:
+def wishes(place: Path) -> list[CallOptions]:
     """What cannot be, one each."""
     (place / "text.mp4").write_text("no media")
     (place / "file").write_text("no directory")
     return [
-        MediaWish(source=str(place / "missing.mp4")),
-        MediaWish(source=str(place)),
-        MediaWish(source=str(place / "text.mp4")),
-        MediaWish(source=str(sound_alone(place / "sound.wav"))),
-        MediaWish(record=place / "call.avi"),
-        MediaWish(record=place / "missing" / "call.mp4"),
-        MediaWish(record=place / "file" / "call.mp4"),
+        CallOptions(source=str(place / "missing.mp4")),
+        CallOptions(source=str(place)),
+        CallOptions(source=str(place / "text.mp4")),
+        CallOptions(source=str(sound_alone(place / "sound.wav"))),
+        CallOptions(record=place / "call.avi"),
+        CallOptions(record=place / "missing" / "call.mp4"),
+        CallOptions(record=place / "file" / "call.mp4"),
     ]
 
 
@@ -83,7 +83,7 @@ async def test_a_call_taken_with_nothing_is_not_taken_and_sends_nothing(start: S
             theirs = await ringing.receive()
         before = theirs.wish
         with pytest.raises(LocalProtocolError, match="at least one kind"):
-            theirs.accept(frozenset(), MediaWish(relay_only=True))
+            theirs.accept(frozenset(), CallOptions(relay_only=True))
         assert theirs.state is State.RINGING_IN
         assert theirs.wish == before
         theirs.accept(frozenset({Kind.AUDIO}))
@@ -96,7 +96,7 @@ async def test_a_file_that_is_gone_when_the_call_is_answered_is_what_both_are_to
     alice, bob = await start("Alice"), await start("Bob")
     await befriend(alice, bob)
     source = sound_alone(tmp_path / "sound.wav")
-    wish = MediaWish(source=str(source))
+    wish = CallOptions(source=str(source))
     sound = frozenset({Kind.AUDIO})
     async with bob.incoming() as ringing, alice.call("Bob", kinds=sound, wish=wish) as call:
         with trio.fail_after(60):

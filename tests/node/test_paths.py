@@ -11,7 +11,7 @@ import trio
 from onmeet_bootstrap.app import Bootstrap
 from onmeet_bootstrap.config.model import BootstrapConfig, TurnConfig, ephemeral_config
 
-from onmeet_node.calls.call import MediaWish
+from onmeet_node.calls.call import CallOptions
 from onmeet_node.protocol.call.effects import EndReason
 from tests.bootstrap.ports import free_port
 from tests.node.conftest import Start, answer_all, befriend, connected, ended, told, until
@@ -37,7 +37,7 @@ def bootstrap_config() -> BootstrapConfig:
     return attrs.evolve(ephemeral_config(), region="de", turn=turn)
 
 
-RELAYED = MediaWish(relay_only=True)
+RELAYED = CallOptions(relay_only=True)
 
 
 async def test_who_wants_a_relay_shows_no_address_and_both_see_the_path(start: Start) -> None:

@@ -15,7 +15,7 @@ import trio
 from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
 from onmeet_node.errors import OnMeetError
-from onmeet_node.joining.call import NotLetIn, Visitor, visit
+from onmeet_node.joining.call import GuestOptions, NotLetIn, join
 from onmeet_node.joining.line import open_line
 from onmeet_node.net.errors import NetError
 from onmeet_node.node.node import Node
@@ -59,7 +59,7 @@ async def visiting(url: str, name: str) -> AsyncIterator[Visit]:
 
     async def come() -> None:
         try:
-            guest.ended = await visit(url, Visitor(name=name), guest.tell)
+            guest.ended = await join(url, GuestOptions(name=name), guest.tell)
         except* NotLetIn as denied:
             error: BaseException = denied
             while isinstance(error, BaseExceptionGroup):

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import trio
 
-from onmeet_node.calls.call import MediaWish
+from onmeet_node.calls.call import CallOptions
 from onmeet_node.events import RoomInvited, RoomOver
 from onmeet_node.net.channels.channel import Channel
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.wire.messages import Kind
 from onmeet_node.rooms import conference as conferences
-from onmeet_node.rooms.conference import Conference, Presence
+from onmeet_node.rooms.conference import Conference, RoomOptions
 from onmeet_node.rooms.rooms import BadRoomCode, NoSuchRoom
 from tests.node.conftest import befriend
 
@@ -23,9 +23,9 @@ SECONDS = 40.0
 SOUND = frozenset({Kind.AUDIO})
 
 
-def presence(name: str, kinds: frozenset[Kind] = SOUND, **more: Any) -> Presence:
+def presence(name: str, kinds: frozenset[Kind] = SOUND, **more: Any) -> RoomOptions:
     """Comes with the test tone: pictures of so many in one process are too much for it."""
-    return Presence(name=name, kinds=kinds, wish=MediaWish(source="test"), **more)
+    return RoomOptions(name=name, kinds=kinds, wish=CallOptions(source="test"), **more)
 
 
 async def until(conference: Conference, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

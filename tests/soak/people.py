@@ -19,12 +19,12 @@ from typing import Any, cast
 
 import trio
 
-from onmeet_node.calls.call import MediaWish
-from onmeet_node.joining.call import Visitor, visit
+from onmeet_node.calls.call import CallOptions
+from onmeet_node.joining.call import GuestOptions, join
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.wire.messages import Kind
-from onmeet_node.rooms.conference import Presence
+from onmeet_node.rooms.conference import RoomOptions
 from tests.node.conftest import Start, answer_all, befriend, connected, ended, told
 from tests.node.test_room_guests import let_in, link_into, visiting
 from tests.node.test_rooms import invited, until, whole
@@ -67,7 +67,7 @@ class People:
 
     async def _talk(self, one: str, other: str, kinds: frozenset[Kind], relay_only: bool) -> None:
         caller, callee = self._nodes[one], self._nodes[other]
-        wish = MediaWish(source="test", relay_only=relay_only)
+        wish = CallOptions(source="test", relay_only=relay_only)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(answer_all, callee)
             with callee.watch() as heard:
@@ -107,9 +107,9 @@ class People:
         cleo = self._nodes["cleo"]
         link = await cleo.guests.links.new("A word", once=True, knock=False)
         seen: list[str] = []
-        visitor = Visitor(name="Gus", source="test", seconds=TALK_SECONDS)
+        visitor = GuestOptions(name="Gus", source="test", seconds=TALK_SECONDS)
         with cleo.watch() as heard:
-            left = await visit(link["url"], visitor, lambda event, **_: seen.append(event))
+            left = await join(link["url"], visitor, lambda event, **_: seen.append(event))
             assert left == "left", left
             await told(heard, "ended", ACTION_SECONDS)
         assert "admitted" in seen, seen
@@ -128,8 +128,8 @@ class People:
             await self._start.stop("emil")
 
 
-def _presence(name: str) -> Presence:
-    return Presence(name=name, kinds=SOUND, wish=MediaWish(source="test"))
+def _presence(name: str) -> RoomOptions:
+    return RoomOptions(name=name, kinds=SOUND, wish=CallOptions(source="test"))
 
 
 async def _until_told_to_stop(over: trio.Event) -> None:

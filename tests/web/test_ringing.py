@@ -14,7 +14,7 @@ from onmeet_node.config import Config
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.call.effects import Ring
 from onmeet_node.web import messages as say
-from onmeet_node.web.local_app import Shell
+from onmeet_node.web.local_app import LocalApp
 from tests.node.conftest import Start, befriend, bootstrap, bootstrap_config, start, until
 
 __all__ = ["bootstrap", "bootstrap_config", "start"]
@@ -25,9 +25,9 @@ async def _nothing(_: Node) -> None: ...
 
 
 @asynccontextmanager
-async def pages_of(node: Node) -> AsyncIterator[Shell]:
+async def pages_of(node: Node) -> AsyncIterator[LocalApp]:
     """What rings in the pages of this node."""
-    shell = Shell(Config(home=Path("unused")), release="1", unlock=None, body=_nothing)
+    shell = LocalApp(Config(home=Path("unused")), release="1", unlock=None, body=_nothing)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(shell._ring, node)
         yield shell

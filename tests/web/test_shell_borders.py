@@ -11,7 +11,7 @@ from onmeet_node.config import Config
 from onmeet_node.process import faults
 from onmeet_node.store import KeyFile
 from onmeet_node.web import messages as say
-from onmeet_node.web.local_app import Shell
+from onmeet_node.web.local_app import LocalApp
 from tests.node.conftest import LOOPBACK, make_home, until
 
 pytestmark = pytest.mark.real
@@ -26,7 +26,7 @@ class Running:
 
     def __init__(self, home: Any) -> None:
         config = Config(home=home, listen=LOOPBACK, bootstraps=(), lan=False, source="none")
-        self.shell = Shell(config, release="1", unlock=KeyFile(), body=self._body)
+        self.shell = LocalApp(config, release="1", unlock=KeyFile(), body=self._body)
         self.node: Any = None
         self._up = trio.Event()
 

@@ -109,7 +109,7 @@ STATE: tuple[Piece, ...] = (
             "wsproto.*",
             "h11.*",
             "onmeet_node.net.libp2p.host.Host._open",
-            "onmeet_node.net.libp2p.connections.Upkeep._used",
+            "onmeet_node.net.libp2p.connections.ConnectionManager._used",
             "onmeet_node.net.libp2p.health.watch*",
             "onmeet_node.net.libp2p.health._Watch.*",
         ),

@@ -23,7 +23,7 @@ from onmeet_node.media.engine.peer import Peer
 from onmeet_node.media.engine.recording import Recorders
 from onmeet_node.media.errors import MediaError
 from onmeet_node.media.ice_report import IceReport
-from onmeet_node.protocol.room.send_limits import Shape
+from onmeet_node.protocol.room.send_limits import SendLimits
 from onmeet_node.protocol.wire.messages import Candidate, Chat, Kind
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ class AiortcSession:
         """See `MediaSession`."""
         await self._run(self._peer.aio_carry, frame)
 
-    async def shape(self, shape: Shape) -> None:
+    async def shape(self, shape: SendLimits) -> None:
         """See `MediaSession`."""
         await self._run(self._peer.aio_shape, shape)
 

@@ -50,7 +50,7 @@ from onmeet_node.media.errors import (
 from onmeet_node.media.frames import FrameFeed
 from onmeet_node.media.ice_report import IceReport
 from onmeet_node.process.faults import contained
-from onmeet_node.protocol.room.send_limits import Shape
+from onmeet_node.protocol.room.send_limits import SendLimits
 from onmeet_node.protocol.wire.messages import Candidate, Chat, Kind
 
 log = logging.getLogger(__name__)
@@ -321,7 +321,7 @@ class Peer:
         if self._frames is not None and self._closing is None:
             self._frames.send(frame)
 
-    async def aio_shape(self, shape: Shape) -> None:
+    async def aio_shape(self, shape: SendLimits) -> None:
         """The most to send as picture from now on."""
         self._rate.shape(shape)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onmeet_node.protocol.room.send_limits import Shape
+from onmeet_node.protocol.room.send_limits import SendLimits
 
 START_BITRATE = 400_000
 MIN_BITRATE = 50_000
@@ -62,7 +62,7 @@ class RateControl:
         self._ceiling = float(MAX_BITRATE)
         self._held_until = float("-inf")
         self._worked = 0.0
-        self._shape: Shape | None = None
+        self._shape: SendLimits | None = None
         self._step = self._step_for(1.0)
 
     @property
@@ -77,7 +77,7 @@ class RateControl:
             height, frame_rate = min(height, most.height), min(frame_rate, most.frame_rate)
         return Target(bitrate, height, frame_rate, audio)
 
-    def shape(self, shape: Shape) -> None:
+    def shape(self, shape: SendLimits) -> None:
         """The most that is wanted at the other end, whatever the path carries: what is not sent now
         says nothing about the path.
         """

@@ -26,7 +26,7 @@ from onmeet_node.process.faults import contained
 from onmeet_node.protocol.wire.bootstrap_api import Description, SignedDescription, open_description
 from onmeet_node.protocol.wire.errors import DescriptionError
 
-__all__ = ["Bootstraps", "Known", "Standing", "ask_description"]
+__all__ = ["BootstrapState", "Bootstraps", "KnownBootstrap", "ask_description"]
 
 ANSWER_LIMIT = 10.0
 """Seconds a bootstrap has to answer, the connection to it included."""
@@ -45,7 +45,7 @@ about half a minute."""
 REGIONS = {"ca": "Canada", "de": "Germany"}
 
 
-class Standing(Enum):
+class BootstrapState(Enum):
     """How a known bootstrap stands with this node."""
 
     AWAY = "away"
@@ -56,14 +56,14 @@ class Standing(Enum):
 
 
 @attrs.frozen
-class Known:
+class KnownBootstrap:
     """What a node knows of one bootstrap now."""
 
     peer: str
     addresses: tuple[str, ...] = attrs.field(repr=False)
     hinted: bool = False
     """Known from a contact's code alone, not chosen by this node's user."""
-    standing: Standing = Standing.AWAY
+    standing: BootstrapState = BootstrapState.AWAY
     description: Description | None = None
     """As it signed it; kept while it is away."""
     round_trip: float = math.inf
@@ -94,7 +94,7 @@ class Bootstraps:
         self._region = region or None
         self._wall_clock = wall_clock
         self._on_change: list[Callable[[], None]] = []
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, KnownBootstrap] = {}
         self._nursery: trio.Nursery | None = None
         self._again = trio.Event()
         self.changed = trio.Event()
@@ -103,7 +103,7 @@ class Bootstraps:
             self._learn(address, hinted=False)
 
     @property
-    def known(self) -> tuple[Known, ...]:
+    def known(self) -> tuple[KnownBootstrap, ...]:
         """Every bootstrap: connected ones first, of those the user's own, then the nearest."""
         return tuple(sorted(self._known.values(), key=_preference))
 
@@ -115,12 +115,12 @@ class Bootstraps:
     @property
     def connected(self) -> tuple[str, ...]:
         """PeerIds of the bootstraps in use, the preferred ones first."""
-        return tuple(k.peer for k in self.known if k.standing is Standing.CONNECTED)
+        return tuple(k.peer for k in self.known if k.standing is BootstrapState.CONNECTED)
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """One address of each bootstrap in use: hints for a contact code."""
-        return tuple(k.addresses[0] for k in self.known if k.standing is Standing.CONNECTED)
+        return tuple(k.addresses[0] for k in self.known if k.standing is BootstrapState.CONNECTED)
 
     @property
     def clock_problem(self) -> str:
@@ -166,7 +166,7 @@ class Bootstraps:
         if known is None:
             if hinted and sum(k.hinted for k in self._known.values()) >= MAX_HINTED:
                 return
-            self._known[peer] = Known(peer, (address,), hinted=hinted)
+            self._known[peer] = KnownBootstrap(peer, (address,), hinted=hinted)
         elif address not in known.addresses and len(known.addresses) < MAX_WAYS:
             self._known[peer] = attrs.evolve(known, addresses=(*known.addresses, address))
 
@@ -206,7 +206,7 @@ class Bootstraps:
     def _fail(self, peer: str) -> None:
         if (known := self._known.get(peer)) is not None:
             problem = "Something went wrong with it; it is tried again in five minutes."
-            self._known[peer] = attrs.evolve(known, standing=Standing.AWAY, problem=problem)
+            self._known[peer] = attrs.evolve(known, standing=BootstrapState.AWAY, problem=problem)
             self._wake()
 
     async def _keep_in_touch(self, peer: str) -> None:
@@ -216,13 +216,13 @@ class Bootstraps:
             try:
                 await self._enter(peer)
             except BootstrapRefused as error:
-                self._set(peer, standing=Standing.REFUSED, problem=str(error))
+                self._set(peer, standing=BootstrapState.REFUSED, problem=str(error))
                 await self._host.disconnect(peer)
                 if self._known[peer].hinted:
                     return self._forget(peer)
                 await self._pause(RETRY_REFUSED)
             except (NetError, trio.BrokenResourceError) as error:
-                self._set(peer, standing=Standing.AWAY, problem=str(error))
+                self._set(peer, standing=BootstrapState.AWAY, problem=str(error))
                 # Without any other bootstrap it is more likely our own network that is down.
                 failures += bool(self.connected)
                 if self._known[peer].hinted and failures >= GIVE_UP_AFTER:
@@ -235,7 +235,7 @@ class Bootstraps:
                 with trio.move_on_after(self._fresh_for(peer)):
                     await self._host.wait_disconnected(peer)
                     problem = "The connection was lost; it is being made again."
-                    self._set(peer, standing=Standing.AWAY, problem=problem)
+                    self._set(peer, standing=BootstrapState.AWAY, problem=problem)
                     await self._pause(backoff.first())
 
     async def _pause(self, seconds: float) -> bool:
@@ -260,7 +260,7 @@ class Bootstraps:
         await self._host.join(addresses)
         self._set(
             peer,
-            standing=Standing.CONNECTED,
+            standing=BootstrapState.CONNECTED,
             description=description,
             round_trip=round_trip,
             problem="",
@@ -306,5 +306,5 @@ class Bootstraps:
         self.changed = trio.Event()
 
 
-def _preference(known: Known) -> tuple[bool, bool, float]:
-    return known.standing is not Standing.CONNECTED, known.hinted, known.round_trip
+def _preference(known: KnownBootstrap) -> tuple[bool, bool, float]:
+    return known.standing is not BootstrapState.CONNECTED, known.hinted, known.round_trip

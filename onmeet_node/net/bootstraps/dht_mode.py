@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 from onmeet_node.net.bootstraps.bootstraps import Bootstraps
-from onmeet_node.net.bootstraps.reachability import Outside, Reachability
+from onmeet_node.net.bootstraps.reachability import Reachability, ReachabilityProbe
 from onmeet_node.net.exposure import Exposure
 from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.net.waiting import either
@@ -25,7 +25,7 @@ def starts_as_server(*, listens: bool, bootstraps: bool, hidden: bool = False) -
 
 
 async def keep_dht_mode(
-    host: Host, bootstraps: Bootstraps, outside: Outside, exposure: Exposure | None = None
+    host: Host, bootstraps: Bootstraps, outside: ReachabilityProbe, exposure: Exposure | None = None
 ) -> None:
     """Serves while this node is PUBLIC, or listens and has no bootstrap, until cancelled.
 

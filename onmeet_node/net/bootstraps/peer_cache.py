@@ -65,7 +65,7 @@ def worth_keeping(addresses: Iterable[str]) -> tuple[str, ...]:
     return tuple(address for _, address in sorted(best.values(), key=lambda each: each[0]))[:MOST]
 
 
-async def keep_way_back(
+async def keep_dht_servers(
     host: Servers,
     bootstraps: Bootstraps,
     load: Callable[[], Sequence[str]],

@@ -43,13 +43,13 @@ class Reachability(enum.StrEnum):
     UNKNOWN = "unknown"
     """No bootstrap has answered yet."""
     PUBLIC = "public"
-    """They can dial it, at `Outside.addresses`."""
+    """They can dial it, at `ReachabilityProbe.addresses`."""
     PRIVATE = "private"
     """Only through a relay: it is behind a NAT or a firewall, or listens nowhere."""
 
 
 @attrs.frozen
-class Door:
+class ListeningPort:
     """A way in that may be open: a port of ours, or one that a router maps to it."""
 
     port: int
@@ -78,17 +78,17 @@ class Answer:
         return self.at + (ASK_AGAIN if self.observed else RETRY)
 
 
-def doors(listening: Iterable[str], address: str) -> tuple[Door, ...]:
+def doors(listening: Iterable[str], address: str) -> tuple[ListeningPort, ...]:
     """The doors that can be open at `address` (``/ip4/…``), by the multiaddrs we listen on."""
     family = address.split("/")[1]
-    found: dict[Door, None] = {}
+    found: dict[ListeningPort, None] = {}
     for text in listening:
         _, kind, host, _, port, *rest = text.split("/")
         # What is bound to loopback is open to nobody out there.
         inside = ipaddress.ip_address(host).is_loopback and address != f"/{kind}/{host}"
         if kind == family and not inside:
             transport = Transport.WEBSOCKET if rest[:1] == ["ws"] else Transport.TCP
-            found[Door(int(port), transport)] = None
+            found[ListeningPort(int(port), transport)] = None
     return tuple(found)[:MAX_PORTS]
 
 
@@ -110,14 +110,14 @@ def _is_global(address: str) -> bool:
     return ip is not None and ip.is_global
 
 
-class Outside:
+class ReachabilityProbe:
     """How this node looks from outside. Kept up to date by `run`."""
 
     def __init__(self, host: Host, bootstraps: Bootstraps) -> None:
         self.reachability = Reachability.UNKNOWN
         self.addresses: tuple[str, ...] = ()
         """Multiaddrs with ``/p2p/…`` at which bootstraps reached us; () unless PUBLIC."""
-        self.mapped: tuple[Door, ...] = ()
+        self.mapped: tuple[ListeningPort, ...] = ()
         """Doors that a router opened for us; set by whoever keeps the mapping, then `refresh`."""
         self._host = host
         self._bootstraps = bootstraps
@@ -189,7 +189,7 @@ class Outside:
             raise BootstrapRefused("it sees us at no IP address")
         reached: list[str] = []
 
-        async def knock(door: Door) -> None:
+        async def knock(door: ListeningPort) -> None:
             question = DialBack(port=door.port, transport=door.transport)
             answer = await ask(self._host, peer, question, DialedBack)
             if answer.reachable:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 import trio
 
-from onmeet_node.net.bootstraps.bootstraps import Bootstraps, Known, Standing
+from onmeet_node.net.bootstraps.bootstraps import Bootstraps, BootstrapState, KnownBootstrap
 from onmeet_node.net.bootstraps.requests import ask
 from onmeet_node.net.errors import NetError
 from onmeet_node.net.libp2p.open_host import Host
@@ -35,7 +35,7 @@ async def ask_receipts(host: Host, bootstraps: Bootstraps) -> Sequence[Settled]:
     """Asks every connected bootstrap. Raises nothing of theirs."""
     settled: list[Settled] = []
 
-    async def one(known: Known) -> None:
+    async def one(known: KnownBootstrap) -> None:
         answer = Settled(operator="", peer=known.peer, missing="something went wrong with it")
         with contained("bootstrap"):
             answer = await _ask(host, known)
@@ -43,12 +43,12 @@ async def ask_receipts(host: Host, bootstraps: Bootstraps) -> Sequence[Settled]:
 
     async with trio.open_nursery() as nursery:
         for known in bootstraps.known:
-            if known.standing is Standing.CONNECTED:
+            if known.standing is BootstrapState.CONNECTED:
                 nursery.start_soon(one, known)
     return settled
 
 
-async def _ask(host: Host, known: Known) -> Settled:
+async def _ask(host: Host, known: KnownBootstrap) -> Settled:
     operator = known.description.operator if known.description is not None else ""
     missing = "it did not answer"
     with trio.move_on_after(ANSWER_LIMIT):

@@ -11,7 +11,7 @@ import attrs
 import trio
 
 from onmeet_node.net.backoff import Backoff
-from onmeet_node.net.bootstraps.bootstraps import Bootstraps, Known, Standing
+from onmeet_node.net.bootstraps.bootstraps import Bootstraps, BootstrapState, KnownBootstrap
 from onmeet_node.net.bootstraps.requests import ask
 from onmeet_node.net.bootstraps.turn_urls import TurnUrlRefused, usable
 from onmeet_node.net.errors import NetError
@@ -105,7 +105,7 @@ class TurnServers:
         return any(
             known.peer not in self._settled
             for known in self._bootstraps.known
-            if known.standing is Standing.CONNECTED or not known.problem
+            if known.standing is BootstrapState.CONNECTED or not known.problem
         )
 
     def _live(self) -> Sequence[tuple[str, _Loan]]:
@@ -145,7 +145,7 @@ class TurnServers:
         for known in self._bootstraps.known:
             if known.peer in lending:
                 continue
-            if known.standing is Standing.CONNECTED or known.problem:
+            if known.standing is BootstrapState.CONNECTED or known.problem:
                 self._settled.add(known.peer)
         self._tell()
 
@@ -199,6 +199,6 @@ class TurnServers:
             await trio.sleep(pause)
 
 
-def _lends(known: Known) -> bool:
+def _lends(known: KnownBootstrap) -> bool:
     described = known.description is not None and SERVICE in known.description.services
-    return described and known.standing is Standing.CONNECTED
+    return described and known.standing is BootstrapState.CONNECTED

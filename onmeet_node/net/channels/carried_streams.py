@@ -22,7 +22,7 @@ Carry = Callable[[bytes], Awaitable[None]]
 """Carries one frame to the other end. Raises `trio.BrokenResourceError` when it cannot."""
 
 
-class FrameStream(trio.abc.Stream):
+class CarriedStream(trio.abc.Stream):
     """A stream for `net.signaling` over whole frames."""
 
     def __init__(self, carry: Carry) -> None:
@@ -70,19 +70,19 @@ class FrameStream(trio.abc.Stream):
         await trio.lowlevel.checkpoint()
 
 
-class Pipes:
+class CarriedStreams:
     """The numbered attempts of each guest to open a channel with us, by whatever way."""
 
-    def __init__(self, serve: Callable[[FrameStream], None]) -> None:
+    def __init__(self, serve: Callable[[CarriedStream], None]) -> None:
         """`serve` begins to speak over a new stream; it does not wait."""
         self._serve = serve
-        self._streams: dict[bytes, dict[int, FrameStream]] = {}
-        self._ways: dict[FrameStream, object] = {}
+        self._streams: dict[bytes, dict[int, CarriedStream]] = {}
+        self._ways: dict[CarriedStream, object] = {}
 
-    def begin(self, guest: bytes, number: int, way: object, carry: Carry) -> FrameStream:
+    def begin(self, guest: bytes, number: int, way: object, carry: Carry) -> CarriedStream:
         """A stream for an attempt of our own."""
         streams = self._streams.setdefault(guest, {})
-        stream = streams[number] = FrameStream(carry)
+        stream = streams[number] = CarriedStream(carry)
         self._ways[stream] = way
         while len(streams) > MAX_PIPES:
             self._drop(guest, min(streams))

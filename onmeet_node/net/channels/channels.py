@@ -20,13 +20,13 @@ from onmeet_node.net.channels.device_channels import (
     ChannelEvent,
     ChannelGone,
     ChannelOpened,
-    Line,
+    DeviceChannels,
     MessageArrived,
     Opening,
     tag_of,
 )
 from onmeet_node.net.channels.handshake import MAX_FIRST, MAX_LOST, SIGNAL_PROTOCOL, SeenEphemerals
-from onmeet_node.net.channels.handshake_limits import Lobby
+from onmeet_node.net.channels.handshake_limits import HandshakeLimits
 from onmeet_node.net.errors import ChannelEnded, ChannelRefused, PeerUnreachable
 from onmeet_node.net.libp2p.streams import Stream
 from onmeet_node.process.faults import alone
@@ -123,7 +123,7 @@ class Channels:
         nursery: trio.Nursery,
         *,
         timing: Timing,
-        lobby: Lobby,
+        lobby: HandshakeLimits,
         max_idle: int,
         known: Callable[[Identity], bool],
     ) -> None:
@@ -137,7 +137,7 @@ class Channels:
         self._max_idle = max_idle
         self._is_known = known
         self._seen = SeenEphemerals()
-        self._lines: OrderedDict[tuple[Identity, Device], Line] = OrderedDict()
+        self._lines: OrderedDict[tuple[Identity, Device], DeviceChannels] = OrderedDict()
         """The least recently used first."""
         self._losses: OrderedDict[tuple[Identity, Device], deque[bytes]] = OrderedDict()
         self._kept: Counter[Identity] = Counter()
@@ -271,7 +271,7 @@ class Channels:
     # ── opening ─────────────────────────────────────────────────────────────────────────────────
     async def _dial(
         self,
-        line: Line,
+        line: DeviceChannels,
         opening: Opening,
         addresses: tuple[str, ...],
         first: tuple[Message, ...],
@@ -297,7 +297,7 @@ class Channels:
 
     async def _connect(
         self,
-        line: Line,
+        line: DeviceChannels,
         opening: Opening,
         addresses: tuple[str, ...],
         first: tuple[Message, ...],
@@ -337,7 +337,7 @@ class Channels:
 
     async def _initiate(
         self,
-        line: Line,
+        line: DeviceChannels,
         stream: trio.abc.Stream,
         device: Device,
         local: Device,
@@ -384,7 +384,7 @@ class Channels:
     ) -> Channel | None:
         """A channel over a stream that `device` opened to `local`; None if it was not opened.
 
-        The two names are those of the prologue. `network`: see `Lobby.receive`. What
+        The two names are those of the prologue. `network`: see `HandshakeLimits.receive`. What
         a network serves comes here by itself.
         """
 
@@ -412,10 +412,10 @@ class Channels:
         return channel
 
     # ── the book ────────────────────────────────────────────────────────────────────────────────
-    def _line(self, identity: Identity, device: Device) -> Line:
+    def _line(self, identity: Identity, device: Device) -> DeviceChannels:
         line = self._lines.get((identity, device))
         if line is None:
-            line = self._lines[identity, device] = Line(
+            line = self._lines[identity, device] = DeviceChannels(
                 identity,
                 device,
                 first=(self._key.public, self._me) < (identity, device),
@@ -426,7 +426,7 @@ class Channels:
             )
         return line
 
-    def _establish(self, line: Line, channel: Channel) -> None:
+    def _establish(self, line: DeviceChannels, channel: Channel) -> None:
         channel.on_doubt = partial(self._network.suspect, line.device)
         line.establish(channel)
         if line.identity in self._kept:
@@ -434,7 +434,7 @@ class Channels:
         self._touch(line)
         self._close_idle()
 
-    def _channel_over(self, line: Line, channel: Channel) -> None:
+    def _channel_over(self, line: DeviceChannels, channel: Channel) -> None:
         if channel.end is End.SILENT:
             self._network.suspect(line.device)
         name = (line.identity, line.device)
@@ -444,17 +444,17 @@ class Channels:
             self._losses.popitem(last=False)
         self._forget(line)
 
-    def _forget(self, line: Line) -> None:
+    def _forget(self, line: DeviceChannels) -> None:
         name = (line.identity, line.device)
         # Of two that were opened at once one may stand in the book and the other be on its way out.
         if line.empty and self._lines.get(name) is line:
             del self._lines[name]
 
-    def _touch(self, line: Line) -> None:
+    def _touch(self, line: DeviceChannels) -> None:
         if (line.identity, line.device) in self._lines:
             self._lines.move_to_end((line.identity, line.device))
 
-    def _use(self, line: Line, channel: Channel, first: Sequence[Message]) -> Channel:
+    def _use(self, line: DeviceChannels, channel: Channel, first: Sequence[Message]) -> Channel:
         self._touch(line)
         for message in first:
             channel.send(message)
@@ -488,7 +488,7 @@ def _fits(first: Sequence[Message]) -> bool:
     return len(first) <= MAX_FIRST and sum(len(encode(m)) for m in first) <= MAX_RIDING_BYTES
 
 
-def _open_to(line: Line, identity: Identity) -> bool:
+def _open_to(line: DeviceChannels, identity: Identity) -> bool:
     return line.identity == identity and line.current is not None
 
 
@@ -499,7 +499,7 @@ async def open_channels(
     door: Doorkeeper,
     *,
     timing: Timing | None = None,
-    lobby: Lobby | None = None,
+    lobby: HandshakeLimits | None = None,
     max_idle: int = MAX_IDLE,
     known: Callable[[Identity], bool] = lambda _: True,
 ) -> AsyncIterator[Channels]:
@@ -516,7 +516,7 @@ async def open_channels(
             door,
             nursery,
             timing=timing,
-            lobby=lobby or Lobby(),
+            lobby=lobby or HandshakeLimits(),
             max_idle=max_idle,
             known=known,
         )

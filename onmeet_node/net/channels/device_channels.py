@@ -77,7 +77,7 @@ class _Session:
 
 
 @dataclass(eq=False)
-class Line:
+class DeviceChannels:
     """All channels with `device` of `identity`, run in `nursery` and told of in `tell`."""
 
     identity: Identity
@@ -86,9 +86,9 @@ class Line:
     """Whether we are the lower of the two: (identity, PeerId) as bytes and text."""
     nursery: trio.Nursery
     tell: trio.MemorySendChannel[ChannelEvent]
-    touch: Callable[[Line], None]
+    touch: Callable[[DeviceChannels], None]
     """Called when the line is used."""
-    over: Callable[[Line, Channel], None]
+    over: Callable[[DeviceChannels, Channel], None]
     """Called when a channel of it is over; it is no longer in `channels` then."""
     channels: set[Channel] = field(default_factory=set)
     """Those not over yet: the one in use, and others on their way out."""

@@ -30,7 +30,7 @@ MAX_SILENCED = 256
 _ORDINARY = (RemoteProtocolError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
-class Lobby:
+class HandshakeLimits:
     """Runs incoming handshakes. `seconds` is for each, from its beginning to its end."""
 
     def __init__(

@@ -28,7 +28,7 @@ RETIRE_SECONDS = 5.0
 """Between looks whether a circuit that is no longer needed has become idle."""
 
 
-class Upkeep:
+class ConnectionManager:
     """The part of a host that looks after its connections. `Host` says what each method is for."""
 
     def __init__(

@@ -21,8 +21,8 @@ from libp2p.records.validator import Validator
 from onmeet_node.net.errors import BadKey, PutFailed
 from onmeet_node.net.libp2p import patches
 from onmeet_node.net.libp2p.config import HostConfig, RecordRules
-from onmeet_node.net.libp2p.dht_role import Role
-from onmeet_node.net.libp2p.record_store import Records
+from onmeet_node.net.libp2p.dht_role import DhtRole
+from onmeet_node.net.libp2p.record_store import RecordStore
 from onmeet_node.net.libp2p.streams import Runner
 from onmeet_node.process.faults import contained
 
@@ -91,7 +91,7 @@ class Dht:
         kad: KadDHT,
         runner: Runner,
         config: HostConfig,
-        role: Role,
+        role: DhtRole,
         entered: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """`entered`: connected peers by whom we joined, bootstraps above all.
@@ -109,7 +109,7 @@ class Dht:
         self._prefix = f"/{config.namespace}/"
         if config.remedies.own_record_store:
             patches.check_instance(kad.value_store, patches.VALUE_STORE_NEEDS)
-            kad.value_store.store = Records()
+            kad.value_store.store = RecordStore()
             kad.value_store._evict_if_full = lambda: None  # type: ignore[method-assign]
         kad.register_validator(config.namespace, _LibraryValidator(self._rules))
 

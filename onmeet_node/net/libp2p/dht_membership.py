@@ -11,7 +11,7 @@ from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import PeerInfo
 
 from onmeet_node.net.errors import JoinFailed, NetError
-from onmeet_node.net.libp2p.dht_role import Role
+from onmeet_node.net.libp2p.dht_role import DhtRole
 from onmeet_node.net.libp2p.library_calls import LibraryCalls
 from onmeet_node.net.libp2p.multiaddrs import circuit, parse, peer_of
 
@@ -19,14 +19,14 @@ ENTRANCES = 8
 """As many bootstraps as a node has, and more."""
 
 
-class Membership:
+class DhtMembership:
     """The part of a host that keeps its place in the DHT."""
 
     def __init__(
         self,
         raw: IHost,
         kad: KadDHT,
-        role: Role,
+        role: DhtRole,
         calls: LibraryCalls,
         connect: Callable[[Sequence[str]], Awaitable[str]],
     ) -> None:

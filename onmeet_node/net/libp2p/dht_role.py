@@ -11,7 +11,7 @@ from onmeet_node.net.libp2p.multiaddrs import advertised, parse
 
 
 @dataclass
-class Role:
+class DhtRole:
     """Shared by the parts of one host; changed by `Host.set_role` alone.
 
     `server`: store records for others and answer lookups.

@@ -20,10 +20,10 @@ from multiaddr import Multiaddr
 
 from onmeet_node.net.errors import PeerUnreachable, StreamRefused
 from onmeet_node.net.libp2p.config import HostConfig
-from onmeet_node.net.libp2p.connections import Upkeep
+from onmeet_node.net.libp2p.connections import ConnectionManager
 from onmeet_node.net.libp2p.dht import Dht
-from onmeet_node.net.libp2p.dht_membership import Membership
-from onmeet_node.net.libp2p.dht_role import Role
+from onmeet_node.net.libp2p.dht_membership import DhtMembership
+from onmeet_node.net.libp2p.dht_role import DhtRole
 from onmeet_node.net.libp2p.dialing import Dialer
 from onmeet_node.net.libp2p.health import drop, drop_all, relayed
 from onmeet_node.net.libp2p.library import PROTOCOL_UNKNOWN, reason
@@ -59,7 +59,7 @@ class Host:
     """A running libp2p host. Made by `open_host`."""
 
     def __init__(
-        self, raw: IHost, config: HostConfig, role: Role, io: trio.Nursery, kad: KadDHT
+        self, raw: IHost, config: HostConfig, role: DhtRole, io: trio.Nursery, kad: KadDHT
     ) -> None:
         self.config = config
         self.peer_id = str(raw.get_id())
@@ -70,11 +70,11 @@ class Host:
         self._dialer = Dialer(self._network, self._calls, config.remedies, config.exposure)
         self._listening = Listening(self._network, config.listen)
         self._kad = kad
-        self._upkeep = Upkeep(
+        self._upkeep = ConnectionManager(
             self._network, self._calls, self._dialer, kad.routing_table.peer_in_table
         )
         self._role = role
-        self._membership = Membership(raw, kad, role, self._calls, self.connect)
+        self._membership = DhtMembership(raw, kad, role, self._calls, self.connect)
         self.dht = Dht(kad, self._calls, config, role, self._entered)
         self._serving = Serving(self._stream, config.remedies)
         self._open: set[INetConn] = set()

@@ -30,7 +30,7 @@ from onmeet_node.net.libp2p import patches
 from onmeet_node.net.libp2p.accepting import Acceptor
 from onmeet_node.net.libp2p.config import HostConfig
 from onmeet_node.net.libp2p.containing import contain_network
-from onmeet_node.net.libp2p.dht_role import Role
+from onmeet_node.net.libp2p.dht_role import DhtRole
 from onmeet_node.net.libp2p.health import NoAutoConnect
 from onmeet_node.net.libp2p.listening import TcpTransport
 from onmeet_node.net.libp2p.multiaddrs import free, parse
@@ -49,7 +49,7 @@ NEGOTIATION_LIMIT = 12.0
 other end. 5 s were too few for one that meets, rings and lets guests in at once."""
 
 
-def new_raw_host(config: HostConfig, role: Role) -> IHost:
+def new_raw_host(config: HostConfig, role: DhtRole) -> IHost:
     """The library's host for `config`, not running yet. Raises BadAddress or LibraryMoved."""
     remedies = config.remedies
     key_pair = create_new_key_pair(config.seed)
@@ -137,7 +137,9 @@ def _connections(config: HostConfig) -> ConnectionConfig:
     return result
 
 
-def _addresses_told(config: HostConfig, role: Role) -> Callable[[list[Multiaddr]], list[Multiaddr]]:
+def _addresses_told(
+    config: HostConfig, role: DhtRole
+) -> Callable[[list[Multiaddr]], list[Multiaddr]]:
     def told(listening: list[Multiaddr]) -> list[Multiaddr]:
         if config.announce:
             return [parse(address) for address in config.announce]

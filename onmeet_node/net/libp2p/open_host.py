@@ -15,7 +15,7 @@ from onmeet_node.net.errors import HostFailed, NetError
 from onmeet_node.net.libp2p import patches
 from onmeet_node.net.libp2p.config import HostConfig
 from onmeet_node.net.libp2p.containing import contain_dht
-from onmeet_node.net.libp2p.dht_role import Role
+from onmeet_node.net.libp2p.dht_role import DhtRole
 from onmeet_node.net.libp2p.dht_serving import refuse_other_questions, share_places
 from onmeet_node.net.libp2p.health import watch
 from onmeet_node.net.libp2p.host import Host, HostStats
@@ -100,7 +100,7 @@ async def _running(config: HostConfig) -> AsyncIterator[Host]:
     if remedies.check_listening:
         for address in listen:
             check_free(address)
-    role = Role(server=config.server)
+    role = DhtRole(server=config.server)
     raw = new_raw_host(config, role)
     network: Swarm = raw.get_network()  # type: ignore[assignment]
     async with raw.run(listen_addrs=listen), AsyncExitStack() as stack:

@@ -16,7 +16,7 @@ asking: ContextVar[str] = ContextVar("asking", default="")
 """Prefix of the network whose stream this task serves; empty for what we do ourselves."""
 
 
-class Records(OrderedDict[bytes, Any]):
+class RecordStore(OrderedDict[bytes, Any]):
     """The library's dict of records, the longest kept first.
 
     A full one takes its place from the network that has most: whoever fills it pushes out their

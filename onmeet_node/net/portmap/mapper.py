@@ -12,7 +12,12 @@ from collections.abc import Awaitable, Callable
 import attrs
 import trio
 
-from onmeet_node.net.bootstraps.reachability import Door, Outside, Reachability, doors
+from onmeet_node.net.bootstraps.reachability import (
+    ListeningPort,
+    Reachability,
+    ReachabilityProbe,
+    doors,
+)
 from onmeet_node.net.errors import PortMapFailed
 from onmeet_node.net.exposure import Exposure
 from onmeet_node.net.libp2p.open_host import Host
@@ -73,7 +78,7 @@ class PortMapper:
     def __init__(
         self,
         host: Host,
-        outside: Outside,
+        outside: ReachabilityProbe,
         *,
         ways: tuple[Open, ...] = (open_by_natpmp, open_by_upnp),
         exposure: Exposure | None = None,
@@ -123,7 +128,7 @@ class PortMapper:
             self._outside.reachability is Reachability.PRIVATE and bool(self._inside())
         )
 
-    def _inside(self) -> tuple[Door, ...]:
+    def _inside(self) -> tuple[ListeningPort, ...]:
         return doors(self._host.listening, "/ip4/192.0.2.1")
 
     async def _open(self) -> None:
@@ -139,7 +144,7 @@ class PortMapper:
             self.problem = ""
             before, self.opened = self.opened, opened
             if before is None or before.mapping.port != opened.mapping.port:
-                self._outside.mapped = (Door(opened.mapping.port, inside.transport),)
+                self._outside.mapped = (ListeningPort(opened.mapping.port, inside.transport),)
                 self._outside.refresh()
             return
         if self.opened is not None:

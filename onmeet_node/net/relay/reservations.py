@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from onmeet_node.net.bootstraps.bootstraps import Bootstraps, Known, Standing
+from onmeet_node.net.bootstraps.bootstraps import Bootstraps, BootstrapState, KnownBootstrap
 from onmeet_node.net.relay.client import RelayClient
 
 PLACES = 2
@@ -15,7 +15,7 @@ LOOK_AGAIN = 20.0
 """Seconds between looks whether places are wanted; nothing tells when they no longer are."""
 
 
-async def keep_places(
+async def keep_reservations(
     bootstraps: Bootstraps, relays: RelayClient, *, wanted: Callable[[], bool] = lambda: True
 ) -> None:
     """Holds reservations at the nearest relays until cancelled.
@@ -43,9 +43,9 @@ async def keep_places(
                 await changed.wait()
 
 
-def _lends(known: Known) -> bool:
+def _lends(known: KnownBootstrap) -> bool:
     return (
-        known.standing is Standing.CONNECTED
+        known.standing is BootstrapState.CONNECTED
         and known.description is not None
         and "relay" in known.description.services
     )

@@ -40,7 +40,7 @@ GIVEN_UP = {
 
 
 @dataclass(frozen=True, slots=True)
-class LineSettings:
+class CallSettings:
     """What is so for all calls until it is said otherwise."""
 
     busy: Busy = Busy.TELL
@@ -49,15 +49,15 @@ class LineSettings:
     caller the wait for a second message; without it `Alerting` says so later."""
 
 
-class Line:
+class NodeCalls:
     """The calls of one node. Not safe for use from several threads; effects are done in order."""
 
     def __init__(
-        self, me: Identity, settings: LineSettings | None = None, *, conference: bool = False
+        self, me: Identity, settings: CallSettings | None = None, *, conference: bool = False
     ) -> None:
         """`conference`: calls with several people at once are what it is for, and none is busy."""
         self._conference = conference
-        self.settings = settings or LineSettings()
+        self.settings = settings or CallSettings()
         """May be replaced at any time; the next event is handled by it."""
         self._me = me
         self._calls: dict[CallId, Call] = {}

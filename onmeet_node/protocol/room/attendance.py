@@ -5,7 +5,7 @@ from __future__ import annotations
 from onmeet_node.protocol.room import effects as do
 from onmeet_node.protocol.room import roster as rosters
 from onmeet_node.protocol.room import timing
-from onmeet_node.protocol.room.authentication import Round
+from onmeet_node.protocol.room.authentication import CommitmentRound
 from onmeet_node.protocol.room.effects import Effect, RoomEnd
 from onmeet_node.protocol.room.election import Keeping
 from onmeet_node.protocol.room.roster import Key
@@ -33,7 +33,7 @@ class Sight(Keeping):
         other = self._other(key)
         if other.here != here:
             other.here = here
-            self._out.append(do.Seen(key))
+            self._out.append(do.MemberChanged(key))
         if self._signed is None or self.roster is None or here.digest is None:
             return
         if key == self.roster.host:
@@ -59,13 +59,13 @@ class Sight(Keeping):
             whole = other.media and self.me in other.here.sees
             if whole:
                 if other.blind_told:
-                    self._out.append(do.SeeAgain(self.me, key))
+                    self._out.append(do.MediaRestored(self.me, key))
                 other.blind_since, other.blind_told = None, False
             elif other.blind_since is None:
                 other.blind_since = self._now
             elif not other.blind_told and self._now >= other.blind_since + timing.BLIND:
                 other.blind_told = True
-                self._out.append(do.HalfBlind(self.me, key))
+                self._out.append(do.OneWayMedia(self.me, key))
 
     def _tell_here(self) -> None:
         round_ = self._round()
@@ -89,9 +89,9 @@ class Sight(Keeping):
                 self._out.append(do.Send(key, here))
         if round_.complete and self._numbered != round_.digest:
             self._numbered = round_.digest
-            self._out.append(do.Numbered(self.roster))
+            self._out.append(do.StringReady(self.roster))
 
-    def _round(self) -> Round | None:
+    def _round(self) -> CommitmentRound | None:
         """The pledges for the roster we go by, with all that others have said of it."""
         if self.roster is None or self._signed is None:
             return None

@@ -39,7 +39,7 @@ def room_string(room: bytes, numbers: Mapping[Key, bytes]) -> str:
     return _string(room + b"".join(key + numbers[key] for key in sorted(numbers)))
 
 
-class Round:
+class CommitmentRound:
     """The numbers of everybody for one roster. What was said first counts."""
 
     def __init__(self, body: RosterBody, digest: bytes, me: Key, nonce: bytes) -> None:
@@ -83,7 +83,7 @@ class Round:
             self._shown[key] = nonce
 
 
-class Pledges:
+class StringAuthentication:
     """The rounds of one room, as one of its people knows them."""
 
     def __init__(self, me: Key, sign: Callable[[bytes], bytes]) -> None:
@@ -92,15 +92,15 @@ class Pledges:
         """
         self._me = me
         self._sign = sign
-        self._rounds: dict[bytes, Round] = {}
+        self._rounds: dict[bytes, CommitmentRound] = {}
 
-    def round(self, body: RosterBody, digest: bytes) -> Round:
+    def round(self, body: RosterBody, digest: bytes) -> CommitmentRound:
         """The one for this roster."""
         found = self._rounds.get(digest)
         if found is None:
             secret = self._sign(_NONCE_DOMAIN + digest)
             nonce = hashlib.blake2b(secret, digest_size=NONCE_BYTES).digest()
-            found = self._rounds[digest] = Round(body, digest, self._me, nonce)
+            found = self._rounds[digest] = CommitmentRound(body, digest, self._me, nonce)
             if len(self._rounds) > MAX_ROUNDS:
                 del self._rounds[next(iter(self._rounds))]
         return found

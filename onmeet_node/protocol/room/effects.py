@@ -73,14 +73,14 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbered:
+class StringReady:
     """Everybody in this roster has said their part of its authentication string: there is one."""
 
     roster: RosterBody
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class MemberChanged:
     """What is known of somebody changed: hand, reachability, or whom they see."""
 
     key: Key
@@ -126,7 +126,7 @@ class Reacted:
 
 
 @dataclass(frozen=True, slots=True)
-class HalfBlind:
+class OneWayMedia:
     """Of these two one sees the other and is not seen, or neither sees the other."""
 
     a: Key
@@ -134,15 +134,15 @@ class HalfBlind:
 
 
 @dataclass(frozen=True, slots=True)
-class SeeAgain:
-    """These two, of whom `HalfBlind` was told, see each other."""
+class MediaRestored:
+    """These two, of whom `OneWayMedia` was told, see each other."""
 
     a: Key
     b: Key
 
 
 @dataclass(frozen=True, slots=True)
-class HostLied:
+class RosterMismatch:
     """The host told us something else than somebody else: do not trust this room."""
 
     host: Key
@@ -164,15 +164,15 @@ Effect = (
     | Ring
     | HangUp
     | Changed
-    | Numbered
-    | Seen
+    | StringReady
+    | MemberChanged
     | Knocked
     | KnockOver
     | Asked
     | Said
     | Reacted
-    | HalfBlind
-    | SeeAgain
-    | HostLied
+    | OneWayMedia
+    | MediaRestored
+    | RosterMismatch
     | Ended
 )

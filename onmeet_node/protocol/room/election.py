@@ -295,7 +295,7 @@ class Keeping(Seats):
     def _lied(self, host: Key, other: Key) -> None:
         if host != self.me and other not in self._liars:
             self._liars.add(other)
-            self._out.append(do.HostLied(host, other))
+            self._out.append(do.RosterMismatch(host, other))
 
     # ── carrying on ─────────────────────────────────────────────────────────────────────────────
     def _lost_for_good(self) -> bool:

@@ -175,7 +175,7 @@ class Room(Door):
         self._leads.pop(Key(key), None)
         if self.roster is not None and not self.seated(key):
             other.stray_until = now + timing.STRAY
-        self._out.append(do.Seen(Key(key)))
+        self._out.append(do.MemberChanged(Key(key)))
         self._plan_calls()
         return self._flush()
 
@@ -203,7 +203,7 @@ class Room(Door):
             del self._others[key]
         if self.roster is not None and key == self.roster.host and self._host_lost_at is None:
             self._host_lost_at = now
-        self._out.append(do.Seen(key))
+        self._out.append(do.MemberChanged(key))
         return self._flush()
 
     def received(self, key: bytes, message: Message, *, now: float) -> list[Effect]:
@@ -235,7 +235,7 @@ class Room(Door):
                 self._out.append(do.Reacted(key, emoji))
             case w.Look(size=size):
                 self._other(key).shown = size
-                self._out.append(do.Seen(key))
+                self._out.append(do.MemberChanged(key))
             case w.RoomLeave():
                 self._left(key)
             case _:

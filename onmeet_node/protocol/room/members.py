@@ -8,7 +8,7 @@ from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.room import effects as do
 from onmeet_node.protocol.room import roster as rosters
 from onmeet_node.protocol.room import timing
-from onmeet_node.protocol.room.authentication import Pledges
+from onmeet_node.protocol.room.authentication import StringAuthentication
 from onmeet_node.protocol.room.effects import Effect, RoomEnd
 from onmeet_node.protocol.room.roster import Key
 from onmeet_node.protocol.wire import room as w
@@ -99,7 +99,7 @@ class Seats:
         self._top = 0
         """The greatest term that any roster named."""
         self._liars: set[Key] = set()
-        self._pledges = Pledges(self.me, key.sign)
+        self._pledges = StringAuthentication(self.me, key.sign)
         self._numbered: bytes | None = None
         """The roster of which it was told that it has an authentication string."""
         self._out: list[Effect] = []

@@ -15,7 +15,7 @@ from onmeet_node.protocol.wire.room import PictureSize
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class SendLimits:
     """The most to send. Bits per second, rows, pictures per second; all zero: nothing."""
 
     bitrate: int
@@ -25,25 +25,25 @@ class Shape:
     """Of a shared screen, which keeps its own height."""
 
 
-NOTHING = Shape(0, 0, 0, 0)
+NOTHING = SendLimits(0, 0, 0, 0)
 _LARGE = {
-    2: Shape(2_500_000, 720, 30, 4_000_000),
-    3: Shape(1_200_000, 720, 30, 2_500_000),
-    4: Shape(600_000, 480, 30, 1_500_000),
-    6: Shape(350_000, 360, 24, 1_000_000),
-    8: Shape(350_000, 360, 24, 600_000),
+    2: SendLimits(2_500_000, 720, 30, 4_000_000),
+    3: SendLimits(1_200_000, 720, 30, 2_500_000),
+    4: SendLimits(600_000, 480, 30, 1_500_000),
+    6: SendLimits(350_000, 360, 24, 1_000_000),
+    8: SendLimits(350_000, 360, 24, 600_000),
 }
 _SMALL = {
-    2: Shape(600_000, 360, 30, 600_000),
-    3: Shape(400_000, 360, 24, 400_000),
-    4: Shape(250_000, 270, 20, 300_000),
-    6: Shape(150_000, 180, 15, 200_000),
-    8: Shape(100_000, 180, 15, 150_000),
+    2: SendLimits(600_000, 360, 30, 600_000),
+    3: SendLimits(400_000, 360, 24, 400_000),
+    4: SendLimits(250_000, 270, 20, 300_000),
+    6: SendLimits(150_000, 180, 15, 200_000),
+    8: SendLimits(100_000, 180, 15, 150_000),
 }
 """By the most people with picture for whom a row holds."""
 
 
-def shape(people: int, size: PictureSize) -> Shape:
+def send_limits(people: int, size: PictureSize) -> SendLimits:
     """What to send to somebody who shows us at this size, among so many people with picture."""
     if size is PictureSize.NONE:
         return NOTHING

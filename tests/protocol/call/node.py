@@ -11,7 +11,7 @@ from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import Effect
 from onmeet_node.protocol.call.errors import LocalProtocolError
 from onmeet_node.protocol.call.events import Device, Event, Identity
-from onmeet_node.protocol.call.node_calls import Line
+from onmeet_node.protocol.call.node_calls import NodeCalls
 from onmeet_node.protocol.wire import messages as m
 from tests.protocol.call.ledger import Key, Ledger
 
@@ -61,7 +61,7 @@ class Node:
     sessions: dict[Key, Session] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.line = Line(self.me)
+        self.line = NodeCalls(self.me)
         self.ledger = Ledger()
 
     def does(self, event: Event) -> None:

@@ -8,7 +8,7 @@ from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import Effect, EndReason, State
 from onmeet_node.protocol.call.events import Device, Event, Identity
-from onmeet_node.protocol.call.node_calls import Line, LineSettings
+from onmeet_node.protocol.call.node_calls import CallSettings, NodeCalls
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.messages import CallId, CallMessage, Kind
 
@@ -30,11 +30,11 @@ class Phone:
     def __init__(
         self,
         me: Identity = ALICE,
-        settings: LineSettings | None = None,
+        settings: CallSettings | None = None,
         *,
         conference: bool = False,
     ) -> None:
-        self.line = Line(me, settings, conference=conference)
+        self.line = NodeCalls(me, settings, conference=conference)
         self.peer = BOB if me == ALICE else ALICE
         self.now = 1000.0
 

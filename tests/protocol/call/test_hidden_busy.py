@@ -7,7 +7,7 @@ import pytest
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call import timing
 from onmeet_node.protocol.call.effects import EndReason, Ring, State
-from onmeet_node.protocol.call.node_calls import Busy, LineSettings
+from onmeet_node.protocol.call.node_calls import Busy, CallSettings
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.messages import CallId
 from tests.protocol.call.node import Node
@@ -27,7 +27,7 @@ from tests.protocol.call.phone import (
 )
 from tests.protocol.call.world import World
 
-HIDE = LineSettings(busy=Busy.HIDE)
+HIDE = CallSettings(busy=Busy.HIDE)
 
 
 def test_the_caller_hears_that_it_arrived_and_nothing_more() -> None:

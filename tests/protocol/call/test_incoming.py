@@ -9,7 +9,7 @@ from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call import timing
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.call.errors import LocalProtocolError, UnknownCall
-from onmeet_node.protocol.call.node_calls import LineSettings
+from onmeet_node.protocol.call.node_calls import CallSettings
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.messages import RingState
 from tests.protocol.call.phone import (
@@ -53,7 +53,7 @@ def test_an_early_media_call_from_ringing_to_talking() -> None:
 
 
 def test_where_somebody_is_there_to_notice_it_rings_at_once() -> None:
-    alice = Phone(settings=LineSettings(alerts=True))
+    alice = Phone(settings=CallSettings(alerts=True))
     alerting = m.Ringing(call=CALL, state=RingState.ALERTING)
     assert sent(alice.hears(m.Invite(call=CALL))) == [alerting]
     assert alice.does(on.Alerting(CALL)) == []

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from onmeet_node.calls.call import Call, MediaWish
+from onmeet_node.calls.call import Call, CallOptions
 from onmeet_node.contacts.codes import Codes
-from onmeet_node.contacts.contacts import NOTE_DAYS, People
+from onmeet_node.contacts.contacts import NOTE_DAYS, Contacts
 from onmeet_node.events import Hub, MissedCallNoted, NodeEvent
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Device, Identity
@@ -45,7 +45,7 @@ class Person:
 
     key: IdentityKey
     store: Store
-    people: People
+    people: Contacts
     clock: list[int]
     sent: list[Message] = field(default_factory=list)
     open: bool = False
@@ -73,7 +73,7 @@ class Person:
             peer.identity,
             outgoing=outgoing,
             kinds=frozenset({Kind.AUDIO}),
-            wish=MediaWish(),
+            wish=CallOptions(),
             feeder=Feeder(),
             node_hub=Hub(),
         )
@@ -95,7 +95,7 @@ def person(home: Path, seed: bytes) -> Person:
     store, key, clock = open_home(home, KeyFile()), IdentityKey(seed), [START]
     now = lambda: clock[0]  # noqa: E731
     codes = Codes(store, key, bootstraps=tuple, changed=lambda: None, now=now)
-    people = People(store, key, codes, now=now, hints=lambda _: None, relay_only=lambda: False)
+    people = Contacts(store, key, codes, now=now, hints=lambda _: None, relay_only=lambda: False)
     return Person(key, store, people, clock)
 
 

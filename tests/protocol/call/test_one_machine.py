@@ -10,7 +10,7 @@ from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call import timing
 from onmeet_node.protocol.call.errors import LocalProtocolError
 from onmeet_node.protocol.call.events import Device, Event
-from onmeet_node.protocol.call.node_calls import Busy, Line, LineSettings
+from onmeet_node.protocol.call.node_calls import Busy, CallSettings, NodeCalls
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.messages import CallId, Kind
 from tests.protocol.call.ledger import Ledger
@@ -74,7 +74,7 @@ class AnyEvents(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.line = Line(ALICE)
+        self.line = NodeCalls(ALICE)
         self.ledger = Ledger()
         self.now = 0.0
 
@@ -134,7 +134,7 @@ class AnyEvents(RuleBasedStateMachine):
 
     @rule(busy=st.sampled_from(Busy))
     def preference(self, busy: Busy) -> None:
-        self.line.settings = LineSettings(busy=busy)
+        self.line.settings = CallSettings(busy=busy)
 
     @precondition(lambda self: self.line.next_timeout is not None)
     @rule()

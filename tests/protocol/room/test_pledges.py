@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from onmeet_node.protocol.room.authentication import Pledges, Round, commitment
+from onmeet_node.protocol.room.authentication import (
+    CommitmentRound,
+    StringAuthentication,
+    commitment,
+)
 from onmeet_node.protocol.room.roster import Key, digest, sign
 from onmeet_node.protocol.wire.room import Role, RosterBody, Seat
 from tests.protocol.room.test_rooms import meeting
@@ -24,10 +28,10 @@ def body_of(*keys, version=0):
 
 def round_of(key, body=None):
     body = body or body_of(A, B, C)
-    return Pledges(Key(key.public), key.sign).round(body, DIGEST)
+    return StringAuthentication(Key(key.public), key.sign).round(body, DIGEST)
 
 
-def pledge(to: Round, whose, by: Round, *, number=True):
+def pledge(to: CommitmentRound, whose, by: CommitmentRound, *, number=True):
     to.take(Key(whose.public), by.commitment, by.nonce if number else None)
 
 
@@ -95,7 +99,7 @@ def test_nobody_speaks_for_us_or_from_outside():
 
 
 def test_each_roster_has_numbers_of_its_own_and_one_that_comes_back_finds_what_was_said():
-    pledges = Pledges(Key(A.public), A.sign)
+    pledges = StringAuthentication(Key(A.public), A.sign)
     first, second = body_of(A, B), body_of(A, B, version=1)
     digests = [digest(sign(body, Key(A.public), A.sign)) for body in (first, second)]
     one, other = pledges.round(first, digests[0]), pledges.round(second, digests[1])

@@ -218,7 +218,7 @@ def test_a_host_that_tells_two_people_two_things_is_found_out() -> None:
         signed = rosters.sign(body, host.me, key_of("a").sign)
         world.do(name, lambda room, s=signed: room.received(host.me, s, now=world.now))
     world.run(3)
-    lies = [e for name in "bc" for e in world.effects[name] if isinstance(e, do.HostLied)]
+    lies = [e for name in "bc" for e in world.effects[name] if isinstance(e, do.RosterMismatch)]
     assert {lie.host for lie in lies} == {host.me}
 
 
@@ -253,13 +253,13 @@ def test_media_that_flows_one_way_is_told_to_both() -> None:
     world.do("b", lambda room: room.media(key, up=False, now=world.now))
     world.run(12)
     for name, other in (("b", "c"), ("c", "b")):
-        told = [e for e in world.effects[name] if isinstance(e, do.HalfBlind)]
+        told = [e for e in world.effects[name] if isinstance(e, do.OneWayMedia)]
         assert [effect.b for effect in told] == [key_of(other).public]
-    assert not any(isinstance(e, do.HalfBlind) for e in world.effects["a"])
+    assert not any(isinstance(e, do.OneWayMedia) for e in world.effects["a"])
     world.do("b", lambda room: room.media(key, up=True, now=world.now))
     world.run(1)
     for name in "bc":
-        assert any(isinstance(e, do.SeeAgain) for e in world.effects[name])
+        assert any(isinstance(e, do.MediaRestored) for e in world.effects[name])
 
 
 def test_more_people_than_fit_are_refused() -> None:
