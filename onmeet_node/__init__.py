@@ -7,6 +7,7 @@ aiortc. See docs/API.md for examples.
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ _HOMES = {
     "parse_code": "protocol.identity.code",
 }
 
+_FORMER = {"MediaWish": "CallOptions", "Presence": "RoomOptions"}
+"""Names of 0.1.0's drafts, importable for one release."""
+
 __all__ = [
     "AudioFrame",
     "Call",
@@ -64,6 +68,11 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
+    if name in _FORMER:
+        message = f"onmeet_node.{name} is now onmeet_node.{_FORMER[name]}"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        name = _FORMER[name]
+        return globals().get(name) or __getattr__(name)
     if name not in _HOMES:
         raise AttributeError(f"module 'onmeet_node' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"onmeet_node.{_HOMES[name]}"), name)

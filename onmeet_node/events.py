@@ -358,7 +358,7 @@ class RoomWarning(RoomEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomOver(RoomEvent):
-    """The room is over for us; `reason` is one of `room.effects.RoomEnd`."""
+    """The room is over for us; `reason` is one of `protocol.room.effects.RoomEnd`."""
 
     name: ClassVar[str] = "room-over"
     title: str

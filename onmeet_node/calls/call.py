@@ -67,7 +67,7 @@ class CallOptions:
     """Show the peer no address of ours in this call, whatever the node's setting."""
     endpoint: MediaEndpoint | None = None
     """Where the media of this call is: the browser page it was dialled or taken in. None: where
-    the node has it, see `Studio.endpoint`."""
+    the node has it, see `NodeMediaSetup.endpoint`."""
     room: bytes | None = None
     """The room that the call belongs to."""
     carry: bool = False

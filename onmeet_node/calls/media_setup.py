@@ -33,7 +33,7 @@ TURN_SECONDS = 5.0
 
 
 class TurnSource(Protocol):
-    """Where TURN credentials come from; `net.turn.TurnServers` is the real one."""
+    """Where TURN credentials come from; `net.bootstraps.turn.TurnServers` is the real one."""
 
     def current(self) -> tuple[TurnServer, ...]:
         """Those that work now, the best first."""

@@ -51,7 +51,7 @@ class ReceiptCollector:
     """Asks after each such call, and keeps the answers with its history. Live in `run`."""
 
     def __init__(self, history: History, ask: Callable[[], Any]) -> None:
-        """`ask` is `net.receipts.ask_receipts` of this node's bootstraps."""
+        """`ask` is `net.bootstraps.receipts.ask_receipts` of this node's bootstraps."""
         self._history = history
         self._ask = ask
         self._over, self._waiting = trio.open_memory_channel[Call](MAX_WAITING)

@@ -1,6 +1,6 @@
 """Carries out what the call machine asks for: channels, media sessions, timers, history.
 
-The machine (`call.line.Line`) decides; this module owns the tasks. Everything goes through
+The machine (`NodeCalls`) decides; this module owns the tasks. Everything goes through
 `CallRunner.feed`, which never waits: messages are handed to channels, media work to one task per
 session, which does it in order.
 
@@ -65,7 +65,7 @@ class CallTransport(Protocol):
 
 
 class CallLedger(Protocol):
-    """Who is who, and where ended calls are kept; `people.py` has the real one."""
+    """Who is who, and where ended calls are kept; `contacts.contacts` has the real one."""
 
     def name_of(self, peer: Identity) -> str:
         """How a person is shown."""
@@ -85,7 +85,7 @@ class CallLedger(Protocol):
 
 
 class MediaSetup(Protocol):
-    """Where calls get their media from; `studio.Studio` is a node's."""
+    """Where calls get their media from; `NodeMediaSetup` is a node's."""
 
     async def endpoint(self, call: Call) -> MediaEndpoint:
         """Where the media of this call is now."""

@@ -17,7 +17,7 @@ from onmeet_node.store import ContactState
 
 
 class Acquaintances:
-    """A `meeting.faces.Circle`: contacts and the blocked, with the keys that we two alone have."""
+    """A `AddressBookView`: contacts and the blocked, with the keys that we two alone have."""
 
     def __init__(self, people: Contacts, key: IdentityKey) -> None:
         self._people = people
@@ -27,7 +27,7 @@ class Acquaintances:
         self._known: Mapping[Identity, Tie] = {}
 
     def known(self) -> Mapping[Identity, Tie]:
-        """See `faces.Circle`. It is asked for with each channel of a room, and there may be
+        """See `AddressBookView`. It is asked for with each channel of a room, and there may be
         10,000 people: made anew only when they are others.
         """
         if self._version != self._people.version:
@@ -48,19 +48,19 @@ class Acquaintances:
         return self._pairs[peer]
 
     def get(self, peer: Identity) -> Known | None:
-        """See `faces.Circle`."""
+        """See `AddressBookView`."""
         contact, relation = self._people.get(peer), self._people.relation(peer)
         if contact is None or relation is Relation.STRANGER:
             return None
         return Known(contact.display_name, contact.verified)
 
     def card(self, peer: Identity | None) -> Card:
-        """See `faces.Circle`."""
+        """See `AddressBookView`."""
         return self._people.card_for(peer)
 
 
 class Folk:
-    """A `meeting.rooms.Folk`: people, and the way to them."""
+    """A `rooms.rooms.Folk`: people, and the way to them."""
 
     def __init__(self, reacher: PeerTransport, people: Contacts) -> None:
         self._reacher = reacher

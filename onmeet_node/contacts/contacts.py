@@ -83,7 +83,7 @@ class Closable(Protocol):
 
 
 class Mouthpiece(Protocol):
-    """The part of `net.channels.Channels` that people speak through."""
+    """The part of `net.channels.channels.Channels` that people speak through."""
 
     def devices(self, identity: Identity, /) -> tuple[Device, ...]:
         """Those with an open channel."""

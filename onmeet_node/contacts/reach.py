@@ -44,7 +44,7 @@ class PeerTransport:
         alone: Callable[[], bool],
         joined: trio.Event,
     ) -> None:
-        """`alone`: whether this node knows nobody to ask, as `caller.Reach` wants to know.
+        """`alone`: whether this node knows nobody to ask, as `CallTransport` wants to know.
 
         `joined`: set once it has entered the network; what is not found before says nothing.
         """

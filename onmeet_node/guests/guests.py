@@ -66,7 +66,7 @@ class NoSuchGuest(OnMeetError):
 
 
 class Calls(Protocol):
-    """The part of `caller.Caller` that guests need."""
+    """The part of `CallRunner` that guests need."""
 
     calls: CallBook
 
@@ -104,7 +104,7 @@ class House(Gate, Protocol):
 
 
 class Entrance(Protocol):
-    """A room that a link leads into now; `meeting.rooms.Entrance` is the real one."""
+    """A room that a link leads into now; `rooms.rooms.Entrance` is the real one."""
 
     room: bytes
     host: bytes

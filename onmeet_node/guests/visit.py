@@ -21,7 +21,7 @@ PATIENCE = 600.0
 
 
 class Threshold(Protocol):
-    """A guest on the way into a room; `meeting.guests.Threshold` is the real one."""
+    """A guest on the way into a room; `rooms.guests.Threshold` is the real one."""
 
     @property
     def inside(self) -> bool:

@@ -81,22 +81,22 @@ class NoNetwork:
 
 
 class NoContacts:
-    """A `faces.Circle` of somebody who knows nobody."""
+    """A `AddressBookView` of somebody who knows nobody."""
 
     def __init__(self, name: str) -> None:
         self._card = Card(name=name)
 
     def known(self) -> Mapping[Identity, Tie]:
-        """See `faces.Circle`."""
+        """See `AddressBookView`."""
         return {}
 
     def get(self, peer: Identity) -> Known | None:
-        """See `faces.Circle`."""
+        """See `AddressBookView`."""
         del peer
         return None
 
     def card(self, peer: Identity | None) -> Card:
-        """See `faces.Circle`."""
+        """See `AddressBookView`."""
         del peer
         return self._card
 
@@ -109,13 +109,13 @@ class GuestMediaSetup:
         self.servers: tuple[TurnServer, ...] = ()
 
     async def endpoint(self, call: Call) -> MediaEndpoint:
-        """See `studio.Studio`."""
+        """See `NodeMediaSetup`."""
         del call
         await trio.lowlevel.checkpoint()
         return self._endpoint
 
     async def session(self, call: Call, kinds: frozenset[Kind]) -> SessionConfig:
-        """See `studio.Studio`."""
+        """See `NodeMediaSetup`."""
         await trio.lowlevel.checkpoint()
         wish = call.wish
         return SessionConfig(
@@ -130,7 +130,7 @@ class GuestMediaSetup:
         )
 
     def region_of(self, url: str) -> str | None:
-        """See `studio.Studio`."""
+        """See `NodeMediaSetup`."""
         del url
         return None
 

@@ -48,7 +48,7 @@ class IceReport:
     servers: tuple[ServerReport, ...] = ()
     relay_only: bool = False
     nat: str = ""
-    """What is in front of us, as `mapping.nat_kind` says it."""
+    """What is in front of us, as `nat_mapping.nat_kind` says it."""
 
     own_fault: str = ""
     """What of our own ended the call instead, in words; in no report that leaves this machine."""

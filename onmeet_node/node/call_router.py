@@ -13,7 +13,7 @@ from onmeet_node.protocol.wire.messages import CallMessage
 
 
 class CallRouter:
-    """A `caller.Reach` made of both."""
+    """A `CallTransport` made of both."""
 
     def __init__(self, people: PeerTransport, guests: Guests) -> None:
         self._people = people
@@ -22,17 +22,17 @@ class CallRouter:
         self.early_media = people.early_media
 
     async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
-        """See `caller.Reach`."""
+        """See `CallTransport`."""
         await (self._guests if is_guest(peer) else self._people).find(peer, found)
 
     def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:
-        """See `caller.Reach`."""
+        """See `CallTransport`."""
         return (self._guests if is_guest(peer) else self._people).send(peer, device, message)
 
     def keep(self, peer: Identity) -> AbstractContextManager[None]:
-        """See `caller.Reach`; a guest's channel is always watched closely."""
+        """See `CallTransport`; a guest's channel is always watched closely."""
         return nullcontext() if is_guest(peer) else self._people.keep(peer)
 
     def binding(self, peer: Identity) -> bytes:
-        """See `caller.Reach`."""
+        """See `CallTransport`."""
         return (self._guests if is_guest(peer) else self._people).binding(peer)

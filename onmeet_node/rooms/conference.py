@@ -96,7 +96,7 @@ class RoomOptions:
 
 class GuestChannels(Protocol):
     """What carries the channels between guests and everybody: `guests.RoomGuests` at a node, and
-    `guest_side.GuestFrames` at a guest.
+    `CarriedGuestChannels` at a guest.
     """
 
     def is_guest(self, key: bytes) -> bool:
@@ -248,7 +248,7 @@ class Conference:
     def who(self, text: str, keys: Sequence[bytes] | None = None) -> Key:
         """The participant (or, with `keys`, the one of these) of this name or start of a key.
 
-        Raises `room.errors.NotInRoom` if it is not exactly one.
+        Raises `protocol.room.errors.NotInRoom` if it is not exactly one.
         """
         roster = self.room.roster
         seats = {Key(s.key): s.name for s in roster.seats} if roster else {}
@@ -466,7 +466,7 @@ class Conference:
                 call.hang_up()
 
     async def _keep_shapes(self) -> None:
-        """Sends each as much picture as they show of us, among so many (`room.shape`)."""
+        """Sends each as much picture as they show of us, among so many (`room.send_limits`)."""
         while True:
             news = self._news
             roster = self.room.roster
@@ -715,7 +715,7 @@ class Conference:
         return wish
 
     def call_ended(self, call: Call) -> None:
-        """For `ways.Ledger`: a call with a participant is over; maybe another took its place."""
+        """For `RoomLedger`: a call with a participant is over; maybe another took its place."""
         for link in call.links:
             self.guests.way_lost(link.session)
         if any(c is not call and c.peer == call.peer for c in self.calls):

@@ -36,7 +36,7 @@ NUMBER_BYTES = 4
 
 
 class Line(Protocol):
-    """A guest's sealed line through a door; `net.signaling.Channel` is the real one."""
+    """A guest's sealed line through a door; `net.channels.channel.Channel` is the real one."""
 
     def send(self, message: Message) -> None:
         """Raises `ChannelEnded`."""

@@ -31,7 +31,7 @@ class Tie:
 
     relation: Relation
     pair: bytes = attrs.field(repr=False)
-    """SECRET. See `identity.acquaint.pair_key`."""
+    """SECRET. See `protocol.identity.acquaint.pair_key`."""
 
 
 class AddressBookView(Protocol):

@@ -48,14 +48,14 @@ class Hall(Protocol):
 
 
 class RoomTransport:
-    """A `caller.Reach` over the channels of one room."""
+    """A `CallTransport` over the channels of one room."""
 
     def __init__(self, hall: Hall, channels: Channels) -> None:
         self._hall = hall
         self._channels = channels
 
     async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
-        """See `caller.Reach`: waits until a channel is open, as the room opens it."""
+        """See `CallTransport`: waits until a channel is open, as the room opens it."""
         with trio.move_on_after(FIND_SECONDS):
             while not (devices := self._channels.devices(peer)):
                 await self._hall.changed()
@@ -63,7 +63,7 @@ class RoomTransport:
                 found(device)
 
     def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:
-        """See `caller.Reach`."""
+        """See `CallTransport`."""
         return self._channels.send(peer, device, message)
 
     def early_media(self, peer: Identity) -> bool:
@@ -72,39 +72,39 @@ class RoomTransport:
         return True
 
     def keep(self, peer: Identity) -> AbstractContextManager[None]:
-        """See `caller.Reach`."""
+        """See `CallTransport`."""
         return self._channels.keep(peer)
 
     def binding(self, peer: Identity) -> bytes:
-        """See `caller.Reach`: the room and both keys."""
+        """See `CallTransport`: the room and both keys."""
         return self._hall.id + b"".join(sorted((self._hall.me, peer)))
 
     def alone(self) -> bool:
-        """See `caller.Reach`."""
+        """See `CallTransport`."""
         return False
 
 
 class RoomLedger:
-    """A `caller.Ledger` that writes nothing down."""
+    """A `CallLedger` that writes nothing down."""
 
     def __init__(self, hall: Hall) -> None:
         self._hall = hall
 
     def name_of(self, peer: Identity) -> str:
-        """See `caller.Ledger`."""
+        """See `CallLedger`."""
         return self._hall.name_of(peer)
 
     def busy(self) -> Busy:
-        """See `caller.Ledger`: nobody is busy in a room."""
+        """See `CallLedger`: nobody is busy in a room."""
         return Busy.TELL
 
     def silent_for(self, peer: Identity) -> float | None:
-        """See `caller.Ledger`: nobody is heard of before they come."""
+        """See `CallLedger`: nobody is heard of before they come."""
         del peer
         return None
 
     def call_ended(self, call: Call, *, leave_note: bool) -> None:
-        """See `caller.Ledger`."""
+        """See `CallLedger`."""
         del leave_note
         self._hall.call_ended(call)
 

@@ -13,7 +13,7 @@ class Pictures:
         self._database = database
 
     def keep(self, picture: bytes) -> bytes:
-        """Keeps a clean picture (`identity.picture`) and returns its digest."""
+        """Keeps a clean picture (`protocol.identity.picture`) and returns its digest."""
         digest = digest_of(picture)
         self._database.execute("INSERT OR IGNORE INTO picture VALUES (?, ?)", (digest, picture))
         return digest

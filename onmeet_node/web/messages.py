@@ -1,6 +1,6 @@
 """What the app's page and its node say to each other over their WebSocket (docs/API, "The app").
 
-Each is one binary WebSocket message in the wire encoding (`wire.codec`). From this file
+Each is one binary WebSocket message in the wire encoding (`protocol.wire.codec`). From this file
 ``python -m onmeet_node.web.typescript`` makes `ui/src/core/messages.ts`. The page says `Hello`
 first; the node answers with `Welcome`, then with what the page needs as snapshots (`Home`, `Me`,
 `People`, `Calls`), and sends one again whenever something in it changed: all pages show the same.

@@ -67,7 +67,7 @@ class CannotListen(OnMeetError):
 
 
 class Service(Protocol):
-    """What stands behind the pages; `shell.Shell` is the real one."""
+    """What stands behind the pages; `LocalApp` is the real one."""
 
     pages: Pages
 

@@ -1,7 +1,7 @@
 """Media without media: sessions that are connected once both descriptions are there.
 
 Held against the real thing by what nodes do with either: every call in tests/node goes through
-`legs.Legs` whatever the endpoint.
+`MediaSessions` whatever the endpoint.
 """
 
 from __future__ import annotations

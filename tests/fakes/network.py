@@ -1,4 +1,4 @@
-"""Hosts joined by streams in memory that take time: the part of `net.host.Host` channels use."""
+"""Hosts joined by streams in memory that take time: the part of `Host` that channels use."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Pipe:
 
 
 class FakeStream(trio.abc.Stream):
-    """One end; like `net.streams.Stream`, as far as channels see."""
+    """One end; like `net.libp2p.streams.Stream`, as far as channels see."""
 
     network = "192.0.2.0"
 

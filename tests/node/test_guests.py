@@ -1,6 +1,6 @@
 """Guests at a real node through a real gateway: they knock, come in, are sent away, are forgotten.
 
-The guest is `net.guest_line`: the page's protocol without a browser. Its media is aiortc.
+The guest is `joining.line`: the page's protocol without a browser. Its media is aiortc.
 """
 
 from __future__ import annotations

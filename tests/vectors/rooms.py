@@ -86,7 +86,7 @@ def _rosters():
 
 
 def _opening():
-    """A guest opens a channel to the host of the room, as `net.handshake` does it."""
+    """A guest opens a channel to the host of the room, as `net.channels.handshake` does it."""
     bound = prologue("guest", f"room:{ROOM.hex()}")
     ephemerals = (b"e" * 32, b"f" * 32)
     guest = Handshake.initiate_ik(GUEST.x25519, x25519_public(HOST.public), bound, ephemerals[0])

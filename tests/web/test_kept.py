@@ -34,7 +34,7 @@ async def test_the_page_that_goes_on_with_a_call_hears_how_things_stand_before_i
     endpoint.kept.take(first, told)
     endpoint.kept.take(first, say.Keep(target=TARGET, draft="on my w", draft_to="ab" * 32))
     second = pages.add()
-    (state,) = endpoint.kept.all()  # as `Shell.welcome` says it
+    (state,) = endpoint.kept.all()  # as `LocalApp.welcome` says it
     assert (state.muted, state.camera_off, state.speaker) == (True, False, "headphones")
     assert (state.draft, state.draft_to) == ("on my w", "ab" * 32)
     pages.remove(first)

@@ -23,7 +23,7 @@ Carry = Callable[[bytes], Awaitable[None]]
 
 
 class CarriedStream(trio.abc.Stream):
-    """A stream for `net.signaling` over whole frames."""
+    """A stream for `net.channels.channel` over whole frames."""
 
     def __init__(self, carry: Carry) -> None:
         self._carry = carry

@@ -60,7 +60,7 @@ REMEMBERED_LOSSES = 256
 
 
 class Network(Protocol):
-    """The part of `net.host.Host` that channels need."""
+    """The part of `net.libp2p.host.Host` that channels need."""
 
     peer_id: str
 
@@ -107,7 +107,7 @@ class Doorkeeper(Protocol):
     def admit(self, identity: Identity, hello: Hello, opening_hash: bytes) -> Hello | None:
         """Our Hello in answer to somebody who opens a channel; None: they get no answer at all.
 
-        A proof in `hello` is over `opening_hash` (`identity.audience.find_by_proof`).
+        A proof in `hello` is over `opening_hash` (`protocol.identity.audience.find_by_proof`).
         """
         ...
 

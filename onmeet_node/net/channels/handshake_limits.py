@@ -62,7 +62,7 @@ class HandshakeLimits:
     ) -> T | None:
         """What `handshake` returns; None if it fails, and then only when the time is up.
 
-        `network`: whose places it takes (`origin.network_of`).
+        `network`: whose places it takes (`remote_address.network_of`).
 
         A peer that is blocked, one that asks for somebody else, and one that sends garbage all
         see the same: nothing, and the end of the stream after the same time (P6). Only where

@@ -1,4 +1,4 @@
-"""What the call machine wants done, in this order. `caller.py` does it."""
+"""What the call machine wants done, in this order. `calls.runner` does it."""
 
 from __future__ import annotations
 

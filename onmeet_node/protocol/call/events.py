@@ -1,4 +1,4 @@
-"""What can happen to the calls of a node. Every event goes into `Line.handle` with the time."""
+"""What can happen to the calls of a node. Every event goes with the time into `NodeCalls`."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ CANCELLED = {
 
 
 class Call(RingingCall):
-    """One call. `Line` makes it, gives it every event that concerns it, and drops it once ended."""
+    """One call. `NodeCalls` makes it, gives it each event that concerns it, and drops it ended."""
 
     @classmethod
     def dial(

@@ -1,6 +1,6 @@
 """What a presence record says, sealed for one audience and epoch (DESIGN 4.2).
 
-The envelope (`wire.record`) is what servers check. Its body is, always of the same length::
+The envelope (`protocol.wire.record`) is what servers check. Its body is, always as long::
 
     nonce 24 | XChaCha20-Poly1305 of (length u16 | msgpack | zeros up to 864 bytes)
 

@@ -5,7 +5,7 @@ A record is one byte string with one form, so that nobody can alter a copy and k
     version (1) | blinded key A' (32) | seq (8) | not_after (8) | body | Ed25519 signature (64)
 
 Integers are unsigned and big-endian. The signature is made under a', over `CONTEXT` and all that
-stands before it. What the body holds is the business of `identity.record`.
+stands before it. What the body holds is the business of `protocol.identity.record`.
 """
 
 from __future__ import annotations

@@ -265,7 +265,7 @@ class Look:
 @attrs.frozen(kw_only=True)
 class Acquaint:
     """A tag for each contact of the sender, by which its contacts recognize it: see
-    `identity.acquaint`. Sent once on every channel between two nodes.
+    `protocol.identity.acquaint`. Sent once on every channel between two nodes.
     """
 
     tags: tuple[bytes, ...] = field(
