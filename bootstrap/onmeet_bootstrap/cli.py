@@ -269,8 +269,8 @@ def doctor(*, home: Path | None, as_json: bool, outside: tuple[str, ...]) -> Non
 
     from onmeet_bootstrap.doctor.inside import examine_inside
     from onmeet_bootstrap.doctor.outside import examine
-    from onmeet_bootstrap.findings import Finding, Level
     from onmeet_bootstrap.host import silence_libraries
+    from onmeet_node.findings import Finding, Level
 
     output = _Output(as_json=as_json)
     found: list[Finding] = []

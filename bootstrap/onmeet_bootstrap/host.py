@@ -57,6 +57,45 @@ async def dial_back(host: Host, stream: Stream, address: str, question: DialBack
     return False
 
 
+class PeerMemory:
+    """What the library remembers of peers that are not connected, and how it is made to forget."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._network: Any = host.raw.get_network()
+
+    def remembered(self) -> int:
+        """Entries about such peers."""
+        return len(self._gone_neighbours()) + len(self._strangers()) + len(self._backoffs)
+
+    def forget_neighbours(self) -> None:
+        """Drops them from the routing table of the DHT."""
+        for peer in self._gone_neighbours():
+            self._host.dht._kad.routing_table.remove_peer(ID.from_string(peer))
+
+    def forget(self) -> None:
+        """Drops them from the address book, and the backoffs of the auto-connector."""
+        store = self._network.peerstore
+        for each in self._strangers():
+            store.peer_data_map.pop(each, None)
+            store.peer_record_map.pop(each, None)
+        self._backoffs.clear()
+
+    def _gone_neighbours(self) -> list[str]:
+        return [peer for peer in self._host.dht_peers() if not self._host.connected(peer)]
+
+    @property
+    def _backoffs(self) -> dict[Any, float]:
+        held: dict[Any, float] = self._network.auto_connector._recent_disconnects
+        return held
+
+    def _strangers(self) -> list[Any]:
+        known = {self._host.peer_id, *self._host.dht_peers()}
+        store = self._network.peerstore
+        ids = {*store.peer_data_map, *store.peer_record_map}
+        return [i for i in ids if str(i) not in known and not self._host.connected(str(i))]
+
+
 def peer_id_of(seed: bytes) -> str:
     """The PeerId of the bootstrap whose key is made of these 32 bytes."""
     return str(ID.from_pubkey(create_new_key_pair(seed).public_key))

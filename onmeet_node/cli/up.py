@@ -25,11 +25,9 @@ from onmeet_node.process.ownership import is_own_directory
 from onmeet_node.process.suggestions import below
 
 if TYPE_CHECKING:
-    from onmeet_bootstrap.config.model import GuestsConfig
-
     from onmeet_node.calls.call import Call
     from onmeet_node.config import Config
-    from onmeet_node.embedded.gateway import OwnDoors
+    from onmeet_node.embedded.gateway import GatewayConfig, OwnDoors
     from onmeet_node.node.node import Node
     from onmeet_node.store.keys import Unlock
 
@@ -148,7 +146,7 @@ async def _run(
     stopping: Stopping,
     config: Config,
     unlock: Unlock,
-    guests: GuestsConfig | None,
+    guests: GatewayConfig | None,
     outlet: Outlet,
     as_json: bool,
 ) -> None:
@@ -178,7 +176,7 @@ async def _run_app(
     unlock: Unlock | None,
     port: int,
     opens: bool,
-    guests: GuestsConfig | None,
+    guests: GatewayConfig | None,
     outlet: Outlet,
     as_json: bool,
 ) -> None:
@@ -251,7 +249,7 @@ def _open_browser(url: str) -> None:
 
 
 @asynccontextmanager
-async def _own_gateway(guests: GuestsConfig | None) -> AsyncIterator[OwnDoors | None]:
+async def _own_gateway(guests: GatewayConfig | None) -> AsyncIterator[OwnDoors | None]:
     """Lets guests in here for the length of the block, if so asked.
 
     Outside the node's block: what a node says to its guests when it ends goes through it.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import attrs
+
 from onmeet_node.contacts.contacts import Contacts
 from onmeet_node.contacts.reach import PeerTransport
 from onmeet_node.protocol.call.events import Device, Identity
@@ -12,8 +14,24 @@ from onmeet_node.protocol.identity.code import parse_code
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.policy import Relation
 from onmeet_node.protocol.wire.messages import Card, Message
-from onmeet_node.rooms.participants import Known, Tie
 from onmeet_node.store import ContactState
+
+
+@attrs.frozen
+class Known:
+    """Somebody in our address book."""
+
+    name: str
+    verified: bool
+
+
+@attrs.frozen
+class Tie:
+    """What somebody in our address book is to us."""
+
+    relation: Relation
+    pair: bytes = attrs.field(repr=False)
+    """SECRET. See `protocol.identity.acquaint.pair_key`."""
 
 
 class Acquaintances:

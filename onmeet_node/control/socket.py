@@ -386,7 +386,7 @@ async def _export(node: Node, request: Request, _tell: Tell) -> Any:
 
 
 async def _doctor(node: Node, _request: Request, _tell: Tell) -> Any:
-    return await node.examine()
+    return [{"level": f.level, "what": f.what, "remedy": f.remedy} for f in await node.examine()]
 
 
 async def _stop(node: Node, _request: Request, _tell: Tell) -> Any:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import trio
-from trio.testing import lockstep_stream_pair
 
 from onmeet_node.errors import OnMeetError
 from onmeet_node.net.bootstraps.doors import Door, GuestStream
@@ -20,6 +19,8 @@ from onmeet_node.protocol.wire.link import door_id
 if TYPE_CHECKING:
     from onmeet_bootstrap.config.model import GuestsConfig
     from onmeet_bootstrap.gateway.doors import Passage
+
+    GatewayConfig: TypeAlias = GuestsConfig
 
 OWN = "own"
 """In place of a gateway's PeerId."""
@@ -31,10 +32,10 @@ class GatewayFailed(OnMeetError):
 
 
 class _End(trio.abc.Stream):
-    """One end of a pipe in this process: a write returns when the other end has read it."""
+    """One end of a pipe in this process."""
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
-        self._stream = stream
+    def __init__(self, socket: trio.socket.SocketType) -> None:
+        self._stream = trio.SocketStream(socket)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """See `trio.abc.SendStream`."""
@@ -46,17 +47,15 @@ class _End(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """See `trio.abc.ReceiveStream`."""
-        return bytes(await self._stream.receive_some(max_bytes))
+        return await self._stream.receive_some(max_bytes)
 
     def abort(self) -> None:
         """Closes both ways at once."""
-        for half in (self._stream.send_stream, self._stream.receive_stream):  # type: ignore[attr-defined]
-            half.close()
+        self._stream.socket.close()
 
     async def aclose(self) -> None:
         """See `trio.abc.AsyncResource`."""
-        self.abort()
-        await trio.lowlevel.checkpoint()
+        await self._stream.aclose()
 
 
 class OwnDoors:
@@ -93,7 +92,7 @@ class OwnDoors:
         door = self._open.get(name)
         if door is None:
             raise NoSuchDoor
-        theirs, ours = map(_End, lockstep_stream_pair())
+        theirs, ours = map(_End, trio.socket.socketpair())
         try:
             # Driven by guests, of this one door: too many at once, and the newest is turned away.
             door.arrive.send_nowait(GuestStream(ours))

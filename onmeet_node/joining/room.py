@@ -16,6 +16,7 @@ from typing import Any
 import trio
 
 from onmeet_node.calls.call import Call
+from onmeet_node.contacts.acquaintances import Known, Tie
 from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.media.endpoint import IceServer, MediaEndpoint, MediaSession, SessionConfig
 from onmeet_node.media.errors import MediaError
@@ -34,7 +35,6 @@ from onmeet_node.protocol.wire.room import Seat
 from onmeet_node.protocol.wire.turn import TurnServer
 from onmeet_node.rooms.conference import Conference, RoomOptions
 from onmeet_node.rooms.guests import NUMBER_BYTES
-from onmeet_node.rooms.participants import Known, Tie
 from onmeet_node.rooms.transport import RoomDoorkeeper
 
 LENT_SECONDS = 3.0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+from onmeet_node.findings import Finding, bad, good, poor
 from onmeet_node.net.bootstraps.bootstraps import (
     REGIONS,
     Bootstraps,
@@ -17,21 +17,14 @@ from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.net.portmap.mapper import PortMapper
 from onmeet_node.net.relay.client import RelayClient
 
-Finding = dict[str, Any]
-
-
-def finding(level: str, what: str, remedy: str = "") -> Finding:
-    """One line of ``onmeet doctor``; `level` is good, poor or bad."""
-    return {"level": level, "what": what, "remedy": remedy}
-
 
 def of_clock(bootstraps: Bootstraps) -> Iterator[Finding]:
     """Whether this machine's clock agrees with those of the bootstraps."""
     if problem := bootstraps.clock_problem:
         what, _, remedy = problem.partition(": ")
-        yield finding("bad", f"{what}.", remedy[:1].upper() + remedy[1:])
+        yield bad(f"{what}.", remedy[:1].upper() + remedy[1:])
     elif any(known.ahead is not None for known in bootstraps.known):
-        yield finding("good", "This machine's clock agrees with the bootstraps'.")
+        yield good("This machine's clock agrees with the bootstraps'.")
 
 
 def of_bootstraps(bootstraps: Bootstraps) -> Iterator[Finding]:
@@ -40,8 +33,7 @@ def of_bootstraps(bootstraps: Bootstraps) -> Iterator[Finding]:
     for number, one in enumerate(known, 1):
         yield _of_bootstrap(number, one)
     if known and not bootstraps.connected:
-        yield finding(
-            "bad",
+        yield bad(
             "No bootstrap can be used now.",
             "Check this machine's internet connection and clock, or name another bootstrap "
             "(onmeet up --bootstrap MULTIADDR).",
@@ -54,20 +46,16 @@ def _of_bootstrap(number: int, known: KnownBootstrap) -> Finding:
         case BootstrapState.CONNECTED:
             region = known.description.region if known.description is not None else ""
             where = f" in {REGIONS[region]}" if region in REGIONS else ""
-            return finding(
-                "good", f"{name}{where} answers within {known.round_trip * 1000:.0f} ms."
-            )
+            return good(f"{name}{where} answers within {known.round_trip * 1000:.0f} ms.")
         case BootstrapState.REFUSED:
-            return finding(
-                "bad",
+            return bad(
                 f"{name} is not used: {known.problem}",
                 "Allow its region, or use another bootstrap."
                 if "you allow" in known.problem
                 else "Set this machine's clock right if it is wrong, or use another bootstrap.",
             )
         case BootstrapState.AWAY:
-            return finding(
-                "poor",
+            return poor(
                 f"{name} does not answer{': ' + known.problem if known.problem else ' yet.'}",
                 "If it never does, its operator knows more; other bootstraps do as well.",
             )
@@ -80,35 +68,31 @@ def of_reachability(host: Host, outside: ReachabilityProbe, *, asked: bool) -> I
         yield from _of_relay_only(asked=asked)
         return
     if not host.listening:
-        yield finding(
-            "poor",
+        yield poor(
             "This node listens nowhere: others reach it through relays alone.",
             "Give an address to listen on: onmeet up --listen /ip4/0.0.0.0/tcp/0",
         )
         return
-    yield finding("good", f"Listening: {', '.join(host.addresses)}")
+    yield good(f"Listening: {', '.join(host.addresses)}")
     match outside.reachability:
         case Reachability.PUBLIC:
-            yield finding("good", "Others reach this node directly.")
+            yield good("Others reach this node directly.")
         case Reachability.PRIVATE if outside.behind_nat:
-            yield finding(
-                "poor",
+            yield poor(
                 "This node is behind a NAT: others reach it through relays, and calls find "
                 "their own way where the NAT lets them.",
                 "Nothing needs doing. Forwarding a fixed port to this machine and listening on it "
                 "(onmeet up --listen /ip4/0.0.0.0/tcp/PORT) makes ringing quicker.",
             )
         case Reachability.PRIVATE:
-            yield finding(
-                "poor",
+            yield poor(
                 "A firewall keeps others from this node: they reach it through relays.",
                 "Let TCP in on the ports it listens on, if you may.",
             )
         case Reachability.UNKNOWN if asked:
-            yield finding("poor", "Whether others reach this node directly is not known yet.")
+            yield poor("Whether others reach this node directly is not known yet.")
         case Reachability.UNKNOWN:
-            yield finding(
-                "poor",
+            yield poor(
                 "Whether others reach this node from outside is not known: no bootstrap tells.",
                 "On one network that is no matter; else name a bootstrap.",
             )
@@ -116,14 +100,12 @@ def of_reachability(host: Host, outside: ReachabilityProbe, *, asked: bool) -> I
 
 def _of_relay_only(*, asked: bool) -> Iterator[Finding]:
     if asked:
-        yield finding(
-            "good",
+        yield good(
             "Relay-only is on: this node listens nowhere, and speaks to the bootstraps you named "
             "alone.",
         )
     else:
-        yield finding(
-            "bad",
+        yield bad(
             "Relay-only is on, and none of the bootstraps you named answers: this node speaks to "
             "nobody else.",
             "Name another one (onmeet settings --add-bootstrap ADDRESS); those in contact codes "
@@ -134,26 +116,24 @@ def _of_relay_only(*, asked: bool) -> Iterator[Finding]:
 def of_ports(ports: PortMapper, outside: ReachabilityProbe) -> Iterator[Finding]:
     """What the router does for this node, where that matters."""
     if ports.opened is not None and outside.reachability is Reachability.PUBLIC:
-        yield finding("good", f"The router opened a port for this node ({ports.opened.how}).")
+        yield good(f"The router opened a port for this node ({ports.opened.how}).")
     elif ports.opened is not None:
-        yield finding(
-            "poor",
+        yield poor(
             f"The router opened a port ({ports.opened.how}), but others do not get through it.",
             "There is probably a second NAT at the provider: relays serve until that changes.",
         )
     elif ports.problem and outside.reachability is Reachability.PRIVATE:
         what, _, remedy = ports.problem.partition("). ")
-        yield finding("poor", f"{what}).", remedy)
+        yield poor(f"{what}).", remedy)
 
 
 def of_dht(host: Host) -> Iterator[Finding]:
     """Whether others can be looked up."""
     count = len(host.dht_peers())
     if count:
-        yield finding("good", f"{count} nodes of the DHT are known.")
+        yield good(f"{count} nodes of the DHT are known.")
     else:
-        yield finding(
-            "bad",
+        yield bad(
             "No other node is known: nobody can be looked up.",
             "Name a bootstrap (onmeet up --bootstrap MULTIADDR), or start a second node "
             "on this network.",
@@ -166,10 +146,9 @@ def of_relays(
     """Whether relays hold a place for this node."""
     count = len(relays.relays)
     if count:
-        yield finding("good", f"{count} relay{'s hold' if count > 1 else ' holds'} a place.")
+        yield good(f"{count} relay{'s hold' if count > 1 else ' holds'} a place.")
     elif bootstraps.connected and outside.reachability is not Reachability.PUBLIC:
-        yield finding(
-            "bad",
+        yield bad(
             "No relay holds a place for this node, so people outside its network cannot ring it.",
             "The bootstraps may be full, or lend no relay: use another one.",
         )
@@ -188,17 +167,15 @@ def of_turn(turn: TurnServers, bootstraps: Bootstraps) -> Iterator[Finding]:
             )
             if here
         ]
-        yield finding("good", f"TURN is lent, over {', '.join(kinds) or 'UDP'}.")
+        yield good(f"TURN is lent, over {', '.join(kinds) or 'UDP'}.")
         for why in sorted(set(turn.refused.values())):
-            yield finding(
-                "poor",
+            yield poor(
                 f"Of what a bootstrap lends not every TURN server is used: {why}.",
                 "Calls use the others. Tell the bootstrap's operator, or use another bootstrap.",
             )
     elif bootstraps.connected:
         why = next(iter(turn.problems.values()), "")
-        yield finding(
-            "poor",
+        yield poor(
             f"No TURN server is lent{': ' + why if why else '.'}",
             "Calls between strict NATs, or from networks that block UDP, will not get through: "
             "use a bootstrap that lends TURN.",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from onmeet_node.findings import Finding, Level, bad, good, poor
 from onmeet_node.media.ice_report import IceReport, ServerReport
-from onmeet_node.net.examine import Finding, finding
 
 _NATS = {
-    "none": ("good", "No NAT between this machine and the internet."),
-    "same": ("good", "The NAT here lets calls find a direct way (endpoint-independent mapping)."),
+    "none": (Level.GOOD, "No NAT between this machine and the internet."),
+    "same": (
+        Level.GOOD,
+        "The NAT here lets calls find a direct way (endpoint-independent mapping).",
+    ),
     "each": (
-        "poor",
+        Level.POOR,
         "The NAT here is strict (another port for each destination): calls to people behind such "
         "a NAT go through a relay.",
     ),
@@ -22,14 +25,12 @@ _OVER = {"turn/udp": "UDP", "turn/tcp": "TCP", "turn/tls": "TLS"}
 def of_media(report: IceReport) -> Iterator[Finding]:
     """Findings from candidates gathered for nobody."""
     if not any(kind.startswith("host") for kind in report.local) and not report.relay_only:
-        yield finding(
-            "bad",
+        yield bad(
             "This machine has no network address for media.",
             "Connect it to a network; calls to others on this machine work all the same.",
         )
-    level, what = _NATS.get(report.nat, ("", ""))
-    if what:
-        yield finding(level, what)
+    if nat := _NATS.get(report.nat):
+        yield Finding(*nat)
     turn = [server for server in report.servers if server.kind in _OVER]
     if turn:
         yield from _of_turn(turn)
@@ -42,23 +43,20 @@ def _of_turn(turn: list[ServerReport]) -> Iterator[Finding]:
     ways = ", ".join(working)
     if not working:
         why = next(iter(failed.values()), "no answer")
-        yield finding(
-            "bad",
+        yield bad(
             f"No TURN server could be used: {why}.",
             "Check this machine's clock and its firewall (UDP and TCP 3478, TCP 5349 or 443 must "
             "get out), or use another bootstrap. Calls on this network work without it.",
         )
     elif "UDP" in working:
-        yield finding("good", f"Media gets through to a relay, over {ways}.")
+        yield good(f"Media gets through to a relay, over {ways}.")
     else:
-        yield finding(
-            "poor",
+        yield poor(
             f"UDP does not get through here: media will go through a relay over {ways}.",
             "It works, with more delay. If the firewall is yours, let UDP out.",
         )
     if "turn/tls" in failed and working:
-        yield finding(
-            "poor",
+        yield poor(
             f"TURN over TLS does not work: {failed['turn/tls']}.",
             "Networks that let nothing but HTTPS out would keep you from calling. Tell whoever "
             "runs the bootstrap.",

@@ -12,6 +12,7 @@ import trio
 
 from onmeet_node.config import Config
 from onmeet_node.contacts.profile import CAPS
+from onmeet_node.findings import Finding, poor
 from onmeet_node.net.bootstraps.bootstraps import Bootstraps, BootstrapState
 from onmeet_node.net.bootstraps.dht_mode import keep_dht_mode, starts_as_server
 from onmeet_node.net.bootstraps.doors import Door, Doors
@@ -21,8 +22,6 @@ from onmeet_node.net.bootstraps.turn import TurnServer, TurnServers
 from onmeet_node.net.channels.room_streams import RoomStreams
 from onmeet_node.net.errors import NetError
 from onmeet_node.net.examine import (
-    Finding,
-    finding,
     of_bootstraps,
     of_clock,
     of_dht,
@@ -49,7 +48,7 @@ from onmeet_node.store.settings import BOOTSTRAPS, DHT_PEERS, REGION, RELAY_ONLY
 if TYPE_CHECKING:
     from onmeet_node.net.lan import Lan
 
-__all__ = ["Change", "Network", "Reachability", "finding", "open_network"]
+__all__ = ["Change", "Network", "Reachability", "open_network"]
 
 log = logging.getLogger(__name__)
 
@@ -330,7 +329,7 @@ class Network:
             *of_turn(self.turn, self.bootstraps),
         ]
         if self._lan is not None and self._lan.trouble is not None:
-            findings.append(finding("poor", str(self._lan.trouble)))
+            findings.append(poor(str(self._lan.trouble)))
         return findings
 
 

@@ -25,6 +25,7 @@ from onmeet_node.contacts.profile import card_for
 from onmeet_node.contacts.reach import PeerTransport
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, PresenceChanged, Reachable, Started
+from onmeet_node.findings import Finding, bad, good
 from onmeet_node.guests.guests import Guests
 from onmeet_node.media.endpoint import MediaEndpoint
 from onmeet_node.net.bootstraps.receipts import ask_receipts
@@ -40,7 +41,7 @@ from onmeet_node.net.libp2p.multiaddrs import peer_of
 from onmeet_node.net.libp2p.open_host import HostStats
 from onmeet_node.node.call_router import CallRouter
 from onmeet_node.node.doctor import of_media
-from onmeet_node.node.network import Change, Network, OpenDoor, finding, open_network
+from onmeet_node.node.network import Change, Network, OpenDoor, open_network
 from onmeet_node.process import faults
 from onmeet_node.process.leaving import Block, in_order, interrupted_in_order, require_trio
 from onmeet_node.protocol.call import events as on
@@ -374,24 +375,21 @@ class Node:
             shown["streams"] = await call.counters()
         return status
 
-    async def examine(self) -> list[dict[str, Any]]:
+    async def examine(self) -> list[Finding]:
         """What works from here and what does not, with remedies (``onmeet doctor``)."""
         findings = [*self._network.examine(), *of_media(await self._studio.examine())]
         if self.reachable.is_set():
-            findings.append(finding("good", "Your record is published: you can be found."))
+            findings.append(good("Your record is published: you can be found."))
         else:
             findings.append(
-                finding(
-                    "bad",
+                bad(
                     "No record of yours is published: nobody can find you.",
                     "The DHT needs one other node: give a bootstrap (onmeet up --bootstrap "
                     "MULTIADDR), or start a second node on this network.",
                 )
             )
         if self.history.trouble is not None:
-            findings.append(
-                finding("bad", "Nothing is being written down.", str(self.history.trouble))
-            )
+            findings.append(bad("Nothing is being written down.", str(self.history.trouble)))
         return findings
 
     def settings(self) -> dict[str, Any]:

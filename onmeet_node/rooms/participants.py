@@ -6,8 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Protocol
 
-import attrs
-
+from onmeet_node.contacts.acquaintances import Known, Tie
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.acquaint import STEPS, TAG_BYTES, recognized, tags
 from onmeet_node.protocol.identity.policy import Relation
@@ -15,23 +14,6 @@ from onmeet_node.protocol.identity.profile import clean_card
 from onmeet_node.protocol.room.roster import Key
 from onmeet_node.protocol.wire.messages import Card
 from onmeet_node.protocol.wire.room import Acquaint
-
-
-@attrs.frozen
-class Known:
-    """Somebody in our address book."""
-
-    name: str
-    verified: bool
-
-
-@attrs.frozen
-class Tie:
-    """What somebody in our address book is to us."""
-
-    relation: Relation
-    pair: bytes = attrs.field(repr=False)
-    """SECRET. See `protocol.identity.acquaint.pair_key`."""
 
 
 class AddressBookView(Protocol):

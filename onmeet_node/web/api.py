@@ -12,8 +12,8 @@ import trio
 from onmeet_node.calls.call import Call, CallOptions
 from onmeet_node.calls.sentences import when
 from onmeet_node.errors import OnMeetError
+from onmeet_node.findings import Finding as NodeFinding
 from onmeet_node.guests.invitation import email_html, email_plain
-from onmeet_node.net.examine import Finding as NodeFinding
 from onmeet_node.node.node import Node, NoSuchCall
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Identity
@@ -271,6 +271,4 @@ def _receipt(entry: dict[str, Any]) -> say.ReceiptShown:
 
 
 def _finding(finding: NodeFinding) -> say.Finding:
-    return say.Finding(
-        grade=finding["level"], sentence=finding["what"], remedy=finding["remedy"] or None
-    )
+    return say.Finding(grade=finding.level, sentence=finding.what, remedy=finding.remedy or None)

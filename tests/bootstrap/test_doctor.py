@@ -22,10 +22,10 @@ from onmeet_bootstrap.config.file import create
 from onmeet_bootstrap.config.model import BootstrapConfig, TurnConfig, ephemeral_config
 from onmeet_bootstrap.doctor.inside import examine_inside
 from onmeet_bootstrap.doctor.outside import View, examine
-from onmeet_bootstrap.findings import Finding, Level
 from onmeet_bootstrap.status import serve_status
 from onmeet_bootstrap.turn.coturn import open_coturn
 
+from onmeet_node.findings import Finding, Level
 from tests.bootstrap.ports import free_port
 from tests.bootstrap.setups import certificate, turn, with_turn
 from tests.requirements import needs_coturn

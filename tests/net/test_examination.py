@@ -10,11 +10,11 @@ import trio
 from onmeet_bootstrap.app import open_bootstrap
 from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
+from onmeet_node.findings import Finding
 from onmeet_node.net.bootstraps.bootstraps import Bootstraps, BootstrapState
 from onmeet_node.net.bootstraps.reachability import Reachability, ReachabilityProbe
 from onmeet_node.net.bootstraps.turn import TurnServers
 from onmeet_node.net.examine import (
-    Finding,
     of_bootstraps,
     of_clock,
     of_dht,
@@ -59,9 +59,9 @@ class Examined:
     def says(self, level: str, *words: str) -> Finding:
         """The first finding of this level with all these words."""
         found, *_ = [
-            f for f in self.findings() if f["level"] == level and all(w in f["what"] for w in words)
+            f for f in self.findings() if f.level == level and all(w in f.what for w in words)
         ]
-        assert level == "good" or found["remedy"] or "yet" in found["what"]
+        assert level == "good" or found.remedy or "yet" in found.what
         return found
 
 
@@ -92,12 +92,12 @@ async def test_a_node_that_works_has_nothing_bad_to_say():
         node.says("good", "relay holds a place")
         node.says("good", "1 nodes of the DHT")
         node.says("poor", "No TURN server is lent")
-        assert not [f for f in node.findings() if f["level"] == "bad"]
+        assert not [f for f in node.findings() if f.level == "bad"]
 
 
 async def test_without_a_bootstrap_it_says_that_nobody_is_known():
     async with examined() as node:
-        assert "bootstrap" in node.says("bad", "No other node is known")["remedy"]
+        assert "bootstrap" in node.says("bad", "No other node is known").remedy
         node.says("poor", "no bootstrap tells")
 
 
@@ -115,14 +115,14 @@ async def test_a_bootstrap_of_another_region_is_named_with_both_regions():
     async with open_bootstrap(config) as theirs, examined(theirs.addresses, region="ca") as node:
         await until(lambda: node.bootstraps.known[0].standing is BootstrapState.REFUSED, 20)
         found = node.says("bad", "Bootstrap 1", "Germany", "Canada")
-        assert "region" in found["remedy"]
+        assert "region" in found.remedy
 
 
 @pytest.mark.parametrize(("off", "says"), [(720, "minutes ahead"), (-720, "12 minutes behind")])
 async def test_a_wrong_clock_is_named_with_how_to_set_it(off: float, says: str):
     async with open_bootstrap(ephemeral_config()) as one, examined(one.addresses, off=off) as node:
         await until(lambda: node.bootstraps.known[0].ahead is not None, 20)
-        assert "timedatectl" in node.says("bad", "clock", says)["remedy"]
+        assert "timedatectl" in node.says("bad", "clock", says).remedy
 
 
 async def test_a_node_that_listens_nowhere_is_told_how_to():
@@ -131,7 +131,7 @@ async def test_a_node_that_listens_nowhere_is_told_how_to():
         examined(one.addresses, listen=()) as node,
     ):
         await node.bootstraps.wait_connected()
-        assert "--listen" in node.says("poor", "listens nowhere")["remedy"]
+        assert "--listen" in node.says("poor", "listens nowhere").remedy
 
 
 async def test_an_open_port_that_leads_nowhere_is_told_from_one_that_does():
@@ -141,10 +141,10 @@ async def test_an_open_port_that_leads_nowhere_is_told_from_one_that_does():
     async with examined() as node:
         node.ports.opened = Opened(Mapping(4001, 3600), "UPnP", close)
         node.outside.reachability = Reachability.PRIVATE
-        assert "second NAT" in node.says("poor", "UPnP", "do not get through")["remedy"]
+        assert "second NAT" in node.says("poor", "UPnP", "do not get through").remedy
         node.outside.reachability = Reachability.PUBLIC
         node.says("good", "opened a port", "UPnP")
         node.ports.opened = None
         node.outside.reachability = Reachability.PRIVATE
         node.ports.problem = "The router opens no port for this node (it refuses). Switch on UPnP."
-        assert node.says("poor", "opens no port", "it refuses")["remedy"] == "Switch on UPnP."
+        assert node.says("poor", "opens no port", "it refuses").remedy == "Switch on UPnP."

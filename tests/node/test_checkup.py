@@ -59,10 +59,10 @@ SILENT = "no answer in time"
     ],
 )
 def test_each_trouble_is_named(report: IceReport, level: str, says: str) -> None:
-    findings = [line for line in of_media(report) if says in line["what"]]
-    assert [line["level"] for line in findings] == [level]
+    findings = [line for line in of_media(report) if says in line.what]
+    assert [line.level for line in findings] == [level]
     if level != "good" and "strict" not in says:
-        assert findings[0]["remedy"]
+        assert findings[0].remedy
 
 
 @pytest.fixture
@@ -75,14 +75,14 @@ def bootstrap_config() -> BootstrapConfig:
 @needs_coturn
 async def test_a_node_examines_its_own_media(start: Start, bootstrap: Bootstrap) -> None:
     alice = await start("Alice")
-    told = [line["what"] for line in await alice.examine()]
+    told = [line.what for line in await alice.examine()]
     # TCP answers a moment later than UDP, and may be too late to be waited for
     assert any(line.startswith("Media gets through to a relay, over UDP") for line in told)
     coturn = bootstrap.turn_pid
     assert coturn is not None
     os.kill(coturn, signal.SIGSTOP)
     try:
-        told = [line["what"] for line in await alice.examine()]
+        told = [line.what for line in await alice.examine()]
         assert "No TURN server could be used: no answer in time." in told
     finally:
         os.kill(coturn, signal.SIGCONT)

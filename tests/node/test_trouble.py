@@ -248,8 +248,8 @@ async def test_a_full_disk_costs_the_history_and_not_the_call(
     for _ in range(2):
         await still_works(bob, alice)
         await still_works(alice, bob)
-    assert any("is full" in line["remedy"] for line in await bob.examine())
+    assert any("is full" in line.remedy for line in await bob.examine())
     ballast.unlink()
     await still_works(bob, alice)
     assert bob.history.list(10)[0]["with"] == "Alice"
-    assert not any("is full" in line["remedy"] for line in await bob.examine())
+    assert not any("is full" in line.remedy for line in await bob.examine())

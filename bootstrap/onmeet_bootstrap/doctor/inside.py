@@ -17,12 +17,12 @@ from onmeet_bootstrap.config.file import load
 from onmeet_bootstrap.config.model import BootstrapConfig, TurnConfig
 from onmeet_bootstrap.doctor.outside import View, examine, examine_turn
 from onmeet_bootstrap.errors import BootstrapError, CertificateError, NotRunning
-from onmeet_bootstrap.findings import Finding, Tell, bad, good, of_error, poor
 from onmeet_bootstrap.host import peer_id_of
 from onmeet_bootstrap.status import ask_status
 from onmeet_bootstrap.turn import certificate, coturn
 from onmeet_bootstrap.turn.lending import foreign_lender, own_urls
 from onmeet_bootstrap.turn.stun import answers_binding
+from onmeet_node.findings import Finding, Tell, bad, good, of_error, poor
 from onmeet_node.net.libp2p.multiaddrs import available, free, ip_of
 from onmeet_node.process.suggestions import command
 

@@ -11,8 +11,8 @@ import attrs
 import trio
 from nacl.signing import SigningKey
 
-from onmeet_bootstrap.findings import Finding, Tell, bad, good, poor
 from onmeet_bootstrap.turn.allocate import Outcome, TurnUrl, allocate
+from onmeet_node.findings import Finding, Tell, bad, good, poor
 from onmeet_node.net.bootstraps.clock import TOLERATED, ahead_of, date_of, spoken
 from onmeet_node.net.bootstraps.requests import ask, ask_description
 from onmeet_node.net.errors import (

@@ -11,12 +11,11 @@ import gc
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
 
 import attrs
 import trio
-from libp2p.peer.id import ID
 
+from onmeet_bootstrap.host import PeerMemory
 from onmeet_bootstrap.limits import RateLimit
 from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.process.faults import contained
@@ -64,8 +63,7 @@ class Forgetter:
     """Sweeps after nodes that left. Run by `open_forgetter`."""
 
     def __init__(self, host: Host, limits: tuple[RateLimit, ...], what: Forgetting) -> None:
-        self._host = host
-        self._network: Any = host.raw.get_network()
+        self._peers = PeerMemory(host)
         self._limits = limits
         self._what = what
         self._left = trio.Event()
@@ -95,10 +93,10 @@ class Forgetter:
         # What fails of one kind keeps nothing of another.
         if self._what.neighbours:
             with contained("sweep"):
-                self._forget_neighbours()
+                self._peers.forget_neighbours()
         if self._what.peers:
             with contained("sweep"):
-                self._forget_peers()
+                self._peers.forget()
         if self._what.buckets:
             with contained("sweep"):
                 self._forget_buckets()
@@ -108,37 +106,7 @@ class Forgetter:
 
     def remembered(self) -> int:
         """Entries about nodes that are not connected."""
-        return (
-            len(self._gone_neighbours())
-            + len(self._strangers())
-            + len(self._backoffs)
-            + sum(map(len, self._limits))
-        )
-
-    def _gone_neighbours(self) -> list[str]:
-        return [peer for peer in self._host.dht_peers() if not self._host.connected(peer)]
-
-    def _forget_neighbours(self) -> None:
-        for peer in self._gone_neighbours():
-            self._host.dht._kad.routing_table.remove_peer(ID.from_string(peer))
-
-    @property
-    def _backoffs(self) -> dict[Any, float]:
-        held: dict[Any, float] = self._network.auto_connector._recent_disconnects
-        return held
-
-    def _strangers(self) -> list[Any]:
-        known = {self._host.peer_id, *self._host.dht_peers()}
-        store = self._network.peerstore
-        ids = {*store.peer_data_map, *store.peer_record_map}
-        return [i for i in ids if str(i) not in known and not self._host.connected(str(i))]
-
-    def _forget_peers(self) -> None:
-        store = self._network.peerstore
-        for each in self._strangers():
-            store.peer_data_map.pop(each, None)
-            store.peer_record_map.pop(each, None)
-        self._backoffs.clear()
+        return self._peers.remembered() + sum(map(len, self._limits))
 
     def _forget_buckets(self) -> None:
         for limit in self._limits:

@@ -34,12 +34,12 @@ def good(what: str) -> Finding:
     return Finding(Level.GOOD, what)
 
 
-def poor(what: str, remedy: str) -> Finding:
+def poor(what: str, remedy: str = "") -> Finding:
     """Something could be better."""
     return Finding(Level.POOR, what, remedy)
 
 
-def bad(what: str, remedy: str) -> Finding:
+def bad(what: str, remedy: str = "") -> Finding:
     """Something does not work."""
     return Finding(Level.BAD, what, remedy)
 
