@@ -24,7 +24,7 @@ from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
 from benchmarks.children import open_child
 from onmeet_node.joining.line import DoorClosed, GuestLine, open_line
-from onmeet_node.net.bootstraps.doors import Door, Doors, GuestStream
+from onmeet_node.net.bootstraps.doors import GuestStream, HostDoor, HostDoors
 from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
 from onmeet_node.net.libp2p.streams import Stream
 from onmeet_node.protocol.wire.frames import FrameDecoder, encode_frame
@@ -60,7 +60,7 @@ async def _echo(stream: trio.abc.Stream) -> None:
             await stream.send_all(data)
 
 
-async def _keep_door(door: Door) -> None:
+async def _keep_door(door: HostDoor) -> None:
     async with trio.open_nursery() as nursery:
 
         async def one(guest: GuestStream) -> None:
@@ -128,7 +128,7 @@ async def measure(guests: int, minutes: float, home: Path) -> dict[str, object]:
         urls = []
         for host in hosts[:HOSTS]:
             peer = await host.connect(started["addresses"])
-            doors = Doors(host)
+            doors = HostDoors(host)
             for _ in range(DOORS):
                 secret = secrets.token_bytes(16)
                 door = await stack.enter_async_context(doors.open(peer, secret))

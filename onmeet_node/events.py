@@ -168,7 +168,7 @@ class Sent(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ringing(CallEvent):
+class CallRinging(CallEvent):
     """What the furthest of the peer's devices said of the ring: it never says more than that."""
 
     name: ClassVar[str] = "ringing"

@@ -55,7 +55,7 @@ DIAL_BACKS = Caps(total=32, per_prefix=4, per_peer=1)
 """At the same time; each takes a socket and up to `host.DIAL_BACK_SECONDS`."""
 
 
-class Api:
+class BootstrapApi:
     """Answers questions, so many per PeerId and per network."""
 
     def __init__(

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from onmeet_bootstrap.api import Api
+from onmeet_bootstrap.api import BootstrapApi
 from onmeet_bootstrap.config.model import BootstrapConfig, GuestsConfig, SiteConfig, TurnConfig
-from onmeet_bootstrap.errors import ConfigError
+from onmeet_bootstrap.errors import SettingsError
 from onmeet_bootstrap.forgetting.state import STATE, Live
 from onmeet_bootstrap.forgetting.sweep import ALL, Forgetting, open_forgetter
 from onmeet_bootstrap.gateway.doors import DoorLimits, Doors
@@ -61,7 +61,7 @@ class Bootstrap:
     """A running bootstrap. Made by `open_bootstrap`."""
 
     def __init__(
-        self, host: Host, relay: Relay, turn: Turn, api: Api, gateway: Gateway | None
+        self, host: Host, relay: Relay, turn: Turn, api: BootstrapApi, gateway: Gateway | None
     ) -> None:
         self._host = host
         self._relay = relay
@@ -111,7 +111,7 @@ class Bootstrap:
     def reload(self) -> None:
         """Takes a renewed certificate into use, without an end to any call.
 
-        Raises `ConfigError` for one that cannot be used; the old one stays.
+        Raises `SettingsError` for one that cannot be used; the old one stays.
         """
         if self._turn.coturn is not None:
             self._turn.coturn.reload_certificate()
@@ -161,13 +161,13 @@ class Turn:
 async def open_turn(config: TurnConfig) -> AsyncIterator[Turn]:
     """Runs coturn for the length of the block if so configured.
 
-    Raises `ConfigError`, `CertificateError` and `StartFailed`.
+    Raises `SettingsError`, `CertificateError` and `StartFailed`.
     """
     if not config.serve:
         yield Turn(foreign_lender(config)) if config.urls else Turn()
         return
     if not own_urls(config):
-        raise ConfigError(
+        raise SettingsError(
             "[turn] serve needs to know how this machine is reached: set public to its public IP "
             "addresses (or domain to its name)."
         )
@@ -184,15 +184,17 @@ async def open_turn(config: TurnConfig) -> AsyncIterator[Turn]:
 
 @asynccontextmanager
 async def open_guests(
-    config: GuestsConfig, site: SiteConfig, host: Host, api: Api
+    config: GuestsConfig, site: SiteConfig, host: Host, api: BootstrapApi
 ) -> AsyncIterator[Gateway | None]:
     """Serves guests for the length of the block if so configured.
 
-    Raises `ConfigError` and `StartFailed`.
+    Raises `SettingsError` and `StartFailed`.
     """
     if not config.serve:
         if site.serve:
-            raise ConfigError("[site] is served beside the guest page: set serve in [guests] too.")
+            raise SettingsError(
+                "[site] is served beside the guest page: set serve in [guests] too."
+            )
         yield None
         return
     from onmeet_bootstrap.gateway.server import open_gateway  # noqa: PLC0415 - if it is used
@@ -217,27 +219,27 @@ async def open_guests(
 
 
 def policy_version(config: SiteConfig) -> int:
-    """Of the operator's policy that is in force; 0 if there is none. Raises `ConfigError`."""
+    """Of the operator's policy that is in force; 0 if there is none. Raises `SettingsError`."""
     today = datetime.date.today()
     policy = in_force(read_policies(config.policies, today), today) if config.serve else None
     return policy.version if policy is not None else 0
 
 
 def check_guests(config: GuestsConfig) -> None:
-    """Raises `ConfigError` for a gateway that browsers would not use, or that nobody should."""
+    """Raises `SettingsError` for a gateway that browsers would not use, or that nobody should."""
     loopback = all(where.startswith(("127.", "[::1]")) for where in config.listen)
     if bool(config.certificate) != bool(config.key):
-        raise ConfigError("[guests] certificate and key belong together: set both, or neither.")
+        raise SettingsError("[guests] certificate and key belong together: set both, or neither.")
     if not config.origin and not loopback:
-        raise ConfigError(
+        raise SettingsError(
             "[guests] serve needs origin: how browsers reach it, as in https://meet.example.org."
         )
     if config.origin.startswith("http://") and not loopback:
-        raise ConfigError(
+        raise SettingsError(
             "[guests] origin must begin with https://: browsers give no camera to other pages."
         )
     if not config.certificate and not loopback and not config.behind_proxy:
-        raise ConfigError(
+        raise SettingsError(
             "[guests] serves no plain HTTP to others. Set certificate and key, or put a proxy with "
             "a certificate in front of it and name its address in behind_proxy."
         )
@@ -271,7 +273,7 @@ async def _serving(config: BootstrapConfig, forgetting: Forgetting) -> AsyncIter
         open_bootstrap_host(config) as host,
         open_relay(host, relay_limits(config), prefix_of=network_of) as relay,
     ):
-        api = Api(
+        api = BootstrapApi(
             host,
             config,
             address_of=remote_address,

@@ -7,11 +7,11 @@ class BootstrapError(Exception):
     """The bootstrap cannot do what was asked. Never contains a secret, an address or a PeerId."""
 
 
-class ConfigError(BootstrapError):
+class SettingsError(BootstrapError):
     """The configuration is missing, unreadable, or says something we cannot do."""
 
 
-class KeyFileError(BootstrapError):
+class BootstrapKeyError(BootstrapError):
     """The file that holds the bootstrap's key is missing, damaged, or readable by others."""
 
 

@@ -15,7 +15,7 @@ from multiaddr import Multiaddr
 
 from onmeet_bootstrap.config.model import BootstrapConfig
 from onmeet_bootstrap.errors import StartFailed
-from onmeet_node.net.errors import BadAddress, LibraryMoved, ListenFailed
+from onmeet_node.net.errors import BadMultiaddr, LibraryMoved, ListenFailed
 from onmeet_node.net.exposure import Exposure, interface_networks, special
 from onmeet_node.net.libp2p.multiaddrs import ip_of
 from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
@@ -155,7 +155,7 @@ async def open_bootstrap_host(config: BootstrapConfig) -> AsyncIterator[Host]:
         async with open_host(host_config) as host:
             started = True
             yield host
-    except (ListenFailed, BadAddress, LibraryMoved) as error:
+    except (ListenFailed, BadMultiaddr, LibraryMoved) as error:
         if started:
             raise
         raise StartFailed(str(error)) from error

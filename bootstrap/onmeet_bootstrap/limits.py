@@ -21,7 +21,7 @@ _MAX_BUCKETS = 16_384
 
 
 @attrs.frozen
-class Rate:
+class AllowedRate:
     """`burst` requests at once, then `per_minute` of them a minute."""
 
     per_minute: float
@@ -32,7 +32,7 @@ class RateLimit:
     """A token bucket for each key; `clock` gives seconds from any origin."""
 
     def __init__(
-        self, rate: Rate, clock: Callable[[], float], *, max_keys: int = _MAX_BUCKETS
+        self, rate: AllowedRate, clock: Callable[[], float], *, max_keys: int = _MAX_BUCKETS
     ) -> None:
         self._rate = rate
         self._clock = clock

@@ -18,7 +18,7 @@ MAX_NODES = 8_192
 
 
 @attrs.define
-class _Tally:
+class _Traffic:
     since: int
     circuits: int = 0
     circuit_bytes: int = 0
@@ -42,7 +42,7 @@ class Receipts:
         self._sign = sign
         self._connected = connected
         self._now = wall_clock
-        self._tallies: OrderedDict[str, _Tally] = OrderedDict()
+        self._tallies: OrderedDict[str, _Traffic] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._tallies)
@@ -75,12 +75,12 @@ class Receipts:
     def settle(self, peer: str, held: int) -> SignedReceipt:
         """Signs what was counted, and begins anew. `held`: what is still open for the node."""
         now = int(self._now())
-        tally = self._tallies.pop(peer, None) or _Tally(now)
+        tally = self._tallies.pop(peer, None) or _Traffic(now)
         receipt = Receipt(until=max(now, tally.since), held=held, **attrs.asdict(tally))
         return sign_receipt(receipt, self._sign)
 
-    def _of(self, peer: str) -> _Tally:
-        tally = self._tallies.pop(peer, None) or _Tally(int(self._now()))
+    def _of(self, peer: str) -> _Traffic:
+        tally = self._tallies.pop(peer, None) or _Traffic(int(self._now()))
         if self._connected(peer):
             self._tallies[peer] = tally
             if len(self._tallies) > MAX_NODES:

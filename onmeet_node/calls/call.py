@@ -16,6 +16,7 @@ from onmeet_node.events import (
     Accepted,
     CallEnded,
     CallEvent,
+    CallRinging,
     ChatLine,
     FirstMedia,
     Hub,
@@ -24,7 +25,6 @@ from onmeet_node.events import (
     NodeEvent,
     PeerMediaChanged,
     RecordingStopped,
-    Ringing,
     Sent,
     StateChanged,
 )
@@ -375,13 +375,15 @@ class Call:
         self._hub.publish(event)
         self._node_hub.publish(event)
 
-    def changed(self, effect: do.Changed) -> None:
+    def changed(self, effect: do.CallChanged) -> None:
         """The machine's view of the call changed."""
         self.device = effect.device or self.device
         if effect.ring is not None and effect.ring is not self.ring and self.outgoing:
             self.ring = effect.ring
             sent = effect.ring is Ring.SENT
-            self.publish(Sent(call=self.id) if sent else Ringing(call=self.id, ring=effect.ring))
+            self.publish(
+                Sent(call=self.id) if sent else CallRinging(call=self.id, ring=effect.ring)
+            )
         if effect.state is self.state:
             return
         if effect.state in ACTIVE and self.answered is None:

@@ -25,7 +25,7 @@ from onmeet_node.media.endpoint import (
     MediaEndpoint,
     MediaSession,
     PathLost,
-    RecordingStopped,
+    RecorderStopped,
     SessionConfig,
     SourcesGone,
 )
@@ -306,7 +306,7 @@ class MediaSessions:
                     leg.call.chat(chat)
                 case FrameCarried(data=data):
                     leg.call.on_frame(link.session, data)
-                case RecordingStopped(why=why):
+                case RecorderStopped(why=why):
                     leg.call.recording_stopped(why)
                 case SourcesGone():
                     if leg.call.state in ACTIVE:

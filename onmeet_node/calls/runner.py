@@ -224,12 +224,12 @@ class CallRunner:
         broken: set[CallId] = set()
         for effect in effects:
             # The machine tells of a new call after the media it asks for.
-            if isinstance(effect, do.Changed) and self.calls.get(effect.call) is None:
+            if isinstance(effect, do.CallChanged) and self.calls.get(effect.call) is None:
                 with contained("call", then=partial(broken.add, effect.call)):
                     self._begin(effect)
         for effect in effects:
             call = effect.message.call if isinstance(effect, do.Send) else effect.call
-            if call in broken and not isinstance(effect, do.CloseMedia | do.Ended):
+            if call in broken and not isinstance(effect, do.CloseMedia | do.EndOfCall):
                 continue
             with contained("call", then=partial(broken.add, call)):
                 self._do(effect)
@@ -261,13 +261,13 @@ class CallRunner:
                 self._legs.do(_key(effect), effect)
             case do.CloseMedia():
                 self._legs.close(_key(effect))
-            case do.Changed(call=call):
+            case do.CallChanged(call=call):
                 self.calls[call].changed(effect)
             case do.PeerMedia(call=call, media=media):
                 self.calls[call].peer_sends(media)
             case do.Faulted(error=error):
                 raise error
-            case do.Ended():
+            case do.EndOfCall():
                 self._ended(effect)
 
     async def _find(self, call: CallId, peer: Identity) -> None:
@@ -313,7 +313,7 @@ class CallRunner:
         self.calls.forget(call)
         self._holds.pop(call.id).close()
 
-    def _begin(self, effect: do.Changed) -> None:
+    def _begin(self, effect: do.CallChanged) -> None:
         call = self._open(
             effect.call,
             effect.peer,
@@ -332,7 +332,7 @@ class CallRunner:
         if call.state is State.RINGING_IN:
             self.feed(on.Alerting(call=call.id))
 
-    def _ended(self, effect: do.Ended) -> None:
+    def _ended(self, effect: do.EndOfCall) -> None:
         call = self.calls.get(effect.call) or self._open(
             effect.call,
             effect.peer,
@@ -354,7 +354,7 @@ class CallRunner:
             self._close(call)
             self._ledger.call_ended(call, leave_note=effect.leave_note)
 
-    def _why(self, effect: do.Ended, call: Call) -> str:
+    def _why(self, effect: do.EndOfCall, call: Call) -> str:
         call.report = self._legs.report(call.id) or call.report
         if effect.reason is EndReason.FAULT and call.own_fault is not None:
             call.report = replace(call.report or IceReport(), own_fault=call.own_fault)

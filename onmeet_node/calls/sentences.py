@@ -48,7 +48,7 @@ _DOCTOR = "Run: onmeet doctor"
 _LENDS_TURN = "a bootstrap that lends TURN (onmeet settings --add-bootstrap)"
 
 
-class Asked(Protocol):
+class ServerAnswer(Protocol):
     """What came of asking one STUN or TURN server; `media.report.ServerReport` is the real one."""
 
     @property
@@ -81,7 +81,7 @@ class Report(Protocol):
         ...
 
     @property
-    def servers(self) -> Sequence[Asked]:
+    def servers(self) -> Sequence[ServerAnswer]:
         """The servers that were asked."""
         ...
 

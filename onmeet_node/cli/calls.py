@@ -22,7 +22,7 @@ from onmeet_node.cli.common import (
     table,
     wish,
 )
-from onmeet_node.control.client import NoNodeRuns, Refused, ask, stream
+from onmeet_node.control.client import CommandRefused, NoNodeRuns, ask, stream
 
 _SAID = {
     "dialing": "Looking for them…",
@@ -99,7 +99,7 @@ class _HangUp:
 
     def _ask(self) -> None:
         # It may be over by itself, or its node: what comes next in the stream says so.
-        with suppress(Refused, NoNodeRuns):
+        with suppress(CommandRefused, NoNodeRuns):
             ask(self._home, "hangup", call=self._call)
 
 

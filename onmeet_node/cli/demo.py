@@ -72,7 +72,7 @@ class _Report:
             click.echo(json.dumps(self.facts))
 
 
-class _Person:
+class _DemoNode:
     """One of the two: a home, the process of its node, and the events it has told."""
 
     def __init__(self, name: str, home: Path, errors: Path) -> None:
@@ -152,8 +152,8 @@ async def _demo(seconds: float, out: Path, report: _Report) -> None:
 
     with tempfile.TemporaryDirectory(prefix="onmeet-demo-") as temporary:
         place = Path(temporary)
-        alice = _Person("Alice", place / "alice", out / "alice.log")
-        bob = _Person("Bob", place / "bob", out / "bob.log")
+        alice = _DemoNode("Alice", place / "alice", out / "alice.log")
+        bob = _DemoNode("Bob", place / "bob", out / "bob.log")
         async with open_bootstrap(BootstrapConfig(listen=("/ip4/127.0.0.1/tcp/0",))) as bootstrap:
             report.say("bootstrap started (DHT and relay; it cannot open any call)")
             for person in (alice, bob):
@@ -178,7 +178,7 @@ async def _demo(seconds: float, out: Path, report: _Report) -> None:
     report.finish()
 
 
-async def _introduce(alice: _Person, bob: _Person, report: _Report) -> None:
+async def _introduce(alice: _DemoNode, bob: _DemoNode, report: _Report) -> None:
     code = await bob.command("code", "new", "--label", "demo")
     report.say("Bob made a contact code; it is all that Alice knows of him")
     await alice.command("contacts", "add", code["uri"])
@@ -188,7 +188,9 @@ async def _introduce(alice: _Person, bob: _Person, report: _Report) -> None:
     report.say(f"Alice asked, Bob saw “{request['card_name']}” and accepted")
 
 
-async def _call(alice: _Person, bob: _Person, seconds: float, out: Path, report: _Report) -> None:
+async def _call(
+    alice: _DemoNode, bob: _DemoNode, seconds: float, out: Path, report: _Report
+) -> None:
     await trio.lowlevel.checkpoint()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_place_call, alice)
@@ -240,7 +242,7 @@ async def _call(alice: _Person, bob: _Person, seconds: float, out: Path, report:
         )
 
 
-async def _place_call(alice: _Person) -> None:
+async def _place_call(alice: _DemoNode) -> None:
     try:
         await alice.command("call", "Bob")
     except DemoFailed as error:
@@ -251,7 +253,7 @@ def _ms(earlier: dict[str, Any], later: dict[str, Any]) -> int:
     return round(float(later["t"] - earlier["t"]) * 1000)
 
 
-async def _compare_histories(alice: _Person, bob: _Person, report: _Report) -> None:
+async def _compare_histories(alice: _DemoNode, bob: _DemoNode, report: _Report) -> None:
     for person in (alice, bob):
         history = await person.command("history")
         if len(history) != 1:

@@ -77,7 +77,7 @@ class Acquaintances:
         return self._people.card_for(peer)
 
 
-class Folk:
+class RoomContacts:
     """A `rooms.rooms.Folk`: people, and the way to them."""
 
     def __init__(self, reacher: PeerTransport, people: Contacts) -> None:

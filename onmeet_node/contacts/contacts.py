@@ -13,7 +13,7 @@ from onmeet_node.calls.call import Call
 from onmeet_node.contacts.address_book import AddressBook, NoSuchPerson
 from onmeet_node.contacts.codes import DAY, Codes
 from onmeet_node.contacts.profile import CAPS, card_for, change_picture, change_profile
-from onmeet_node.contacts.rates import Rate
+from onmeet_node.contacts.rates import SenderRates
 from onmeet_node.events import (
     CardChanged,
     ContactConfirmed,
@@ -119,11 +119,11 @@ class Contacts(AddressBook):
         self._line: Mouthpiece | None = None
         self._here: set[Identity] = set()
         """Everybody with an open channel."""
-        self._note_rate = Rate(*NOTES, now)
-        self._strangers_note_rate = Rate(*STRANGERS_NOTES, now)
-        self._code_rate = Rate(*NOTES_BY_CODE, now)
-        self._card_rate = Rate(*CARDS, now)
-        self._grant_rate = Rate(*GRANTS, now)
+        self._note_rate = SenderRates(*NOTES, now)
+        self._strangers_note_rate = SenderRates(*STRANGERS_NOTES, now)
+        self._code_rate = SenderRates(*NOTES_BY_CODE, now)
+        self._card_rate = SenderRates(*CARDS, now)
+        self._grant_rate = SenderRates(*GRANTS, now)
         self._late_cards: dict[Identity, Card] = {}
         """Of people with an open channel, not written yet."""
         self._card_late = trio.Event()

@@ -9,7 +9,7 @@ MAX_COUNTED = 1_024
 """Senders counted; who was not heard of for longest is counted anew."""
 
 
-class Rate:
+class SenderRates:
     """Each sender may do something `burst` times at once, and once more every `seconds`."""
 
     def __init__(self, burst: int, seconds: float, now: Callable[[], float]) -> None:

@@ -25,19 +25,21 @@ class NoNodeRuns(OnMeetError):
     """Nothing listens on this home's control socket."""
 
 
-class Refused(OnMeetError):
+class CommandRefused(OnMeetError):
     """The node answered that it cannot or will not; the message is the node's."""
 
 
 def stream(home: Path, do: str, **arguments: Any) -> Iterator[dict[str, Any]]:
     """Sends a request; yields the node's event lines and last its ``{"result": …}`` line.
 
-    Raises `NoNodeRuns`, `Refused`, and `ForeignPlace` for a home that another user prepared, whose
-    socket is told nothing. Closing the iterator early tells the node to stop.
+    Raises `NoNodeRuns`, `CommandRefused`, and `ForeignPlace` for a home that another user
+    prepared, whose socket is told nothing. Closing the iterator early tells the node to stop.
     """
     request = json.dumps({"do": do, **arguments}).encode() + b"\n"
     if len(request) > MAX_REQUEST_BYTES:
-        raise Refused("That is longer than anything a node takes. Shorten it, and try again.")
+        raise CommandRefused(
+            "That is longer than anything a node takes. Shorten it, and try again."
+        )
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         try:
             require_own_directory(home)
@@ -64,11 +66,11 @@ def stream(home: Path, do: str, **arguments: Any) -> Iterator[dict[str, Any]]:
             link.sendall(request)
         for answer in _answers(link):
             if "error" in answer:
-                raise Refused(str(answer["error"]))
+                raise CommandRefused(str(answer["error"]))
             yield answer
             if "result" in answer:
                 return
-    raise Refused("The node stopped before it answered. Start it again with: onmeet up")
+    raise CommandRefused("The node stopped before it answered. Start it again with: onmeet up")
 
 
 def _answers(link: socket.socket) -> Iterator[dict[str, Any]]:

@@ -29,7 +29,7 @@ SAID_SECONDS = 5.0
 Tell = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class NotLetIn(OnMeetError):
+class RoomEntryDenied(OnMeetError):
     """The room is over for us before we were in."""
 
 
@@ -85,7 +85,7 @@ async def room_join(node: Node, request: Request, _tell: Tell) -> Any:
     with _or_left(conference):
         await conference.inside.wait()
     if conference.room.over is not None:
-        raise NotLetIn(SENTENCES[RoomEnd(conference.room.over)])
+        raise RoomEntryDenied(SENTENCES[RoomEnd(conference.room.over)])
     return conference.describe()
 
 

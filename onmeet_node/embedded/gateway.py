@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import trio
 
 from onmeet_node.errors import OnMeetError
-from onmeet_node.net.bootstraps.doors import Door, GuestStream
+from onmeet_node.net.bootstraps.doors import GuestStream, HostDoor
 from onmeet_node.net.errors import RelayUnavailable
 from onmeet_node.protocol.wire.link import door_id
 
@@ -63,15 +63,15 @@ class OwnDoors:
 
     def __init__(self) -> None:
         self.origin = ""
-        self._open: dict[bytes, Door] = {}
+        self._open: dict[bytes, HostDoor] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
     @asynccontextmanager
-    async def open(self, secret: bytes) -> AsyncIterator[Door]:
+    async def open(self, secret: bytes) -> AsyncIterator[HostDoor]:
         """A door while the block lasts. Raises RelayUnavailable if it is open."""
-        door = Door(door_id(secret), OWN)
+        door = HostDoor(door_id(secret), OWN)
         if door.id in self._open:
             raise RelayUnavailable("that door is open already")
         door.origin = self.origin

@@ -19,7 +19,7 @@ from onmeet_node.calls.call import Call, CallBook, CallOptions
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import CallEnded, Hub, Knocked, KnockOver, NodeEvent, StateChanged
 from onmeet_node.guests.links import Gate, Link, Links
-from onmeet_node.guests.visit import Guest, GuestVisit, Threshold
+from onmeet_node.guests.visit import Guest, GuestVisit, RoomDoorway
 from onmeet_node.net.bootstraps.doors import GuestStream
 from onmeet_node.net.bootstraps.turn import TurnServer
 from onmeet_node.net.channels.channel import Channel, End
@@ -65,7 +65,7 @@ class NoSuchGuest(OnMeetError):
     """No single guest is meant."""
 
 
-class Calls(Protocol):
+class GuestCalls(Protocol):
     """The part of `CallRunner` that guests need."""
 
     calls: CallBook
@@ -103,7 +103,7 @@ class House(Gate, Protocol):
         ...
 
 
-class Entrance(Protocol):
+class RoomEntrance(Protocol):
     """A room that a link leads into now; `rooms.rooms.Entrance` is the real one."""
 
     room: bytes
@@ -114,7 +114,7 @@ class Entrance(Protocol):
         """Whether everybody knocks there, whatever a link promises."""
         ...
 
-    def enter(self, line: Channel, *, knock: bool) -> Threshold:
+    def enter(self, line: Channel, *, knock: bool) -> RoomDoorway:
         """Begins to serve a guest who came through the link's door."""
         ...
 
@@ -137,8 +137,8 @@ class Guests:
         self._hub = hub
         self._card = card
         self._wish = wish
-        self._calls: Calls | None = None
-        self.entrance: Callable[[Link], Entrance | None] = lambda _: None
+        self._calls: GuestCalls | None = None
+        self.entrance: Callable[[Link], RoomEntrance | None] = lambda _: None
         """Where a link leads: into a room, or (None) to a call with us alone."""
         self._seen = SeenEphemerals()
         self._visits: dict[Identity, GuestVisit] = {}
@@ -148,12 +148,12 @@ class Guests:
         self._gone = trio.Event()
         self.links = Links(store, house, hub, now=now, serve=self.serve, send_away=self._send_away)
 
-    def connect(self, calls: Calls) -> None:
+    def connect(self, calls: GuestCalls) -> None:
         """Names who carries the calls of guests; before `run`."""
         self._calls = calls
 
     @property
-    def _caller(self) -> Calls:
+    def _caller(self) -> GuestCalls:
         assert self._calls is not None, "connected when the node is put together"
         return self._calls
 

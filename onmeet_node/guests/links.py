@@ -17,7 +17,7 @@ import trio
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, LinkChanged, NodeEvent
 from onmeet_node.net.backoff import Backoff
-from onmeet_node.net.bootstraps.doors import Door, GuestStream
+from onmeet_node.net.bootstraps.doors import GuestStream, HostDoor
 from onmeet_node.net.errors import NetError, PeerUnreachable, RelayInterrupted
 from onmeet_node.process.faults import contained, kept
 from onmeet_node.protocol.identity.text import clean_text
@@ -55,7 +55,7 @@ class Gate(Protocol):
         """Returns when `gateways` may give something else."""
         ...
 
-    def open_door(self, gateway: str, secret: bytes) -> AbstractAsyncContextManager[Door]:
+    def open_door(self, gateway: str, secret: bytes) -> AbstractAsyncContextManager[HostDoor]:
         """A door while the block lasts. Raises NetError."""
         ...
 
@@ -262,7 +262,7 @@ class Links:
     async def _keep_first(
         self,
         link: Link,
-        door: AbstractAsyncContextManager[Door],
+        door: AbstractAsyncContextManager[HostDoor],
         *,
         task_status: trio.TaskStatus[None],
     ) -> None:
@@ -303,7 +303,7 @@ class Links:
             nursery.cancel_scope.cancel()
         self._links.pop(link.row.door_secret, None)
 
-    async def _through(self, link: Link, door: Door) -> None:
+    async def _through(self, link: Link, door: HostDoor) -> None:
         """Serves who comes through an open door, until it is gone or the link has ended."""
         self._set(link, is_open=True)
         link.opened.set()

@@ -20,7 +20,7 @@ PATIENCE = 600.0
 """Until a guest who does not knock, or whom nobody lets in, is sent away."""
 
 
-class Threshold(Protocol):
+class RoomDoorway(Protocol):
     """A guest on the way into a room; `rooms.guests.Threshold` is the real one."""
 
     @property
@@ -49,7 +49,7 @@ class GuestVisit:
         self.told: m.WaitState | None = None
         self.guest: Guest | None = None
         """Set when they were let in."""
-        self.threshold: Threshold | None = None
+        self.threshold: RoomDoorway | None = None
         """Set when they are on the way into a room."""
         self.patience = trio.CancelScope(deadline=trio.current_time() + PATIENCE)
         self.outcome = "left"

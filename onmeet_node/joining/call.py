@@ -31,7 +31,7 @@ from onmeet_node.media.endpoint import (
     LocalCandidates,
     MediaSession,
     PathLost,
-    RecordingStopped,
+    RecorderStopped,
     SessionConfig,
 )
 from onmeet_node.media.engine.endpoint import open_endpoint
@@ -71,7 +71,7 @@ _DENIED = {
 }
 
 
-class NotLetIn(OnMeetError):
+class EntryDenied(OnMeetError):
     """The host denied the guest."""
 
     def __init__(self, reason: m.DenyReason) -> None:
@@ -101,8 +101,8 @@ class GuestOptions:
 async def join(url: str, visitor: GuestOptions, tell: Tell) -> str:
     """Joins, stays, and leaves; gives ``left`` or the reason of the host's hang-up.
 
-    Until the guest is in, a door that is away is tried again, and each try told. Raises `NotLetIn`,
-    `DoorClosed`, `NoMedia`, and `LinkError` for what is no link.
+    Until the guest is in, a door that is away is tried again, and each try told. Raises
+    `EntryDenied`, `DoorClosed`, `NoMedia`, and `LinkError` for what is no link.
     """
     _, link = read_link(url)
     kinds = frozenset(Kind)
@@ -239,7 +239,7 @@ async def _in_room(
             over = conference.room.over
             nursery.cancel_scope.cancel()
     if denied:
-        raise NotLetIn(denied[0])
+        raise EntryDenied(denied[0])
     if lost:
         raise lost[0]
     return over.value if over is not None else "left"
@@ -258,7 +258,7 @@ async def _admitted(line: GuestLine, tell: Tell) -> m.Admit:
             case m.Admit() as admit:
                 return admit
             case m.Deny(reason=reason):
-                raise NotLetIn(reason)
+                raise EntryDenied(reason)
             case m.Bye():
                 raise DoorClosed(HOST_GONE)
             case _:
@@ -364,7 +364,7 @@ class _Call:
                         with trio.move_on_after(GOODBYE_SECONDS, shield=True):
                             await self.say_goodbye()
                             await line.close("left")
-            except (NotLetIn, *_AWAY) as error:
+            except (EntryDenied, *_AWAY) as error:
                 cause = first(error)
         if cause is not None:
             self._trouble = cause
@@ -391,7 +391,7 @@ class _Call:
                 case m.Decline(call=self._call, reason=declined):
                     self._reason = declined.value
                 case m.Deny(reason=denied):
-                    self._trouble = NotLetIn(denied)
+                    self._trouble = EntryDenied(denied)
                     return None
                 case m.Bye():
                     self._reason = "host-left"
@@ -415,7 +415,7 @@ class _Call:
                         nursery.start_soon(self._leave_after, self._visitor.seconds, nursery)
                 case FirstFrame(kind=kind):
                     self._tell("media", kind=kind.value)
-                case RecordingStopped(why=why):
+                case RecorderStopped(why=why):
                     self._tell("recording-stopped", sentence=why)
                 case Failed(why=why):
                     self._trouble = NoMedia(why)

@@ -118,7 +118,7 @@ class LocalCandidates:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingStopped:
+class RecorderStopped:
     """Nothing more is recorded: the disk is full, say. The session goes on; `why` is for people."""
 
     why: str
@@ -137,7 +137,7 @@ MediaEvent = (
     | ChatReceived
     | FrameCarried
     | LocalCandidates
-    | RecordingStopped
+    | RecorderStopped
     | SourcesGone
 )
 

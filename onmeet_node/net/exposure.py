@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import ifaddr
 import trio
 
-from onmeet_node.net.errors import BadAddress, DialForbidden
+from onmeet_node.net.errors import BadMultiaddr, DialForbidden
 from onmeet_node.net.libp2p.multiaddrs import circuit, ip_of, parse
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -233,7 +233,7 @@ def _plain(address: str, peer: str) -> str:
     head, _, named = address.partition("/p2p/")
     try:
         return f"{parse(head)}/p2p/{named or peer}"
-    except BadAddress:
+    except BadMultiaddr:
         return f"{head}/p2p/{named or peer}"
 
 

@@ -15,7 +15,7 @@ from onmeet_node.contacts.profile import CAPS
 from onmeet_node.findings import Finding, poor
 from onmeet_node.net.bootstraps.bootstraps import Bootstraps, BootstrapState
 from onmeet_node.net.bootstraps.dht_mode import keep_dht_mode, starts_as_server
-from onmeet_node.net.bootstraps.doors import Door, Doors
+from onmeet_node.net.bootstraps.doors import HostDoor, HostDoors
 from onmeet_node.net.bootstraps.peer_cache import keep_dht_servers
 from onmeet_node.net.bootstraps.reachability import Reachability, ReachabilityProbe
 from onmeet_node.net.bootstraps.turn import TurnServer, TurnServers
@@ -52,7 +52,7 @@ __all__ = ["Change", "Network", "Reachability", "open_network"]
 
 log = logging.getLogger(__name__)
 
-OpenDoor = Callable[[bytes], AbstractAsyncContextManager[Door]]
+OpenDoor = Callable[[bytes], AbstractAsyncContextManager[HostDoor]]
 GUESTS = "guests"
 """The service of bootstraps that are gateways."""
 
@@ -83,9 +83,9 @@ class Network:
         self.ports = PortMapper(host, self.outside, exposure=exposure)
         self.turn = TurnServers(host, self.bootstraps)
         self.rooms = RoomStreams(host)
-        self._doors = Doors(host)
+        self._doors = HostDoors(host)
         self._own: tuple[str, OpenDoor] | None = None
-        self._own_open: set[Door] = set()
+        self._own_open: set[HostDoor] = set()
         self._config = config
         self._settings = store.settings
         self._lan: Lan | None = None
@@ -160,14 +160,14 @@ class Network:
         self._own = name, open_door
         self.bootstraps.refresh()  # whoever waits for a gateway looks again
 
-    def open_door(self, gateway: str, secret: bytes) -> AbstractAsyncContextManager[Door]:
+    def open_door(self, gateway: str, secret: bytes) -> AbstractAsyncContextManager[HostDoor]:
         """A door for guests at a gateway while the block lasts. Raises NetError."""
         if self._own is not None and gateway == self._own[0]:
             return self._own_door(self._own[1], secret)
         return self._doors.open(gateway, secret)
 
     @asynccontextmanager
-    async def _own_door(self, open_door: OpenDoor, secret: bytes) -> AsyncIterator[Door]:
+    async def _own_door(self, open_door: OpenDoor, secret: bytes) -> AsyncIterator[HostDoor]:
         async with open_door(secret) as door:
             self._own_open.add(door)
             try:

@@ -17,7 +17,7 @@ from onmeet_node.calls.media_setup import NodeMediaSetup
 from onmeet_node.calls.receipts import ReceiptCollector
 from onmeet_node.calls.runner import CallRunner
 from onmeet_node.config import Config, load_config
-from onmeet_node.contacts.acquaintances import Acquaintances, Folk
+from onmeet_node.contacts.acquaintances import Acquaintances, RoomContacts
 from onmeet_node.contacts.codes import Codes
 from onmeet_node.contacts.contacts import Contacts
 from onmeet_node.contacts.delivery import run_delivery
@@ -131,7 +131,7 @@ class Node:
         people.link_of = self.guests.link_of
         self.rooms = Rooms(
             network.rooms,
-            Folk(self._reacher, people),
+            RoomContacts(self._reacher, people),
             self._studio,
             store,
             self.hub,

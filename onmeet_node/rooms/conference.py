@@ -34,10 +34,10 @@ from onmeet_node.net.channels.carried_streams import GUEST
 from onmeet_node.net.channels.channels import (
     ChannelEvent,
     ChannelGone,
+    ChannelNetwork,
     ChannelOpened,
     Channels,
     MessageArrived,
-    Network,
     open_channels,
 )
 from onmeet_node.net.errors import NetError
@@ -407,9 +407,9 @@ class Conference:
         with contained("room"):
             self.act(lambda room, now: room.leave(now=now, reason=RoomEnd.FAULT))
         if not self.over.is_set():  # nor can the machine say so
-            self._end(do.Ended(RoomEnd.FAULT))
+            self._end(do.EndOfRoom(RoomEnd.FAULT))
 
-    def _end(self, effect: do.Ended) -> None:
+    def _end(self, effect: do.EndOfRoom) -> None:
         self.inside.set()
         self.over.set()
         self._teller.tell(effect)
@@ -625,29 +625,29 @@ class Conference:
 
     def _do(self, effect: Effect) -> None:
         match effect:
-            case do.Send(to=to, message=message):
+            case do.SendInRoom(to=to, message=message):
                 for device in self._channels.devices(Identity(to)):
                     self._channels.send(Identity(to), device, message)
             case do.Open(seat=seat):
                 self._begin(self._open, seat)
             case do.Close(key=key):
                 self._begin(self._channels.close, Identity(key))
-            case do.Ring(key=key):
+            case do.RingMember(key=key):
                 self._ring(key)
-            case do.HangUp(key=key):
+            case do.HangUpWith(key=key):
                 if self.room.over is not None:
                     return  # everybody is parted from in `say_goodbye`
                 if self.guests.is_guest(key):
                     self._begin(self._part, key)
                 else:
                     self._hang_up(key)
-            case do.Changed(roster=roster):
+            case do.RosterChanged(roster=roster):
                 self._roster_changed(roster)
-            case do.Knocked(key=key) if self._opens_to(key):
+            case do.KnockCame(key=key) if self._opens_to(key):
                 self._begin(self._let_in, effect)
             case do.Said(by=by, private=True) if self.faces.refuses(by):
                 pass
-            case do.Ended():
+            case do.EndOfRoom():
                 self._end(effect)
             case _:
                 self._teller.tell(effect)
@@ -664,7 +664,7 @@ class Conference:
     def _opens_to(self, key: bytes) -> bool:
         return self.room.opens_to(promised=self.guests.may_enter(key))
 
-    async def _let_in(self, knocked: do.Knocked) -> None:
+    async def _let_in(self, knocked: do.KnockCame) -> None:
         """After what made the machine say that they knock: it is not re-entered in an effect."""
         await trio.lowlevel.checkpoint()
         if not self._opens_to(knocked.key):  # since this moment everybody knocks
@@ -729,7 +729,7 @@ async def open_conference(
     key: IdentityKey,
     presence: RoomOptions,
     *,
-    street: Network,
+    street: ChannelNetwork,
     studio: NodeMediaSetup,
     hub: Hub[NodeEvent],
     circle: AddressBookView,

@@ -35,7 +35,7 @@ NUMBER_BYTES = 4
 """Before each frame beside the media: of the guest's attempt, big-endian."""
 
 
-class Line(Protocol):
+class DoorLine(Protocol):
     """A guest's sealed line through a door; `net.channels.channel.Channel` is the real one."""
 
     def send(self, message: Message) -> None:
@@ -101,7 +101,7 @@ class RoomGuests:
         """Whether their link lets them in without a word of anybody."""
         return Key(key) in self._free
 
-    def enter(self, line: Line, *, knock: bool) -> Threshold:
+    def enter(self, line: DoorLine, *, knock: bool) -> Threshold:
         """Begins to serve a guest who came through a door of ours. `knock`: somebody must let
         them in.
         """

@@ -66,12 +66,12 @@ class RoomNotices:
                     self._tell_roster(event)
             case do.MemberChanged(key=key):
                 self._publish(tell.RoomSeen(room=self._room, key=key))
-            case do.Knocked(key=key, name=name):
+            case do.KnockCame(key=key, name=name):
                 shown = clean_text(name, MAX_NAME_CHARS)
                 self._publish(tell.RoomKnocked(room=self._room, key=key, who=shown))
-            case do.KnockOver(key=key):
+            case do.KnockGone(key=key):
                 self._publish(tell.RoomKnockOver(room=self._room, key=key))
-            case do.Asked(by=by):
+            case do.AskedToMute(by=by):
                 self._publish(tell.MuteAsked(room=self._room, key=by, who=self._name_of(by)))
             case do.Said(by=by, text=text, private=private):
                 self._line(by, text, self._me if private else None)
@@ -93,7 +93,7 @@ class RoomNotices:
                     "in this room. Compare the numbers of the room aloud, and leave if they "
                     "differ.",
                 )
-            case do.Ended(reason=reason):
+            case do.EndOfRoom(reason=reason):
                 self._publish(
                     tell.RoomOver(
                         room=self._room,

@@ -18,12 +18,12 @@ import trio
 
 from onmeet_node.calls.call import Call
 from onmeet_node.calls.media_setup import NodeMediaSetup
-from onmeet_node.contacts.rates import Rate
+from onmeet_node.contacts.rates import SenderRates
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, RoomInvited
 from onmeet_node.guests.links import Link, Links, NoSuchLink
 from onmeet_node.net.bootstraps.turn import TurnServer
-from onmeet_node.net.channels.channels import Network
+from onmeet_node.net.channels.channels import ChannelNetwork
 from onmeet_node.process.faults import contained
 from onmeet_node.process.leaving import in_order
 from onmeet_node.protocol.call.events import Device, Identity
@@ -35,7 +35,7 @@ from onmeet_node.protocol.room.machine import Room
 from onmeet_node.protocol.wire import room as w
 from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, CallId, Kind, Message
 from onmeet_node.rooms.conference import Conference, RoomOptions, open_conference
-from onmeet_node.rooms.guests import Line, RoomGuests, Threshold
+from onmeet_node.rooms.guests import DoorLine, RoomGuests, Threshold
 from onmeet_node.rooms.participants import AddressBookView
 from onmeet_node.rooms.standing import Standing
 from onmeet_node.store import Store
@@ -66,7 +66,7 @@ class BadRoomCode(OnMeetError):
 class Street(Protocol):
     """What rooms need of the network."""
 
-    def of(self, room: bytes) -> Network:
+    def of(self, room: bytes) -> ChannelNetwork:
         """Where the channels of one room are opened."""
         ...
 
@@ -117,7 +117,7 @@ class Entrance:
         """See `guests.Entrance`."""
         return not self._conference.room.opens_to(promised=True)
 
-    def enter(self, line: Line, *, knock: bool) -> Threshold:
+    def enter(self, line: DoorLine, *, knock: bool) -> Threshold:
         """See `guests.Entrance`."""
         return self._guests.enter(line, knock=knock)
 
@@ -167,7 +167,7 @@ class Rooms:
         self._device = device
         self._rooms: dict[bytes, Conference] = {}
         self._invitations: OrderedDict[bytes, Invitation] = OrderedDict()
-        self._heard = Rate(*INVITATIONS, trio.current_time)
+        self._heard = SenderRates(*INVITATIONS, trio.current_time)
         self._tokens: dict[tuple[bytes, Identity], bytes] = {}
         """The token of each person whom we asked into a room of ours."""
         self._codes: dict[bytes, bytes] = {}

@@ -93,7 +93,7 @@ _SAVE = (
 )  # not REPLACE, which would delete the row first, and by that its devices
 
 
-class Contacts:
+class ContactStore:
     """The `contact` and `device` tables."""
 
     def __init__(self, database: Database) -> None:

@@ -105,7 +105,7 @@ def by_link(link: str) -> str:
     return f"link:{link}"
 
 
-class Calls:
+class CallStore:
     """The `call` table."""
 
     def __init__(self, database: Database) -> None:

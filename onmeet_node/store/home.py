@@ -19,7 +19,7 @@ from onmeet_node.process.ownership import (
     require_own_file,
 )
 from onmeet_node.store.audiences import Audiences
-from onmeet_node.store.contacts import Contacts
+from onmeet_node.store.contacts import ContactStore
 from onmeet_node.store.database import (
     DATABASE_COMPANIONS,
     DATABASE_NAME,
@@ -37,7 +37,7 @@ from onmeet_node.store.errors import (
     StoreError,
 )
 from onmeet_node.store.files import in_home, shred, write_private
-from onmeet_node.store.history import Calls
+from onmeet_node.store.history import CallStore
 from onmeet_node.store.keys import (
     MAX_HEADER_BYTES,
     DatabaseKey,
@@ -48,7 +48,7 @@ from onmeet_node.store.keys import (
     forget_key,
     make_key,
 )
-from onmeet_node.store.links import Links
+from onmeet_node.store.links import LinkStore
 from onmeet_node.store.outbox import Outbox
 from onmeet_node.store.pictures import Pictures
 from onmeet_node.store.settings import Settings
@@ -105,13 +105,13 @@ class Store:
         self.home = home
         self.database = database
         self._lock = lock
-        self.contacts = Contacts(database)
-        self.calls = Calls(database)
+        self.contacts = ContactStore(database)
+        self.calls = CallStore(database)
         self.settings = Settings(database)
         self.audiences = Audiences(database)
         self.outbox = Outbox(database)
         self.pictures = Pictures(database)
-        self.links = Links(database)
+        self.links = LinkStore(database)
         rows = database.execute("SELECT seed, created FROM identity")
         if len(rows) != 1:
             raise HomeDamaged(str(database.path))

@@ -38,7 +38,7 @@ class LinkRow:
 _COLUMNS = "door_secret, key, secret, title, gateway, origin, once, knock, created, expires"
 
 
-class Links:
+class LinkStore:
     """The `link` table."""
 
     def __init__(self, database: Database) -> None:

@@ -11,7 +11,7 @@ from onmeet_bootstrap.config.file import (
     render,
 )
 from onmeet_bootstrap.config.model import BootstrapConfig, TurnConfig
-from onmeet_bootstrap.errors import ConfigError, KeyFileError
+from onmeet_bootstrap.errors import BootstrapKeyError, SettingsError
 
 
 def test_what_init_writes_run_reads(tmp_path: Path):
@@ -45,22 +45,22 @@ def test_the_key_is_its_owners_alone_and_nowhere_else(tmp_path: Path):
 def test_init_overwrites_nothing(tmp_path: Path):
     create(tmp_path, BootstrapConfig())
     before = (tmp_path / KEY_NAME).read_text()
-    with pytest.raises(ConfigError, match="exists already"):
+    with pytest.raises(SettingsError, match="exists already"):
         create(tmp_path, BootstrapConfig())
     (tmp_path / FILE_NAME).unlink()
-    with pytest.raises(ConfigError, match="exists already"):
+    with pytest.raises(SettingsError, match="exists already"):
         create(tmp_path, BootstrapConfig())
     assert (tmp_path / KEY_NAME).read_text() == before
 
 
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="--home"):
+    with pytest.raises(SettingsError, match="--home"):
         create(tmp_path / "file", BootstrapConfig())
 
 
 def test_no_configuration_names_the_command_that_makes_one(tmp_path: Path):
-    with pytest.raises(ConfigError, match="onmeet-bootstrap init"):
+    with pytest.raises(SettingsError, match="onmeet-bootstrap init"):
         load(tmp_path)
 
 
@@ -89,7 +89,7 @@ def test_no_configuration_names_the_command_that_makes_one(tmp_path: Path):
 def test_a_wrong_setting_is_named_with_what_is_right(tmp_path: Path, line: str, says: str):
     create(tmp_path, BootstrapConfig())
     (tmp_path / FILE_NAME).write_bytes(line.encode("latin-1"))
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(SettingsError, match=says):
         load(tmp_path)
 
 
@@ -104,21 +104,21 @@ def test_a_setting_left_out_has_its_default(tmp_path: Path):
 def test_a_damaged_key_is_refused(tmp_path: Path, content: str):
     create(tmp_path, BootstrapConfig())
     (tmp_path / KEY_NAME).write_text(content)
-    with pytest.raises(KeyFileError, match="damaged"):
+    with pytest.raises(BootstrapKeyError, match="damaged"):
         load(tmp_path)
 
 
 def test_a_missing_key_is_not_replaced_in_silence(tmp_path: Path):
     create(tmp_path, BootstrapConfig())
     (tmp_path / KEY_NAME).unlink()
-    with pytest.raises(KeyFileError, match="another address"):
+    with pytest.raises(BootstrapKeyError, match="another address"):
         load(tmp_path)
 
 
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path):
     create(tmp_path, BootstrapConfig())
     (tmp_path / KEY_NAME).chmod(0o644)
-    with pytest.raises(KeyFileError, match="chmod 600"):
+    with pytest.raises(BootstrapKeyError, match="chmod 600"):
         load(tmp_path)
 
 

@@ -22,14 +22,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from onmeet_bootstrap.app import check_guests, open_bootstrap
 from onmeet_bootstrap.config.model import GuestsConfig, ephemeral_config
-from onmeet_bootstrap.errors import ConfigError
+from onmeet_bootstrap.errors import SettingsError
 from trio.testing import wait_all_tasks_blocked
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Request
 
 from onmeet_node import guest_page
 from onmeet_node.joining.line import DoorClosed, open_line
-from onmeet_node.net.bootstraps.doors import Doors
+from onmeet_node.net.bootstraps.doors import HostDoors
 from onmeet_node.net.errors import NetError, RelayUnavailable
 from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 from onmeet_node.protocol.wire.frames import MAX_FRAME_BYTES, FrameDecoder, encode_frame
@@ -54,7 +54,7 @@ async def a_host(gateway):
     """A libp2p host that is connected to the gateway, and its doors."""
     async with open_host(HostConfig(listen=LISTEN)) as host:
         await host.connect(gateway.addresses)
-        yield host, Doors(host)
+        yield host, HostDoors(host)
 
 
 def url_of(door, secret):
@@ -453,7 +453,7 @@ async def test_logs_name_nobody_at_any_level(caplog):
     ],
 )
 def test_a_gateway_that_browsers_would_not_use_is_refused_with_what_to_set(settings, says):
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(SettingsError, match=says):
         check_guests(attrs.evolve(GuestsConfig(serve=True, listen=("127.0.0.1:0",)), **settings))
 
 
@@ -528,7 +528,7 @@ async def test_with_a_certificate_of_its_own_and_a_renewed_one(tmp_path):
             await handshake(url, second)
             await line.send_frame(b"the open line goes on")
             (tmp_path / "key.pem").write_text("half written")
-            with pytest.raises(ConfigError, match="cannot be used"):
+            with pytest.raises(SettingsError, match="cannot be used"):
                 gateway.reload()
             await handshake(url, second)
 
@@ -560,6 +560,6 @@ async def test_browsers_are_spoken_to_in_http_1_1_alone(tmp_path):
 async def test_a_certificate_that_cannot_be_used_is_refused_with_what_to_name(tmp_path):
     (tmp_path / "bad.pem").write_text("no certificate")
     bad = str(tmp_path / "bad.pem")
-    with pytest.RaisesGroup(ConfigError, allow_unwrapped=True, flatten_subgroups=True):
+    with pytest.RaisesGroup(SettingsError, allow_unwrapped=True, flatten_subgroups=True):
         async with a_gateway(certificate=bad, key=bad):
             pass

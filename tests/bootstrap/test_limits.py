@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onmeet_bootstrap.errors import Exhausted
-from onmeet_bootstrap.limits import Caps, Quota, Rate, RateLimit
+from onmeet_bootstrap.limits import AllowedRate, Caps, Quota, RateLimit
 
 from onmeet_node.net.libp2p.remote_address import prefix_of
 
@@ -17,7 +17,7 @@ class Clock:
 
 def test_a_burst_passes_then_requests_pass_at_the_set_pace():
     clock = Clock()
-    limit = RateLimit(Rate(per_minute=6, burst=3), clock)
+    limit = RateLimit(AllowedRate(per_minute=6, burst=3), clock)
     assert [limit.allow("a") for _ in range(5)] == [True, True, True, False, False]
     clock.now += 9.9
     assert not limit.allow("a")
@@ -27,7 +27,7 @@ def test_a_burst_passes_then_requests_pass_at_the_set_pace():
 
 
 def test_one_asker_does_not_use_up_anothers_share():
-    limit = RateLimit(Rate(per_minute=1, burst=1), Clock())
+    limit = RateLimit(AllowedRate(per_minute=1, burst=1), Clock())
     assert limit.allow("a")
     assert not limit.allow("a")
     assert limit.allow("b")
@@ -35,7 +35,7 @@ def test_one_asker_does_not_use_up_anothers_share():
 
 def test_an_asker_who_has_rested_is_forgotten():
     clock = Clock()
-    limit = RateLimit(Rate(per_minute=60, burst=5), clock)
+    limit = RateLimit(AllowedRate(per_minute=60, burst=5), clock)
     for name in "abc":
         limit.allow(name)
     assert len(limit) == 3
@@ -45,7 +45,7 @@ def test_an_asker_who_has_rested_is_forgotten():
 
 
 def test_memory_stays_bounded_under_many_askers():
-    limit = RateLimit(Rate(per_minute=1, burst=1), Clock(), max_keys=50)
+    limit = RateLimit(AllowedRate(per_minute=1, burst=1), Clock(), max_keys=50)
     for number in range(500):
         limit.allow(str(number))
     assert len(limit) == 50
@@ -54,7 +54,7 @@ def test_memory_stays_bounded_under_many_askers():
 @given(st.lists(st.floats(min_value=0, max_value=20), max_size=60))
 def test_never_more_than_the_burst_plus_the_pace(gaps: list[float]):
     clock = Clock()
-    limit = RateLimit(Rate(per_minute=30, burst=4), clock)
+    limit = RateLimit(AllowedRate(per_minute=30, burst=4), clock)
     start, passed = clock.now, 0
     for gap in gaps:
         clock.now += gap

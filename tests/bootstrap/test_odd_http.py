@@ -14,7 +14,7 @@ import trio
 from onmeet_bootstrap.config.file import create
 from onmeet_bootstrap.config.model import ephemeral_config
 
-from onmeet_node.net.bootstraps.doors import Doors
+from onmeet_node.net.bootstraps.doors import HostDoors
 from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 from onmeet_node.web import messages as say
 from tests.cli.test_own_gateway import onmeet
@@ -63,7 +63,7 @@ async def test_a_bootstrap_and_its_guest_outlast_all_odd_inputs_and_a_flood(tmp_
         open_host(HostConfig(listen=("/ip4/127.0.0.1/tcp/0",))) as host,
     ):
         peer = await host.connect(started["addresses"])
-        doors = Doors(host)
+        doors = HostDoors(host)
         doors.open = partial(doors.open, peer or started["peer"])
         async with a_guest(doors, started["guests"]) as word:
             port = int(started["guests"].rpartition(":")[2])

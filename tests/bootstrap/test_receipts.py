@@ -9,7 +9,7 @@ from onmeet_bootstrap.app import open_bootstrap
 from onmeet_bootstrap.config.model import ephemeral_config
 
 from onmeet_node.joining.line import open_line
-from onmeet_node.net.bootstraps.doors import Doors
+from onmeet_node.net.bootstraps.doors import HostDoors
 from onmeet_node.net.bootstraps.requests import ask
 from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 from onmeet_node.protocol.wire.bootstrap_api import Settle, SignedReceipt, open_receipt
@@ -33,7 +33,7 @@ async def test_a_host_gets_in_writing_what_its_guests_were_and_the_next_receipt_
         await host.connect(bootstrap.addresses)
         await other.connect(bootstrap.addresses)
         secret = secrets.token_bytes(16)
-        async with Doors(host).open(bootstrap.peer_id, secret) as door:
+        async with HostDoors(host).open(bootstrap.peer_id, secret) as door:
             link = make_link(
                 door_secret=secret, private_key=b"k" * 32, secret=b"s" * 16, expires=None
             )
@@ -73,7 +73,7 @@ async def test_what_was_counted_goes_with_the_connection():
     async with open_bootstrap(ephemeral_config(guests=True)) as bootstrap:
         async with open_host(HostConfig(listen=LISTEN)) as host:
             await host.connect(bootstrap.addresses)
-            async with Doors(host).open(bootstrap.peer_id, b"1" * 16):
+            async with HostDoors(host).open(bootstrap.peer_id, b"1" * 16):
                 pass
             with trio.fail_after(10):
                 while not bootstrap.held()["receipts"]:  # noqa: ASYNC110 - counts have no event

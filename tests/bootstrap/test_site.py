@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis.strategies import text
 from onmeet_bootstrap.app import open_bootstrap
 from onmeet_bootstrap.config.model import SiteConfig, ephemeral_config
-from onmeet_bootstrap.errors import ConfigError
+from onmeet_bootstrap.errors import SettingsError
 from onmeet_bootstrap.gateway.policy import in_force, read_policies
 from onmeet_bootstrap.gateway.site import Letter, check, letter_of
 from onmeet_bootstrap.gateway.texts import WORDS, language_of
@@ -56,7 +56,7 @@ def test_the_newest_policy_in_force_holds_and_the_next_is_announced(tmp_path):
 )
 def test_a_policy_that_is_not_announced_in_time_or_unreadable_is_refused(tmp_path, lines, says):
     path = policy(tmp_path / "policy", *lines)
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(SettingsError, match=says):
         read_policies((path,), DAY("2026-11-24"))
 
 
@@ -64,11 +64,11 @@ def test_versions_count_on_and_take_effect_in_their_order(tmp_path):
     one = policy(tmp_path / "1", 1, "2026-01-01", "2026-03-01")
     same = policy(tmp_path / "2", 1, "2026-01-01", "2026-03-01")
     earlier = policy(tmp_path / "3", 2, "2026-01-01", "2026-02-01")
-    with pytest.raises(ConfigError, match="count on"):
+    with pytest.raises(SettingsError, match="count on"):
         read_policies((one, same), DAY("2026-11-24"))
-    with pytest.raises(ConfigError, match="before"):
+    with pytest.raises(SettingsError, match="before"):
         read_policies((one, earlier), DAY("2026-11-24"))
-    with pytest.raises(ConfigError, match="cannot read"):
+    with pytest.raises(SettingsError, match="cannot read"):
         read_policies((str(tmp_path / "none"),), DAY("2026-11-24"))
 
 
@@ -337,6 +337,6 @@ async def test_a_site_without_its_mail_server_or_gateway_is_refused(tmp_path):
         attrs.evolve(config, site=attrs.evolve(config.site, smtp_host="")),
         attrs.evolve(config, guests=attrs.evolve(config.guests, serve=False)),
     ):
-        with pytest.RaisesGroup(ConfigError, allow_unwrapped=True, flatten_subgroups=True):
+        with pytest.RaisesGroup(SettingsError, allow_unwrapped=True, flatten_subgroups=True):
             async with open_bootstrap(wrong):
                 pass

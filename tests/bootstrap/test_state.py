@@ -19,11 +19,11 @@ from onmeet_bootstrap.audit.census import census
 from onmeet_bootstrap.config.model import ephemeral_config
 from onmeet_bootstrap.forgetting.state import STATE, declared, document
 from onmeet_bootstrap.forgetting.sweep import ALL, Forgetting, wiping_environment
-from onmeet_bootstrap.limits import Rate, RateLimit
+from onmeet_bootstrap.limits import AllowedRate, RateLimit
 
 from onmeet_node.joining.line import open_line
 from onmeet_node.net.bootstraps.bootstraps import ask_description
-from onmeet_node.net.bootstraps.doors import Doors
+from onmeet_node.net.bootstraps.doors import HostDoors
 from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 from onmeet_node.net.relay.client import RelayClient, through
 from onmeet_node.protocol.wire.bootstrap_api import Echo, LendTurn, TurnCredentials
@@ -54,7 +54,7 @@ def test_each_piece_says_everything_about_itself():
 
 def test_a_full_bucket_is_forgotten_without_a_question():
     now = 0.0
-    limit = RateLimit(Rate(per_minute=60, burst=5), lambda: now)
+    limit = RateLimit(AllowedRate(per_minute=60, burst=5), lambda: now)
     limit.allow("a")
     limit.forget_full()
     assert len(limit) == 1
@@ -90,7 +90,7 @@ async def helped(bootstrap: Bootstrap) -> AsyncIterator[None]:
         await caller.put(author.key, author.write(b"text", lasts=6))
         await callee.get(author.key)
         secret = secrets.token_bytes(16)
-        async with Doors(callee).open(bootstrap.peer_id, secret) as door:
+        async with HostDoors(callee).open(bootstrap.peer_id, secret) as door:
             link = make_link(
                 door_secret=secret, private_key=b"k" * 32, secret=b"s" * 16, expires=None
             )

@@ -21,7 +21,7 @@ from aioice import stun
 from aioice import turn as turn_client
 from onmeet_bootstrap.app import Bootstrap, open_bootstrap
 from onmeet_bootstrap.config.model import TurnConfig, ephemeral_config
-from onmeet_bootstrap.errors import CertificateError, ConfigError, StartFailed
+from onmeet_bootstrap.errors import CertificateError, SettingsError, StartFailed
 from onmeet_bootstrap.turn.coturn import Coturn, configuration
 from onmeet_bootstrap.turn.lending import Lender, own_urls, password
 
@@ -292,7 +292,7 @@ async def test_without_coturn_the_remedy_is_named(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_an_address_must_be_known_to_serve_turn() -> None:
-    with pytest.raises(ConfigError, match="public"):
+    with pytest.raises(SettingsError, match="public"):
         async with open_bootstrap(with_turn(public=())):
             pass
 
@@ -312,7 +312,7 @@ async def test_somebody_elses_server_is_lent_with_the_shared_secret(tmp_path: Pa
         assert lent.credential == password("shared", lent.username)
         assert bootstrap.counts().turn == "elsewhere"
     file.chmod(0o644)
-    with pytest.raises(ConfigError, match="chmod 600"):
+    with pytest.raises(SettingsError, match="chmod 600"):
         async with open_bootstrap(config):
             pass
 

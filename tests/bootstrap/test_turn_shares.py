@@ -14,7 +14,7 @@ from onmeet_bootstrap.app import open_bootstrap, open_turn
 from onmeet_bootstrap.config.model import TurnConfig
 from onmeet_bootstrap.errors import Exhausted
 from onmeet_bootstrap.turn.coturn import RESERVE
-from onmeet_bootstrap.turn.lending import BORROWINGS, DAY, GUESTS, Lender, Shares
+from onmeet_bootstrap.turn.lending import BORROWINGS, DAY, GUESTS, Lender, NetworkShares
 
 from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 from onmeet_node.protocol.wire.bootstrap_api import LendTurn, Refused, TurnCredentials
@@ -53,7 +53,7 @@ def test_however_often_a_node_borrows_it_counts_as_one() -> None:
 
 
 def test_one_network_has_few_shares_whatever_nodes_it_invents() -> None:
-    lender = make(shares=Shares(5, 4))
+    lender = make(shares=NetworkShares(5, 4))
     for number in range(300):
         lender.lend(f"node {number}", HOME)
     shares = {share(lender.lend(f"node {n}", HOME)) for n in range(300)}
@@ -71,7 +71,7 @@ def test_one_network_has_few_shares_whatever_nodes_it_invents() -> None:
     ids=["IPv4 /24", "IPv6 /48"],
 )
 def test_a_neighbourhood_has_half_as_many_again(addresses: list[str]) -> None:
-    lender = make(shares=Shares(5, 4))
+    lender = make(shares=NetworkShares(5, 4))
     shares = {
         share(lender.lend(f"{address} {n}", address, guest=guest))
         for address in addresses
@@ -82,7 +82,7 @@ def test_a_neighbourhood_has_half_as_many_again(addresses: list[str]) -> None:
 
 
 def test_coming_back_again_and_again_gains_nothing() -> None:
-    lender = make(shares=Shares(5, 4))
+    lender = make(shares=NetworkShares(5, 4))
     shares = set()
     for number in range(100):
         shares.add(share(lender.lend(f"node {number}", HOME)))

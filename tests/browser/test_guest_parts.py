@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import trio
-from onmeet_bootstrap.gateway.pages import Pages
+from onmeet_bootstrap.gateway.pages import GatewayPages
 from starlette.requests import Request
 
 from onmeet_node import guest_page
@@ -24,7 +24,7 @@ def _needs_the_page():
 def served(files):
     """An origin with these files, and the headers that the gateway gives them."""
     # The headers are of the page as it was built, whoever alters what is sent.
-    pages = Pages(BUILT, {}, embed_allow=(), secure=lambda: False)
+    pages = GatewayPages(BUILT, {}, embed_allow=(), secure=lambda: False)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):

@@ -85,6 +85,6 @@ def test_a_long_answer_is_read_whole_and_a_cut_one_is_told_in_words(tmp_path: Pa
             if sent == long:
                 assert len(client.ask(tmp_path, "status")) == 5_000_000
             else:
-                with pytest.raises(client.Refused, match="stopped"):
+                with pytest.raises(client.CommandRefused, match="stopped"):
                     client.ask(tmp_path, "status")
             thread.join()

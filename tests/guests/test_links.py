@@ -15,7 +15,7 @@ import trio.testing
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub
 from onmeet_node.guests.links import Links, NoGateway
-from onmeet_node.net.bootstraps.doors import Door
+from onmeet_node.net.bootstraps.doors import HostDoor
 from onmeet_node.net.errors import BootstrapRefused, NetError, RelayInterrupted
 from onmeet_node.store import KeyFile, Store, create_home, open_home
 
@@ -34,12 +34,12 @@ class Gate:
         await trio.sleep_forever()
 
     @asynccontextmanager
-    async def open_door(self, gateway: str, secret: bytes) -> AsyncIterator[Door]:
+    async def open_door(self, gateway: str, secret: bytes) -> AsyncIterator[HostDoor]:
         self.asked += 1
         await trio.lowlevel.checkpoint()
         if (failure := next(self._failures, None)) is not None:
             raise failure
-        door = Door(secret[:16], gateway)
+        door = HostDoor(secret[:16], gateway)
         door.origin = "https://gateway.example"
         yield door
 

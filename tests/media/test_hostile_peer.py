@@ -27,7 +27,7 @@ from onmeet_node.media.endpoint import Connected, Failed, FirstFrame, SessionCon
 from onmeet_node.media.engine.asyncio_thread import open_asyncio_thread
 from onmeet_node.media.engine.encoders import OpusEncoder, Vp8Encoder
 from onmeet_node.media.engine.endpoint import AiortcEndpoint, MediaSettings, open_endpoint
-from onmeet_node.media.engine.frame_assembly import MAX_SIDE, Picture, can_be_shown
+from onmeet_node.media.engine.frame_assembly import MAX_SIDE, EncodedPicture, can_be_shown
 from onmeet_node.media.engine.guard import MAX_SOURCES
 from onmeet_node.media.engine.rate_control import RateControl
 from onmeet_node.media.engine.receivers import MAX_BACKLOG_BYTES, AudioPlayer, VideoPlayer
@@ -276,13 +276,13 @@ def keyframe(width: int, height: int) -> bytes:
 def test_the_size_of_a_picture_is_looked_at_before_it_is_decoded(
     size: tuple[int, int], shown: bool
 ) -> None:
-    assert can_be_shown(Picture(keyframe(*size), 0, keyframe=True)) is shown
+    assert can_be_shown(EncodedPicture(keyframe(*size), 0, keyframe=True)) is shown
 
 
 def test_a_key_frame_without_a_size_is_not_decoded() -> None:
     whole = keyframe(320, 180)
     for data in (whole[:9], whole[:3] + b"\x00" + whole[4:], b"\x00"):
-        assert not can_be_shown(Picture(data, 0, keyframe=True))
+        assert not can_be_shown(EncodedPicture(data, 0, keyframe=True))
 
 
 async def test_huge_pictures_cost_no_memory_and_a_fitting_one_is_shown_after_them() -> None:

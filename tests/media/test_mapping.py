@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onmeet_node.media.engine.nat_mapping import Mapping, nat_kind
+from onmeet_node.media.engine.nat_mapping import SeenMapping, nat_kind
 
 OWN, OTHER, SIX = ("10.0.0.2", 5000), ("10.9.0.2", 6000), ("2001:db8::2", 5000)
 SEEN, SEEN_TOO = ("198.51.100.1", 5000), ("198.51.100.1", 5001)
@@ -14,24 +14,33 @@ SEEN, SEEN_TOO = ("198.51.100.1", 5000), ("198.51.100.1", 5001)
     ("mappings", "kind"),
     [
         ([], ""),
-        ([Mapping(OWN, "s1", OWN)], "none"),
-        ([Mapping(OWN, "s1", SEEN)], ""),
-        ([Mapping(OWN, "s1", SEEN), Mapping(OWN, "s1", SEEN)], ""),
-        ([Mapping(OWN, "s1", SEEN), Mapping(OWN, "s2", SEEN)], "same"),
-        ([Mapping(OWN, "s1", SEEN), Mapping(OWN, "s2", SEEN_TOO)], "each"),
-        ([Mapping(OWN, "s1", SEEN), Mapping(OWN, "s1", SEEN_TOO)], "each"),
+        ([SeenMapping(OWN, "s1", OWN)], "none"),
+        ([SeenMapping(OWN, "s1", SEEN)], ""),
+        ([SeenMapping(OWN, "s1", SEEN), SeenMapping(OWN, "s1", SEEN)], ""),
+        ([SeenMapping(OWN, "s1", SEEN), SeenMapping(OWN, "s2", SEEN)], "same"),
+        ([SeenMapping(OWN, "s1", SEEN), SeenMapping(OWN, "s2", SEEN_TOO)], "each"),
+        ([SeenMapping(OWN, "s1", SEEN), SeenMapping(OWN, "s1", SEEN_TOO)], "each"),
         (
             [
-                Mapping(OTHER, "s1", SEEN_TOO),
-                Mapping(OTHER, "s2", SEEN),
-                Mapping(OWN, "s1", SEEN),
-                Mapping(OWN, "s2", SEEN),
+                SeenMapping(OTHER, "s1", SEEN_TOO),
+                SeenMapping(OTHER, "s2", SEEN),
+                SeenMapping(OWN, "s1", SEEN),
+                SeenMapping(OWN, "s2", SEEN),
             ],
             "same",
         ),
-        ([Mapping(SIX, "s1", SIX), Mapping(OWN, "s1", SEEN), Mapping(OWN, "s2", SEEN_TOO)], "each"),
-        ([Mapping(SIX, "s1", SIX)], "none"),
+        (
+            [
+                SeenMapping(SIX, "s1", SIX),
+                SeenMapping(OWN, "s1", SEEN),
+                SeenMapping(OWN, "s2", SEEN_TOO),
+            ],
+            "each",
+        ),
+        ([SeenMapping(SIX, "s1", SIX)], "none"),
     ],
 )
-def test_the_kind_of_nat_follows_from_what_servers_saw(mappings: list[Mapping], kind: str) -> None:
+def test_the_kind_of_nat_follows_from_what_servers_saw(
+    mappings: list[SeenMapping], kind: str
+) -> None:
     assert nat_kind(mappings) == kind

@@ -17,7 +17,7 @@ import trio
 
 from onmeet_node.cli.calls import answer_command, call_command
 from onmeet_node.cli.guests import join_command
-from onmeet_node.media.endpoint import Connected, FirstFrame, RecordingStopped, SessionConfig
+from onmeet_node.media.endpoint import Connected, FirstFrame, RecorderStopped, SessionConfig
 from onmeet_node.media.engine.endpoint import AiortcEndpoint, AiortcSession
 from onmeet_node.media.engine.recording import FORMATS, Recorder, Recorders, check_recording
 from onmeet_node.media.engine.sources import audio_frame
@@ -235,13 +235,13 @@ async def test_who_records_on_a_full_disk_is_told_and_the_call_goes_on(
         await pair.a.session.attach(AUDIO)
         await pair.b.wait_for(FirstFrame(Kind.AUDIO))
         (small_disk / "others").write_bytes(bytes(1_700_000))
-        await pair.b.wait_for(RecordingStopped, 60)
+        await pair.b.wait_for(RecorderStopped, 60)
         before = await decoded(pair.b.session)
         with trio.fail_after(60):
             while await decoded(pair.b.session) < before + 25:  # noqa: ASYNC110 - a counter
                 await trio.sleep(0.02)
     await recorded()
-    assert len(pair.b.have(RecordingStopped)) == 1
+    assert len(pair.b.have(RecorderStopped)) == 1
     assert sound(small_disk / "call.wav") > 0
 
 

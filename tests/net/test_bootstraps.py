@@ -20,9 +20,9 @@ from onmeet_node.net.bootstraps.bootstraps import (
     BootstrapState,
     KnownBootstrap,
 )
-from onmeet_node.net.bootstraps.doors import Doors
+from onmeet_node.net.bootstraps.doors import HostDoors
 from onmeet_node.net.bootstraps.requests import ask
-from onmeet_node.net.errors import BadAddress, BootstrapRefused, RelayUnavailable
+from onmeet_node.net.errors import BadMultiaddr, BootstrapRefused, RelayUnavailable
 from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
 from onmeet_node.net.relay.client import RelayClient
 from onmeet_node.net.relay.reservations import keep_reservations
@@ -191,7 +191,7 @@ async def test_a_bootstrap_that_opens_no_stream_just_now_is_not_said_to_be_none(
         open_host(HostConfig(listen=())) as own,
     ):
         peer = await own.connect(other.addresses)
-        doors = Doors(own)
+        doors = HostDoors(own)
 
         async def no_time(*_args, **_named):
             raise MultiselectError
@@ -312,7 +312,7 @@ async def test_a_bootstrap_without_relay_gets_no_reservation():
 async def test_an_address_without_a_peer_is_refused_at_once():
     with trio.fail_after(10):
         async with open_host(HostConfig(listen=())) as host:
-            with pytest.raises(BadAddress, match="/p2p/"):
+            with pytest.raises(BadMultiaddr, match="/p2p/"):
                 Bootstraps(host, ["/ip4/127.0.0.1/tcp/4001"])
 
 

@@ -9,7 +9,7 @@ from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import PeerInfo
 from multiaddr import Multiaddr
 
-from onmeet_node.net.errors import BadKey, JoinFailed, PutFailed
+from onmeet_node.net.errors import BadDhtKey, JoinFailed, PutFailed
 from onmeet_node.net.libp2p import dht, dialing
 from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
 from onmeet_node.net.libp2p.patches import Remedies
@@ -123,7 +123,7 @@ async def test_a_server_alone_keeps_its_record_and_counts_nobody():
 
 async def test_keys_of_another_namespace_are_refused():
     async with open_host(config()) as host:
-        with pytest.raises(BadKey, match="/om/"):
+        with pytest.raises(BadDhtKey, match="/om/"):
             await host.get("/ipns/whatever")
 
 

@@ -25,7 +25,7 @@ from onmeet_node.net.examine import (
 )
 from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 from onmeet_node.net.portmap.mapper import Opened, PortMapper
-from onmeet_node.net.portmap.natpmp import Mapping
+from onmeet_node.net.portmap.natpmp import PortMapping
 from onmeet_node.net.relay.client import RelayClient
 from onmeet_node.net.relay.reservations import keep_reservations
 from tests.fakes.hosts import until
@@ -139,7 +139,7 @@ async def test_an_open_port_that_leads_nowhere_is_told_from_one_that_does():
         pass
 
     async with examined() as node:
-        node.ports.opened = Opened(Mapping(4001, 3600), "UPnP", close)
+        node.ports.opened = Opened(PortMapping(4001, 3600), "UPnP", close)
         node.outside.reachability = Reachability.PRIVATE
         assert "second NAT" in node.says("poor", "UPnP", "do not get through").remedy
         node.outside.reachability = Reachability.PUBLIC

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from onmeet_node.net.errors import (
-    BadAddress,
+    BadMultiaddr,
     HostClosed,
     ListenFailed,
     PeerUnreachable,
@@ -138,13 +138,13 @@ async def test_a_stream_to_a_stranger_says_it_is_not_connected():
 )
 async def test_addresses_that_name_no_peer_are_refused(address: str):
     async with open_host(HostConfig(listen=())) as host:
-        with trio.fail_after(5), pytest.raises(BadAddress):
+        with trio.fail_after(5), pytest.raises(BadMultiaddr):
             await host.connect([address])
 
 
 async def test_addresses_of_two_peers_are_refused():
     async with open_host(config()) as one, open_host(config()) as two:
-        with pytest.raises(BadAddress, match="2 are named"):
+        with pytest.raises(BadMultiaddr, match="2 are named"):
             await one.connect([*one.addresses, *two.addresses])
 
 
@@ -155,7 +155,7 @@ async def test_a_host_does_not_dial_itself():
 
 
 async def test_an_unusable_listening_address_is_an_error():
-    with pytest.raises((ListenFailed, BadAddress)):
+    with pytest.raises((ListenFailed, BadMultiaddr)):
         async with open_host(HostConfig(listen=("/ip4/127.0.0.1/udp/4001",))):
             pass
 

@@ -20,7 +20,7 @@ from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 from onmeet_node.net.network_changes import gateway
 from onmeet_node.net.portmap import natpmp
 from onmeet_node.net.portmap.mapper import Opened, PortMapper
-from onmeet_node.net.portmap.natpmp import Mapping, map_port, read_answer, request, unmap_port
+from onmeet_node.net.portmap.natpmp import PortMapping, map_port, read_answer, request, unmap_port
 from onmeet_node.net.portmap.upnp import Igd
 from tests.fakes.hosts import until
 from tests.fakes.routers import NatPmpRouter, upnp_router
@@ -41,7 +41,7 @@ async def natpmp_router(**options: int) -> AsyncIterator[tuple[NatPmpRouter, int
 def test_the_messages_of_rfc_6886():
     assert request(4001, 4002, 3600).hex() == "000200000fa10fa200000e10"
     answer = bytes.fromhex("00820000000000010fa10fa200000e10")
-    assert read_answer(answer, 4001) == Mapping(4002, 3600)
+    assert read_answer(answer, 4001) == PortMapping(4002, 3600)
     assert read_answer(answer, 4000) is None  # of another question
     with pytest.raises(PortMapFailed, match="switched off"):
         read_answer(bytes.fromhex("0082000200000001"), 4001)

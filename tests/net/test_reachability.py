@@ -11,8 +11,8 @@ from onmeet_bootstrap.config.model import ephemeral_config
 from onmeet_node.net.bootstraps.bootstraps import Bootstraps
 from onmeet_node.net.bootstraps.dht_mode import keep_dht_mode, starts_as_server
 from onmeet_node.net.bootstraps.reachability import (
-    Answer,
     ListeningPort,
+    ProbeAnswer,
     Reachability,
     ReachabilityProbe,
     conclude,
@@ -140,11 +140,11 @@ WORLD, HOME = "/ip4/8.8.8.8", "/ip4/192.168.1.2"
     ("answers", "reachability"),
     [
         ([], Reachability.UNKNOWN),
-        ([Answer(0)], Reachability.UNKNOWN),
-        ([Answer(0, WORLD)], Reachability.PRIVATE),
-        ([Answer(0, WORLD, ("x",)), Answer(0, WORLD)], Reachability.PUBLIC),
-        ([Answer(0, WORLD), Answer(0, HOME, ("x",))], Reachability.PRIVATE),
-        ([Answer(0, HOME, ("x",)), Answer(0)], Reachability.PUBLIC),
+        ([ProbeAnswer(0)], Reachability.UNKNOWN),
+        ([ProbeAnswer(0, WORLD)], Reachability.PRIVATE),
+        ([ProbeAnswer(0, WORLD, ("x",)), ProbeAnswer(0, WORLD)], Reachability.PUBLIC),
+        ([ProbeAnswer(0, WORLD), ProbeAnswer(0, HOME, ("x",))], Reachability.PRIVATE),
+        ([ProbeAnswer(0, HOME, ("x",)), ProbeAnswer(0)], Reachability.PUBLIC),
     ],
 )
 def test_what_the_internet_says_outweighs_what_our_network_says(answers, reachability):

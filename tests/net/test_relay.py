@@ -8,7 +8,7 @@ import trio
 from onmeet_bootstrap.limits import Caps
 from onmeet_bootstrap.relay import RelayLimits, open_relay
 
-from onmeet_node.net.errors import BadAddress, PeerUnreachable, RelayUnavailable
+from onmeet_node.net.errors import BadMultiaddr, PeerUnreachable, RelayUnavailable
 from onmeet_node.net.libp2p.health import relayed
 from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
 from onmeet_node.net.libp2p.streams import Stream
@@ -265,7 +265,7 @@ async def test_a_damaged_circuit_address_is_named(address: str):
     with trio.fail_after(20):
         async with open_host(HostConfig(listen=())) as host:
             RelayClient(host)
-            with pytest.raises((BadAddress, PeerUnreachable)):
+            with pytest.raises((BadMultiaddr, PeerUnreachable)):
                 await host.connect([address])
 
 

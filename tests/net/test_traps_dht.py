@@ -7,7 +7,7 @@ import trio
 from libp2p.kad_dht.pb.kademlia_pb2 import Record
 from libp2p.records.record import make_put_record
 
-from onmeet_node.net.errors import BadKey, StreamRefused
+from onmeet_node.net.errors import BadDhtKey, StreamRefused
 from onmeet_node.net.libp2p.config import PresenceRules
 from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
 from onmeet_node.net.libp2p.patches import KAD_PROTOCOL, Remedies
@@ -71,7 +71,7 @@ async def replicas_of_a_long_key(remedies: Remedies) -> int:
 
 
 async def test_a_key_that_servers_would_reset_is_refused():
-    with pytest.raises(BadKey, match="50"):
+    with pytest.raises(BadDhtKey, match="50"):
         await replicas_of_a_long_key(ALL)
 
 

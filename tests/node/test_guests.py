@@ -15,7 +15,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
-from onmeet_bootstrap.api import Api
+from onmeet_bootstrap.api import BootstrapApi
 from onmeet_bootstrap.config.model import ephemeral_config
 from onmeet_bootstrap.gateway.doors import DoorLimits, Doors
 from onmeet_bootstrap.gateway.server import Gateway, open_gateway
@@ -520,7 +520,7 @@ async def test_all_that_a_gateway_receives_of_a_call_names_nobody_and_no_address
     config = ephemeral_config(guests=True)
     make_home(tmp_path / "Hedda", "Hedda Schmidt-Canary")
     async with open_bootstrap_host(config) as server:
-        api = Api(server, config, address_of=remote_address, dial_back=None)
+        api = BootstrapApi(server, config, address_of=remote_address, dial_back=None)
         doors = Doors(
             server, lambda: origin, DoorLimits(), address_of=remote_address, guests_per_door=8
         )

@@ -15,7 +15,7 @@ import trio
 from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
 from onmeet_node.errors import OnMeetError
-from onmeet_node.joining.call import GuestOptions, NotLetIn, join
+from onmeet_node.joining.call import EntryDenied, GuestOptions, join
 from onmeet_node.joining.line import open_line
 from onmeet_node.net.errors import NetError
 from onmeet_node.node.node import Node
@@ -41,7 +41,7 @@ class Visit:
     def __init__(self) -> None:
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.over = trio.Event()
-        self.ended: str | NotLetIn | None = None
+        self.ended: str | EntryDenied | None = None
 
     def tell(self, event: str, **fields: Any) -> None:
         self.told.append((event, fields))
@@ -60,11 +60,11 @@ async def visiting(url: str, name: str) -> AsyncIterator[Visit]:
     async def come() -> None:
         try:
             guest.ended = await join(url, GuestOptions(name=name), guest.tell)
-        except* NotLetIn as denied:
+        except* EntryDenied as denied:
             error: BaseException = denied
             while isinstance(error, BaseExceptionGroup):
                 error = error.exceptions[0]
-            assert isinstance(error, NotLetIn)
+            assert isinstance(error, EntryDenied)
             guest.ended = error
         guest.over.set()
 

@@ -180,7 +180,7 @@ async def _process(
                     process.terminate()
 
 
-class _Person:
+class _StagedPerson:
     """One side of the call, as a person uses it."""
 
     def __init__(self, name: str, home: Path, place: Place) -> None:
@@ -267,7 +267,7 @@ async def staged(
             used = _cpu_seconds(process.pid)
             say(f"bootstrap {process.pid} and coturn {coturn} run; the call begins")
             people = [
-                _Person(canaries.unusual_name(begin), root / f"node-{begin}", place)
+                _StagedPerson(canaries.unusual_name(begin), root / f"node-{begin}", place)
                 for begin, place in (("Zora", here), ("Quinn", there))
             ]
             facts, found = await _call(people[0], people[1], enter, seconds, say)
@@ -290,7 +290,11 @@ async def staged(
 
 
 async def _call(
-    caller: _Person, callee: _Person, enter: str, seconds: float, say: Callable[[str], None]
+    caller: _StagedPerson,
+    callee: _StagedPerson,
+    enter: str,
+    seconds: float,
+    say: Callable[[str], None],
 ) -> tuple[dict[str, Any], list[Canary]]:
     for person in (caller, callee):
         await person.command("init", "--key-file", "--name", person.name)
@@ -333,7 +337,9 @@ async def _call(
     return facts, found
 
 
-async def _guest(host: _Person, where: _Person, seconds: float, found: list[Canary]) -> str:
+async def _guest(
+    host: _StagedPerson, where: _StagedPerson, seconds: float, found: list[Canary]
+) -> str:
     """A guest joins from where the other node is, relay-only, and leaves; the path of its media."""
     link = (await host.command("invite", "--let-in", "--name", "audit"))["url"]
     name = canaries.unusual_name("Odile")
@@ -364,7 +370,7 @@ async def _guest(host: _Person, where: _Person, seconds: float, found: list[Cana
     return str(next(line["path"] for line in said if line["event"] == "connected"))
 
 
-def _identities(person: _Person, told: Mapping[str, Any]) -> list[Canary]:
+def _identities(person: _StagedPerson, told: Mapping[str, Any]) -> list[Canary]:
     """The canaries of one side: its name and whatever ids its node tells."""
     side = person.name.split()[0]
     found = [canaries.text(f"name of {side}", person.name)]

@@ -13,14 +13,14 @@ from typing import Any, Protocol
 
 import attrs
 
-from onmeet_bootstrap.errors import ConfigError
+from onmeet_bootstrap.errors import SettingsError
 
 
-class Kind(Protocol):
+class SettingKind(Protocol):
     """One type of value."""
 
     def check(self, value: object, where: str) -> Any:
-        """The value as the program has it. Raises `ConfigError`, beginning with `where`."""
+        """The value as the program has it. Raises `SettingsError`, beginning with `where`."""
         ...
 
 
@@ -33,59 +33,59 @@ class Number:
     fraction: bool = False
 
     def check(self, value: object, where: str) -> Any:
-        """See `Kind`."""
+        """See `SettingKind`."""
         right = isinstance(value, int) or (isinstance(value, float) and self.fraction)
         if isinstance(value, bool) or not right or not self.low <= value <= self.high:  # type: ignore[operator]
             kind = "a number" if self.fraction else "a whole number"
-            raise ConfigError(
+            raise SettingsError(
                 f"{where} must be {kind} from {self.low} to {self.high}, not {value!r}."
             )
         return value
 
 
 @attrs.frozen
-class Flag:
+class FlagSetting:
     """true or false."""
 
     def check(self, value: object, where: str) -> Any:
-        """See `Kind`."""
+        """See `SettingKind`."""
         if not isinstance(value, bool):
-            raise ConfigError(f"{where} must be true or false, not {value!r}.")
+            raise SettingsError(f"{where} must be true or false, not {value!r}.")
         return value
 
 
 @attrs.frozen
-class Text:
+class TextSetting:
     """A text of at most `most` characters, all of which can be shown."""
 
     most: int
 
     def check(self, value: object, where: str) -> Any:
-        """See `Kind`."""
+        """See `SettingKind`."""
         if not isinstance(value, str) or len(value) > self.most:
-            raise ConfigError(f"{where} must be a text of at most {self.most} characters.")
+            raise SettingsError(f"{where} must be a text of at most {self.most} characters.")
         if not value.isprintable():
-            raise ConfigError(f"{where} has characters that cannot be shown. Leave them out.")
+            raise SettingsError(f"{where} has characters that cannot be shown. Leave them out.")
         return value
 
 
 @attrs.frozen
-class Choice:
+class ChoiceSetting:
     """One of a few texts."""
 
     values: tuple[str, ...]
 
     def check(self, value: object, where: str) -> Any:
-        """See `Kind`."""
+        """See `SettingKind`."""
         if value not in self.values:
             allowed = ", ".join(f'"{one}"' for one in self.values)
-            raise ConfigError(f"{where} must be one of {allowed}, not {value!r}.")
+            raise SettingsError(f"{where} must be one of {allowed}, not {value!r}.")
         return value
 
 
 def _listed(value: object, where: str, example: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ConfigError(f'{where} must be a list, as in ["{example}"].')
+        raise SettingsError(f'{where} must be a list, as in ["{example}"].')
     return value
 
 
@@ -96,14 +96,14 @@ class Multiaddrs:
     may_be_empty: bool
 
     def check(self, value: object, where: str) -> Any:
-        """See `Kind`."""
+        """See `SettingKind`."""
         example = "/ip4/0.0.0.0/tcp/4001"
         items = _listed(value, where, example)
         if not items and not self.may_be_empty:
-            raise ConfigError(f'{where} must be a list of multiaddrs, as in ["{example}"].')
+            raise SettingsError(f'{where} must be a list of multiaddrs, as in ["{example}"].')
         for item in items:
             if not item.startswith(("/ip4/", "/ip6/", "/dns")):
-                raise ConfigError(f"{where}: {item!r} is no multiaddr; one looks like {example}.")
+                raise SettingsError(f"{where}: {item!r} is no multiaddr; one looks like {example}.")
         return tuple(items)
 
 
@@ -112,13 +112,13 @@ class Addresses:
     """IP addresses."""
 
     def check(self, value: object, where: str) -> Any:
-        """See `Kind`."""
+        """See `SettingKind`."""
         items = _listed(value, where, "203.0.113.5")
         for item in items:
             try:
                 ipaddress.ip_address(item)
             except ValueError:
-                raise ConfigError(
+                raise SettingsError(
                     f"{where}: {item!r} is no IP address; one looks like 203.0.113.5."
                 ) from None
         return tuple(items)
@@ -129,11 +129,11 @@ class HostPorts:
     """Where a server listens."""
 
     def check(self, value: object, where: str) -> Any:
-        """See `Kind`."""
+        """See `SettingKind`."""
         example = "0.0.0.0:8443"
         items = _listed(value, where, example)
         if not items:
-            raise ConfigError(f'{where} must name an address, as in ["{example}"].')
+            raise SettingsError(f'{where} must name an address, as in ["{example}"].')
         for item in items:
             host, _, port = item.rpartition(":")
             try:
@@ -142,7 +142,7 @@ class HostPorts:
             except ValueError:
                 right = False
             if not right:
-                raise ConfigError(
+                raise SettingsError(
                     f"{where}: {item!r} is no address and port; one looks like {example}."
                 )
         return tuple(items)
@@ -156,10 +156,10 @@ class Origin:
     """The origin of a web server (RFC 6454), or empty."""
 
     def check(self, value: object, where: str) -> Any:
-        """See `Kind`."""
+        """See `SettingKind`."""
         if value == "" or (isinstance(value, str) and _ORIGIN.fullmatch(value)):
             return value
-        raise ConfigError(
+        raise SettingsError(
             f"{where}: {value!r} is no origin; one looks like https://meet.example.org, without a "
             "path or a final slash."
         )
@@ -170,7 +170,7 @@ class Origins:
     """Several of them."""
 
     def check(self, value: object, where: str) -> Any:
-        """See `Kind`."""
+        """See `SettingKind`."""
         return tuple(
             Origin().check(item or "(nothing)", where)
             for item in _listed(value, where, "https://www.example.org")
@@ -182,7 +182,7 @@ class Paths:
     """Files."""
 
     def check(self, value: object, where: str) -> Any:
-        """See `Kind`."""
+        """See `SettingKind`."""
         return tuple(_listed(value, where, "/etc/onmeet-bootstrap/policy-1.txt"))
 
 
@@ -191,16 +191,16 @@ class TurnUrls:
     """TURN URLs (RFC 7065)."""
 
     def check(self, value: object, where: str) -> Any:
-        """See `Kind`."""
+        """See `SettingKind`."""
         example = "turn:turn.example.org:3478?transport=udp"
         items = _listed(value, where, example)
         for item in items:
             if not item.startswith(("turn:", "turns:")) or not item.isascii() or " " in item:
-                raise ConfigError(f"{where}: {item!r} is no TURN URL; one looks like {example}.")
+                raise SettingsError(f"{where}: {item!r} is no TURN URL; one looks like {example}.")
         return tuple(items)
 
 
-def setting(kind: Kind, default: Any, comment: str) -> Any:
+def setting(kind: SettingKind, default: Any, comment: str) -> Any:
     """An attrs field that appears in the file under `comment`."""
     return attrs.field(
         default=default,
@@ -209,10 +209,10 @@ def setting(kind: Kind, default: Any, comment: str) -> Any:
     )
 
 
-def _validate(kind: Kind, name: str, value: Any) -> None:
+def _validate(kind: SettingKind, name: str, value: Any) -> None:
     try:
         kind.check(list(value) if isinstance(value, tuple) else value, name)
-    except ConfigError as error:
+    except SettingsError as error:
         raise ValueError(str(error)) from None
 
 

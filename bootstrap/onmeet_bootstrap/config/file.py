@@ -23,7 +23,7 @@ from onmeet_bootstrap.config.model import (
     SiteConfig,
     TurnConfig,
 )
-from onmeet_bootstrap.errors import ConfigError, KeyFileError
+from onmeet_bootstrap.errors import BootstrapKeyError, SettingsError
 from onmeet_node.process.ownership import (
     ROOT,
     ForeignPlace,
@@ -108,7 +108,7 @@ def announced(listen: Iterable[str], public: Iterable[str]) -> tuple[str, ...]:
 def checked(
     bootstrap: Mapping[str, object], turn: Mapping[str, object] | None = None
 ) -> BootstrapConfig:
-    """A configuration of what the command line gave, with a new key. Raises `ConfigError`."""
+    """A configuration of what the command line gave, with a new key. Raises `SettingsError`."""
     values = {
         name: _MAIN[name].metadata["kind"].check(value, f"--{name}")
         for name, value in bootstrap.items()
@@ -123,13 +123,13 @@ def checked(
 def create(home: Path, config: BootstrapConfig) -> Path:
     """Writes a new configuration and key into `home`; gives the file's path.
 
-    Overwrites nothing: a lost key is a lost address. Raises `ConfigError`.
+    Overwrites nothing: a lost key is a lost address. Raises `SettingsError`.
     """
     path, key_path = home / FILE_NAME, home / KEY_NAME
     _require_own_home(home)
     for existing in (path, key_path):
         if os.path.lexists(existing):
-            raise ConfigError(
+            raise SettingsError(
                 f"{existing} exists already. Edit it, or give another directory with --home."
             )
     text = render(config)
@@ -138,24 +138,24 @@ def create(home: Path, config: BootstrapConfig) -> Path:
         _write_new(key_path, config.seed.hex() + "\n", 0o600)
         _write_new(path, text, 0o644)
     except ForeignPlace as error:
-        raise ConfigError(str(error)) from error
+        raise SettingsError(str(error)) from error
     except OSError as error:
-        raise ConfigError(
+        raise SettingsError(
             f"Cannot write to {home}: {error.strerror}. Give another directory with --home."
         ) from error
     return path
 
 
 def _require_own_home(home: Path) -> None:
-    """Raises `ConfigError` for a home that another user prepared; root may have."""
+    """Raises `SettingsError` for a home that another user prepared; root may have."""
     try:
         require_own_directory(home, owners={os.geteuid(), ROOT})
     except (FileNotFoundError, NotADirectoryError):
         pass  # told by whoever looks for a file in it
     except ForeignPlace as error:
-        raise ConfigError(str(error)) from error
+        raise SettingsError(str(error)) from error
     except OSError as error:
-        raise ConfigError(f"Cannot look into {home}: {error.strerror}.") from error
+        raise SettingsError(f"Cannot look into {home}: {error.strerror}.") from error
 
 
 def _write_new(path: Path, text: str, mode: int) -> None:
@@ -167,27 +167,27 @@ def _write_new(path: Path, text: str, mode: int) -> None:
 
 
 def load(home: Path) -> BootstrapConfig:
-    """Reads configuration and key from `home`. Raises `ConfigError` or `KeyFileError`."""
+    """Reads configuration and key from `home`. Raises `SettingsError` or `BootstrapKeyError`."""
     _require_own_home(home)
     path = home / FILE_NAME
     try:
         with os.fdopen(open_own(path, os.O_RDONLY, roots=True), "rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
-        raise ConfigError(
+        raise SettingsError(
             f"There is no {path}. Make one with: "
             + command("onmeet-bootstrap", "init", "--home", home)
         ) from None
     except ForeignPlace as error:
-        raise ConfigError(str(error)) from error
+        raise SettingsError(str(error)) from error
     except OSError as error:
-        raise ConfigError(f"Cannot read {path}: {error.strerror}.") from error
+        raise SettingsError(f"Cannot read {path}: {error.strerror}.") from error
     if len(data) > MAX_FILE_BYTES:
-        raise ConfigError(f"{path} has more than {MAX_FILE_BYTES} bytes: not one of ours.")
+        raise SettingsError(f"{path} has more than {MAX_FILE_BYTES} bytes: not one of ours.")
     try:
         tables = tomllib.loads(data.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}. Correct that line.") from None
+        raise SettingsError(f"{path} is not valid TOML: {error}. Correct that line.") from None
     values = _values(tables, path)
     return BootstrapConfig(seed=_read_seed(home / KEY_NAME), **values)
 
@@ -197,9 +197,9 @@ def _values(tables: Mapping[str, Any], path: Path) -> dict[str, Any]:
     for section, table in tables.items():
         if section not in _SECTIONS:
             known = ", ".join(_SECTIONS)
-            raise ConfigError(f"{path} has the unknown section [{section}]. Known: {known}.")
+            raise SettingsError(f"{path} has the unknown section [{section}]. Known: {known}.")
         if not isinstance(table, dict):
-            raise ConfigError(f"In {path}, {section!r} must be a section, as in [{section}].")
+            raise SettingsError(f"In {path}, {section!r} must be a section, as in [{section}].")
         read = _section(section, table, f"In {path}, [{section}]")
         if section == "turn":
             values["turn"] = TurnConfig(**read)
@@ -216,7 +216,7 @@ def _section(section: str, table: Mapping[str, object], where: str) -> dict[str,
     settings = _SECTIONS[section][1]
     for name in table:
         if name not in settings:
-            raise ConfigError(f"{where} {name} is unknown. Known: {', '.join(settings)}.")
+            raise SettingsError(f"{where} {name} is unknown. Known: {', '.join(settings)}.")
     return {
         name: settings[name].metadata["kind"].check(value, f"{where} {name}")
         for name, value in table.items()
@@ -229,16 +229,16 @@ def _read_seed(path: Path) -> bytes:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             text = file.read(2 * SEED_BYTES + 16)
     except FileNotFoundError:
-        raise KeyFileError(
+        raise BootstrapKeyError(
             f"{path} is missing: without it this bootstrap would get another address. Restore it "
             "from your copy, or remove the configuration and run onmeet-bootstrap init again."
         ) from None
     except ForeignPlace as error:
-        raise KeyFileError(str(error)) from error
+        raise BootstrapKeyError(str(error)) from error
     except OSError as error:
-        raise KeyFileError(f"Cannot read {path}: {error.strerror}.") from error
+        raise BootstrapKeyError(f"Cannot read {path}: {error.strerror}.") from error
     if mode & 0o077:
-        raise KeyFileError(
+        raise BootstrapKeyError(
             f"Others can read {path}. Make it yours alone: {command('chmod', '600', '--', path)}"
         )
     try:
@@ -246,5 +246,7 @@ def _read_seed(path: Path) -> bytes:
     except ValueError:
         seed = b""
     if len(seed) != SEED_BYTES:
-        raise KeyFileError(f"{path} is damaged: it must hold 64 hex digits. Restore your copy.")
+        raise BootstrapKeyError(
+            f"{path} is damaged: it must hold 64 hex digits. Restore your copy."
+        )
     return seed

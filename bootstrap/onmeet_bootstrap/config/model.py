@@ -9,19 +9,19 @@ from attrs import validators as v
 
 from onmeet_bootstrap.config.fields import (
     Addresses,
-    Choice,
-    Flag,
+    ChoiceSetting,
+    FlagSetting,
     HostPorts,
     Multiaddrs,
     Number,
     Origin,
     Origins,
     Paths,
-    Text,
+    TextSetting,
     TurnUrls,
     setting,
 )
-from onmeet_bootstrap.limits import Rate
+from onmeet_bootstrap.limits import AllowedRate
 
 SEED_BYTES = 32
 REGIONS = ("ca", "de")
@@ -36,13 +36,13 @@ class TurnConfig:
     """The TURN service: coturn run here, somebody else's, or none."""
 
     serve: bool = setting(
-        Flag(), False, "Run coturn here (Debian package coturn): the last resort for media."
+        FlagSetting(), False, "Run coturn here (Debian package coturn): the last resort for media."
     )
     public: tuple[str, ...] = setting(
         Addresses(), (), "This machine's public IP addresses, as others reach it."
     )
     domain: str = setting(
-        Text(253),
+        TextSetting(253),
         "",
         "Its host name, as in the certificate; empty: addresses are told, and no TLS.",
     )
@@ -50,8 +50,10 @@ class TurnConfig:
     tls_port: int = setting(
         _PORT, 5349, "For TLS. 443 gets through the strictest firewalls, if nothing else uses it."
     )
-    certificate: str = setting(Text(4_096), "", "PEM file with the certificate chain for TLS.")
-    key: str = setting(Text(4_096), "", "PEM file with its key.")
+    certificate: str = setting(
+        TextSetting(4_096), "", "PEM file with the certificate chain for TLS."
+    )
+    key: str = setting(TextSetting(4_096), "", "PEM file with its key.")
     relay_port_min: int = setting(_PORT, 49_152, "UDP ports for media: open them in the firewall.")
     relay_port_max: int = setting(_PORT, 65_535, "The last of them.")
     max_allocations: int = setting(
@@ -78,13 +80,17 @@ class TurnConfig:
         Number(60, 86_400), 3_600, "How long lent credentials work. Calls may last longer."
     )
     allow_private_peers: bool = setting(
-        Flag(), False, "Relay to private addresses too: for a LAN or a lab, never on the internet."
+        FlagSetting(),
+        False,
+        "Relay to private addresses too: for a LAN or a lab, never on the internet.",
     )
     urls: tuple[str, ...] = setting(
         TurnUrls(), (), "Somebody else's TURN server, in place of coturn here (serve = false)."
     )
     secret_file: str = setting(
-        Text(4_096), "", "File (0600) with the secret shared with it: its static-auth-secret."
+        TextSetting(4_096),
+        "",
+        "File (0600) with the secret shared with it: its static-auth-secret.",
     )
 
     @property
@@ -98,7 +104,7 @@ class GuestsConfig:
     """The gateway for browser guests, or none."""
 
     serve: bool = setting(
-        Flag(), False, "Let people join from a browser by a link: HTTPS for the guest page."
+        FlagSetting(), False, "Let people join from a browser by a link: HTTPS for the guest page."
     )
     listen: tuple[str, ...] = setting(
         HostPorts(), ("0.0.0.0:8443",), "Where to listen: address:port, IPv6 in brackets."
@@ -109,9 +115,11 @@ class GuestsConfig:
         "How browsers reach it, as in https://meet.example.org: guest links begin with it.",
     )
     certificate: str = setting(
-        Text(4_096), "", "PEM file with the certificate chain; empty behind a proxy that has one."
+        TextSetting(4_096),
+        "",
+        "PEM file with the certificate chain; empty behind a proxy that has one.",
     )
-    key: str = setting(Text(4_096), "", "PEM file with its key.")
+    key: str = setting(TextSetting(4_096), "", "PEM file with its key.")
     behind_proxy: tuple[str, ...] = setting(
         Addresses(),
         (),
@@ -158,7 +166,7 @@ class SiteConfig:
     """The operator's small web site, beside the guest page."""
 
     serve: bool = setting(
-        Flag(), False, "Serve pages about this server, its policy, and a contact form."
+        FlagSetting(), False, "Serve pages about this server, its policy, and a contact form."
     )
     policies: tuple[str, ...] = setting(
         Paths(),
@@ -166,15 +174,17 @@ class SiteConfig:
         "Files with the versions of the policy. Each begins with version, posted and effective;\n"
         "a change takes effect 14 days after it is posted, at the earliest.",
     )
-    mail_to: str = setting(Text(254), "", "Where the contact form is sent; empty: there is none.")
-    mail_from: str = setting(Text(254), "", "From whom: an address of this server's own.")
-    smtp_host: str = setting(Text(253), "", "The mail server that takes it.")
+    mail_to: str = setting(
+        TextSetting(254), "", "Where the contact form is sent; empty: there is none."
+    )
+    mail_from: str = setting(TextSetting(254), "", "From whom: an address of this server's own.")
+    smtp_host: str = setting(TextSetting(253), "", "The mail server that takes it.")
     smtp_port: int = setting(_PORT, 587, "Its port.")
     smtp_tls: str = setting(
-        Choice(("starttls", "implicit", "none")), "starttls", "none: on this machine alone."
+        ChoiceSetting(("starttls", "implicit", "none")), "starttls", "none: on this machine alone."
     )
-    smtp_user: str = setting(Text(254), "", "If it wants a login.")
-    smtp_password_file: str = setting(Text(4_096), "", "File (0600) with the password.")
+    smtp_user: str = setting(TextSetting(254), "", "If it wants a login.")
+    smtp_password_file: str = setting(TextSetting(4_096), "", "File (0600) with the password.")
 
 
 @attrs.frozen(kw_only=True)
@@ -188,9 +198,9 @@ class BootstrapConfig:
     )
     """Fixes the PeerId. Made anew unless given: right for a demo or a LAN."""
 
-    operator: str = setting(Text(MAX_OPERATOR_CHARS), "", "Who runs this, as users read it.")
+    operator: str = setting(TextSetting(MAX_OPERATOR_CHARS), "", "Who runs this, as users read it.")
     region: str = setting(
-        Choice(("", *REGIONS)),
+        ChoiceSetting(("", *REGIONS)),
         "",
         'Where this machine stands: "ca" (Canada), "de" (Germany), or "" for neither.\n'
         "Nodes that pin a region refuse bootstraps of any other. It is signed: do not lie.",
@@ -252,15 +262,15 @@ class BootstrapConfig:
     site: SiteConfig = SiteConfig()
 
     @property
-    def request_rate(self) -> Rate:
+    def request_rate(self) -> AllowedRate:
         """For one PeerId."""
-        return Rate(per_minute=self.requests_per_minute, burst=self.requests_burst)
+        return AllowedRate(per_minute=self.requests_per_minute, burst=self.requests_burst)
 
     @property
-    def network_rate(self) -> Rate:
+    def network_rate(self) -> AllowedRate:
         """For one network prefix."""
         factor = self.network_factor
-        return Rate(self.requests_per_minute * factor, self.requests_burst * factor)
+        return AllowedRate(self.requests_per_minute * factor, self.requests_burst * factor)
 
 
 def ephemeral_config(*, guests: bool = False) -> BootstrapConfig:

@@ -16,7 +16,7 @@ from onmeet_node.findings import Finding, Tell, bad, good, poor
 from onmeet_node.net.bootstraps.clock import TOLERATED, ahead_of, date_of, spoken
 from onmeet_node.net.bootstraps.requests import ask, ask_description
 from onmeet_node.net.errors import (
-    BadAddress,
+    BadMultiaddr,
     BootstrapRefused,
     NetError,
     RelayUnavailable,
@@ -58,7 +58,7 @@ async def examine(addresses: Sequence[str], tell: Tell, view: View | None = None
     view = view or View()
     try:
         peer = peer_of(addresses)
-    except BadAddress as error:
+    except BadMultiaddr as error:
         tell(bad(str(error), "Copy an address from what `onmeet-bootstrap run` prints."))
         return
     reached = []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from onmeet_bootstrap.api import Api
+from onmeet_bootstrap.api import BootstrapApi
 from onmeet_bootstrap.forgetting.sweep import SETTLE_SECONDS, SWEEP_SECONDS
 from onmeet_bootstrap.relay import Relay, RelayLimits
 from onmeet_bootstrap.turn.coturn import ALLOCATION_SECONDS
@@ -35,7 +35,7 @@ class Live:
 
     host: Host
     relay: Relay
-    api: Api
+    api: BootstrapApi
     gateway: Gateway | None = None
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from onmeet_bootstrap.config.model import GuestsConfig
-from onmeet_bootstrap.errors import ConfigError, StartFailed
+from onmeet_bootstrap.errors import SettingsError, StartFailed
 from onmeet_node.net.asgi.server import tls_context
 from onmeet_node.net.libp2p.multiaddrs import system_speaks
 
@@ -60,12 +60,12 @@ def listen(where: str, write_seconds: float) -> socket.socket:
 
 
 def open_certificate(config: GuestsConfig) -> ssl.SSLContext | None:
-    """TLS as configured, if it is. Raises `ConfigError` for a certificate that cannot be used."""
+    """TLS as configured, if it is. Raises `SettingsError` for a certificate that cannot be used."""
     if not config.certificate:
         return None
     try:
         return tls_context(config.certificate, config.key)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
+        raise SettingsError(
             f"[guests] certificate and key cannot be used: {error}. Name a PEM chain and its key."
         ) from error

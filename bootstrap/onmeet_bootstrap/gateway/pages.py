@@ -33,7 +33,7 @@ COMMON = {
 """Headers of everything that the gateway sends."""
 
 
-class Pages:
+class GatewayPages:
     """The page, and what the server says of itself."""
 
     def __init__(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from onmeet_bootstrap.errors import ConfigError
+from onmeet_bootstrap.errors import SettingsError
 
 NOTICE = datetime.timedelta(days=14)
 MAX_FILE_BYTES = 256 * 1024
@@ -33,14 +33,14 @@ class Policy:
 
 
 def read_policy(path: Path) -> Policy:
-    """Reads one version. Raises `ConfigError` that says what is wrong with the file."""
+    """Reads one version. Raises `SettingsError` that says what is wrong with the file."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise ConfigError(f"[site] cannot read the policy {path}: {error.strerror}.") from error
+        raise SettingsError(f"[site] cannot read the policy {path}: {error.strerror}.") from error
     if len(data) > MAX_FILE_BYTES:
-        raise ConfigError(f"[site] the policy {path} has more than {MAX_FILE_BYTES} bytes.")
+        raise SettingsError(f"[site] the policy {path} has more than {MAX_FILE_BYTES} bytes.")
     try:
         head, _, text = data.decode("utf-8").partition("\n\n")
         lines = (line.partition(":") for line in head.strip().splitlines())
@@ -48,11 +48,11 @@ def read_policy(path: Path) -> Policy:
         version = int(fields["version"])
         posted, effective = (datetime.date.fromisoformat(fields[name]) for name in _FIELDS[1:])
     except (UnicodeDecodeError, ValueError, KeyError) as error:
-        raise ConfigError(f"[site] the policy {path} is unreadable. {_EXAMPLE}") from error
+        raise SettingsError(f"[site] the policy {path} is unreadable. {_EXAMPLE}") from error
     if version < 1 or not text.strip():
-        raise ConfigError(f"[site] the policy {path} has no text, or version 0. {_EXAMPLE}")
+        raise SettingsError(f"[site] the policy {path} has no text, or version 0. {_EXAMPLE}")
     if effective - posted < NOTICE:
-        raise ConfigError(
+        raise SettingsError(
             f"[site] the policy {path} takes effect {(effective - posted).days} days after it is "
             f"posted. Changes are announced {NOTICE.days} days ahead at least: set effective to "
             f"{posted + NOTICE} or later."
@@ -63,19 +63,19 @@ def read_policy(path: Path) -> Policy:
 def read_policies(paths: tuple[str, ...], today: datetime.date) -> tuple[Policy, ...]:
     """All versions, the newest first: with those in force stand those that are announced.
 
-    Raises `ConfigError`, also for a version twice and for one that is dated into the future.
+    Raises `SettingsError`, also for a version twice and for one that is dated into the future.
     """
     policies = sorted((read_policy(Path(path)) for path in paths), key=lambda p: -p.version)
     for newer, older in itertools.pairwise(policies):
         if newer.version == older.version:
-            raise ConfigError(f"[site] two policies have version {newer.version}: count on.")
+            raise SettingsError(f"[site] two policies have version {newer.version}: count on.")
         if newer.effective < older.effective:
-            raise ConfigError(
+            raise SettingsError(
                 f"[site] policy {newer.version} takes effect before policy {older.version}."
             )
     for policy in policies:
         if policy.posted > today:
-            raise ConfigError(
+            raise SettingsError(
                 f"[site] policy {policy.version} is dated {policy.posted}, which is still to come: "
                 "set posted to the day on which it is first served."
             )

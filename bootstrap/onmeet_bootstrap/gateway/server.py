@@ -19,9 +19,9 @@ from onmeet_bootstrap.config.model import GuestsConfig, SiteConfig
 from onmeet_bootstrap.errors import Exhausted
 from onmeet_bootstrap.gateway.doors import Book, NoSuchDoor, Passage
 from onmeet_bootstrap.gateway.listening import HostGuard, listen_all, open_certificate
-from onmeet_bootstrap.gateway.pages import COMMON, Pages
+from onmeet_bootstrap.gateway.pages import COMMON, GatewayPages
 from onmeet_bootstrap.gateway.site import Site
-from onmeet_bootstrap.limits import Caps, Quota, Rate, RateLimit
+from onmeet_bootstrap.limits import AllowedRate, Caps, Quota, RateLimit
 from onmeet_node.net.asgi.config import ServerLimits
 from onmeet_node.net.asgi.server import open_server
 from onmeet_node.net.libp2p.remote_address import prefix_of
@@ -63,7 +63,8 @@ class Gateway:
             Caps(config.max_guests, config.guests_per_network, config.guests_per_network), "guests"
         )
         self._tries = RateLimit(
-            Rate(per_minute=config.tries_per_minute, burst=config.tries_burst), trio.current_time
+            AllowedRate(per_minute=config.tries_per_minute, burst=config.tries_burst),
+            trio.current_time,
         )
         self._stopping = trio.Event()
         self._went = trio.Event()
@@ -73,7 +74,7 @@ class Gateway:
         """The connections of browsers."""
         self.on_left: Callable[[], None] = lambda: None
         """Called when a guest has gone: what was theirs is to be forgotten."""
-        pages = Pages(
+        pages = GatewayPages(
             files,
             facts,
             embed_allow=config.embed_allow,

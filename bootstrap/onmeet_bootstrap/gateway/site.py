@@ -27,16 +27,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from onmeet_bootstrap.config.model import SiteConfig
-from onmeet_bootstrap.errors import ConfigError
+from onmeet_bootstrap.errors import SettingsError
 from onmeet_bootstrap.gateway.policy import Policy, in_force, read_policies
 from onmeet_bootstrap.gateway.texts import WORDS, language_of
-from onmeet_bootstrap.limits import Rate, RateLimit
+from onmeet_bootstrap.limits import AllowedRate, RateLimit
 
 MAX_NAME, MAX_EMAIL, MAX_MESSAGE = 80, 254, 4_000
 MAX_BODY_BYTES = 64 * 1024
 SMTP_SECONDS = 20.0
-BY_ADDRESS = Rate(per_minute=5 / 60, burst=5)
-BY_ALL = Rate(per_minute=2, burst=60)
+BY_ADDRESS = AllowedRate(per_minute=5 / 60, burst=5)
+BY_ALL = AllowedRate(per_minute=2, burst=60)
 MAX_LOCAL = 64
 """Of what stands before the @ (RFC 5321, 4.5.3.1.1)."""
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -143,7 +143,7 @@ def send(config: SiteConfig, letter: Letter) -> None:
 
 
 class Site:
-    """The routes. Raises `ConfigError` for a site that cannot be served."""
+    """The routes. Raises `SettingsError` for a site that cannot be served."""
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class Site:
         self._policies: tuple[Policy, ...] = read_policies(config.policies, today())
         self.contact = bool(config.mail_to)
         if self.contact and not (config.smtp_host and config.mail_from):
-            raise ConfigError("[site] mail_to needs smtp_host and mail_from as well.")
+            raise SettingsError("[site] mail_to needs smtp_host and mail_from as well.")
         self.letters = RateLimit(BY_ADDRESS, trio.current_time)
         self._all = RateLimit(BY_ALL, trio.current_time)
         self.routes = [

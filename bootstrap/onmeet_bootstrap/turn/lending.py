@@ -25,8 +25,8 @@ from pathlib import Path
 import attrs
 
 from onmeet_bootstrap.config.model import TurnConfig
-from onmeet_bootstrap.errors import ConfigError, Exhausted
-from onmeet_bootstrap.limits import Rate, RateLimit
+from onmeet_bootstrap.errors import Exhausted, SettingsError
+from onmeet_bootstrap.limits import AllowedRate, RateLimit
 from onmeet_node.net.libp2p.remote_address import prefix_of
 from onmeet_node.process.ownership import ForeignPlace, open_own
 from onmeet_node.process.suggestions import command
@@ -46,7 +46,7 @@ NEIGHBOURHOOD = {4: 24, 6: 48}
 BORROWINGS = 12
 """At once by one node, and again in the life of a credential: it needs two, and one more whenever
 it comes back to this bootstrap."""
-GUESTS = Rate(per_minute=1, burst=20)
+GUESTS = AllowedRate(per_minute=1, burst=20)
 """Credentials of one node for its guests: a room has at most 11."""
 
 
@@ -62,7 +62,7 @@ def password(secret: str, username: str) -> str:
 
 
 @attrs.frozen
-class Shares:
+class NetworkShares:
     """How many shares of all allocations a network has: for its nodes, and for their guests."""
 
     nodes: int
@@ -82,7 +82,7 @@ class Lender:
         secret: str,
         lifetime: int,
         *,
-        shares: Shares = Shares(5, 4),
+        shares: NetworkShares = NetworkShares(5, 4),
         full: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
@@ -99,7 +99,7 @@ class Lender:
         self._clock = clock
         self._key = secrets.token_bytes(SECRET_BYTES)
         self._last_expiry = 0
-        own = Rate(per_minute=60 * BORROWINGS / lifetime, burst=BORROWINGS)
+        own = AllowedRate(per_minute=60 * BORROWINGS / lifetime, burst=BORROWINGS)
         self._limits = {False: RateLimit(own, steady), True: RateLimit(GUESTS, steady)}
         self._borrowers: dict[str, tuple[str, int]] = {}
         """By PeerId while it is connected: its network, and which share of that is its own."""
@@ -203,7 +203,7 @@ def lender(
         urls,
         secret,
         config.credential_seconds,
-        shares=Shares(config.shares_per_network, config.guest_shares_per_network),
+        shares=NetworkShares(config.shares_per_network, config.guest_shares_per_network),
         full=full,
     )
 
@@ -226,9 +226,9 @@ def _host(ip: str) -> str:
 
 
 def foreign_lender(config: TurnConfig) -> Lender:
-    """Lends for somebody else's TURN server. Raises `ConfigError`."""
+    """Lends for somebody else's TURN server. Raises `SettingsError`."""
     if not config.secret_file:
-        raise ConfigError(
+        raise SettingsError(
             "[turn] urls needs secret_file: a file (chmod 600) with the static-auth-secret of "
             "that server."
         )
@@ -242,14 +242,14 @@ def _read_secret(path: Path) -> str:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             data = file.read(MAX_SECRET_BYTES + 1)
     except ForeignPlace as error:
-        raise ConfigError(f"[turn] secret_file: {error}") from error
+        raise SettingsError(f"[turn] secret_file: {error}") from error
     except OSError as error:
-        raise ConfigError(f"Cannot read [turn] secret_file {path}: {error.strerror}.") from error
+        raise SettingsError(f"Cannot read [turn] secret_file {path}: {error.strerror}.") from error
     if mode & 0o077:
-        raise ConfigError(
+        raise SettingsError(
             f"Others can read {path}. Make it yours alone: {command('chmod', '600', '--', path)}"
         )
     text = data.decode("utf-8", "replace").strip()
     if not text or not text.isprintable() or len(data) > MAX_SECRET_BYTES:
-        raise ConfigError(f"{path} must hold one line: the secret shared with the TURN server.")
+        raise SettingsError(f"{path} must hold one line: the secret shared with the TURN server.")
     return text

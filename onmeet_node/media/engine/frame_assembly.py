@@ -26,7 +26,7 @@ _START_CODE = b"\x9d\x01\x2a"
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class EncodedPicture:
     """One encoded picture."""
 
     data: bytes
@@ -34,7 +34,7 @@ class Picture:
     keyframe: bool
 
 
-def can_be_shown(picture: Picture) -> bool:
+def can_be_shown(picture: EncodedPicture) -> bool:
     """Whether a picture may be given to the decoder.
 
     Its size is in its key frame, after a tag of 3 bytes and a start code: two numbers of 14 bits,
@@ -51,7 +51,7 @@ def can_be_shown(picture: Picture) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Packet:
+class _VideoPacket:
     timestamp: int
     marker: bool
     first: bool
@@ -63,7 +63,7 @@ class PictureAssembler:
     """Give packets to `push`; it returns the pictures that this one completed, in order."""
 
     def __init__(self) -> None:
-        self._packets: dict[int, _Packet] = {}
+        self._packets: dict[int, _VideoPacket] = {}
         self._next: int | None = None
         self._newest: int | None = None
         self._needs_keyframe = True
@@ -75,7 +75,7 @@ class PictureAssembler:
 
     def push(
         self, sequence: int, timestamp: int, data: bytes, *, first: bool, marker: bool, now: float
-    ) -> list[Picture]:
+    ) -> list[EncodedPicture]:
         """Takes a packet: RTP sequence number and timestamp, and VP8 data without descriptor.
 
         `first`: it begins a picture. `now`: seconds of a monotonic clock.
@@ -96,7 +96,7 @@ class PictureAssembler:
         if ahead >= MAX_PACKETS:
             self._give_up(now)
             return []
-        self._packets[sequence] = _Packet(timestamp, marker, first, data, now)
+        self._packets[sequence] = _VideoPacket(timestamp, marker, first, data, now)
         done = self._collect()
         if (
             not done
@@ -116,10 +116,10 @@ class PictureAssembler:
         self.wants_pli = False
         self._pli_at = now
 
-    def _collect(self) -> list[Picture]:
-        done: list[Picture] = []
+    def _collect(self) -> list[EncodedPicture]:
+        done: list[EncodedPicture] = []
         while self._next is not None:
-            parts: list[_Packet] = []
+            parts: list[_VideoPacket] = []
             sequence = self._next
             while (packet := self._packets.get(sequence)) is not None:
                 sequence = (sequence + 1) & 0xFFFF
@@ -138,7 +138,9 @@ class PictureAssembler:
             keyframe = _is_keyframe(parts[0].data)
             if parts[0].first and (keyframe or not self._needs_keyframe):
                 self._needs_keyframe = False
-                done.append(Picture(b"".join(p.data for p in parts), parts[0].timestamp, keyframe))
+                done.append(
+                    EncodedPicture(b"".join(p.data for p in parts), parts[0].timestamp, keyframe)
+                )
         return done
 
     def _skip_to_keyframe(self, now: float) -> None:

@@ -25,9 +25,9 @@ from onmeet_node.media.engine import ice_servers as servers_
 from onmeet_node.media.engine import internals
 from onmeet_node.media.engine.consent import CLOSED_PORT, JITTER, RETRANSMISSIONS, PathWatch
 from onmeet_node.media.engine.ice_gathering import Question
-from onmeet_node.media.engine.ice_servers import Server
+from onmeet_node.media.engine.ice_servers import IceServerUrl
 from onmeet_node.media.engine.ice_sockets import Socket
-from onmeet_node.media.engine.nat_mapping import Mapping, nat_kind
+from onmeet_node.media.engine.nat_mapping import SeenMapping, nat_kind
 from onmeet_node.media.ice_report import IceReport, PairReport, ServerReport, counted
 from onmeet_node.process.faults import contained
 
@@ -97,10 +97,10 @@ class IceAgent(aioice.Connection):
         self._hurry = asyncio.Event()
         self._relays_from = 0.0
         self._final: IceReport | None = None
-        self._mappings: list[Mapping] = []
+        self._mappings: list[SeenMapping] = []
         self._names: set[str] = set()
         self._resolving: set[asyncio.Task[None]] = set()
-        self._relays: dict[ice.StunProtocol, Server] = {}
+        self._relays: dict[ice.StunProtocol, IceServerUrl] = {}
         self.asked: list[ServerReport] = [
             ServerReport("?", worked=False, error="its address is malformed")
             for _, server in parsed
@@ -143,7 +143,7 @@ class IceAgent(aioice.Connection):
         self._protocols.append(opened)
         self._local_candidates.append(opened.local_candidate)
 
-    async def _gather_reflexive(self, server: Server, ours: list[Socket]) -> bool:
+    async def _gather_reflexive(self, server: IceServerUrl, ours: list[Socket]) -> bool:
         try:
             mappings = await gathering.see_self(server, ours)
         except Exception as error:  # noqa: BLE001 - a server answers what it likes
@@ -159,7 +159,7 @@ class IceAgent(aioice.Connection):
                 self._local_candidates.append(gathering.reflexive_candidate(mapping))
         return True
 
-    async def _gather_relayed(self, server: Server) -> bool:
+    async def _gather_relayed(self, server: IceServerUrl) -> bool:
         try:
             relay = await gathering.allocate(self, server, hide_related=self._relay_only)
         except Exception as error:  # noqa: BLE001 - a server answers what it likes

@@ -14,9 +14,9 @@ from aioice import stun, turn
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 
 from onmeet_node.media.engine import ice_sockets as sockets
-from onmeet_node.media.engine.ice_servers import Server
+from onmeet_node.media.engine.ice_servers import IceServerUrl
 from onmeet_node.media.engine.ice_sockets import Socket
-from onmeet_node.media.engine.nat_mapping import Mapping
+from onmeet_node.media.engine.nat_mapping import SeenMapping
 
 GATHER_SECONDS = 5.0
 """For servers to answer when there is no other candidate to go on with."""
@@ -44,7 +44,7 @@ PERMISSION_SECONDS = 240.0
 RELAY_PREFERENCE = {"turn/udp": 65_535, "turn/tcp": 32_768, "turn/tls": 16_384}
 
 
-class Agent(sockets.Agent, Protocol):
+class RelayAgent(sockets.SocketAgent, Protocol):
     """The part of `ice.IceAgent` that its relays speak to."""
 
     def server_refused(self, protocol: Socket) -> None:
@@ -56,7 +56,7 @@ class Agent(sockets.Agent, Protocol):
 class Question:
     """One server being asked. The job tells whether it helped, and never raises."""
 
-    server: Server
+    server: IceServerUrl
     job: Coroutine[Any, Any, bool]
     relay: bool
 
@@ -86,7 +86,7 @@ async def ask_all(questions: Sequence[Question], limit: float) -> list[Question]
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def open_host(agent: Agent, address: str) -> Socket:
+async def open_host(agent: RelayAgent, address: str) -> Socket:
     """A UDP socket at one of this machine's addresses, with its candidate. Raises OSError."""
     transport, opened = await sockets.open_socket(agent, address)
     host, port = transport.get_extra_info("sockname")[:2]
@@ -102,7 +102,7 @@ async def open_host(agent: Agent, address: str) -> Socket:
     return opened
 
 
-async def see_self(server: Server, ours: Sequence[Socket]) -> list[Mapping]:
+async def see_self(server: IceServerUrl, ours: Sequence[Socket]) -> list[SeenMapping]:
     """How a server sees those of these sockets that can reach it.
 
     Raises OSError or `stun.TransactionError` when none of them got an answer.
@@ -115,23 +115,23 @@ async def see_self(server: Server, ours: Sequence[Socket]) -> list[Mapping]:
     if not jobs:
         raise OSError("no address of ours is of the same kind")
     results = await asyncio.gather(*jobs, return_exceptions=True)
-    seen = [result for result in results if isinstance(result, Mapping)]
+    seen = [result for result in results if isinstance(result, SeenMapping)]
     errors = [result for result in results if isinstance(result, BaseException)]
     if not seen:
         raise errors[0]
     return seen
 
 
-async def _see_one(one: Socket, server: tuple[str, int]) -> Mapping:
+async def _see_one(one: Socket, server: tuple[str, int]) -> SeenMapping:
     request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
     response, _ = await one.ask(request, server)
     if "XOR-MAPPED-ADDRESS" not in response.attributes:
         raise ConnectionError("a STUN answer without an address")
     own = one.local_candidate
-    return Mapping((own.host, own.port), server[0], response.attributes["XOR-MAPPED-ADDRESS"])
+    return SeenMapping((own.host, own.port), server[0], response.attributes["XOR-MAPPED-ADDRESS"])
 
 
-def reflexive_candidate(mapping: Mapping) -> Candidate:
+def reflexive_candidate(mapping: SeenMapping) -> Candidate:
     """The candidate that a server's answer gives us."""
     return Candidate(
         foundation=candidate_foundation("srflx", "udp", mapping.own[0]),
@@ -168,7 +168,7 @@ class _UdpClient(_Client, turn.TurnClientUdpProtocol):
     """
 
     def __init__(
-        self, agent: Agent, relay: Socket, refused: asyncio.Future[None], **options: Any
+        self, agent: RelayAgent, relay: Socket, refused: asyncio.Future[None], **options: Any
     ) -> None:
         super().__init__(**options)
         self._agent = agent
@@ -184,8 +184,8 @@ class _UdpClient(_Client, turn.TurnClientUdpProtocol):
 
 
 async def allocate(
-    agent: Agent,
-    server: Server,
+    agent: RelayAgent,
+    server: IceServerUrl,
     *,
     hide_related: bool,
     permission_seconds: float = PERMISSION_SECONDS,
@@ -233,7 +233,7 @@ async def allocate(
 
 
 def _relay_candidate(
-    transport: turn.TurnTransport, server: Server, *, hide_related: bool
+    transport: turn.TurnTransport, server: IceServerUrl, *, hide_related: bool
 ) -> Candidate:
     host, port = transport.get_extra_info("sockname")
     related = transport.get_extra_info("related_address")

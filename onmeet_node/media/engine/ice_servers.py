@@ -22,7 +22,7 @@ _CERTIFICATE = {10: "it has expired", 62: "it is for another name", 64: "it is f
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class IceServerUrl:
     """A STUN or TURN URL (RFC 7064, RFC 7065), taken apart."""
 
     url: str
@@ -50,7 +50,7 @@ class Server:
         return ServerReport(self.kind, worked=False, error=why)
 
 
-def parse(server: IceServer) -> Server | None:
+def parse(server: IceServer) -> IceServerUrl | None:
     """Takes a URL apart; None for one that is no STUN or TURN URL.
 
     NOTE: aiortc's parser knows no IPv6 addresses in brackets.
@@ -63,7 +63,7 @@ def parse(server: IceServer) -> Server | None:
         parts = parse_stun_turn_uri(url)
     except ValueError:
         return None
-    return Server(
+    return IceServerUrl(
         url=server.url,
         is_turn=parts["scheme"] in ("turn", "turns"),
         address=(address or parts["host"], parts["port"]),

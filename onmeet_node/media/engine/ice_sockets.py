@@ -37,7 +37,7 @@ async def unless_refused(job: Coroutine[Any, Any, T], refused: asyncio.Future[No
             await asyncio.gather(task, return_exceptions=True)
 
 
-class Agent(Protocol):
+class SocketAgent(Protocol):
     """The part of `ice.IceAgent` that its sockets speak to, besides aioice's own."""
 
     def port_closed(self, protocol: ice.StunProtocol, address: tuple[str, int]) -> None:
@@ -48,7 +48,7 @@ class Agent(Protocol):
 class Socket(ice.StunProtocol):
     """A UDP socket or TURN allocation that knows how peers see it and hears of closed ports."""
 
-    def __init__(self, receiver: Agent, raw: socket.socket | None = None) -> None:
+    def __init__(self, receiver: SocketAgent, raw: socket.socket | None = None) -> None:
         super().__init__(receiver)  # type: ignore[arg-type]
         self.seen_as: dict[tuple[str, int], tuple[str, int]] = {}
         self._agent = receiver
@@ -111,7 +111,7 @@ class Socket(ice.StunProtocol):
         return response, source
 
 
-async def open_socket(agent: Agent, address: str) -> tuple[asyncio.DatagramTransport, Socket]:
+async def open_socket(agent: SocketAgent, address: str) -> tuple[asyncio.DatagramTransport, Socket]:
     """A UDP socket at any port of one of this machine's addresses. Raises OSError."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     raw = socket.socket(family, socket.SOCK_DGRAM)

@@ -67,7 +67,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class _Packet:
+class _AudioPacket:
     payload: bytes
     duration: int
 
@@ -92,7 +92,7 @@ class JitterBuffer:
     """Give packets to `push` as they come, and ask `pop` whenever something must be played."""
 
     def __init__(self) -> None:
-        self._packets: dict[int, _Packet] = {}
+        self._packets: dict[int, _AudioPacket] = {}
         self._newest: int | None = None
         self._position: int | None = None
         """What is played next; None while paused."""
@@ -129,7 +129,7 @@ class JitterBuffer:
             return
         if self._position is None and not self._packets:
             self._begin_at = now + self._target
-        self._packets[at] = _Packet(payload, duration)
+        self._packets[at] = _AudioPacket(payload, duration)
         if len(self._packets) > MAX_PACKETS:
             self._skip_to(sorted(self._packets)[-MAX_PACKETS // 2])
 

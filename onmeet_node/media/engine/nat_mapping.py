@@ -9,7 +9,7 @@ Address = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class SeenMapping:
     """A server at the address `server` saw our socket `own` as `seen`."""
 
     own: Address
@@ -17,7 +17,7 @@ class Mapping:
     seen: Address
 
 
-def nat_kind(mappings: Collection[Mapping]) -> str:
+def nat_kind(mappings: Collection[SeenMapping]) -> str:
     """``none``: servers see our own address. ``same``: all see one other, so that peers can use it.
 
     ``each``: each server sees another one, so no peer can know what it will see (a symmetric NAT).
@@ -29,14 +29,14 @@ def nat_kind(mappings: Collection[Mapping]) -> str:
     return next((kind for kind in ("none", "same", "each") if kind in kinds), "")
 
 
-def _by_socket(mappings: Collection[Mapping]) -> dict[Address, list[Mapping]]:
-    sockets: dict[Address, list[Mapping]] = {}
+def _by_socket(mappings: Collection[SeenMapping]) -> dict[Address, list[SeenMapping]]:
+    sockets: dict[Address, list[SeenMapping]] = {}
     for mapping in mappings:
         sockets.setdefault(mapping.own, []).append(mapping)
     return sockets
 
 
-def _kind(mappings: list[Mapping]) -> str:
+def _kind(mappings: list[SeenMapping]) -> str:
     seen = {mapping.seen for mapping in mappings}
     if len(seen) > 1:
         return "each"

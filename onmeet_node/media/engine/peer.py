@@ -22,7 +22,7 @@ from onmeet_node.media.endpoint import (
     MediaEvent,
     MediaStats,
     PathLost,
-    RecordingStopped,
+    RecorderStopped,
     SessionConfig,
 )
 from onmeet_node.media.engine import internals, sdp
@@ -35,7 +35,7 @@ from onmeet_node.media.engine.rate_control import RateControl
 from onmeet_node.media.engine.receivers import AudioPlayer, VideoPlayer
 from onmeet_node.media.engine.recording import Recorders
 from onmeet_node.media.engine.rtcp_feedback import watch_feedback
-from onmeet_node.media.engine.senders import AudioOutlet, Outlet, VideoOutlet
+from onmeet_node.media.engine.senders import AudioOutlet, MediaSender, VideoOutlet
 from onmeet_node.media.engine.sinks import Sinks
 from onmeet_node.media.engine.sources import aio_open_source
 from onmeet_node.media.engine.stats import stream_stats
@@ -121,7 +121,7 @@ class Peer:
         self._emit = emit
         self._agents: list[IceAgent] = []
         self._rate = RateControl()
-        self._outlets: dict[Kind, Outlet] = {}
+        self._outlets: dict[Kind, MediaSender] = {}
         self._players: dict[Kind, AudioPlayer | VideoPlayer] = {}
         self._seen: set[Kind] = set()
         self._chat: ChatChannel | None = None
@@ -166,7 +166,7 @@ class Peer:
 
     def _add_transceiver(self, kind: Kind) -> None:
         make = AudioOutlet if kind is Kind.AUDIO else VideoOutlet
-        outlet: Outlet = make(self._rate)
+        outlet: MediaSender = make(self._rate)
         transceiver = self._pc.addTransceiver(outlet, "sendrecv")
         codecs = aiortc.RTCRtpSender.getCapabilities(kind.value).codecs
         transceiver.setCodecPreferences([c for c in codecs if c.mimeType in CODECS[kind]])
@@ -298,7 +298,7 @@ class Peer:
         return Sinks(
             kinds=config.kinds,
             recorders=self._recorders,
-            stopped=lambda why: self._emit(RecordingStopped(why)),
+            stopped=lambda why: self._emit(RecorderStopped(why)),
             record=config.record,
             picture=config.picture,
             tap=config.tap,

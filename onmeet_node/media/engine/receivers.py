@@ -19,7 +19,7 @@ from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import RtpPacket
 
 from onmeet_node.media.engine.encoders import AUDIO_CLOCK, VIDEO_CLOCK
-from onmeet_node.media.engine.frame_assembly import Picture, PictureAssembler, can_be_shown
+from onmeet_node.media.engine.frame_assembly import EncodedPicture, PictureAssembler, can_be_shown
 from onmeet_node.media.engine.jitter_buffer import FRAME, Gap, JitterBuffer, Play, Why
 from onmeet_node.media.frames import SAMPLE_RATE
 from onmeet_node.process.faults import contained
@@ -169,7 +169,7 @@ class VideoPlayer:
         self._fault = fault
         self._round_trip = round_trip
         self._assembler = PictureAssembler()
-        self._waiting: deque[Picture] = deque()
+        self._waiting: deque[EncodedPicture] = deque()
         self._closed = False
         self._decoder: Any = None
         self._task: asyncio.Task[None] | None = None
@@ -241,7 +241,7 @@ class VideoPlayer:
                 self.size = (frame.width, frame.height)
                 self._sink(frame)
 
-    def _decode(self, picture: Picture) -> list[av.VideoFrame]:
+    def _decode(self, picture: EncodedPicture) -> list[av.VideoFrame]:
         if self._decoder is None:
             self._decoder = av.CodecContext.create("libvpx", "r")
         packet = av.Packet(picture.data)

@@ -9,10 +9,10 @@ import aiortc
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtcpRrPacket, RtcpSrPacket, unpack_remb_fci
 
 from onmeet_node.media.engine.rate_control import RateControl, RetransmitBudget
-from onmeet_node.media.engine.senders import Outlet, VideoOutlet
+from onmeet_node.media.engine.senders import MediaSender, VideoOutlet
 
 
-def watch_feedback(sender: aiortc.RTCRtpSender, outlet: Outlet, rate: RateControl) -> None:
+def watch_feedback(sender: aiortc.RTCRtpSender, outlet: MediaSender, rate: RateControl) -> None:
     """Lets us see each RTCP packet for a video sender before aiortc, and ration retransmissions.
 
     Audio is too little to matter, and its loss is the same.

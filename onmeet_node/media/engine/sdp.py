@@ -67,7 +67,7 @@ _FORBIDDEN_TYPES = range(64, 96)
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class CheckedDescription:
     """A description that passed the checks."""
 
     sdp: str
@@ -112,7 +112,7 @@ class _Transport:
         return lines
 
 
-def check_description(sdp: str, *, answer: bool = False) -> Description:
+def check_description(sdp: str, *, answer: bool = False) -> CheckedDescription:
     """Reads a peer's offer or answer. Raises `BadDescription` for anything unusual.
 
     Candidates, codecs and header extensions that we cannot use are left out; so is every attribute
@@ -128,7 +128,7 @@ def check_description(sdp: str, *, answer: bool = False) -> Description:
     for section, mid in zip(sections, mids, strict=True):
         lines += _data(section) if section.kind == "application" else _media(section)
         lines += ["c=IN IP4 0.0.0.0", f"a=mid:{mid}", *transport.lines()]
-    return Description(
+    return CheckedDescription(
         sdp="\r\n".join(lines) + "\r\n",
         kinds=frozenset(Kind(s.kind) for s in sections if s.kind != "application"),
         has_data=any(s.kind == "application" for s in sections),

@@ -30,7 +30,7 @@ HIDDEN_GAP = 0.1
 OpenSource = Callable[[], Awaitable[Source | None]]
 
 
-class Outlet(MediaStreamTrack):
+class MediaSender(MediaStreamTrack):
     """Sends one kind of media as long as a source is attached and not muted."""
 
     def __init__(self, kind: Kind, rate: RateControl) -> None:
@@ -113,7 +113,7 @@ class Outlet(MediaStreamTrack):
         raise NotImplementedError
 
 
-class AudioOutlet(Outlet):
+class AudioOutlet(MediaSender):
     """Opus, mono, 20 ms."""
 
     def __init__(self, rate: RateControl) -> None:
@@ -137,7 +137,7 @@ class AudioOutlet(Outlet):
         return packet
 
 
-class VideoOutlet(Outlet):
+class VideoOutlet(MediaSender):
     """VP8, in the size, rate and quality that rate control allows."""
 
     def __init__(self, rate: RateControl) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from onmeet_node.media.endpoint import StreamStats
 from onmeet_node.media.engine.rate_control import RateControl
 from onmeet_node.media.engine.receivers import AudioPlayer, VideoPlayer
-from onmeet_node.media.engine.senders import Outlet, VideoOutlet
+from onmeet_node.media.engine.senders import MediaSender, VideoOutlet
 from onmeet_node.protocol.wire.messages import Kind
 
 CLOCK_KHZ = {Kind.AUDIO: 48, Kind.VIDEO: 90}
@@ -19,7 +19,7 @@ def stream_stats(
     kind: Kind,
     reports: Mapping[str, Any],
     *,
-    outlet: Outlet | None,
+    outlet: MediaSender | None,
     player: AudioPlayer | VideoPlayer | None,
     rate: RateControl,
 ) -> StreamStats:

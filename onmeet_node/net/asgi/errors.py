@@ -7,7 +7,7 @@ class LineGone(OSError):
     """The other side has gone, or took too long. An OSError: ASGI asks for one."""
 
 
-class BadRequest(Exception):
+class BadHttpRequest(Exception):
     """Not HTTP/1.1 as we serve it."""
 
     def __init__(self, status: int) -> None:

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 import h11
 import trio
 
-from onmeet_node.net.asgi.errors import BadRequest, LineGone
-from onmeet_node.net.asgi.line import Line
+from onmeet_node.net.asgi.errors import BadHttpRequest, LineGone
+from onmeet_node.net.asgi.line import ServerConnection
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -19,20 +19,20 @@ Headers = Iterable[tuple[bytes, bytes]]
 class Exchange:
     """A line's HTTP/1.1, and nothing else: no other version, no upgrade but to WebSockets."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: ServerConnection) -> None:
         self.line = line
         self.wire = h11.Connection(h11.SERVER, max_incomplete_event_size=line.limits.head_bytes)
 
     async def next_request(self) -> h11.Request | None:
         """The head of the next request; None at their end.
 
-        Raises `BadRequest`, `LineGone`, and trio.TooSlowError.
+        Raises `BadHttpRequest`, `LineGone`, and trio.TooSlowError.
         """
         with trio.fail_after(self.line.limits.head_seconds):
             event = await self._next_event()
         if isinstance(event, h11.Request):
             if event.http_version not in {b"1.1", b"1.0"}:
-                raise BadRequest(505)
+                raise BadHttpRequest(505)
             return event
         return None
 
@@ -53,7 +53,7 @@ class Exchange:
             while (event := self.wire.next_event()) is h11.NEED_DATA:
                 self.wire.receive_data(await self.line.read())
         except h11.RemoteProtocolError as error:
-            raise BadRequest(error.error_status_hint) from error
+            raise BadHttpRequest(error.error_status_hint) from error
         return event
 
     async def answer(self, status: int, headers: Headers) -> None:
@@ -103,7 +103,9 @@ class Exchange:
         return self.wire.their_state not in done or bool(self.wire.trailing_data[0])
 
 
-def scope_of(request: h11.Request, kind: str, line: Line, client: str) -> dict[str, Any]:
+def scope_of(
+    request: h11.Request, kind: str, line: ServerConnection, client: str
+) -> dict[str, Any]:
     """ASGI's description of a request; `kind`: ``http`` or ``websocket``."""
     path, _, query = request.target.partition(b"?")
     scheme = {"http": "http", "websocket": "ws"}[kind]
@@ -145,7 +147,7 @@ class HttpCall:
         try:
             with trio.fail_at(self._deadline):
                 data = await self._exchange.next_body()
-        except BadRequest as error:
+        except BadHttpRequest as error:
             self._read = self._refused = True
             self._answered.set()
             await self._exchange.refuse(error.status)

@@ -19,7 +19,7 @@ them along."""
 _BROKEN = (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError, OSError)
 
 
-class Line:
+class ServerConnection:
     """A TCP connection, with TLS or without."""
 
     def __init__(
@@ -105,7 +105,7 @@ class Line:
             raise LineGone("the connection has gone") from error
 
 
-class Waiting:
+class WaitingConnections:
     """The lines that give way when too many wait: all but WebSockets that are in use.
 
     Counted by network prefix, for as long as they wait.
@@ -115,13 +115,13 @@ class Waiting:
         self._limits = limits
         self._turns = itertools.count()
         # Lines by network, each with its turn: the lowest has said nothing new for the longest.
-        self._lines: dict[str, dict[Line, int]] = {}
-        self._network_of: dict[Line, str] = {}
+        self._lines: dict[str, dict[ServerConnection, int]] = {}
+        self._network_of: dict[ServerConnection, str] = {}
 
     def __len__(self) -> int:
         return len(self._network_of)
 
-    def enter(self, line: Line, address: str | None, *, shared: bool = False) -> None:
+    def enter(self, line: ServerConnection, address: str | None, *, shared: bool = False) -> None:
         """Counts a line, whose turn to go is now the last; others may have to go for it.
 
         `shared`: many people's lines come from this address, a proxy's: no cap of its own.
@@ -136,7 +136,7 @@ class Waiting:
         elif len(self) > self._limits.waiting:
             self.give_way()
 
-    def leave(self, line: Line) -> None:
+    def leave(self, line: ServerConnection) -> None:
         """It waits no longer, or has ended."""
         network = self._network_of.pop(line, None)
         if network is not None:
@@ -151,7 +151,7 @@ class Waiting:
                 max(self._lines, key=lambda name: (len(self._lines[name]), -self._oldest(name)[0]))
             )
 
-    def _oldest(self, network: str) -> tuple[int, Line]:
+    def _oldest(self, network: str) -> tuple[int, ServerConnection]:
         # The order of a dict is that of entering: `enter` takes a line out before it comes again.
         line, turn = next(iter(self._lines[network].items()))
         return turn, line

@@ -23,10 +23,10 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocketDisconnect
 
 from onmeet_node.net.asgi.config import ServerLimits
-from onmeet_node.net.asgi.errors import BadRequest, LineGone
+from onmeet_node.net.asgi.errors import BadHttpRequest, LineGone
 from onmeet_node.net.asgi.forwarded import asker, plain
 from onmeet_node.net.asgi.http import Exchange, HttpCall, scope_of
-from onmeet_node.net.asgi.line import Line, Waiting
+from onmeet_node.net.asgi.line import ServerConnection, WaitingConnections
 from onmeet_node.net.asgi.websocket import WebSocketCall, accept_token, wants_websocket
 from onmeet_node.process import faults
 
@@ -52,7 +52,7 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext:
     return context
 
 
-class Server:
+class WebServer:
     """The connections of one application. Made by `open_server`."""
 
     def __init__(
@@ -66,8 +66,8 @@ class Server:
         self._limits = limits
         self._context = context
         self._proxies = tuple(plain(proxy) for proxy in proxies)
-        self.waiting = Waiting(limits)
-        self._lines: set[Line] = set()
+        self.waiting = WaitingConnections(limits)
+        self._lines: set[ServerConnection] = set()
         self._stopping = False
         self._went = trio.Event()
 
@@ -95,7 +95,7 @@ class Server:
         with faults.contained("web connection"), connection:
             try:
                 peer = plain(connection.getpeername()[0])
-                line = Line(trio.SocketStream(connection), self._context, self._limits)
+                line = ServerConnection(trio.SocketStream(connection), self._context, self._limits)
             except (OSError, ValueError):
                 return  # gone already
             self._lines.add(line)
@@ -110,7 +110,7 @@ class Server:
                 self._went.set()
                 self._went = trio.Event()
 
-    async def _talk(self, line: Line, peer: str) -> None:
+    async def _talk(self, line: ServerConnection, peer: str) -> None:
         self.waiting.enter(line, peer, shared=peer in self._proxies)
         try:
             with trio.fail_after(self._limits.head_seconds):
@@ -126,7 +126,7 @@ class Server:
         line = exchange.line
         try:
             request = await exchange.next_request()
-        except BadRequest as error:
+        except BadHttpRequest as error:
             await exchange.refuse(error.status)
             await line.linger()
             return False
@@ -165,7 +165,7 @@ class Server:
         if not call.over:
             await line.linger()
 
-    async def _once_used(self, call: WebSocketCall, line: Line) -> None:
+    async def _once_used(self, call: WebSocketCall, line: ServerConnection) -> None:
         """From then on the application counts it, and it gives way to nobody."""
         await call.used.wait()
         self.waiting.leave(line)
@@ -203,12 +203,12 @@ async def open_server(
     *,
     context: ssl.SSLContext | None = None,
     proxies: Sequence[str] = (),
-) -> AsyncIterator[Server]:
+) -> AsyncIterator[WebServer]:
     """Serves on listening `sockets`, which it closes, while the block runs.
 
     `proxies`: addresses whose X-Forwarded-For is believed.
     """
-    server = Server(app, limits, context, proxies)
+    server = WebServer(app, limits, context, proxies)
     listeners = [trio.socket.from_stdlib_socket(one) for one in sockets]
     with contextlib.ExitStack() as stack:
         for listener in listeners:

@@ -19,7 +19,7 @@ import trio
 from onmeet_node.net.backoff import Backoff
 from onmeet_node.net.bootstraps.clock import ahead_of, clock_problem, date_of
 from onmeet_node.net.bootstraps.requests import ask_description
-from onmeet_node.net.errors import BadAddress, BootstrapRefused, NetError, RelayUnavailable
+from onmeet_node.net.errors import BadMultiaddr, BootstrapRefused, NetError, RelayUnavailable
 from onmeet_node.net.libp2p.multiaddrs import circuit, peer_of
 from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.process.faults import contained
@@ -149,7 +149,7 @@ class Bootstraps:
         for address in addresses:
             try:
                 self._learn(address, hinted=True)
-            except BadAddress:
+            except BadMultiaddr:
                 continue
         fresh = [peer for peer in self._known if peer not in before]
         if self._nursery is not None:
@@ -161,7 +161,7 @@ class Bootstraps:
     def _learn(self, address: str, *, hinted: bool) -> None:
         peer = peer_of([address])
         if circuit(address):
-            raise BadAddress(address, "a bootstrap is not reached through a relay")
+            raise BadMultiaddr(address, "a bootstrap is not reached through a relay")
         known = self._known.get(peer)
         if known is None:
             if hinted and sum(k.hinted for k in self._known.values()) >= MAX_HINTED:

@@ -41,7 +41,7 @@ _HEAD = 4 + DOOR_ID_BYTES
 _WHY = {"busy": "it has no door to spare just now", "unavailable": "it lets no guests in"}
 
 
-class Door:
+class HostDoor:
     """One open door."""
 
     def __init__(self, door: bytes, gateway: str) -> None:
@@ -113,22 +113,22 @@ class GuestStream(trio.abc.Stream):
             self.done.set()
 
 
-class Doors:
+class HostDoors:
     """All doors of this host."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._open: dict[bytes, Door] = {}
+        self._open: dict[bytes, HostDoor] = {}
         host.handle(GUEST_PROTOCOL, self._serve, limit=MAX_STREAMS)
 
     @asynccontextmanager
-    async def open(self, gateway: str, secret: bytes) -> AsyncIterator[Door]:
-        """A door at this gateway (its PeerId) while the block lasts, or until `Door.gone`.
+    async def open(self, gateway: str, secret: bytes) -> AsyncIterator[HostDoor]:
+        """A door at this gateway (its PeerId) while the block lasts, or until `HostDoor.gone`.
 
         Raises BootstrapRefused if it says that it is no gateway, RelayUnavailable, and
         PeerUnreachable.
         """
-        door = Door(door_id(secret), gateway)
+        door = HostDoor(door_id(secret), gateway)
         if door.id in self._open:
             raise RelayUnavailable("that door is open already")
         try:
@@ -173,7 +173,7 @@ class Doors:
             raise RelayInterrupted("it closed the request") from None
         raise RelayInterrupted("it closed the request")
 
-    async def _watch(self, stream: Stream, door: Door) -> None:
+    async def _watch(self, stream: Stream, door: HostDoor) -> None:
         with (
             contained("door"),
             suppress(trio.BrokenResourceError, trio.ClosedResourceError),

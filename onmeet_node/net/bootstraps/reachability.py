@@ -62,7 +62,7 @@ class ListeningPort:
 
 
 @attrs.frozen
-class Answer:
+class ProbeAnswer:
     """What one bootstrap said."""
 
     at: float
@@ -92,7 +92,7 @@ def doors(listening: Iterable[str], address: str) -> tuple[ListeningPort, ...]:
     return tuple(found)[:MAX_PORTS]
 
 
-def conclude(answers: Iterable[Answer]) -> Reachability:
+def conclude(answers: Iterable[ProbeAnswer]) -> Reachability:
     """What follows from several answers: those from the internet outweigh those from our network.
 
     A bootstrap on our own network reaches us where strangers do not.
@@ -121,7 +121,7 @@ class ReachabilityProbe:
         """Doors that a router opened for us; set by whoever keeps the mapping, then `refresh`."""
         self._host = host
         self._bootstraps = bootstraps
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, ProbeAnswer] = {}
         self._on_change: list[Callable[[], None]] = []
         self._again = trio.Event()
         self.changed = trio.Event()
@@ -177,13 +177,13 @@ class ReachabilityProbe:
         return answer.due if answer is not None else -math.inf
 
     async def _ask(self, peer: str) -> None:
-        answer = Answer(at=trio.current_time())
+        answer = ProbeAnswer(at=trio.current_time())
         # One that fails is asked again in a minute, and others are asked too.
         with contained("bootstrap"), suppress(NetError), trio.move_on_after(ANSWER_LIMIT):
             answer = await self._examine(peer)
         self._answers[peer] = attrs.evolve(answer, at=trio.current_time())
 
-    async def _examine(self, peer: str) -> Answer:
+    async def _examine(self, peer: str) -> ProbeAnswer:
         observed = (await ask(self._host, peer, Echo(), Observed)).address
         if ip_of(observed) is None or observed.count("/") != 2:
             raise BootstrapRefused("it sees us at no IP address")
@@ -198,7 +198,7 @@ class ReachabilityProbe:
         # One after the other: a bootstrap dials one node once at a time.
         for door in dict.fromkeys((*doors(self._host.listening, observed), *self.mapped)):
             await knock(door)
-        return Answer(trio.current_time(), observed, tuple(reached))
+        return ProbeAnswer(trio.current_time(), observed, tuple(reached))
 
     def _conclude(self) -> None:
         answers = tuple(self._answers.values())

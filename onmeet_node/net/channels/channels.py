@@ -59,7 +59,7 @@ REMEMBERED_LOSSES = 256
 """Devices whose lost channels are remembered."""
 
 
-class Network(Protocol):
+class ChannelNetwork(Protocol):
     """The part of `net.libp2p.host.Host` that channels need."""
 
     peer_id: str
@@ -117,7 +117,7 @@ class Channels:
 
     def __init__(
         self,
-        network: Network,
+        network: ChannelNetwork,
         key: IdentityKey,
         door: Doorkeeper,
         nursery: trio.Nursery,
@@ -494,7 +494,7 @@ def _open_to(line: DeviceChannels, identity: Identity) -> bool:
 
 @asynccontextmanager
 async def open_channels(
-    network: Network,
+    network: ChannelNetwork,
     key: IdentityKey,
     door: Doorkeeper,
     *,

@@ -18,7 +18,7 @@ from libp2p.peer.id import ID
 from libp2p.records.record import make_put_record, make_signed_put_record
 from libp2p.records.validator import Validator
 
-from onmeet_node.net.errors import BadKey, PutFailed
+from onmeet_node.net.errors import BadDhtKey, PutFailed
 from onmeet_node.net.libp2p import patches
 from onmeet_node.net.libp2p.config import HostConfig, RecordRules
 from onmeet_node.net.libp2p.dht_role import DhtRole
@@ -307,6 +307,6 @@ class Dht:
 
     def _check(self, key: str) -> None:
         if not key.startswith(self._prefix):
-            raise BadKey(key, f"it must begin with {self._prefix}")
+            raise BadDhtKey(key, f"it must begin with {self._prefix}")
         if self._remedies.check_keys and len(key.encode()) > MAX_KEY_BYTES:
-            raise BadKey(key, f"it is longer than {MAX_KEY_BYTES} bytes")
+            raise BadDhtKey(key, f"it is longer than {MAX_KEY_BYTES} bytes")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import ifaddr
 from multiaddr import Multiaddr
 
-from onmeet_node.net.errors import BadAddress, ListenFailed
+from onmeet_node.net.errors import BadMultiaddr, ListenFailed
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def parse(address: str) -> Multiaddr:
     try:
         return Multiaddr(address)
     except Exception as error:
-        raise BadAddress(address, str(error)) from error
+        raise BadMultiaddr(address, str(error)) from error
 
 
 def circuit(address: str) -> bool:
@@ -50,10 +50,10 @@ def peer_of(addresses: Sequence[str]) -> str:
         parts = parse(address)
         names = [str(part) for part in parts.split()]
         if not names or not names[-1].startswith("/p2p/"):
-            raise BadAddress(address, "it does not end in /p2p/<PeerId>")
+            raise BadMultiaddr(address, "it does not end in /p2p/<PeerId>")
         peers.add(names[-1].removeprefix("/p2p/"))
     if len(peers) != 1:
-        raise BadAddress(", ".join(addresses), f"one peer is needed, {len(peers)} are named")
+        raise BadMultiaddr(", ".join(addresses), f"one peer is needed, {len(peers)} are named")
     return str(peers.pop())
 
 

@@ -38,7 +38,7 @@ GOODBYE_SECONDS = 1.0
 class Opened:
     """A port that a router opened."""
 
-    mapping: natpmp.Mapping
+    mapping: natpmp.PortMapping
     how: str
     """``NAT-PMP`` or ``UPnP``."""
     close: Callable[[], Awaitable[None]]

@@ -33,7 +33,7 @@ TRIES = 4
 
 
 @attrs.frozen
-class Mapping:
+class PortMapping:
     """A port of the router that leads to one of ours."""
 
     port: int
@@ -47,7 +47,7 @@ def request(inside: int, outside: int, lifetime: int) -> bytes:
     return _REQUEST.pack(_VERSION, _MAP_TCP, 0, inside, outside, lifetime)
 
 
-def read_answer(data: bytes, inside: int) -> Mapping | None:
+def read_answer(data: bytes, inside: int) -> PortMapping | None:
     """The mapping granted for port `inside`; None if `data` is no answer to that question.
 
     Raises PortMapFailed with the router's reason.
@@ -60,12 +60,12 @@ def read_answer(data: bytes, inside: int) -> Mapping | None:
     if len(data) < _RESPONSE.size:
         return None
     *_, port, outside, lifetime = _RESPONSE.unpack_from(data)
-    return Mapping(outside, lifetime) if port == inside and outside else None
+    return PortMapping(outside, lifetime) if port == inside and outside else None
 
 
 async def map_port(
     gateway: str, inside: int, outside: int, *, lifetime: int = LIFETIME, port: int = PORT
-) -> Mapping:
+) -> PortMapping:
     """Ask the router at `gateway` (an IPv4 address). Raises PortMapFailed.
 
     `outside` is wished for; what is granted may be another. `port` is for tests.

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import trio
 
 from onmeet_node.net.errors import PortMapFailed
-from onmeet_node.net.portmap.natpmp import Mapping
+from onmeet_node.net.portmap.natpmp import PortMapping
 
 T = TypeVar("T")
 
@@ -57,16 +57,16 @@ class Igd:
             raise PortMapFailed(str(error) or "no router answers") from error
         return cls(device)
 
-    async def map_port(self, inside: int, outside: int) -> Mapping:
+    async def map_port(self, inside: int, outside: int) -> PortMapping:
         """Let TCP `outside`, or one near it, lead to our `inside`. Raises PortMapFailed."""
         return await _in_thread(self._map_port, inside, outside)
 
-    def _map_port(self, inside: int, outside: int) -> Mapping:
+    def _map_port(self, inside: int, outside: int) -> PortMapping:
         reason = "it refuses"
         for port in range(outside, min(outside + _TRIES, 65_536)):
             try:
                 if self._device.addportmapping(port, "TCP", self._device.lanaddr, inside, NAME, ""):
-                    return Mapping(port, 2 * RENEW_AFTER)
+                    return PortMapping(port, 2 * RENEW_AFTER)
             except Exception as error:  # noqa: BLE001 - the library raises plain Exception
                 reason = str(error)
         raise PortMapFailed(reason)

@@ -21,7 +21,7 @@ from libp2p.peer.id import ID
 
 from onmeet_node.net.backoff import Backoff
 from onmeet_node.net.errors import (
-    BadAddress,
+    BadMultiaddr,
     CircuitProtocolError,
     CircuitRefused,
     NetError,
@@ -190,7 +190,7 @@ class RelayClient:
                 address = str(parse(bytes(raw)))  # type: ignore[arg-type]
                 if peer_of([address]) == relay and not is_circuit(address):
                     found[address] = None
-            except BadAddress:
+            except BadMultiaddr:
                 continue
         return tuple(through(a, self._host.peer_id) for a in list(found)[:MAX_ADDRESSES])
 

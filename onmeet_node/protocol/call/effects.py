@@ -163,7 +163,7 @@ class SuspectMedia:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class CallChanged:
     """The call entered a state, or what is known about its ringing changed."""
 
     call: CallId
@@ -187,14 +187,14 @@ class PeerMedia:
 
 @dataclass(frozen=True, slots=True)
 class Faulted:
-    """A step of this call raised what nobody expected; `Ended` follows."""
+    """A step of this call raised what nobody expected; `EndOfCall` follows."""
 
     call: CallId
     error: Exception = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndOfCall:
     """Over; `leave_note`: the outbox gets a missed-call note.
 
     The last effect about this call, but for a `Send` that says so again to a device that missed it.
@@ -219,8 +219,8 @@ Effect = (
     | Attach
     | CloseMedia
     | SuspectMedia
-    | Changed
+    | CallChanged
     | PeerMedia
     | Faulted
-    | Ended
+    | EndOfCall
 )

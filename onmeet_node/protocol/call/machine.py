@@ -61,13 +61,13 @@ CANCELLED = {
 }
 
 
-class Call(RingingCall):
+class CallMachine(RingingCall):
     """One call. `NodeCalls` makes it, gives it each event that concerns it, and drops it ended."""
 
     @classmethod
     def dial(
         cls, me: Identity, event: on.Dial, *, now: float, expected: bool = False
-    ) -> tuple[Call, list[Effect]]:
+    ) -> tuple[CallMachine, list[Effect]]:
         """An outgoing call, and its first effects. `expected`: it is taken without ringing."""
         call = cls(me, event.peer, event.call, outgoing=True, kinds=event.kinds, begun=now, now=now)
         call._early = event.early_media
@@ -85,7 +85,7 @@ class Call(RingingCall):
         now: float,
         alerts: bool = False,
         accept: frozenset[Kind] | None = None,
-    ) -> tuple[Call, list[Effect]]:
+    ) -> tuple[CallMachine, list[Effect]]:
         """An incoming call; with `accept` it is taken at once, with these kinds of media."""
         begun = now - invite.age_ms / 1000
         kinds = frozenset(invite.kinds)
@@ -145,8 +145,8 @@ class Call(RingingCall):
         """Ends the call after an event of it raised what nobody expected, in the middle perhaps."""
         self._now = now
         if self.state is State.ENDED:
-            told = any(isinstance(effect, do.Ended) for effect in self._out)
-            ended = do.Ended(self.id, self.peer, self.outgoing, EndReason.FAULT)
+            told = any(isinstance(effect, do.EndOfCall) for effect in self._out)
+            ended = do.EndOfCall(self.id, self.peer, self.outgoing, EndReason.FAULT)
             return [*self._flush(), *(() if told else (ended,))]
         self._fault()
         return self._flush()

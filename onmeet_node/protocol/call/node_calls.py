@@ -14,7 +14,7 @@ from onmeet_node.protocol.call import timing
 from onmeet_node.protocol.call.effects import Effect, EndReason, State
 from onmeet_node.protocol.call.errors import AlreadyInCall, LocalProtocolError, UnknownCall
 from onmeet_node.protocol.call.events import Event, Identity
-from onmeet_node.protocol.call.machine import Call
+from onmeet_node.protocol.call.machine import CallMachine
 from onmeet_node.protocol.call.status import CallStatus
 from onmeet_node.protocol.call.table import UNANSWERED
 from onmeet_node.protocol.wire import messages as m
@@ -60,7 +60,7 @@ class NodeCalls:
         self.settings = settings or CallSettings()
         """May be replaced at any time; the next event is handled by it."""
         self._me = me
-        self._calls: dict[CallId, Call] = {}
+        self._calls: dict[CallId, CallMachine] = {}
         self._over: OrderedDict[CallId, tuple[Identity, CallMessage | None]] = OrderedDict()
         self._rang: OrderedDict[Identity, tuple[float, ...]] = OrderedDict()
 
@@ -147,9 +147,11 @@ class NodeCalls:
                 # they were quicker, and nobody heard of our call yet: take theirs
                 accept = on.AcceptCall(call.id, event.kinds)
                 self._remember(event.call, event.peer, None)
-                ended = do.Ended(event.call, event.peer, outgoing=True, reason=EndReason.SUPERSEDED)
+                ended = do.EndOfCall(
+                    event.call, event.peer, outgoing=True, reason=EndReason.SUPERSEDED
+                )
                 return [*self._accept(accept, now), ended]
-        call, effects = Call.dial(self._me, event, now=now, expected=self._conference)
+        call, effects = CallMachine.dial(self._me, event, now=now, expected=self._conference)
         self._calls[call.id] = call
         return effects
 
@@ -223,7 +225,7 @@ class NodeCalls:
         going = () if self._conference else tuple(self._calls.values())
         if any(call.peer != peer or call.state is not State.RECONNECTING for call in going):
             return effects + self._busy(event)
-        call, more = Call.ring(self._me, event, invite, now=now, alerts=self.settings.alerts)
+        call, more = CallMachine.ring(self._me, event, invite, now=now, alerts=self.settings.alerts)
         self._calls[call.id] = call
         return effects + more
 
@@ -236,7 +238,7 @@ class NodeCalls:
         return too_often
 
     def _glare(
-        self, ours: Call, event: on.MessageReceived, invite: m.Invite, now: float
+        self, ours: CallMachine, event: on.MessageReceived, invite: m.Invite, now: float
     ) -> list[Effect]:
         """Both dialled: the greater id goes on, accepted by whoever was called with it.
 
@@ -246,7 +248,7 @@ class NodeCalls:
         if ours.id > invite.call and not ours.reached(event.device):
             self._remember(invite.call, event.peer, None)
             return self._pass(ours, on.DeviceReady(ours.id, event.device), now)
-        theirs, effects = Call.ring(self._me, event, invite, now=now, accept=ours.sending)
+        theirs, effects = CallMachine.ring(self._me, event, invite, now=now, accept=ours.sending)
         self._calls[theirs.id] = theirs
         return effects + self._supersede(ours, EndReason.SUPERSEDED, now)
 
@@ -265,7 +267,7 @@ class NodeCalls:
                 self._remember(call_id, peer, rings)
                 effects = [do.Send(peer, device, rings)]
         if not same:  # a second device of the person we talk to is no missed call
-            effects.append(do.Ended(call_id, peer, outgoing=False, reason=EndReason.BUSY))
+            effects.append(do.EndOfCall(call_id, peer, outgoing=False, reason=EndReason.BUSY))
         return effects
 
     def _decline_busy(self, event: on.MessageReceived) -> list[Effect]:
@@ -274,22 +276,24 @@ class NodeCalls:
         return [do.Send(event.peer, event.device, busy)]
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────
-    def _with(self, peer: Identity) -> list[Call]:
+    def _with(self, peer: Identity) -> list[CallMachine]:
         return [call for call in self._calls.values() if call.peer == peer]
 
-    def _known(self, call_id: CallId) -> Call:
+    def _known(self, call_id: CallId) -> CallMachine:
         call = self._calls.get(call_id)
         if call is None:
             raise UnknownCall("this call is over, or never was; look at the calls there are")
         return call
 
-    def _pass(self, call: Call, event: Event, now: float) -> list[Effect]:
+    def _pass(self, call: CallMachine, event: Event, now: float) -> list[Effect]:
         return self._step(call, partial(call.handle, event, now=now), now)
 
-    def _supersede(self, call: Call, reason: EndReason, now: float) -> list[Effect]:
+    def _supersede(self, call: CallMachine, reason: EndReason, now: float) -> list[Effect]:
         return self._step(call, partial(call.supersede, reason, now=now), now)
 
-    def _step(self, call: Call, step: Callable[[], list[Effect]], now: float) -> list[Effect]:
+    def _step(
+        self, call: CallMachine, step: Callable[[], list[Effect]], now: float
+    ) -> list[Effect]:
         """One step of one call: an error of ours in it ends this call, and no other one."""
         try:
             effects = step()
@@ -299,20 +303,20 @@ class NodeCalls:
             effects = [do.Faulted(call.id, error), *self._break_off(call, now)]
         return self._settle(call, effects)
 
-    def _break_off(self, call: Call, now: float) -> list[Effect]:
+    def _break_off(self, call: CallMachine, now: float) -> list[Effect]:
         try:
             return call.break_off(now=now)
         except Exception:  # noqa: BLE001 - the first error is told; this call is beyond a last word
             call.state = State.ENDED
-            return [do.Ended(call.id, call.peer, call.outgoing, EndReason.FAULT)]
+            return [do.EndOfCall(call.id, call.peer, call.outgoing, EndReason.FAULT)]
 
-    def _pass_all(self, calls: list[Call], event: Event, now: float) -> list[Effect]:
+    def _pass_all(self, calls: list[CallMachine], event: Event, now: float) -> list[Effect]:
         effects: list[Effect] = []
         for call in calls:
             effects += self._pass(call, event, now)
         return effects
 
-    def _settle(self, call: Call, effects: list[Effect]) -> list[Effect]:
+    def _settle(self, call: CallMachine, effects: list[Effect]) -> list[Effect]:
         """Lets go of a call that is over."""
         if call.state is State.ENDED and self._calls.pop(call.id, None) is not None:
             self._remember(call.id, call.peer, call.last_word)

@@ -97,7 +97,7 @@ class CallCore:
         self._searches_without = 0
 
         self._out: list[Effect] = []
-        self._shown: do.Changed | None = None
+        self._shown: do.CallChanged | None = None
 
     # ── what it looks like from outside ───────────────────────────────────────────────────────────
     @property
@@ -186,7 +186,7 @@ class CallCore:
         self._legs.clear()
         self._searching = False
         self._search_at = self._taking_at = None
-        self._out.append(do.Ended(self.id, self.peer, self.outgoing, reason, leave_note, said))
+        self._out.append(do.EndOfCall(self.id, self.peer, self.outgoing, reason, leave_note, said))
 
     def _last_word(
         self,
@@ -237,7 +237,7 @@ class CallCore:
 
     def _flush(self) -> list[Effect]:
         effects, self._out = self._out, []
-        shown = do.Changed(
+        shown = do.CallChanged(
             call=self.id,
             peer=self.peer,
             state=self.state,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from onmeet_node.protocol.room import effects as do
 from onmeet_node.protocol.room import roster as rosters
 from onmeet_node.protocol.room import timing
-from onmeet_node.protocol.room.attendance import Sight
+from onmeet_node.protocol.room.attendance import Attendance
 from onmeet_node.protocol.room.effects import Effect
 from onmeet_node.protocol.room.errors import NotAllowed, NotInRoom, RoomFull
 from onmeet_node.protocol.room.members import Knocker
@@ -17,7 +17,7 @@ from onmeet_node.protocol.wire.room import Role, Seat
 GOVERN = frozenset({Role.HOST, Role.CO_HOST})
 
 
-class Door(Sight):
+class RoomAdmission(Attendance):
     """Knocking, letting in, and everything else that a host does, or a co-host asks it for."""
 
     def opens_to(self, *, promised: bool) -> bool:
@@ -92,7 +92,7 @@ class Door(Sight):
         self._may_govern()
         if not self.seated(key):
             raise NotInRoom("They are not in the room any more.")
-        self._out.append(do.Send(Key(key), w.RoomRequest(act=w.RoomAct.MUTE, seat=key)))
+        self._out.append(do.SendInRoom(Key(key), w.RoomRequest(act=w.RoomAct.MUTE, seat=key)))
         return self._flush()
 
     # ── what happens ────────────────────────────────────────────────────────────────────────────
@@ -139,8 +139,8 @@ class Door(Sight):
             self._turn_away(key, m.DenyReason.FULL)
             return
         self._knocks[key] = Knocker(seat, self._now + timing.KNOCK)
-        self._out.append(do.Send(key, m.Wait(state=m.WaitState.SHOWN)))
-        self._out.append(do.Knocked(key, knock.name))
+        self._out.append(do.SendInRoom(key, m.Wait(state=m.WaitState.SHOWN)))
+        self._out.append(do.KnockCame(key, knock.name))
 
     def _door_told(self, waiting: dict[Key, str]) -> None:
         before, self._at_door = self._at_door, waiting
@@ -148,15 +148,15 @@ class Door(Sight):
             return
         for key, name in waiting.items():
             if key not in before:
-                self._out.append(do.Knocked(key, name))
+                self._out.append(do.KnockCame(key, name))
         for key in before.keys() - waiting.keys():
-            self._out.append(do.KnockOver(key))
+            self._out.append(do.KnockGone(key))
 
     def _admit(self, key: Key, knocker: Knocker) -> None:
         assert self.roster is not None
         body = rosters.with_seat(self.roster, knocker.seat)
         del self._knocks[key]
-        self._out.append(do.KnockOver(key))
+        self._out.append(do.KnockGone(key))
         self._publish(body)
 
     def _may_govern(self) -> None:
@@ -166,7 +166,7 @@ class Door(Sight):
     def _ask(self, act: w.RoomAct, key: bytes | None) -> list[Effect]:
         self._may_govern()
         assert self.roster is not None
-        self._out.append(do.Send(Key(self.roster.host), w.RoomRequest(act=act, seat=key)))
+        self._out.append(do.SendInRoom(Key(self.roster.host), w.RoomRequest(act=act, seat=key)))
         return self._flush()
 
     def _requested(self, sender: Key, act: w.RoomAct, seat: bytes | None) -> None:
@@ -180,7 +180,7 @@ class Door(Sight):
         other.asked.append(self._now)
         if act is w.RoomAct.MUTE:
             if seat == self.me:
-                self._out.append(do.Asked(sender))
+                self._out.append(do.AskedToMute(sender))
             return
         if not self.is_host:
             return
@@ -220,7 +220,7 @@ class Door(Sight):
                 del self._tokens[token]
         body = rosters.without(self.roster, key, removed=True)
         signed = rosters.sign(body, self.me, self._key.sign)
-        self._out.append(do.Send(key, signed))  # they are told, and then shut out
+        self._out.append(do.SendInRoom(key, signed))  # they are told, and then shut out
         self._publish(body)
 
     def _promote(self, key: Key, *, co_host: bool) -> None:

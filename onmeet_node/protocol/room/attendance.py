@@ -7,13 +7,13 @@ from onmeet_node.protocol.room import roster as rosters
 from onmeet_node.protocol.room import timing
 from onmeet_node.protocol.room.authentication import CommitmentRound
 from onmeet_node.protocol.room.effects import Effect, RoomEnd
-from onmeet_node.protocol.room.election import Keeping
+from onmeet_node.protocol.room.election import Election
 from onmeet_node.protocol.room.roster import Key
 from onmeet_node.protocol.wire import room as w
 from onmeet_node.protocol.wire.room import Role
 
 
-class Sight(Keeping):
+class Attendance(Election):
     """What others are told, before any effects go out."""
 
     @property
@@ -86,7 +86,7 @@ class Sight(Keeping):
             other = self._others[key]
             if other.told != here:
                 other.told = here
-                self._out.append(do.Send(key, here))
+                self._out.append(do.SendInRoom(key, here))
         if round_.complete and self._numbered != round_.digest:
             self._numbered = round_.digest
             self._out.append(do.StringReady(self.roster))
@@ -113,7 +113,7 @@ class Sight(Keeping):
                 continue
             if other.door_told != waiting:
                 other.door_told = waiting
-                self._out.append(do.Send(Key(seat.key), w.AtDoor(waiting=waiting)))
+                self._out.append(do.SendInRoom(Key(seat.key), w.AtDoor(waiting=waiting)))
 
     def _watch_alone(self) -> None:
         """Guests carry no room on: without anybody who could, it is over for them."""
@@ -135,6 +135,6 @@ class Sight(Keeping):
             self._tell_door()
         elif not self._told_end:
             self._told_end = True
-            self._out.append(do.Ended(self.over))
+            self._out.append(do.EndOfRoom(self.over))
         effects, self._out = self._out, []
         return effects

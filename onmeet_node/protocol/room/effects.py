@@ -30,7 +30,7 @@ class RoomEnd(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
+class SendInRoom:
     """Send over the channel to this key."""
 
     to: Key
@@ -52,21 +52,21 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
-class Ring:
+class RingMember:
     """Begin the call with this seat: the one who came later offers."""
 
     key: Key
 
 
 @dataclass(frozen=True, slots=True)
-class HangUp:
+class HangUpWith:
     """End the call with this key, who is no longer in."""
 
     key: Key
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class RosterChanged:
     """Who is in, or what the room is like, changed."""
 
     roster: RosterBody
@@ -87,7 +87,7 @@ class MemberChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Knocked:
+class KnockCame:
     """Somebody asks to be let in, and we may decide."""
 
     key: Key
@@ -95,14 +95,14 @@ class Knocked:
 
 
 @dataclass(frozen=True, slots=True)
-class KnockOver:
+class KnockGone:
     """They were let in or not, or have gone."""
 
     key: Key
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedToMute:
     """Somebody who may asks us to mute ourselves."""
 
     by: Key
@@ -151,28 +151,28 @@ class RosterMismatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndOfRoom:
     """Over for us. The last effect."""
 
     reason: RoomEnd
 
 
 Effect = (
-    Send
+    SendInRoom
     | Open
     | Close
-    | Ring
-    | HangUp
-    | Changed
+    | RingMember
+    | HangUpWith
+    | RosterChanged
     | StringReady
     | MemberChanged
-    | Knocked
-    | KnockOver
-    | Asked
+    | KnockCame
+    | KnockGone
+    | AskedToMute
     | Said
     | Reacted
     | OneWayMedia
     | MediaRestored
     | RosterMismatch
-    | Ended
+    | EndOfRoom
 )

@@ -9,13 +9,13 @@ from onmeet_node.protocol.room import roster as rosters
 from onmeet_node.protocol.room import timing
 from onmeet_node.protocol.room.effects import RoomEnd
 from onmeet_node.protocol.room.errors import BadRoster, RoomFull
-from onmeet_node.protocol.room.members import Seats
+from onmeet_node.protocol.room.members import Members
 from onmeet_node.protocol.room.roster import Key
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.room import Role, Roster, RosterBody, Seat
 
 
-class Keeping(Seats):
+class Election(Members):
     """Whose roster counts, and what follows from it."""
 
     # ── ours ────────────────────────────────────────────────────────────────────────────────────
@@ -57,7 +57,7 @@ class Keeping(Seats):
                 other.try_at = self._opens_at(key)
             if not other.up and other.lost_at is None:
                 other.lost_at = self._now
-        self._out.append(do.Changed(body))
+        self._out.append(do.RosterChanged(body))
         if body.ended:
             self._finish(RoomEnd.ENDED)
         elif self.me in body.removed:
@@ -71,7 +71,7 @@ class Keeping(Seats):
         other = self._others.get(key)
         if other is not None:
             if other.calling or other.media:
-                self._out.append(do.HangUp(key))
+                self._out.append(do.HangUpWith(key))
             other.calling = other.media = False
             other.ring_at = other.blind_since = None
         if key in body.removed:
@@ -96,16 +96,16 @@ class Keeping(Seats):
 
     def _turn_away(self, key: Key, reason: m.DenyReason) -> None:
         if self._knocks.pop(key, None) is not None:
-            self._out.append(do.KnockOver(key))
-        self._out.append(do.Send(key, m.Deny(reason=reason)))
+            self._out.append(do.KnockGone(key))
+        self._out.append(do.SendInRoom(key, m.Deny(reason=reason)))
         if not self.seated(key):
             self._out.append(do.Close(key))
 
     def _tell_roster(self, key: Key) -> None:
         if self._signed is not None and self._up(key):
             if self._heritage is not None:
-                self._out.append(do.Send(key, self._heritage[1]))
-            self._out.append(do.Send(key, self._signed))
+                self._out.append(do.SendInRoom(key, self._heritage[1]))
+            self._out.append(do.SendInRoom(key, self._signed))
 
     # ── others' ─────────────────────────────────────────────────────────────────────────────────
     def _take_roster(self, sender: Key, signed: Roster) -> None:
@@ -186,7 +186,7 @@ class Keeping(Seats):
             elif prevails or self._lost_for_good():
                 was_host = self.is_host
                 if was_host and self._signed is not None:
-                    self._out.append(do.Send(host, self._signed))
+                    self._out.append(do.SendInRoom(host, self._signed))
                 self._follow(body, signed)
             else:
                 self._claims[host] = signed
@@ -352,7 +352,7 @@ class Keeping(Seats):
         other = self._others.get(key)
         if other is not None:
             if other.calling or other.media:
-                self._out.append(do.HangUp(key))
+                self._out.append(do.HangUpWith(key))
             other.calling = other.media = False
         if key == roster.host:
             self._host_lost_at = self._now - timing.CLAIM  # it named somebody, or nobody was there

@@ -14,7 +14,7 @@ from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.room import effects as do
 from onmeet_node.protocol.room import roster as rosters
 from onmeet_node.protocol.room import timing
-from onmeet_node.protocol.room.admission import Door
+from onmeet_node.protocol.room.admission import RoomAdmission
 from onmeet_node.protocol.room.effects import Effect, RoomEnd
 from onmeet_node.protocol.room.errors import NotInRoom
 from onmeet_node.protocol.room.roster import Key
@@ -24,7 +24,7 @@ from onmeet_node.protocol.wire.messages import Message
 from onmeet_node.protocol.wire.room import PictureSize, Role, RosterBody, Seat
 
 
-class Room(Door):
+class Room(RoomAdmission):
     """Made by `create` or `join`. All methods take `now`: seconds that never go back."""
 
     @classmethod
@@ -107,9 +107,9 @@ class Room(Door):
                 body = rosters.changed(self.roster, ended=True)
             signed = rosters.sign(body, self.me, self._key.sign)
             for key in self._here():
-                self._out.append(do.Send(key, signed))
+                self._out.append(do.SendInRoom(key, signed))
         for key in self._here():
-            self._out.append(do.Send(key, w.RoomLeave()))
+            self._out.append(do.SendInRoom(key, w.RoomLeave()))
         self._finish(reason)
         return self._flush()
 
@@ -126,14 +126,14 @@ class Room(Door):
             raise NotInRoom("They are not in the room any more.")
         message = w.RoomSay(text=text, private=to is not None)
         for key in [Key(to)] if to is not None else self._here():
-            self._out.append(do.Send(key, message))
+            self._out.append(do.SendInRoom(key, message))
         return self._flush()
 
     def react(self, emoji: str, *, now: float) -> list[Effect]:
         """Shows everybody a reaction."""
         self._now = now
         for key in self._here():
-            self._out.append(do.Send(key, w.React(emoji=emoji)))
+            self._out.append(do.SendInRoom(key, w.React(emoji=emoji)))
         return self._flush()
 
     def look(self, key: bytes, size: PictureSize, *, now: float) -> list[Effect]:
@@ -143,7 +143,7 @@ class Room(Door):
         if other is not None and other.looks is not size and self.seated(key):
             other.looks = size
             if other.up:
-                self._out.append(do.Send(Key(key), w.Look(size=size)))
+                self._out.append(do.SendInRoom(Key(key), w.Look(size=size)))
         return self._flush()
 
     # ── what happens ────────────────────────────────────────────────────────────────────────────
@@ -153,8 +153,8 @@ class Room(Door):
         if not self.welcome(key):
             if self._signed is not None and self.over is None:  # that they were sent out
                 if self._heritage is not None:
-                    self._out.append(do.Send(Key(key), self._heritage[1]))
-                self._out.append(do.Send(Key(key), self._signed))
+                    self._out.append(do.SendInRoom(Key(key), self._heritage[1]))
+                self._out.append(do.SendInRoom(Key(key), self._signed))
             self._out.append(do.Close(Key(key)))
             return self._flush()
         other = self._other(Key(key))
@@ -163,11 +163,11 @@ class Room(Door):
         other.told, other.door_told = None, ()
         other.shown = PictureSize.SMALL
         if other.looks is not PictureSize.SMALL and self.seated(key):
-            self._out.append(do.Send(Key(key), w.Look(size=other.looks)))
+            self._out.append(do.SendInRoom(Key(key), w.Look(size=other.looks)))
         if self.roster is not None and key == self.roster.host:
             self._host_lost_at = None
         if self._knock is not None and self._door is not None and key == self._door.key:
-            self._out.append(do.Send(Key(key), self._knock))
+            self._out.append(do.SendInRoom(Key(key), self._knock))
         if self.is_host and Key(key) in self._former:
             self._take_back(Key(key))
         if self.seated(key) or Key(key) in {*self._former, *self._leads, *self._removed_away}:
@@ -186,7 +186,7 @@ class Room(Door):
         if self.over is not None:
             return []
         if self._knocks.pop(key, None) is not None:
-            self._out.append(do.KnockOver(key))
+            self._out.append(do.KnockGone(key))
         other = self._others.get(key)
         if other is None:
             return self._flush()

@@ -58,7 +58,7 @@ class Knocker:
     until: float
 
 
-class Seats:
+class Members:
     """What one machine knows. Whatever is to be done is appended to `_out`, in order."""
 
     def __init__(
@@ -188,7 +188,7 @@ class Seats:
                 continue
             other.ring_at = None
             other.calling = True
-            self._out.append(do.Ring(Key(seat.key)))
+            self._out.append(do.RingMember(Key(seat.key)))
 
     def _forget(self) -> None:
         for key, (_, until) in list(self._former.items()):
@@ -203,4 +203,4 @@ class Seats:
         self.over = reason
         for key, other in self._others.items():
             if other.calling or other.media:
-                self._out.append(do.HangUp(key))
+                self._out.append(do.HangUpWith(key))

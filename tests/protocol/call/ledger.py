@@ -23,7 +23,7 @@ class Ledger:
         self.attached: set[Key] = set()
         self.answered: set[Key] = set()
         self.accepted: set[CallId] = set()
-        self.ended: dict[CallId, do.Ended] = {}
+        self.ended: dict[CallId, do.EndOfCall] = {}
         self.rings: set[tuple[CallId, Ring]] = set()
         """What may be shown of the ringing: what was sent, and what devices said."""
 
@@ -78,13 +78,13 @@ class Ledger:
                 assert (effect.call, effect.device, effect.generation) in self.open
             case do.CloseMedia():
                 self.open.remove((effect.call, effect.device, effect.generation))
-            case do.Changed():
+            case do.CallChanged():
                 assert effect.state is not State.ENDED
                 if effect.ring is not None:
                     assert (effect.call, effect.ring) in self.rings, "only what a device said"
                 if effect.state is State.RINGING_OUT:
                     assert effect.ring not in {None, Ring.SENT}, "it rings, and somebody said so"
-            case do.Ended():
+            case do.EndOfCall():
                 assert not [key for key in self.open if key[0] == effect.call], "all is closed"
                 assert effect.leave_note == (effect.outgoing and effect.reason in UNHEARD)
                 self.ended[effect.call] = effect

@@ -110,7 +110,7 @@ class Node:
                 session = self.sessions[call, device, generation]
                 if self.world.unheard(session):
                     self.reports.append(on.MediaPathLost(*session.key))
-            case do.TakeCandidates() | do.Changed() | do.PeerMedia() | do.Ended():
+            case do.TakeCandidates() | do.CallChanged() | do.PeerMedia() | do.EndOfCall():
                 pass
 
     def _open(self, key: Key, *, ours: bool) -> Session:

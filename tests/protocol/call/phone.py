@@ -114,6 +114,6 @@ def of(effects: list[Effect], kind: type[T]) -> list[T]:
 
 def ended(effects: list[Effect]) -> EndReason | None:
     """How a call ended among these effects, if one did."""
-    ends = of(effects, do.Ended)
+    ends = of(effects, do.EndOfCall)
     assert len(ends) <= 1
     return ends[0].reason if ends else None

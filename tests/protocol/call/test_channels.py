@@ -234,7 +234,7 @@ def test_the_peer_ends_the_call(said: m.HangupReason, end: EndReason) -> None:
     alice = Phone()
     alice.talks()
     effects = alice.hears(m.Hangup(call=CALL, reason=said))
-    assert effects == [do.CloseMedia(CALL, PHONE, 0), do.Ended(CALL, BOB, True, end)]
+    assert effects == [do.CloseMedia(CALL, PHONE, 0), do.EndOfCall(CALL, BOB, True, end)]
 
 
 def test_crossing_hangups_are_silent() -> None:

@@ -76,7 +76,7 @@ def test_dialling_somebody_who_rings_us_takes_their_call() -> None:
     alice.does(on.MediaConnected(CALL, PHONE, 0))
     effects = alice.dials(HIGH)
     assert sent(effects) == [m.Accept(call=CALL)]
-    assert effects[-1] == do.Ended(HIGH, BOB, True, EndReason.SUPERSEDED)
+    assert effects[-1] == do.EndOfCall(HIGH, BOB, True, EndReason.SUPERSEDED)
     assert alice.state() is State.CONNECTED
 
 

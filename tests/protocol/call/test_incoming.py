@@ -34,7 +34,7 @@ from tests.protocol.call.phone import (
 
 def test_an_early_media_call_from_ringing_to_talking() -> None:
     alice = Phone()
-    rung = do.Changed(CALL, BOB, State.RINGING_IN, outgoing=False, kinds=BOTH, device=PHONE)
+    rung = do.CallChanged(CALL, BOB, State.RINGING_IN, outgoing=False, kinds=BOTH, device=PHONE)
     assert alice.hears(m.Invite(call=CALL, sdp=OFFER), early=True) == [
         do.Send(BOB, PHONE, m.Ringing(call=CALL, state=RingState.DELIVERED)),
         do.MakeAnswer(CALL, PHONE, 0, BOTH, OFFER),
@@ -48,7 +48,7 @@ def test_an_early_media_call_from_ringing_to_talking() -> None:
     assert alice.does(on.AcceptCall(CALL, AUDIO)) == [
         do.Send(BOB, PHONE, m.Accept(call=CALL, kinds=(m.Kind.AUDIO,))),
         do.Attach(CALL, PHONE, 0, AUDIO),
-        do.Changed(CALL, BOB, State.CONNECTED, outgoing=False, kinds=BOTH, device=PHONE),
+        do.CallChanged(CALL, BOB, State.CONNECTED, outgoing=False, kinds=BOTH, device=PHONE),
     ]
 
 
@@ -121,7 +121,7 @@ def test_declining() -> None:
     assert alice.does(on.DeclineCall(CALL)) == [
         do.Send(BOB, PHONE, m.Decline(call=CALL)),
         do.CloseMedia(CALL, PHONE, 0),
-        do.Ended(CALL, BOB, False, EndReason.DECLINED),
+        do.EndOfCall(CALL, BOB, False, EndReason.DECLINED),
     ]
 
 
@@ -210,7 +210,7 @@ def test_busy_is_told() -> None:
     effects = alice.hears(m.Invite(call=HIGH), LAPTOP, peer=CAROL)
     assert effects == [
         do.Send(CAROL, LAPTOP, m.Decline(call=HIGH, reason=m.DeclineReason.BUSY)),
-        do.Ended(HIGH, CAROL, False, EndReason.BUSY),
+        do.EndOfCall(HIGH, CAROL, False, EndReason.BUSY),
     ]
     assert alice.state() is State.CONNECTED
 
@@ -292,7 +292,7 @@ def test_who_rings_again_and_again_is_told_busy_and_rings_no_more() -> None:
     effects = phone.hears(m.Invite(call=calls[6]))
     busy = m.Decline(call=calls[6], reason=m.DeclineReason.BUSY)
     assert do.Send(BOB, PHONE, busy) in effects
-    assert not [e for e in effects if isinstance(e, do.Ended) and e.call == calls[6]]
+    assert not [e for e in effects if isinstance(e, do.EndOfCall) and e.call == calls[6]]
     assert phone.line.calls == ()
     phone.wait(timing.RING_WINDOW + 1)
     phone.hears(m.Invite(call=calls[7]))

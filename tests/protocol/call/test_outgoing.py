@@ -29,8 +29,8 @@ from tests.protocol.call.phone import (
 )
 
 
-def changed(state: State, **more: object) -> do.Changed:
-    return do.Changed(CALL, BOB, state, outgoing=True, kinds=BOTH, **more)
+def changed(state: State, **more: object) -> do.CallChanged:
+    return do.CallChanged(CALL, BOB, state, outgoing=True, kinds=BOTH, **more)
 
 
 def test_an_early_media_call_from_dialling_to_talking() -> None:
@@ -144,7 +144,7 @@ def test_nobody_found_is_told_at_once_and_leaves_a_note() -> None:
     alice = Phone()
     alice.dials()
     assert alice.does(on.SearchEnded(CALL)) == [
-        do.Ended(CALL, BOB, True, EndReason.NOT_REACHABLE, leave_note=True)
+        do.EndOfCall(CALL, BOB, True, EndReason.NOT_REACHABLE, leave_note=True)
     ]
     assert alice.line.next_timeout is None
 
@@ -163,7 +163,7 @@ def test_nobody_answers_for_45_seconds() -> None:
     over = alice.wait(0.1)
     for device in (PHONE, LAPTOP):
         assert sent(over, device) == [m.Cancel(call=CALL, reason=m.CancelReason.NO_ANSWER)]
-    assert over[-1] == do.Ended(CALL, BOB, True, EndReason.NO_ANSWER, leave_note=True)
+    assert over[-1] == do.EndOfCall(CALL, BOB, True, EndReason.NO_ANSWER, leave_note=True)
 
 
 def test_a_device_that_never_says_it_rings_is_not_called_unanswered() -> None:
@@ -237,9 +237,9 @@ def test_what_the_caller_sees_of_one_device_from_sent_to_silenced() -> None:
     alice = Phone()
     alice.dials()
     assert alice.line.calls[0].ring is None
-    seen = of(alice.does(on.DeviceReady(CALL, PHONE)), do.Changed)
+    seen = of(alice.does(on.DeviceReady(CALL, PHONE)), do.CallChanged)
     for state in RingState:
-        seen += of(alice.hears(m.Ringing(call=CALL, state=state)), do.Changed)
+        seen += of(alice.hears(m.Ringing(call=CALL, state=state)), do.CallChanged)
     assert [(change.state, change.ring) for change in seen] == [
         (State.DIALING, Ring.SENT),
         (State.RINGING_OUT, Ring.DELIVERED),
@@ -251,9 +251,9 @@ def test_what_the_caller_sees_of_one_device_from_sent_to_silenced() -> None:
 def test_a_device_that_is_lost_is_not_said_to_ring() -> None:
     alice = Phone()
     alice.rings_at(PHONE)
-    lost = of(alice.does(on.DeviceLost(BOB, PHONE)), do.Changed)
+    lost = of(alice.does(on.DeviceLost(BOB, PHONE)), do.CallChanged)
     assert [(change.state, change.ring) for change in lost] == [(State.DIALING, None)]
-    back = of(alice.does(on.DeviceReady(CALL, PHONE)), do.Changed)
+    back = of(alice.does(on.DeviceReady(CALL, PHONE)), do.CallChanged)
     assert [(change.state, change.ring) for change in back] == [(State.DIALING, Ring.SENT)]
 
 
@@ -314,7 +314,7 @@ def test_hanging_up_while_it_rings_cancels_everywhere() -> None:
     cancel = m.Cancel(call=CALL, reason=m.CancelReason.CANCELLED)
     assert sent(effects) == [cancel, cancel]
     assert len(of(effects, do.CloseMedia)) == 2
-    assert effects[-1] == do.Ended(CALL, BOB, True, EndReason.CANCELLED)
+    assert effects[-1] == do.EndOfCall(CALL, BOB, True, EndReason.CANCELLED)
 
 
 def test_an_accept_that_crossed_our_cancel_is_told_so_again() -> None:
@@ -374,7 +374,7 @@ def test_a_line_written_on_declining_comes_with_the_end() -> None:
     alice = Phone()
     alice.rings_at(PHONE)
     effects = alice.hears(m.Decline(call=CALL, note="Later?"), PHONE)
-    assert of(effects, do.Ended)[0].said == "Later?"
+    assert of(effects, do.EndOfCall)[0].said == "Later?"
 
 
 STOPPED = m.Hangup(call=CALL, reason=m.HangupReason.SHUTDOWN)

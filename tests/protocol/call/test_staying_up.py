@@ -192,7 +192,7 @@ def test_a_reconnecting_call_that_is_over_ends_and_begins_nothing(alice: Phone) 
     alice.does(SEARCHED)
     assert oversleeps(alice, 600) == [
         do.CloseMedia(CALL, PHONE, 0),
-        do.Ended(CALL, BOB, True, EndReason.CONNECTION_LOST),
+        do.EndOfCall(CALL, BOB, True, EndReason.CONNECTION_LOST),
     ]
 
 

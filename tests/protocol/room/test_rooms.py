@@ -181,7 +181,7 @@ def test_a_member_who_asks_all_the_same_is_not_heard() -> None:
     world.do("c", lambda room: room.received(sender, mute, now=world.now))
     world.run(2)
     assert names(world, "a") == ["a", "b", "c"]
-    assert not any(isinstance(effect, do.Asked) for effect in world.effects["c"])
+    assert not any(isinstance(effect, do.AskedToMute) for effect in world.effects["c"])
 
 
 def test_forged_and_old_rosters_change_nothing() -> None:

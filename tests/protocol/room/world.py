@@ -178,26 +178,26 @@ class World:
         self.effects[name] += effects
         for effect in effects:
             match effect:
-                case do.Send(to=to, message=message):
+                case do.SendInRoom(to=to, message=message):
                     self._send(name, self._names.get(to, ""), message)
                 case do.Open(seat=seat):
                     self._open(name, self._names[seat.key])
-                case do.Knocked(key=key) if self._names[key] in self.doors:
+                case do.KnockCame(key=key) if self._names[key] in self.doors:
                     self._later(1.0, lambda n=name, k=key: self._let_in(n, k))  # type: ignore[misc]
                 case do.Close(key=key):
                     self._close(name, self._names.get(key, ""))
-                case do.Ring(key=key):
+                case do.RingMember(key=key):
                     self._ring(name, self._names[key])
-                case do.HangUp(key=key):
+                case do.HangUpWith(key=key):
                     pair = frozenset((name, self._names[key]))
                     if pair in self.calls:
                         self._end_call(pair, name)
-                case do.Ended():
+                case do.EndOfRoom():
                     for pair in [pair for pair in self._channels if name in pair]:
                         self._close(name, next(iter(pair - {name})))
                     for pair in [pair for pair in self.calls if name in pair]:
                         self._end_call(pair, name)
-                case do.Changed(roster=roster):
+                case do.RosterChanged(roster=roster):
                     self.heard[name] |= set(roster.removed)
                 case _:
                     pass
