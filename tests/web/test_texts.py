@@ -51,6 +51,15 @@ def test_every_text_is_used():
     assert unused == []
 
 
+def test_a_refusal_that_is_translated_exists():
+    """The node says which of its errors it was by the name of its class."""
+    packages = Path(__file__).parents[2] / "onmeet_node"
+    code = "".join(path.read_text(encoding="utf-8") for path in packages.rglob("*.py"))
+    errors = set(re.findall(r"^class (\w+)\(", code, re.M)) | {"LinkLost"}  # the page's own
+    told = {key.partition(".")[2] for key in keys("en") if key.startswith("refused.")}
+    assert told <= errors
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_translation_fills_in_the_same(language):
     english, other = keys("en"), keys(language)

@@ -21,7 +21,7 @@ export const ar: Record<keyof typeof en, string> = {
   "delete": "حذف",
   "refused.WrongPassphrase": "عبارة المرور هذه غير صحيحة.",
   "refused.OwnCode": "هذا رمزك أنت. أعطه لشخص آخر.",
-  "refused.CodeMistyped": "في هذا الرمز خطأ كتابة. انسخه مجددًا أو اطلب قراءته مرة أخرى.",
+  "refused.CodeTypo": "في هذا الرمز خطأ كتابة. انسخه مجددًا أو اطلب قراءته مرة أخرى.",
   "refused.CodeExpired": "انتهت صلاحية هذا الرمز. اطلب رمزًا جديدًا.",
   "refused.OtherName": "هذا ليس اسمك. لم يُحذف شيء.",
   "refused.AlreadyInCall": "أنت في مكالمة مع هذا الشخص بالفعل.",

@@ -21,7 +21,7 @@ export const de: Record<keyof typeof en, string> = {
   "delete": "Löschen",
   "refused.WrongPassphrase": "Das ist nicht die richtige Passphrase.",
   "refused.OwnCode": "Das ist Ihr eigener Code. Geben Sie ihn jemand anderem.",
-  "refused.CodeMistyped": "Dieser Code enthält einen Tippfehler. Kopieren Sie ihn noch einmal oder lassen Sie ihn noch einmal vorlesen.",
+  "refused.CodeTypo": "Dieser Code enthält einen Tippfehler. Kopieren Sie ihn noch einmal oder lassen Sie ihn noch einmal vorlesen.",
   "refused.CodeExpired": "Dieser Code ist abgelaufen. Bitten Sie um einen neuen.",
   "refused.OtherName": "Das ist nicht Ihr Name. Es wurde nichts gelöscht.",
   "refused.AlreadyInCall": "Sie sind schon in einem Anruf mit dieser Person.",

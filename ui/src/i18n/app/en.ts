@@ -20,7 +20,7 @@ export const en = {
   "delete": "Delete",
   "refused.WrongPassphrase": "That is not the right passphrase.",
   "refused.OwnCode": "This is your own code. Give it to somebody else.",
-  "refused.CodeMistyped": "This code has a typing error. Copy it again, or have it read out once more.",
+  "refused.CodeTypo": "This code has a typing error. Copy it again, or have it read out once more.",
   "refused.CodeExpired": "This code has expired. Ask for a new one.",
   "refused.OtherName": "That is not your name. Nothing was deleted.",
   "refused.AlreadyInCall": "You are in a call with them already.",

@@ -21,7 +21,7 @@ export const fr: Record<keyof typeof en, string> = {
   "delete": "Supprimer",
   "refused.WrongPassphrase": "Ce n’est pas la bonne phrase secrète.",
   "refused.OwnCode": "C’est votre propre code. Donnez-le à quelqu’un d’autre.",
-  "refused.CodeMistyped": "Ce code contient une faute de frappe. Copiez-le à nouveau ou faites-le relire.",
+  "refused.CodeTypo": "Ce code contient une faute de frappe. Copiez-le à nouveau ou faites-le relire.",
   "refused.CodeExpired": "Ce code a expiré. Demandez-en un nouveau.",
   "refused.OtherName": "Ce n’est pas votre nom. Rien n’a été supprimé.",
   "refused.AlreadyInCall": "Vous êtes déjà en appel avec cette personne.",
