@@ -6,6 +6,7 @@ Only deriving the key is slow, and that happens before (keys.py).
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -43,6 +44,7 @@ _FULL = 13
 _DAMAGED = {11, 26}  # CORRUPT, NOTADB
 
 
+@functools.cache
 def load_schemas() -> tuple[str, ...]:
     """The scripts schema-1.sql, schema-2.sql …: number n turns format n-1 into format n."""
     found = {

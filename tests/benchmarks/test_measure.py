@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from benchmarks.measure import Report, write
 
 
@@ -40,6 +42,7 @@ def test_what_failed_or_has_no_floor_is_never_called_met():
     assert report.ratio(alone) is None
 
 
+@pytest.mark.real
 def test_the_table_and_the_file_hold_every_series_and_note(tmp_path):
     report = Report()
     report.series("bare", delay_ms=0).values.append(2)

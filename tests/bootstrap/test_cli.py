@@ -72,6 +72,7 @@ def test_run_without_a_configuration_names_the_remedy_in_text_and_json(tmp_path:
     assert json.loads(told.output)["event"] == "error"
 
 
+@pytest.mark.real
 def test_help_answers_at_once_without_loading_libp2p():
     heavy = "'libp2p' in sys.modules or 'trio' in sys.modules"
     code = f"import onmeet_bootstrap.cli, sys; sys.exit({heavy})"

@@ -49,6 +49,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
+@pytest.mark.real
 @needs_systemd
 def test_systemd_finds_nothing_wrong_with_the_unit(unit: Path):
     found = run("systemd-analyze", "verify", str(unit))
@@ -56,6 +57,7 @@ def test_systemd_finds_nothing_wrong_with_the_unit(unit: Path):
     assert (found.returncode, said) == (0, []), found.stderr
 
 
+@pytest.mark.real
 @needs_systemd
 def test_the_unit_leaves_little_to_whoever_breaks_in(unit: Path):
     found = run(
@@ -99,6 +101,7 @@ def rules(tmp_path: Path) -> Path:
     return copy
 
 
+@pytest.mark.real
 @needs_nft
 def test_the_rules_load_and_replace_themselves(rules: Path):
     assert run("nft", "-c", "-f", str(rules)).returncode == 0
@@ -135,6 +138,7 @@ print("answered", asking.recv(10) == b"x")
 """
 
 
+@pytest.mark.real
 @needs_nft
 @pytest.mark.skipif(shutil.which("ip") is None, reason="needs ip (Debian: iproute2)")
 def test_whoever_is_relayed_reaches_relayed_ports_of_this_machine_and_no_others(rules: Path):

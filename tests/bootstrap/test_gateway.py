@@ -36,6 +36,8 @@ from onmeet_node.protocol.wire.frames import MAX_FRAME_BYTES, FrameDecoder, enco
 from onmeet_node.protocol.wire.link import door_id, make_link
 from tests.requirements import need
 
+pytestmark = pytest.mark.real
+
 LISTEN = ("/ip4/127.0.0.1/tcp/0",)
 NOT_BUILT = None if guest_page.files() else "the guest page is not built (make ui, Node.js 20)"
 

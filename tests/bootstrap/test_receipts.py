@@ -17,6 +17,8 @@ from onmeet_node.protocol.wire.errors import DescriptionError
 from onmeet_node.protocol.wire.frames import encode_frame
 from onmeet_node.protocol.wire.link import make_link
 
+pytestmark = pytest.mark.real
+
 LISTEN = ("/ip4/127.0.0.1/tcp/0",)
 
 

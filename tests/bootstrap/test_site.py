@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import socket
 import threading
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from onmeet_bootstrap.gateway.site import Letter, check, letter_of
 from onmeet_bootstrap.gateway.texts import WORDS, language_of
 
 from tests.bootstrap.test_gateway import get
+from tests.examples import examples
 
 DAY = datetime.date.fromisoformat
 
@@ -150,7 +150,7 @@ def test_names_and_messages_hold_what_people_write_and_no_controls(name, message
 
 
 @given(text(), text(), text(max_size=30), text(max_size=30))
-@settings(max_examples=2_000 if os.environ.get("ONMEET_FULL") == "1" else 200, deadline=None)
+@settings(max_examples=examples(200, full=2_000), deadline=None)
 def test_whatever_is_typed_is_refused_or_makes_a_letter_of_four_headers(name, message, left, right):
     letter = Letter(name, f"{left}@{right}", message)
     if check(letter):
@@ -259,6 +259,7 @@ def a_site(tmp_path, port, **settings):
 GOOD = {"name": "Zoë", "email": "zoe@example.org", "message": "Grüße\n.\n& <b>"}
 
 
+@pytest.mark.real
 async def test_the_site_says_who_runs_it_and_what_its_policy_is(tmp_path):
     async with open_bootstrap(a_site(tmp_path, 1)) as running:
         port = running.guest_origin.rpartition(":")[2]
@@ -280,6 +281,7 @@ async def test_the_site_says_who_runs_it_and_what_its_policy_is(tmp_path):
         assert 'dir="rtl"' in body.decode()
 
 
+@pytest.mark.real
 async def test_a_letter_reaches_the_operator_and_nothing_can_be_added_to_its_head(tmp_path):
     with mail_server() as (smtp, letters):
         async with open_bootstrap(a_site(tmp_path, smtp)) as running:
@@ -304,6 +306,7 @@ async def test_a_letter_reaches_the_operator_and_nothing_can_be_added_to_its_hea
     assert "Bcc" not in letter
 
 
+@pytest.mark.real
 async def test_a_mail_server_that_refuses_loses_nothing_that_was_typed(tmp_path):
     with mail_server(refuse=True) as (smtp, _):
         async with open_bootstrap(a_site(tmp_path, smtp)) as running:
@@ -315,6 +318,7 @@ async def test_a_mail_server_that_refuses_loses_nothing_that_was_typed(tmp_path)
     assert "&lt;b&gt;" in text
 
 
+@pytest.mark.real
 async def test_letters_are_limited_by_address(tmp_path):
     with mail_server() as (smtp, letters):
         async with open_bootstrap(a_site(tmp_path, smtp)) as running:
@@ -324,6 +328,7 @@ async def test_letters_are_limited_by_address(tmp_path):
     assert len(letters) == 5
 
 
+@pytest.mark.real
 async def test_forms_of_any_size_and_shape_are_answered(tmp_path):
     async with open_bootstrap(a_site(tmp_path, 1)) as running:
         port = running.guest_origin.rpartition(":")[2]
@@ -331,6 +336,7 @@ async def test_forms_of_any_size_and_shape_are_answered(tmp_path):
             assert (await post(port, fields))[0] == 422
 
 
+@pytest.mark.real
 async def test_a_site_without_its_mail_server_or_gateway_is_refused(tmp_path):
     config = a_site(tmp_path, 1)
     for wrong in (

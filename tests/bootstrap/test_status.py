@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
@@ -20,12 +22,12 @@ from onmeet_node.process import faults
 
 
 @pytest.fixture(autouse=True)
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    directory = tmp_path / "run"
-    directory.mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(directory))
-    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
-    return directory
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    # Not in `tmp_path`: a socket's path has 107 bytes at most.
+    with tempfile.TemporaryDirectory(prefix="onmeet-") as directory:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", directory)
+        monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+        yield Path(directory)
 
 
 async def asked(home: Path) -> dict[str, object]:
@@ -83,6 +85,7 @@ def test_the_command_says_plainly_that_none_runs(tmp_path: Path) -> None:
     assert json.loads(told.output)["kind"] == "NotRunning"
 
 
+@pytest.mark.real
 async def test_faults_that_ended_a_party_are_told_by_kind(tmp_path: Path) -> None:
     with faults.contained("web request"):
         raise ValueError("Zaphod")

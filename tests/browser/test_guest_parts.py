@@ -12,6 +12,8 @@ from starlette.requests import Request
 from onmeet_node import guest_page
 from tests.requirements import need
 
+pytestmark = pytest.mark.real
+
 BUILT = guest_page.files()
 
 

@@ -9,6 +9,8 @@ from tests.browser import steps
 from tests.browser.conftest import CHROMIUM, FLAGS, gateway, node, onmeet, window
 from tests.browser.people import beside_a_headless_node
 
+pytestmark = pytest.mark.real
+
 UNMUTE, CAMERA_ON = "Unmute", "Camera on"
 
 

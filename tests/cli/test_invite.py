@@ -54,6 +54,7 @@ def test_an_e_mail_has_the_link_once_as_a_button_and_fetches_nothing():
     assert not re.search(r"<(?!https)", plain.replace("<b>", ""))
 
 
+@pytest.mark.real
 def test_a_guest_with_a_link_that_is_none_is_told_what_to_do():
     done = subprocess.run(
         [sys.executable, "-m", "onmeet_node.cli", "join", "-", "--name", "Paul"],

@@ -37,6 +37,7 @@ def pasted(lines: str, where: Path) -> None:
     assert not (where / "F").exists()
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: str(event["event"]))
 def test_a_line_that_asks_for_an_answer_runs_nothing_else_when_it_is_pasted(
     event: dict[str, object], tmp_path: Path

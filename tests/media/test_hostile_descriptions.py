@@ -58,6 +58,7 @@ def test_mutated_descriptions_are_refused_or_are_plain_to_aiortc() -> None:
     assert READ // 20 < passed < READ
 
 
+@pytest.mark.real
 @pytest.mark.timeout(14_400 if FULL else 600)
 async def test_mutated_offers_never_raise_out_of_a_real_peer_connection() -> None:
     rng = random.Random(16)
@@ -75,6 +76,7 @@ async def test_mutated_offers_never_raise_out_of_a_real_peer_connection() -> Non
     assert taken
 
 
+@pytest.mark.real
 @pytest.mark.timeout(14_400 if FULL else 600)
 async def test_mutated_answers_never_raise_out_of_a_real_peer_connection() -> None:
     rng = random.Random(17)
@@ -107,6 +109,7 @@ def test_mutated_candidates_are_passed_over() -> None:
             assert host
 
 
+@pytest.mark.real
 async def test_an_offer_that_lacks_a_kind_is_refused_with_a_reason() -> None:
     """aiortc raised ValueError over it, while the call was ringing."""
     async with open_endpoint() as endpoint:
@@ -118,6 +121,7 @@ async def test_an_offer_that_lacks_a_kind_is_refused_with_a_reason() -> None:
         await both.aclose()
 
 
+@pytest.mark.real
 async def test_a_picture_that_nobody_asked_for_is_taken_and_thrown_away() -> None:
     """Browsers offer one in each call; aiortc would decode it and keep every frame."""
     async with open_endpoint() as endpoint:
@@ -130,6 +134,7 @@ async def test_a_picture_that_nobody_asked_for_is_taken_and_thrown_away() -> Non
         await sound.aclose()
 
 
+@pytest.mark.real
 async def test_names_that_nobody_has_do_not_keep_a_session_busy() -> None:
     """Each is asked for in the local network and waited for a second: eight are, at once."""
     async with open_endpoint() as endpoint:

@@ -178,6 +178,7 @@ async def reports_that_count_too_far(mallory: Mallory) -> None:
         await mallory.dtls._send_rtp(rtp(mallory, "audio", number, b"\x78abc", timestamp=timestamp))
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     "attack",
     [
@@ -210,6 +211,7 @@ async def test_packets_that_aiortc_cannot_bear_end_their_own_session_with_a_reas
         await _plays(others)
 
 
+@pytest.mark.real
 async def test_channels_that_nobody_agreed_on_are_not_opened() -> None:
     async with open_endpoint() as endpoint, attacked(endpoint) as (mallory, victim):
 
@@ -230,6 +232,7 @@ async def test_channels_that_nobody_agreed_on_are_not_opened() -> None:
         assert not victim.have(Failed)
 
 
+@pytest.mark.real
 async def test_what_strangers_send_to_a_port_of_a_call_is_nothing_to_it() -> None:
     """An empty packet, which anybody can send, ended the call in aiortc."""
     async with (
@@ -317,6 +320,7 @@ async def test_huge_pictures_cost_no_memory_and_a_fitting_one_is_shown_after_the
     assert _peak_mb() - before < 50
 
 
+@pytest.mark.real
 async def test_huge_pictures_of_a_peer_leave_its_session_and_its_sound_alone() -> None:
     async with open_endpoint() as endpoint, attacked(endpoint) as (mallory, victim):
         huge = keyframe(16383, 16383)[:1_100]
@@ -403,6 +407,7 @@ def damaged(rng: random.Random, data: bytes) -> bytes:
     return bytes(made)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("seed", range(4))
 async def test_whatever_a_peer_seals_and_sends_its_session_ends_in_order(seed: int) -> None:
     """RTP, RTCP and data, damaged before they are sealed: each session closes as any other."""

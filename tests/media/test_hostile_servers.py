@@ -19,6 +19,8 @@ from onmeet_node.media.engine.endpoint import AiortcEndpoint
 from onmeet_node.protocol.wire.messages import Kind
 from tests.media.support import AUDIO, open_pair
 
+pytestmark = pytest.mark.real
+
 LOOPBACK = "127.0.0.1"
 MOST_REQUESTS = 40
 """That one session may send such a server in its life here: eight transactions, each sent again."""

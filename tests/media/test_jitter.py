@@ -17,6 +17,7 @@ from onmeet_node.media.engine.jitter_buffer import (
     Why,
     opus_duration,
 )
+from tests.examples import examples
 
 TICK = FRAME / RATE
 PACKET = bytes([0x78, 1, 2])  # SILK/CELT config 15, one frame of 20 ms
@@ -133,7 +134,7 @@ def test_a_sender_whose_clock_is_fast_does_not_build_up_delay() -> None:
         max_size=120,
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_no_sequence_of_packets_breaks_it_or_makes_it_hoard(
     packets: list[tuple[float, int, bytes]],
 ) -> None:

@@ -22,6 +22,7 @@ from tests.media.support import AUDIO, open_pair
 ADDRESS = re.compile(r"\d+\.\d+\.\d+|[0-9a-f]+:[0-9a-f]*:|:\d{2,5}")
 
 
+@pytest.mark.real
 async def test_a_connected_session_tells_the_pair_it_uses_and_no_address(
     endpoint: AiortcEndpoint,
 ) -> None:
@@ -38,6 +39,7 @@ async def test_a_connected_session_tells_the_pair_it_uses_and_no_address(
     assert IceReport.from_json(report.as_json()) == report
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("url", "kind", "why"),
     [

@@ -16,6 +16,8 @@ from onmeet_node.net.libp2p.patches import Remedies
 from onmeet_node.protocol.wire.errors import RecordError
 from tests.fakes.hosts import ALL, Author, config, text_of, until
 
+pytestmark = pytest.mark.real
+
 
 @asynccontextmanager
 async def network(

@@ -149,6 +149,7 @@ class Switch:
         await host.follow_exposure()
 
 
+@pytest.mark.real
 async def test_a_host_that_hides_from_the_start_listens_nowhere_and_dials_its_bootstrap_alone() -> (
     None
 ):
@@ -166,6 +167,7 @@ async def test_a_host_that_hides_from_the_start_listens_nowhere_and_dials_its_bo
                 await hidden.connect(other.addresses)
 
 
+@pytest.mark.real
 async def test_turned_on_it_closes_what_the_rule_forbids_and_keeps_the_rest() -> None:
     with trio.fail_after(SECONDS):
         async with (
@@ -190,6 +192,7 @@ async def test_turned_on_it_closes_what_the_rule_forbids_and_keeps_the_rest() ->
                 await came.connect(where)
 
 
+@pytest.mark.real
 async def test_lookups_of_one_that_hides_go_to_its_bootstraps_and_find_all_the_same() -> None:
     author = Author()
     with trio.fail_after(SECONDS):
@@ -212,6 +215,7 @@ async def test_lookups_of_one_that_hides_go_to_its_bootstraps_and_find_all_the_s
                 assert hidden.peer_id not in server.peers()
 
 
+@pytest.mark.real
 async def test_hidden_it_goes_through_its_own_relay_and_through_none_that_somebody_names() -> None:
     async with open_relay_world() as own, open_relay_world() as theirs:
         switch = Switch(own.address, on=True)

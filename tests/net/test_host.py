@@ -17,6 +17,8 @@ from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 from onmeet_node.net.libp2p.streams import Stream
 from tests.fakes.hosts import ECHO, LOCAL, child, config, echo, pair, sleep, until
 
+pytestmark = pytest.mark.real
+
 BOTH = ("/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/tcp/0/ws")
 
 

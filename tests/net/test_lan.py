@@ -245,6 +245,7 @@ def _setns(descriptor: int) -> None:
         raise OSError(ctypes.get_errno(), "setns")
 
 
+@pytest.mark.real
 @pytest.mark.netlab
 @pytest.mark.parametrize("address", ["10.77.0.{}/24", "fd77::{}/64 nodad"], ids=["ip4", "ip6"])
 def test_two_machines_joined_by_one_cable_meet(address):

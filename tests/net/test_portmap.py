@@ -56,6 +56,7 @@ def test_whatever_a_router_says_is_a_mapping_a_refusal_or_nothing(data: bytes):
     assert mapping is None or 0 < mapping.port < 65_536
 
 
+@pytest.mark.real
 async def test_natpmp_opens_and_closes_a_port_though_the_first_question_is_lost():
     async with natpmp_router(lose=1) as (router, port):
         mapping = await map_port("127.0.0.1", 4001, 4001, port=port)
@@ -65,6 +66,7 @@ async def test_natpmp_opens_and_closes_a_port_though_the_first_question_is_lost(
         await until(lambda: router.ports == {})
 
 
+@pytest.mark.real
 async def test_a_router_that_refuses_or_is_silent_is_said_to():
     async with natpmp_router(refuse=4) as (_, port):
         with pytest.raises(PortMapFailed, match="no port left"):

@@ -14,6 +14,8 @@ from onmeet_node.net.libp2p.patches import KAD_PROTOCOL, Remedies
 from onmeet_node.protocol.wire import record
 from tests.fakes.hosts import ALL, LOCAL, Author, config, text_of, until, without
 
+pytestmark = pytest.mark.real
+
 
 def held(host: Host, key: str) -> tuple[Record, float]:
     return host._kad.value_store.store[key.encode()]

@@ -16,6 +16,8 @@ from onmeet_node.net.libp2p.open_host import Host, open_host
 from onmeet_node.net.libp2p.patches import Remedies
 from tests.fakes.hosts import ALL, config, until, without
 
+pytestmark = pytest.mark.real
+
 CLOSED_PORT = "/ip4/127.0.0.1/tcp/1"
 
 

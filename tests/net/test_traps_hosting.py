@@ -28,6 +28,8 @@ from onmeet_node.net.libp2p.patches import (
 )
 from tests.fakes.hosts import ALL, ECHO, child, config, pair, sleep, until, without
 
+pytestmark = pytest.mark.real
+
 FOREIGN = ("/ip4/192.0.2.1/tcp/0",)
 
 

@@ -13,6 +13,8 @@ from onmeet_node.net.libp2p.patches import Remedies
 from onmeet_node.net.libp2p.streams import Stream
 from tests.fakes.hosts import ALL, ECHO, config, echo, pair, sleep, until, without
 
+pytestmark = pytest.mark.real
+
 FAIL = "/test/fail/1"
 
 

@@ -188,6 +188,7 @@ class TestSwitch:
                     assert accepted.recv(len(chunk), socket.MSG_WAITALL) == chunk
 
 
+@pytest.mark.netlab
 class TestCleanUp:
     def test_a_closed_lab_leaves_no_namespace_and_no_process(self, lab_possible):
         with open_lab() as lab:

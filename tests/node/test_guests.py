@@ -47,6 +47,8 @@ from onmeet_node.protocol.wire.link import parse_link
 from onmeet_node.protocol.wire.messages import CallId, Kind
 from tests.node.conftest import befriend, make_home, told, until
 
+pytestmark = pytest.mark.real
+
 KINDS = tuple(Kind)
 
 

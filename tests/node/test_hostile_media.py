@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import trio
 from onmeet_bootstrap.app import Bootstrap
 
@@ -53,6 +54,7 @@ async def test_what_a_busy_session_is_given_without_end_is_a_few_things_to_do() 
     assert isinstance(suspicion, do.SuspectMedia)
 
 
+@pytest.mark.real
 async def test_candidates_before_the_offer_do_not_end_the_node(
     start: Start, bootstrap: Bootstrap
 ) -> None:
@@ -73,6 +75,7 @@ async def test_candidates_before_the_offer_do_not_end_the_node(
         await still_works(bob, alice)
 
 
+@pytest.mark.real
 async def test_an_offer_without_a_kind_of_its_call_fails_and_says_why(
     start: Start, bootstrap: Bootstrap
 ) -> None:
@@ -89,6 +92,7 @@ async def test_an_offer_without_a_kind_of_its_call_fails_and_says_why(
         await still_works(bob, alice)
 
 
+@pytest.mark.real
 async def test_a_storm_of_offers_opens_a_bounded_number_of_peer_connections(
     start: Start, bootstrap: Bootstrap
 ) -> None:

@@ -19,6 +19,8 @@ from onmeet_node.rooms.conference import Conference, RoomOptions
 from onmeet_node.rooms.rooms import BadRoomCode, NoSuchRoom
 from tests.node.conftest import befriend
 
+pytestmark = pytest.mark.real
+
 SECONDS = 40.0
 SOUND = frozenset({Kind.AUDIO})
 

@@ -37,6 +37,7 @@ from onmeet_node.store.errors import (
 from onmeet_node.store.export import MAX_BODY_BYTES, MAX_EXPORT_BYTES
 from onmeet_node.store.history import MAX_RECEIPTS_BYTES, MAX_RECORDS, MAX_REPORT_BYTES
 from onmeet_node.store.settings import BUSY, DHT_PEERS, RELAY_ONLY, Busy
+from tests.examples import examples
 
 ANA = Contact(
     identity=Identity(b"a" * 32),
@@ -144,7 +145,9 @@ def test_a_missing_or_foreign_file_is_named(tmp_path):
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+    max_examples=examples(60),
 )
 @given(st.data())
 def test_any_cut_or_changed_byte_is_noticed(exported, tmp_path, data):

@@ -119,6 +119,7 @@ def test_a_home_in_a_directory_that_already_has_a_configuration(tmp_path, seed, 
     assert [path.name for path in tmp_path.iterdir()] == ["onmeet.toml"]
 
 
+@pytest.mark.real
 def test_a_second_process_is_told_that_a_node_runs_and_which(home):
     script = (
         "import sys, pathlib; from onmeet_node.store import KeyFile, open_home\n"
@@ -216,6 +217,7 @@ def unprivileged() -> Iterator[Path]:
     """A directory under which this process, root or not, is a plain user."""
     path = Path(tempfile.mkdtemp(prefix="onmeet-"))
     root = os.geteuid() == 0
+    load_schemas()  # while the checkout can be read, which may be root's alone
     if root:
         os.chown(path, 65534, 65534)
         os.seteuid(65534)
@@ -247,6 +249,7 @@ def small_disk(tmp_path) -> Iterator[Path]:
         yield place
 
 
+@pytest.mark.real
 def test_a_full_disk_loses_nothing_and_recovers(small_disk, seed, now):
     home = small_disk / "home"
     create_home(home, KeyFile(), seed, now=now)
@@ -264,6 +267,7 @@ def test_a_full_disk_loses_nothing_and_recovers(small_disk, seed, now):
         assert len(store.contacts.list()) == stored + 1
 
 
+@pytest.mark.real
 def test_no_half_made_home_on_a_full_disk(small_disk, seed, now):
     with (small_disk / "ballast").open("wb", buffering=0) as ballast, pytest.raises(OSError):
         while True:

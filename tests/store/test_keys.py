@@ -155,6 +155,7 @@ class TestKeyring:
             )
         assert memory_keyring.entries == {}
 
+    @pytest.mark.real
     def test_a_machine_without_one_says_what_else_there_is(self, tmp_path):
         """The real `keyring` package with its real fail backend, as on a server."""
         script = (

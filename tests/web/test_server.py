@@ -11,6 +11,8 @@ from onmeet_node.web.pages import Pages
 from onmeet_node.web.server import CannotListen, built_files, open_server
 from tests.web.client import Closed, Rejected, fetch, token_for, websocket
 
+pytestmark = pytest.mark.real
+
 FILES = {"index.html": b"<!doctype html>page", "assets/app-1.js": b"1"}
 
 

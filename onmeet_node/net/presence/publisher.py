@@ -62,7 +62,7 @@ LAST_READ_SECONDS = 0.7
 LOOK_SECONDS = 30.0
 PARALLEL = 4
 """Records put at once."""
-SINGLES = 5
+SINGLES = 4
 SINGLES_SECONDS = 15.0
 """So many records of single people in so many seconds: a thousand take an hour, and next to
 nothing of a small machine. Contacts without one are found by the node that looks for them."""

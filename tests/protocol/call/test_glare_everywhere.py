@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.wire.messages import CallId
+from tests.examples import examples
 from tests.protocol.call.phone import ALICE, BOB, BOTH
 from tests.protocol.call.world import World
 
@@ -18,7 +19,7 @@ STEP = st.tuples(st.sampled_from(["report", "deliver", "find"]), st.integers(0, 
 
 
 @pytest.mark.parametrize("devices", [TWO, FOUR], ids=["two devices", "four devices"])
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(data=st.data())
 def test_both_calling_at_once_leaves_one_call(
     devices: tuple[tuple[on.Identity, str], ...], data: st.DataObject
@@ -52,7 +53,7 @@ def test_both_calling_at_once_leaves_one_call(
     assert set(world.ends(lost).values()) <= {EndReason.SUPERSEDED}
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(data=st.data())
 def test_three_devices_calling_each_other_at_once_leave_one_call(data: st.DataObject) -> None:
     """Alice dials on two devices at once, Bob on one of two."""
@@ -129,7 +130,7 @@ def test_schedules_that_once_left_no_call(
     assert world.live()
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(data=st.data())
 def test_four_devices_calling_each_other_at_once_leave_one_or_two_calls(
     data: st.DataObject,
@@ -151,7 +152,7 @@ def test_four_devices_calling_each_other_at_once_leave_one_or_two_calls(
     assert len(world.live()) in {1, 2}
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(data=st.data())
 def test_two_devices_accepting_at_once_leave_one_of_them_in_the_call(data: st.DataObject) -> None:
     world = World(reopens=data.draw(st.booleans()))
@@ -172,7 +173,7 @@ def test_two_devices_accepting_at_once_leave_one_of_them_in_the_call(data: st.Da
     assert list(world.ends(call).values()) == [EndReason.ANSWERED_ELSEWHERE]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(data=st.data())
 def test_a_cancel_and_an_accept_that_cross_end_the_call_on_both_sides(data: st.DataObject) -> None:
     world = World(reopens=data.draw(st.booleans()))

@@ -13,6 +13,7 @@ from onmeet_node.protocol.call.events import Device, Event
 from onmeet_node.protocol.call.node_calls import Busy, CallSettings, NodeCalls
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.messages import CallId, Kind
+from tests.examples import examples
 from tests.protocol.call.ledger import Ledger
 from tests.protocol.call.phone import ALICE, BOB, CAROL
 
@@ -160,4 +161,4 @@ class AnyEvents(RuleBasedStateMachine):
 
 
 TestAnyEvents = AnyEvents.TestCase
-TestAnyEvents.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestAnyEvents.settings = settings(max_examples=examples(150), stateful_step_count=60, deadline=None)

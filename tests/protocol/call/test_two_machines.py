@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.wire.messages import CallId
+from tests.examples import examples
 from tests.protocol.call.agreement import agree
 from tests.protocol.call.node import Node
 from tests.protocol.call.phone import ALICE, AUDIO, BOB, BOTH
@@ -194,7 +195,7 @@ class AgreeingDying(Agreeing):
     dies = True
 
 
-STEPS = settings(max_examples=120, stateful_step_count=50, deadline=None)
+STEPS = settings(max_examples=examples(120), stateful_step_count=50, deadline=None)
 TestChaos = Chaos.TestCase
 TestChaos.settings = STEPS
 TestReordering = Reordering.TestCase

@@ -21,6 +21,7 @@ from onmeet_node.protocol.identity.blinding import (
 )
 from onmeet_node.protocol.identity.errors import BadKey
 from onmeet_node.protocol.identity.keys import IdentityKey, verify, x25519_public
+from tests.examples import examples
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 SECRET = bytes(range(16))
@@ -110,7 +111,7 @@ def test_scalar_and_point_arithmetic_gives_tors_published_blinded_keys(vector):
     assert scale_point(key.public, factor).hex() == vector["blinded_public"]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(seed=seeds, secret=secrets, epoch=epochs, message=st.binary(max_size=200))
 def test_blinding_and_signing_agree_with_an_independent_curve(seed, secret, epoch, message):
     key = IdentityKey.from_seed(seed)

@@ -14,6 +14,7 @@ from onmeet_node.protocol.identity import errors
 from onmeet_node.protocol.identity.code import ContactCode, _base32, parse_code, qr_svg, qr_terminal
 from onmeet_node.protocol.identity.errors import BadAddress, BadKey, CodeError
 from onmeet_node.protocol.identity.keys import IdentityKey
+from tests.examples import examples
 
 KEY = IdentityKey.from_seed(bytes(range(32)))
 BOOTSTRAP = "/ip4/192.0.2.1/tcp/4001/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
@@ -66,7 +67,7 @@ def test_a_code_is_read_from_what_people_paste(text):
 BODY = CODE.payload()
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(st.sampled_from([URI, SHORT.uri(), CODE.link("https://example.org")]), st.data())
 def test_any_one_character_changed_is_noticed(text, data):
     start = 20 if "#" in text else 0  # another host makes no other code
@@ -232,6 +233,7 @@ def test_the_qr_code_holds_the_code_in_the_dense_alphanumeric_mode():
     assert len(drawn[0]) == expected.symbol_size()[0]
 
 
+@pytest.mark.real
 def test_only_who_draws_a_qr_code_loads_the_library():
     script = "import sys, onmeet_node.protocol.identity.code; sys.exit('segno' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

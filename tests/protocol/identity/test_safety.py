@@ -15,6 +15,7 @@ from onmeet_node.protocol.identity.safety import (
     safety_number,
     sas,
 )
+from tests.examples import examples
 
 ALICE, BOB, MALLORY = (IdentityKey.from_seed(bytes([n]) * 32).public for n in (1, 2, 3))
 HASH = bytes(range(64))
@@ -56,7 +57,7 @@ def test_both_ends_of_a_call_see_one_string_read_in_three_groups():
     assert shown.replace(" ", "").isdigit()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     st.lists(
         st.tuples(

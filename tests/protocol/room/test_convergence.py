@@ -12,6 +12,7 @@ from onmeet_node.protocol.room import roster as rosters
 from onmeet_node.protocol.room.effects import RoomEnd
 from onmeet_node.protocol.room.errors import RoomError
 from onmeet_node.protocol.wire.room import Role
+from tests.examples import examples
 from tests.protocol.room.world import World, key_of
 
 PEOPLE = "abcdef"
@@ -149,7 +150,7 @@ def check(world: World) -> None:
 
 
 @settings(
-    max_examples=1_000 if FULL else 150,
+    max_examples=examples(150, full=1_000),
     derandomize=not FULL,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

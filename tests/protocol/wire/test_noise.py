@@ -8,6 +8,7 @@ from nacl.bindings import crypto_scalarmult_base
 from onmeet_node.protocol.wire.cipher import MAX_NOISE_BYTES, MAX_NONCE, CipherState
 from onmeet_node.protocol.wire.errors import CipherError, HandshakeError, LocalProtocolError
 from onmeet_node.protocol.wire.noise import Handshake
+from tests.examples import examples
 
 ALICE, BOB, EVE = (bytes([n]) * 32 for n in (1, 2, 3))
 ALICE_EPHEMERAL, BOB_EPHEMERAL = bytes([4]) * 32, bytes([5]) * 32
@@ -106,7 +107,7 @@ class TestWhoIsTalking:
 
 
 class TestMeddling:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     @given(data=st.data())
     def test_any_altered_bit_of_either_handshake_message_is_noticed(self, data):
         alice, bob = (initiator(), responder()) if data.draw(st.booleans()) else (guest(), host())
@@ -121,7 +122,7 @@ class TestMeddling:
         with pytest.raises(HandshakeError):
             alice.read_message(_flip(data, second))
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     @given(message=st.binary(max_size=200))
     def test_arbitrary_bytes_are_refused_with_the_one_error(self, message):
         for side in (responder(), host()):

@@ -17,6 +17,7 @@ from nacl.bindings import crypto_scalarmult_base
 from noise.connection import Keypair, NoiseConnection
 
 from onmeet_node.protocol.wire.noise import CipherState, Handshake
+from tests.examples import examples
 
 VECTORS_FILE = Path(__file__).parents[2] / "vectors" / "noise.json"
 IK = "Noise_IK_25519_ChaChaPoly_BLAKE2b"
@@ -163,7 +164,7 @@ def test_the_vectors_cover_both_patterns():
     assert {vector["protocol_name"] for vector in load()} == {IK, NKPSK0}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     name=st.sampled_from([IK, NKPSK0]),
     keys=st.lists(st.binary(min_size=32, max_size=32), min_size=5, max_size=5),
