@@ -208,7 +208,7 @@ def room_words(rooms: list[Conference], mine: Conference) -> Callable[[], m.Mess
     )
     types = [cls for cls in TYPES if cls not in ENDINGS]
     ours = [cls for cls in types if cls.__module__ == w.__name__]
-    key = mine.room._key
+    key = mine.room._members.key
 
     def make() -> m.Message | None:
         cls = words.random.choice(words.random.choice([types, ours]))

@@ -2,8 +2,9 @@
 
 The host keeps the roster; everybody else goes by the newest one it signed. Who loses the host waits
 a moment and follows the first in the order of succession. Channels and media are between each pair;
-this machine says when to open and to ring, and never repeats what is open. It is built in layers:
-`seats` (what is known), `keeping` (the roster), `sight` (who sees whom), `door` (who comes in).
+this machine says when to open and to ring, and never repeats what is open. Its parts: `members`
+(what is known), `election` (whose roster counts), `attendance` (who sees whom), `admission` (who
+comes in). `phases` is the table of where we stand.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ from onmeet_node.protocol.room import effects as do
 from onmeet_node.protocol.room import roster as rosters
 from onmeet_node.protocol.room import timing
 from onmeet_node.protocol.room.admission import RoomAdmission
+from onmeet_node.protocol.room.attendance import Attendance
 from onmeet_node.protocol.room.effects import Effect, RoomEnd
+from onmeet_node.protocol.room.election import Election
 from onmeet_node.protocol.room.errors import NotInRoom
+from onmeet_node.protocol.room.members import Members, Other
+from onmeet_node.protocol.room.phases import HEARD, Phase
 from onmeet_node.protocol.room.roster import Key
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire import room as w
@@ -24,8 +29,17 @@ from onmeet_node.protocol.wire.messages import Message
 from onmeet_node.protocol.wire.room import PictureSize, Role, RosterBody, Seat
 
 
-class Room(RoomAdmission):
+class Room:
     """Made by `create` or `join`. All methods take `now`: seconds that never go back."""
+
+    def __init__(
+        self, key: IdentityKey, room: bytes, *, now: float, as_guest: bool = False
+    ) -> None:
+        self._members = Members(key, room, now=now, as_guest=as_guest)
+        self._election = Election(self._members)
+        self._attendance = Attendance(self._members, self._election)
+        self._admission = RoomAdmission(self._members, self._election)
+        self._told_end = False
 
     @classmethod
     def create(
@@ -40,9 +54,11 @@ class Room(RoomAdmission):
     ) -> Room:
         """A new room with us alone in it, as its host. `knock`: whoever comes must be admitted."""
         self = cls(key, room, now=now)
-        seat = attrs.evolve(seat, key=self.me, role=Role.HOST, order=0)
-        self._publish(RosterBody(room=room, host=self.me, title=title, knock=knock, seats=(seat,)))
-        self._out.clear()
+        seat = attrs.evolve(seat, key=self._members.me, role=Role.HOST, order=0)
+        self._election.publish(
+            RosterBody(room=room, host=self._members.me, title=title, knock=knock, seats=(seat,))
+        )
+        self._members.out.clear()
         return self
 
     @classmethod
@@ -57,37 +73,106 @@ class Room(RoomAdmission):
     ) -> tuple[Room, list[Effect]]:
         """Asks to be let into `knock.room` by the host at this seat. `as_guest`: by a link."""
         self = cls(key, knock.room, now=now, as_guest=as_guest)
-        self._door, self._knock = host, knock
-        self._knock_until = now + timing.KNOCK
-        self._other(Key(host.key)).try_at = now
+        self._members.door, self._members.knock = host, knock
+        self._members.knock_until = now + timing.KNOCK
+        self._members.obtain(Key(host.key)).try_at = now
         return self, self.tick(now=now)
 
     # ── looking ─────────────────────────────────────────────────────────────────────────────────
+    @property
+    def me(self) -> Key:
+        """Our key in this room."""
+        return self._members.me
+
+    @property
+    def id(self) -> bytes:
+        """Of the room."""
+        return self._members.id
+
+    @property
+    def over(self) -> RoomEnd | None:
+        """Why it is over for us; None while it is not."""
+        return self._members.over
+
+    @property
+    def phase(self) -> Phase:
+        """Where we stand."""
+        if self._members.over is not None:
+            return Phase.OVER
+        if self._members.roster is None:
+            return Phase.AT_DOOR
+        if self._members.is_host:
+            return Phase.HOST
+        lost = self._members.host_lost_at is not None
+        return Phase.HOST_LOST if lost else Phase.MEMBER
+
+    @property
+    def roster(self) -> RosterBody | None:
+        """Who is in, as far as we know; None until we are let in."""
+        return self._members.roster
+
+    @property
+    def hand(self) -> bool:
+        """Whether we have raised ours."""
+        return self._members.hand
+
+    @property
+    def role(self) -> Role | None:
+        """Ours; None while we are not in."""
+        return self._members.role
+
+    @property
+    def is_host(self) -> bool:
+        """Whether we keep the roster."""
+        return self._members.is_host
+
+    @property
+    def knocks(self) -> dict[Key, str]:
+        """Who is at the door, and what they call themselves; nobody unless we may decide."""
+        return self._attendance.waiting
+
+    @property
+    def string(self) -> str | None:
+        """The room's authentication string; None until everybody has said their part of it."""
+        return self._attendance.string
+
+    def other(self, key: bytes) -> Other | None:
+        """What is known of somebody besides their seat."""
+        return self._members.other(key)
+
+    def seated(self, key: bytes) -> bool:
+        """Whether they are in, as far as we know."""
+        return self._members.seated(key)
+
+    def opens_to(self, *, promised: bool) -> bool:
+        """Whether who comes is in without a word of anybody. See `RoomAdmission.opens_to`."""
+        return self._admission.opens_to(promised=promised)
+
     def welcome(self, key: bytes) -> bool:
         """Whether a channel with this key has any business with us."""
-        if self.over is not None:
+        if self._members.over is not None:
             return False
-        if self.roster is None:
-            return self._door is not None and key == self._door.key
-        return key not in self.roster.removed or self._may_outrank(key)
+        if self._members.roster is None:
+            return self._members.door is not None and key == self._members.door.key
+        return key not in self._members.roster.removed or self._election.may_outrank(key)
 
     @property
     def next_timeout(self) -> float | None:
         """When `tick` wants to be called."""
-        if self.over is not None:
+        if self._members.over is not None:
             return None
-        alone = self._alone_since
-        times = [self._knock_until, self._claim_at()]
+        alone = self._attendance.alone_since
+        times = [self._members.knock_until, self._election.claim_at()]
         times.append(alone + timing.AWAY if alone is not None else None)
-        for other in self._others.values():
+        for other in self._members.others.values():
             times += [other.try_at, other.ring_at, other.stray_until]
-        for key in self._here():
-            other = self._others[key]
+        for key in self._members.connected():
+            other = self._members.others[key]
             if other.blind_since is not None and not other.blind_told:
                 times.append(other.blind_since + timing.BLIND)
-        if self.is_host:
-            times += [away for _, away in self._away()]
-        times += [knocker.until for knocker in self._knocks.values()]
+        if self._members.is_host:
+            times += [away for _, away in self._election.away()]
+        times += [knocker.until for knocker in self._members.knocks.values()]
         return min((time for time in times if time is not None), default=None)
 
     # ── what people do ──────────────────────────────────────────────────────────────────────────
@@ -96,98 +181,151 @@ class Room(RoomAdmission):
 
         `reason`: `RoomEnd.FAULT` if it is not a person who leaves.
         """
-        self._now = now
-        if self.over is not None:
+        self._members.now = now
+        if self._members.over is not None:
             return []
-        if self.is_host and self.roster is not None:
-            heirs = [key for key in rosters.succession(self.roster) if self._up(key)]
+        if self._members.is_host and self._members.roster is not None:
+            heirs = [
+                key for key in rosters.succession(self._members.roster) if self._members.up(key)
+            ]
             if heirs:
-                body = rosters.handed_to(self.roster, heirs[0], self._top + 1, leaving=True)
+                body = rosters.handed_to(
+                    self._members.roster, heirs[0], self._election.top_term + 1, leaving=True
+                )
             else:  # guests alone would be left, who carry nothing on
-                body = rosters.changed(self.roster, ended=True)
-            signed = rosters.sign(body, self.me, self._key.sign)
-            for key in self._here():
-                self._out.append(do.SendInRoom(key, signed))
-        for key in self._here():
-            self._out.append(do.SendInRoom(key, w.RoomLeave()))
-        self._finish(reason)
+                body = rosters.changed(self._members.roster, ended=True)
+            signed = rosters.sign(body, self._members.me, self._members.key.sign)
+            for key in self._members.connected():
+                self._members.emit(do.SendInRoom(key, signed))
+        for key in self._members.connected():
+            self._members.emit(do.SendInRoom(key, w.RoomLeave()))
+        self._members.finish(reason)
+        return self._flush()
+
+    def invite(self, token: bytes) -> None:
+        """Whoever knocks with these fresh random bytes is let in, unless the room knocks."""
+        self._admission.invite(token)
+
+    def admit(self, key: bytes, *, now: float) -> list[Effect]:
+        """Lets somebody in who knocks. Raises `NotInRoom`, `NotAllowed`, `RoomFull`."""
+        return self._act(w.RoomAct.ADMIT, key, now)
+
+    def deny(self, key: bytes, *, now: float) -> list[Effect]:
+        """Sends somebody away from the door. Raises `NotAllowed`."""
+        return self._act(w.RoomAct.DENY, key, now)
+
+    def remove(self, key: bytes, *, now: float) -> list[Effect]:
+        """Sends somebody out; to come back they must be admitted. Raises `NotInRoom`."""
+        return self._act(w.RoomAct.REMOVE, key, now)
+
+    def lock(self, *, locked: bool, now: float) -> list[Effect]:
+        """Nobody new comes in while it is locked. Raises `NotAllowed`."""
+        return self._act(w.RoomAct.LOCK if locked else w.RoomAct.UNLOCK, None, now)
+
+    def promote(self, key: bytes, *, co_host: bool, now: float) -> list[Effect]:
+        """Makes a member a co-host, or a co-host a member. Raises `NotInRoom` for guests."""
+        return self._act(w.RoomAct.PROMOTE if co_host else w.RoomAct.DEMOTE, key, now)
+
+    def end(self, *, now: float) -> list[Effect]:
+        """Ends the room for all. Raises `NotAllowed`."""
+        return self._act(w.RoomAct.END, None, now)
+
+    def _act(self, act: w.RoomAct, key: bytes | None, now: float) -> list[Effect]:
+        self._members.now = now
+        self._admission.act(act, key)
+        return self._flush()
+
+    def ask_mute(self, key: bytes, *, now: float) -> list[Effect]:
+        """Asks somebody to mute themselves. Raises `NotAllowed`, `NotInRoom`."""
+        self._members.now = now
+        self._admission.ask_mute(key)
         return self._flush()
 
     def raise_hand(self, *, up: bool, now: float) -> list[Effect]:
         """Shows everybody that we would like to speak."""
-        self._now = now
-        self.hand = up
+        self._members.now = now
+        self._members.hand = up
         return self._flush()
 
     def say(self, text: str, to: bytes | None = None, *, now: float) -> list[Effect]:
         """A line to everybody, or to one. Raises `NotInRoom`."""
-        self._now = now
-        if to is not None and not self.seated(to):
+        self._members.now = now
+        if to is not None and not self._members.seated(to):
             raise NotInRoom("They are not in the room any more.")
         message = w.RoomSay(text=text, private=to is not None)
-        for key in [Key(to)] if to is not None else self._here():
-            self._out.append(do.SendInRoom(key, message))
+        for key in [Key(to)] if to is not None else self._members.connected():
+            self._members.emit(do.SendInRoom(key, message))
         return self._flush()
 
     def react(self, emoji: str, *, now: float) -> list[Effect]:
         """Shows everybody a reaction."""
-        self._now = now
-        for key in self._here():
-            self._out.append(do.SendInRoom(key, w.React(emoji=emoji)))
+        self._members.now = now
+        for key in self._members.connected():
+            self._members.emit(do.SendInRoom(key, w.React(emoji=emoji)))
         return self._flush()
 
     def look(self, key: bytes, size: PictureSize, *, now: float) -> list[Effect]:
         """We show somebody's picture in this size from now on. Nobody of that key: nothing."""
-        self._now = now
-        other = self._others.get(Key(key))
-        if other is not None and other.looks is not size and self.seated(key):
+        self._members.now = now
+        other = self._members.others.get(Key(key))
+        if other is not None and other.looks is not size and self._members.seated(key):
             other.looks = size
             if other.up:
-                self._out.append(do.SendInRoom(Key(key), w.Look(size=size)))
+                self._members.emit(do.SendInRoom(Key(key), w.Look(size=size)))
         return self._flush()
 
     # ── what happens ────────────────────────────────────────────────────────────────────────────
     def opened(self, key: bytes, device: str, *, now: float) -> list[Effect]:
         """The first channel with this key is open, to this libp2p PeerId (empty: a guest's)."""
-        self._now = now
+        self._members.now = now
         if not self.welcome(key):
-            if self._signed is not None and self.over is None:  # that they were sent out
-                if self._heritage is not None:
-                    self._out.append(do.SendInRoom(Key(key), self._heritage[1]))
-                self._out.append(do.SendInRoom(Key(key), self._signed))
-            self._out.append(do.Close(Key(key)))
+            if (
+                self._members.signed is not None and self._members.over is None
+            ):  # that they were sent out
+                if self._election.previous_host is not None:
+                    self._members.emit(do.SendInRoom(Key(key), self._election.previous_host[1]))
+                self._members.emit(do.SendInRoom(Key(key), self._members.signed))
+            self._members.emit(do.Close(Key(key)))
             return self._flush()
-        other = self._other(Key(key))
+        other = self._members.obtain(Key(key))
         other.device = device
         other.up, other.lost_at, other.try_at, other.pause = True, None, None, timing.RETRY
         other.told, other.door_told = None, ()
         other.shown = PictureSize.SMALL
-        if other.looks is not PictureSize.SMALL and self.seated(key):
-            self._out.append(do.SendInRoom(Key(key), w.Look(size=other.looks)))
-        if self.roster is not None and key == self.roster.host:
-            self._host_lost_at = None
-        if self._knock is not None and self._door is not None and key == self._door.key:
-            self._out.append(do.SendInRoom(Key(key), self._knock))
-        if self.is_host and Key(key) in self._former:
-            self._take_back(Key(key))
-        if self.seated(key) or Key(key) in {*self._former, *self._leads, *self._removed_away}:
-            self._tell_roster(Key(key))
-        self._leads.pop(Key(key), None)
-        if self.roster is not None and not self.seated(key):
+        if other.looks is not PictureSize.SMALL and self._members.seated(key):
+            self._members.emit(do.SendInRoom(Key(key), w.Look(size=other.looks)))
+        if self._members.roster is not None and key == self._members.roster.host:
+            self._members.host_lost_at = None
+        if (
+            self._members.knock is not None
+            and self._members.door is not None
+            and key == self._members.door.key
+        ):
+            self._members.emit(do.SendInRoom(Key(key), self._members.knock))
+        if self._members.is_host and Key(key) in self._members.departed:
+            self._election.take_back(Key(key))
+        if self._members.seated(key) or Key(key) in {
+            *self._members.departed,
+            *self._members.hinted_hosts,
+            *self._election.removed_away,
+        }:
+            self._election.tell_roster(Key(key))
+        self._members.hinted_hosts.pop(Key(key), None)
+        if self._members.roster is not None and not self._members.seated(key):
             other.stray_until = now + timing.STRAY
-        self._out.append(do.MemberChanged(Key(key)))
-        self._plan_calls()
+        self._members.emit(do.MemberChanged(Key(key)))
+        self._members.plan_calls()
         return self._flush()
 
     def lost(self, key: bytes, *, now: float) -> list[Effect]:
         """The last channel with this key is gone, or none could be opened."""
-        self._now = now
+        self._members.now = now
         key = Key(key)
-        if self.over is not None:
+        if self._members.over is not None:
             return []
-        if self._knocks.pop(key, None) is not None:
-            self._out.append(do.KnockGone(key))
-        other = self._others.get(key)
+        if self._members.knocks.pop(key, None) is not None:
+            self._members.emit(do.KnockGone(key))
+        other = self._members.others.get(key)
         if other is None:
             return self._flush()
         if other.up or other.lost_at is None:
@@ -196,56 +334,62 @@ class Room(RoomAdmission):
         other.was_lost = True
         other.blind_since = other.ring_at = other.stray_until = None
         other.here = w.Here(host=False)
-        if self._wanted(key):
-            other.try_at = max(now + other.pause, self._opens_at(key))
+        if self._members.wanted(key):
+            other.try_at = max(now + other.pause, self._members.opens_at(key))
             other.pause = min(other.pause * 2, timing.MAX_RETRY)
-        elif not self.seated(key) and not other.calling:
-            del self._others[key]
-        if self.roster is not None and key == self.roster.host and self._host_lost_at is None:
-            self._host_lost_at = now
-        self._out.append(do.MemberChanged(key))
+        elif not self._members.seated(key) and not other.calling:
+            del self._members.others[key]
+        if (
+            self._members.roster is not None
+            and key == self._members.roster.host
+            and self._members.host_lost_at is None
+        ):
+            self._members.host_lost_at = now
+        self._members.emit(do.MemberChanged(key))
         return self._flush()
 
     def received(self, key: bytes, message: Message, *, now: float) -> list[Effect]:
         """A message over the channel with this key. Whatever it is, it is dealt with."""
-        self._now = now
+        self._members.now = now
         key = Key(key)
-        if self.over is not None:
+        if self._members.over is not None:
             return []
+        if self.phase not in HEARD.get(type(message), ()):
+            return self._flush()
         match message:
             case w.Roster():
-                self._take_roster(key, message)
+                self._election.take_roster(key, message)
             case w.RoomKnock():
-                self._knocked(key, message)
-            case m.Deny(reason=reason) if self.roster is None:
+                self._admission.knocked(key, message)
+            case m.Deny(reason=reason):
                 ends = {m.DenyReason.FULL: RoomEnd.FULL, m.DenyReason.LINK_CLOSED: RoomEnd.LOCKED}
-                self._finish(ends.get(reason, RoomEnd.DENIED))
-            case _ if not self.seated(key):
+                self._members.finish(ends.get(reason, RoomEnd.DENIED))
+            case _ if not self._members.seated(key):
                 pass  # who is not in has nothing to say about the room
             case w.Here():
-                self._heard(key, message)
+                self._attendance.heard(key, message)
             case w.AtDoor(waiting=waiting):
-                if self.roster is not None and key == self.roster.host:
-                    self._door_told({Key(one.key): one.name for one in waiting})
+                if self._members.roster is not None and key == self._members.roster.host:
+                    self._admission.door_told({Key(one.key): one.name for one in waiting})
             case w.RoomRequest(act=act, seat=seat):
-                self._requested(key, act, seat)
+                self._admission.requested(key, act, seat)
             case w.RoomSay(text=text, private=private):
-                self._out.append(do.Said(key, text, private))
+                self._members.emit(do.Said(key, text, private))
             case w.React(emoji=emoji):
-                self._out.append(do.Reacted(key, emoji))
+                self._members.emit(do.Reacted(key, emoji))
             case w.Look(size=size):
-                self._other(key).shown = size
-                self._out.append(do.MemberChanged(key))
+                self._members.obtain(key).shown = size
+                self._members.emit(do.MemberChanged(key))
             case w.RoomLeave():
-                self._left(key)
+                self._election.left(key)
             case _:
                 pass
         return self._flush()
 
     def media(self, key: bytes, *, up: bool, now: float) -> list[Effect]:
         """Media of this seat reaches us, or no more."""
-        self._now = now
-        other = self._others.get(Key(key))
+        self._members.now = now
+        other = self._members.others.get(Key(key))
         if other is not None:
             other.media = up
             if up:
@@ -254,48 +398,56 @@ class Room(RoomAdmission):
 
     def call_over(self, key: bytes, *, now: float) -> list[Effect]:
         """The call with this seat is over; while both are in, it is begun again."""
-        self._now = now
-        other = self._others.get(Key(key))
+        self._members.now = now
+        other = self._members.others.get(Key(key))
         if other is not None:
             other.media = other.calling = False
-            if other.up and self._is_caller(Key(key)):
+            if other.up and self._members.is_caller(Key(key)):
                 other.ring_at = now + 2 * timing.RETRY
         return self._flush()
 
     def called(self, key: bytes, *, now: float) -> list[Effect]:
         """They have begun the call with us."""
-        self._now = now
-        self._other(Key(key)).calling = True
+        self._members.now = now
+        self._members.obtain(Key(key)).calling = True
         return self._flush()
 
     def tick(self, *, now: float) -> list[Effect]:
         """Does what is due. Early and repeated calls do no harm."""
-        self._now = now
-        if self.over is not None:
+        self._members.now = now
+        if self._members.over is not None:
             return []
-        if self._knock_until is not None and now >= self._knock_until:
-            self._finish(RoomEnd.NO_ANSWER)
+        if self._members.knock_until is not None and now >= self._members.knock_until:
+            self._members.finish(RoomEnd.NO_ANSWER)
             return self._flush()
-        for key, knocker in list(self._knocks.items()):
+        for key, knocker in list(self._members.knocks.items()):
             if now >= knocker.until:
-                self._turn_away(key, m.DenyReason.NO_ANSWER)
-        self._forget()
-        for key, other in list(self._others.items()):
+                self._members.turn_away(key, m.DenyReason.NO_ANSWER)
+        self._members.forget_departed()
+        for key, other in list(self._members.others.items()):
             if other.stray_until is not None and now >= other.stray_until:
                 other.stray_until = None
-                if not self.seated(key) and key not in self._knocks:
-                    self._out.append(do.Close(key))
+                if not self._members.seated(key) and key not in self._members.knocks:
+                    self._members.emit(do.Close(key))
             if other.try_at is not None and now >= other.try_at:
                 other.try_at = None
-                seat = self._seat_to_open(key)
+                seat = self._members.seat_to_open(key)
                 if seat is not None and not other.up:
-                    self._out.append(do.Open(seat))
-        claim_at = self._claim_at()
+                    self._members.emit(do.Open(seat))
+        claim_at = self._election.claim_at()
         if claim_at is not None and now >= claim_at:
-            self._claim()
-        if self.is_host and self.roster is not None:
-            gone = [key for key, at in self._away() if now >= at]
+            self._election.claim()
+        if self._members.is_host and self._members.roster is not None:
+            gone = [key for key, at in self._election.away() if now >= at]
             if gone:
-                self._publish(rosters.without(self.roster, *gone))
-        self._plan_calls()
+                self._election.publish(rosters.without(self._members.roster, *gone))
+        self._members.plan_calls()
         return self._flush()
+
+    def _flush(self) -> list[Effect]:
+        self._attendance.tell()
+        if self._members.over is not None and not self._told_end:
+            self._told_end = True
+            self._members.emit(do.EndOfRoom(self._members.over))
+        effects, self._members.out = self._members.out, []
+        return effects

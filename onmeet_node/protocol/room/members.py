@@ -8,9 +8,9 @@ from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.room import effects as do
 from onmeet_node.protocol.room import roster as rosters
 from onmeet_node.protocol.room import timing
-from onmeet_node.protocol.room.authentication import StringAuthentication
 from onmeet_node.protocol.room.effects import Effect, RoomEnd
 from onmeet_node.protocol.room.roster import Key
+from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire import room as w
 from onmeet_node.protocol.wire.room import PictureSize, Role, Roster, RosterBody, Seat
 
@@ -59,50 +59,34 @@ class Knocker:
 
 
 class Members:
-    """What one machine knows. Whatever is to be done is appended to `_out`, in order."""
+    """What one machine knows of everybody, and what is to be done, in order (`out`)."""
 
     def __init__(
         self, key: IdentityKey, room: bytes, *, now: float, as_guest: bool = False
     ) -> None:
         self.me = Key(key.public)
-        self._as_guest = as_guest
+        self.as_guest = as_guest
         """We have no address: others carry our channels, which we open ourselves."""
         self.id = room
         self.over: RoomEnd | None = None
         self.roster: RosterBody | None = None
         """Who is in, as far as we know; None until we are let in."""
         self.hand = False
-        self._key = key
-        self._now = now
-        self._signed: Roster | None = None
-        self._others: dict[Key, Other] = {}
-        self._former: dict[Key, tuple[Seat, float]] = {}
-        self._knocks: dict[Key, Knocker] = {}
-        self._at_door: dict[Key, str] = {}
-        """Who knocks, as the host tells its co-hosts."""
-        self._tokens: dict[bytes, Key | None] = {}
-        """What lets somebody in who was invited, and whom it has let in."""
-        self._claims: dict[Key, Roster] = {}
-        """Rosters of others who would be host; of use when the host is lost."""
-        self._knock: w.RoomKnock | None = None
-        self._door: Seat | None = None
-        self._knock_until: float | None = None
-        self._host_lost_at: float | None = None
-        self._alone_since: float | None = None
-        """Since when a guest reaches nobody who could carry on; a node does so itself."""
-        self._told_end = False
-        self._heritage: tuple[RosterBody, Roster] | None = None
-        """The last word of the host before the one who claimed its place."""
-        self._removed_away: set[Key] = set()
-        self._leads: dict[Key, Seat] = {}
+        self.key = key
+        self.now = now
+        self.signed: Roster | None = None
+        self.others: dict[Key, Other] = {}
+        self.departed: dict[Key, tuple[Seat, float]] = {}
+        self.hinted_hosts: dict[Key, Seat] = {}
         """Hosts of other halves, of whom others told us: to be asked, never taken at their word."""
-        self._top = 0
-        """The greatest term that any roster named."""
-        self._liars: set[Key] = set()
-        self._pledges = StringAuthentication(self.me, key.sign)
-        self._numbered: bytes | None = None
-        """The roster of which it was told that it has an authentication string."""
-        self._out: list[Effect] = []
+        self.knocks: dict[Key, Knocker] = {}
+        self.at_door: dict[Key, str] = {}
+        """Who knocks, as the host tells its co-hosts."""
+        self.knock: w.RoomKnock | None = None
+        self.door: Seat | None = None
+        self.knock_until: float | None = None
+        self.host_lost_at: float | None = None
+        self.out: list[Effect] = []
 
     @property
     def role(self) -> Role | None:
@@ -117,66 +101,73 @@ class Members:
 
     def other(self, key: bytes) -> Other | None:
         """What is known of somebody besides their seat."""
-        return self._others.get(Key(key))
+        return self.others.get(Key(key))
 
     def seated(self, key: bytes) -> bool:
         """Whether they are in, as far as we know."""
         return self.roster is not None and rosters.seat_of(self.roster, key) is not None
 
-    # ── inside ──────────────────────────────────────────────────────────────────────────────────
-    def _other(self, key: Key) -> Other:
-        return self._others.setdefault(key, Other())
+    # ── for the other parts of the machine ──────────────────────────────────────────────────────
+    def emit(self, effect: Effect) -> None:
+        """To be done, after what is to be done already."""
+        self.out.append(effect)
 
-    def _up(self, key: bytes) -> bool:
-        other = self._others.get(Key(key))
+    def obtain(self, key: Key) -> Other:
+        """What is known of somebody, from now on at least."""
+        return self.others.setdefault(key, Other())
+
+    def up(self, key: bytes) -> bool:
+        """Whether a channel with them is open."""
+        other = self.others.get(Key(key))
         return other is not None and other.up
 
-    def _here(self) -> list[Key]:
+    def connected(self) -> list[Key]:
         """Everybody else in the room with whom a channel is open."""
         if self.roster is None:
             return []
-        return [Key(s.key) for s in self.roster.seats if s.key != self.me and self._up(s.key)]
+        return [Key(s.key) for s in self.roster.seats if s.key != self.me and self.up(s.key)]
 
-    def _wanted(self, key: Key) -> bool:
+    def wanted(self, key: Key) -> bool:
         """Whether there is a reason and a way to open a channel to them."""
-        return self._seat_to_open(key) is not None
+        return self.seat_to_open(key) is not None
 
-    def _seat_to_open(self, key: Key) -> Seat | None:
+    def seat_to_open(self, key: Key) -> Seat | None:
+        """Where to open a channel to, if there is a reason and a way."""
         roster = self.roster
         if roster is None:
-            return self._door if self._door is not None and key == self._door.key else None
+            return self.door if self.door is not None and key == self.door.key else None
         seat = rosters.seat_of(roster, key)
         if seat is None:
-            former = self._former.get(key)
-            seat = former[0] if former is not None else self._leads.get(key)
-        if seat is None or (not seat.device and not self._as_guest):
+            former = self.departed.get(key)
+            seat = former[0] if former is not None else self.hinted_hosts.get(key)
+        if seat is None or (not seat.device and not self.as_guest):
             return None
-        if not seat.device and not self._is_caller(key):
+        if not seat.device and not self.is_caller(key):
             return None  # of two guests who came later opens
         return seat
 
-    def _opens_at(self, key: Key) -> float:
+    def opens_at(self, key: Key) -> float:
         """When to open a channel first: who came later does, the other only if that did not work
         (as when both go by different rosters after a split).
         """
-        ours = self._as_guest or self._is_caller(key)
-        return self._now + (0.0 if ours else timing.STANDBY)
+        ours = self.as_guest or self.is_caller(key)
+        return self.now + (0.0 if ours else timing.STANDBY)
 
-    def _is_caller(self, key: Key) -> bool:
+    def is_caller(self, key: Key) -> bool:
         """Whether the call with this seat is ours to begin: who came later offers."""
         if self.roster is None:
             return False
         mine, seat = rosters.seat_of(self.roster, self.me), rosters.seat_of(self.roster, key)
         return mine is not None and seat is not None and mine.order > seat.order
 
-    def _plan_calls(self) -> None:
+    def plan_calls(self) -> None:
         """Rings those who were there before us, once each; all at the same time."""
         roster = self.roster
         mine = rosters.seat_of(roster, self.me) if roster else None
         if roster is None or mine is None or self.over is not None:
             return
         for seat in roster.seats:
-            other = self._others.get(Key(seat.key))
+            other = self.others.get(Key(seat.key))
             if other is None:
                 continue
             if other.calling or seat.order >= mine.order:
@@ -184,23 +175,33 @@ class Members:
                 continue
             if not other.up:
                 continue
-            if other.ring_at is not None and self._now < other.ring_at:
+            if other.ring_at is not None and self.now < other.ring_at:
                 continue
             other.ring_at = None
             other.calling = True
-            self._out.append(do.RingMember(Key(seat.key)))
+            self.emit(do.RingMember(Key(seat.key)))
 
-    def _forget(self) -> None:
-        for key, (_, until) in list(self._former.items()):
-            if self._now >= until:
-                del self._former[key]
+    def forget_departed(self) -> None:
+        """Drops those who were given up too long ago to come back without a word."""
+        for key, (_, until) in list(self.departed.items()):
+            if self.now >= until:
+                del self.departed[key]
                 if not self.seated(key):
-                    self._others.pop(key, None)
+                    self.others.pop(key, None)
 
-    def _finish(self, reason: RoomEnd) -> None:
+    def finish(self, reason: RoomEnd) -> None:
+        """It is over for us."""
         if self.over is not None:
             return
         self.over = reason
-        for key, other in self._others.items():
+        for key, other in self.others.items():
             if other.calling or other.media:
-                self._out.append(do.HangUpWith(key))
+                self.emit(do.HangUpWith(key))
+
+    def turn_away(self, key: Key, reason: m.DenyReason) -> None:
+        """Sends somebody away from the door."""
+        if self.knocks.pop(key, None) is not None:
+            self.emit(do.KnockGone(key))
+        self.emit(do.SendInRoom(key, m.Deny(reason=reason)))
+        if not self.seated(key):
+            self.emit(do.Close(key))

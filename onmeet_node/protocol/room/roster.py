@@ -90,7 +90,7 @@ def succession(body: RosterBody) -> list[Key]:
     return [Key(seat.key) for seat in sorted(able, key=lambda s: (rank[s.role], s.order))]
 
 
-def standing(body: RosterBody) -> tuple[int, int, bytes]:
+def precedence(body: RosterBody) -> tuple[int, int, bytes]:
     """What decides between the rosters of two hosts who are both there: the lesser prevails."""
     host = seat_of(body, body.host)
     assert host is not None, "checked when it was read"

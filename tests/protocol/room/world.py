@@ -11,6 +11,7 @@ from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.room import effects as do
 from onmeet_node.protocol.room.effects import Effect
 from onmeet_node.protocol.room.machine import Room
+from onmeet_node.protocol.room.phases import Phase, may_become
 from onmeet_node.protocol.wire.room import RoomKnock, Seat
 
 ROOM = b"r" * 16
@@ -36,6 +37,7 @@ class World:
     def __init__(self, seed: int = 0) -> None:
         self.now = 0.0
         self.machines: dict[str, Room] = {}
+        self.phases: dict[str, Phase] = {}
         self.doors: dict[str, str] = {}
         """Guests, and at whose door each is."""
         self.groups: dict[str, int] = {}
@@ -99,6 +101,7 @@ class World:
 
     def _add(self, name: str, room: Room) -> None:
         self.machines[name] = room
+        self.phases[name] = room.phase
         self.groups.setdefault(name, 0)
         self.effects[name] = []
         self.heard[name] = set()
@@ -175,6 +178,9 @@ class World:
 
     # ── effects ─────────────────────────────────────────────────────────────────────────────────
     def _perform(self, name: str, effects: list[Effect]) -> None:
+        before, after = self.phases[name], self.machines[name].phase
+        assert may_become(before, after), f"{name}: from {before} to {after}"
+        self.phases[name] = after
         self.effects[name] += effects
         for effect in effects:
             match effect:
