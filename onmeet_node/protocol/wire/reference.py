@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import attrs
 
-from onmeet_node.protocol.wire import bootstrap_api, door, messages
+from onmeet_node.protocol.wire import bootstrap_api, door, messages, room
 from onmeet_node.protocol.wire.codec import type_name
 from onmeet_node.protocol.wire.fields import SHAPE, Nested, Several
 
@@ -24,6 +24,7 @@ def message_tables() -> str:
     """All messages, their fields, types, ranges and defaults, as Markdown."""
     sections = (
         ("Channel messages", get_args(messages.Message)),
+        ("Inside a signed roster", (room.RosterBody,)),
         ("Questions to a bootstrap", get_args(bootstrap_api.Request)),
         ("Answers of a bootstrap", get_args(bootstrap_api.Answer)),
         ("Inside a signed description", (bootstrap_api.Description,)),

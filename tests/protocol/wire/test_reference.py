@@ -29,6 +29,8 @@ def test_a_table_says_type_range_and_what_absence_means():
     tables = reference.message_tables()
     assert "| | `call` | bin, 16 bytes | malformed |" in tables
     assert "| | `state` | str: `delivered` \\| `alerting` \\| `silenced` | delivered |" in tables
+    assert "| **`roster-body`** |" in tables
+    assert "| | `seats` | array of 1…12: map: Seat | malformed |" in tables
     assert '| | `region` | str, 0…2 characters, `(ca\\|de)?` | "" |' in tables
 
 
