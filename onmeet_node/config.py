@@ -72,7 +72,7 @@ class Config:
     bootstraps: tuple[str, ...] = _field((), _strings)
     """Multiaddrs with ``/p2p/…`` of the bootstraps to enter by; any number may be dead."""
     region: str | None = _field(None, _one_of("ca", "de"))
-    """Only use bootstraps that describe themselves as in this region (P10)."""
+    """Only use bootstraps that describe themselves as in this region."""
     lan: bool = _field(True, _flag)
     """Find nodes of the same network by mDNS, so that no bootstrap is needed there."""
     source: str = _field("none", _text)

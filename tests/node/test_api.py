@@ -20,13 +20,16 @@ import trio
 from onmeet_bootstrap.app import Bootstrap
 
 from onmeet_node import events
-from onmeet_node.calls.call import CallOptions
+from onmeet_node.calls.call import Call, CallOptions
 from onmeet_node.config import Config
+from onmeet_node.contacts.contacts import Contacts
 from onmeet_node.control.requests import Request
 from onmeet_node.control.socket import _HANDLERS
+from onmeet_node.node.node import Node
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.wire.messages import Kind
-from onmeet_node.rooms.conference import RoomOptions
+from onmeet_node.rooms.conference import Conference, RoomOptions
+from onmeet_node.rooms.rooms import Rooms
 from tests.node.conftest import (
     LOOPBACK,
     Start,
@@ -180,6 +183,45 @@ def updated(text: str) -> str:
 def test_the_tables_are_those_of_the_code() -> None:
     text = API.read_text()
     assert text == updated(text), "run: python tests/node/test_api.py"
+
+
+OF: dict[str, type] = {
+    "a node": Node,
+    "`node.contacts`": Contacts,
+    "a call": Call,
+    "`node.rooms`": Rooms,
+    "a conference": Conference,
+}
+
+
+def _said_of(head: str) -> list[str]:
+    """What stands in backticks in the first column of the table "of …"."""
+    (table,) = re.findall(rf"^\| of {head} \|.*?(?=\n\n)", API.read_text(), re.S | re.M)
+    cells = [row.split(" | ")[0] for row in table.splitlines()[2:]]
+    return [said for cell in cells for said in re.findall("`([^`]+)`", cell)]
+
+
+@pytest.mark.parametrize("head", OF)
+def test_what_the_tables_name_is_there_and_takes_what_they_say(head: str) -> None:
+    cls = OF[head]
+    parts = [one for one in cls.__mro__ if one is not object]
+    source = "".join(map(inspect.getsource, parts))
+    set_at_start = set(re.findall(r"^    (?:    self\.)?(\w+)\b", source, re.M))
+    for said in _said_of(head):
+        form = re.fullmatch(r"(await )?([\w.]+)(?:\((.*)\))?", said)
+        assert form is not None, said
+        awaited, name, arguments = form.groups()
+        method = getattr(cls, name, None)
+        if method is None or arguments is None:
+            assert name.split(".")[0] in set_at_start or method is not None, said
+            continue
+        assert inspect.iscoroutinefunction(method) == bool(awaited), said
+        taken = inspect.signature(method).parameters
+        named = re.findall(r"(\w+)=", arguments)
+        assert set(named) <= set(taken), said
+        places = [one for one in taken.values() if one.kind is not one.KEYWORD_ONLY]
+        given = [one for one in arguments.split(", ") if one and "=" not in one and one[0] != "*"]
+        assert arguments.startswith("lambda") or len(given) < len(places), said
 
 
 def example(name: str) -> dict[str, Any]:

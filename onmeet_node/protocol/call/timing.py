@@ -1,4 +1,4 @@
-"""The machine's times, in seconds, and its bounds. `PROTOCOL.md` lists them under "Timers"."""
+"""The machine's times, in seconds, and its bounds. PROTOCOL, "Calls", lists them."""
 
 # ── both sides must agree on these (specification) ───────────────────────────────────────────────
 RING = 45.0

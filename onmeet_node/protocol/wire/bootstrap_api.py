@@ -1,4 +1,4 @@
-"""What a node asks a bootstrap: `/onmeet/boot/1` (PROTOCOL, "Bootstrap services").
+"""What a node asks a bootstrap: `/onmeet/boot/1` (PROTOCOL, "`/onmeet/boot/1`").
 
 A libp2p stream of frames. The node asks, the bootstrap answers each question with one frame, in
 order. Messages are encoded like those of channels (`codec`), and what is unknown to a bootstrap is

@@ -120,7 +120,7 @@ SDP and candidates hold addresses: they stay out of repr, and so out of every lo
 
 @attrs.frozen(kw_only=True)
 class Card:
-    """A profile as far as its owner shows it to this reader (P4). Every field may be hidden.
+    """A profile as far as its owner shows it to this reader. Every field may be hidden.
 
     `country` is an ISO 3166-1 alpha-2 code. Text is as the sender typed it: whoever displays it
     cleans control characters and direction overrides first.

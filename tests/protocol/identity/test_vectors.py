@@ -45,7 +45,7 @@ def build() -> dict[str, Any]:
     """All vectors; bytes in lower-case hex, integers as JSON numbers or, above 2^53, as text."""
     keys = [IdentityKey.from_seed(seed) for seed in SEEDS]
     return {
-        "about": "docs/PROTOCOL.md, “Identities”, “Records”, “Codes”, “Numbers”. Bytes are hex.",
+        "about": "docs/PROTOCOL.md, “Identities” to “Numbers to compare”. Bytes are hex.",
         "keys": [
             {
                 "seed": key.seed.hex(),
