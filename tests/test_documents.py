@@ -103,3 +103,9 @@ def test_a_place_in_the_same_document_is_there(name: str) -> None:
 def test_nothing_points_up_or_down_without_a_name(document: Path) -> None:
     text = _prose(document.read_text())
     assert re.findall(r".{30}(?:\((?:see )?(?:below|above)\)|\b[Ss]ee (?:below|above))", text) == []
+
+
+def test_the_readme_leads_to_every_document_and_shows_what_is_there() -> None:
+    linked = set(re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()))
+    assert {path.relative_to(ROOT).as_posix() for path in DOCUMENTS[1:]} <= linked
+    assert [link for link in linked if ":" not in link and not (ROOT / link).exists()] == []

@@ -1,15 +1,18 @@
-"""The README's "Try it alone", step by step: two people on one machine, and nothing set up."""
+"""The README's "Try it alone", step by step, and its picture."""
 
 import json
 import os
+import re
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.browser import steps
 from tests.browser.conftest import window
+from tests.browser.test_rooms import join_by_code, make_room, people_in, wait_tiles
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -50,3 +53,31 @@ def test_two_windows_on_one_machine_call_each_other_with_nothing_set_up(chromium
         first.page.get_by_role("button", name="Answer with video").click()
         for side in (first, second):
             steps.wait_moving(side.page)
+
+
+PICTURE = Path(__file__).parents[2] / "docs" / "app.png"
+MOST_BYTES = 150_000
+
+
+def test_the_picture_of_a_room_can_be_made_anew(chromium, tmp_path):
+    """`ONMEET_PICTURE=1 pytest tests/browser/test_readme.py -k picture` writes docs/app.png."""
+    size = {"width": 1280, "height": 720}
+    with ExitStack() as stack:
+        _, people = people_in(
+            stack, chromium, tmp_path, "Ada", "Ben", "Chloé", viewport=size, reduced_motion="reduce"
+        )
+        (ada, at_ada), (_, at_ben), (_, at_chloe) = people.values()
+        make_room(at_ada.page, "Tuesday team", standing=True)
+        code = ada.command("room", "code", "Tuesday team")["code"]
+        for other in (at_ben, at_chloe):
+            join_by_code(other.page, code)
+        wait_tiles(at_ada.page, "You", "Ben", "Chloé")
+        wait_tiles(at_ben.page, "You", "Ada", "Chloé")
+        at_ada.page.get_by_role("button", name="People").first.click()
+        at_ada.page.get_by_text(re.compile(r"^\d{4} \d{4} \d{4}$")).wait_for()
+        at_ada.page.mouse.move(0, 0)
+        picture = at_ada.page.screenshot(type="png")
+    if os.environ.get("ONMEET_PICTURE") == "1":
+        PICTURE.write_bytes(picture)
+    assert len(picture) < MOST_BYTES
+    assert picture[16:20] == PICTURE.read_bytes()[16:20], "as wide as the one in docs/"
