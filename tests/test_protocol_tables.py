@@ -28,7 +28,7 @@ from onmeet_node.calls.call import MAX_LINES_KNOWN
 from onmeet_node.contacts import contacts
 from onmeet_node.guests import guests, visit
 from onmeet_node.joining import call as joining
-from onmeet_node.media.engine import frame_assembly, guard, ice, sctp
+from onmeet_node.media.engine import frame_assembly, guard, ice, sctp, sdp
 from onmeet_node.media.engine.receivers import MAX_BACKLOG_BYTES, MAX_DECODE_BACKLOG
 from onmeet_node.media.frames import KEPT_BYTES
 from onmeet_node.net import exposure
@@ -48,6 +48,7 @@ from onmeet_node.net.libp2p import (
 )
 from onmeet_node.net.libp2p.config import HostConfig
 from onmeet_node.net.libp2p.host import Host
+from onmeet_node.net.libp2p.patches import KAD_PROTOCOL
 from onmeet_node.net.presence import publisher, rendezvous
 from onmeet_node.net.relay import client as relay_client
 from onmeet_node.net.relay import reservations
@@ -597,6 +598,7 @@ SAID: dict[str, Sequence[str]] = {
     "Media": (
         f"of the last {n(MAX_LINES_KNOWN)}",
         f"at most {n(messages.MAX_SDP_CHARS)} characters",
+        f"{sdp.MAX_LINES} lines of printable ASCII, each of {n(sdp.MAX_LINE_CHARS)} at most",
         f"{messages.MAX_CANDIDATES} candidates a section",
         f"{ice.MAX_REMOTE_CANDIDATES} candidates of the peer, {ice.MAX_NAMES} of them",
         f"{guard.MAX_SOURCES} RTP and RTCP sources",
@@ -606,6 +608,17 @@ SAID: dict[str, Sequence[str]] = {
         f"at most {n(frame_assembly.MAX_SIDE)} pixels a side and {n(frame_assembly.MAX_PIXELS)}",
         f"{MAX_DECODE_BACKLOG} pictures or {size(MAX_BACKLOG_BYTES)} wait",
         f"hold {size(KEPT_BYTES)} at most",
+    ),
+    "Versions": tuple(
+        f"`{protocol}`"
+        for protocol in (
+            handshake.SIGNAL_PROTOCOL,
+            room.ROOM_PROTOCOL,
+            bootstrap_api.PROTOCOL,
+            door.DOOR_PROTOCOL,
+            link.GUEST_PROTOCOL,
+            KAD_PROTOCOL,
+        )
     ),
     "Circuit relay": (
         f"at most {n(MAX_MESSAGE_BYTES)} bytes",
