@@ -718,6 +718,26 @@ def test_each_question_to_a_bootstrap_has_its_answer() -> None:
     assert set(QUESTIONS) == set(get_args(bootstrap_api.Request))
 
 
+def _said_in_the_code(pattern: str, *places: str) -> set[str]:
+    paths = (path for place in places for path in (PROTOCOL.parents[1] / place).rglob("*.py"))
+    return {word for path in paths for word in re.findall(pattern, path.read_text())}
+
+
+def test_each_word_of_a_refusal_is_told() -> None:
+    words = _said_in_the_code(r'\bRefused\(\s*"([a-z-]+)"', "bootstrap", "onmeet_node/embedded")
+    assert words == {"busy", "exhausted", "unavailable", "unsupported"}
+    told = sections(PROTOCOL.read_text())["`/onmeet/boot/1`"]
+    assert [word for word in words if f"`{word}`" not in told] == []
+
+
+def test_each_reason_of_a_bye_is_told() -> None:
+    sent = _said_in_the_code(r'(?:\.close\(|\bBye\(reason=)"([a-z-]+)"', "onmeet_node")
+    ended = {end.value for end in (channel.End.MALFORMED, channel.End.FLOOD, channel.End.FAULT)}
+    told = sections(PROTOCOL.read_text())["Sealed channel"]
+    assert len(sent) > 8
+    assert [word for word in sent | ended if f"`{word}`" not in told] == []
+
+
 def test_a_device_has_as_many_values_as_its_table_has_rows() -> None:
     entry = record._Packed(b"", 0, [], [], ()).entry()
     assert len(entry) == len(attrs.fields(record.Presence)) == devices().count("\n") - 1

@@ -81,6 +81,8 @@ def test_the_picture_of_a_room_can_be_made_anew(chromium, tmp_path):
         at_ada.page.get_by_text(re.compile(r"^\d{4} \d{4} \d{4}$")).wait_for()
         at_ada.page.mouse.move(0, 0)
         picture = at_ada.page.screenshot(type="png")
+        for sign in ("Something is not right", "Reconnecting"):
+            assert not at_ada.page.get_by_text(sign).count(), "no picture of a machine in need"
     if ANEW:
         PICTURE.write_bytes(picture)
     assert len(picture) < 150_000
