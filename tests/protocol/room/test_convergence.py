@@ -132,7 +132,9 @@ def check(world: World) -> None:
         assert room.roster is not None
         assert sorted(said[name]) == sorted(inside), said
     assert len({room.roster.host for room in inside.values() if room.roster}) <= 1
-    assert len({rosters.digest(r._members.signed) for r in inside.values() if r._members.signed}) <= 1
+    assert (
+        len({rosters.digest(r._members.signed) for r in inside.values() if r._members.signed}) <= 1
+    )
     strings = {room.string for room in inside.values()}
     assert len(strings) == min(len(inside), 1)
     assert None not in strings

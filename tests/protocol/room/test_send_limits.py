@@ -1,4 +1,4 @@
-"""Pictures in a room, as a table. `python tests/protocol/room/test_send_limits.py` writes its vectors."""
+"""Pictures in a room. `python tests/protocol/room/test_send_limits.py` writes the vectors."""
 
 import json
 from dataclasses import astuple
