@@ -77,7 +77,7 @@ class FakeNode extends Client {
 
   override async ask(question: Question): Promise<never> {
     const id = 1;
-    this.told.push({ ...question, id } as FromPage);
+    this.told.push({ ...question, id });
     switch (question.t) {
       case "draw-qr":
         return { t: "qr", id, rows: Array.from({ length: 25 }, (_, y) => [...Array(25).keys()].map((x) => ((x * 7 + y * 13 + x * y) % 3 === 0 ? "1" : "0")).join("")) } as never;
@@ -118,6 +118,8 @@ class FakeNode extends Client {
         else if (question.action === "remove") this.show({ people: this.room!.people.filter((_, n) => n !== at) });
         break;
       }
+      default: // what these screens do not ask
+        break;
     }
     return { t: "done", id } as never;
   }

@@ -170,7 +170,7 @@ export class Page {
         getDisplayMedia: (wish: DisplayMediaStreamOptions) =>
           new Promise((done, refuse) => {
             this.wishes.push(wish);
-            this.picker.push(done as never);
+            this.picker.push(done);
             this.refusePicker.push(refuse);
           }),
       } as unknown as MediaDevices,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode, encode } from "@msgpack/msgpack";
-import { Client, LinkLost, RefusedError, type Surroundings } from "../src/node/client.js";
+import { Client, LinkLost, type RefusedError, type Surroundings } from "../src/node/client.js";
 import { packChat, packTaken, unpackChat } from "../src/node/codec.js";
 import type { FromNode } from "../src/node/messages.js";
 

@@ -13,11 +13,42 @@ import { readRoster } from "../src/protocol/room-roster.js";
 import { shape } from "../src/protocol/room-send-limits.js";
 import { clean, cleanLines } from "../src/protocol/text.js";
 import { unhex, unpack, type FromSeat, type Key } from "../src/protocol/room-messages.js";
+import type { PictureSize } from "../src/node/messages.js";
 import { hex, WireError } from "../src/protocol/guest-messages.js";
 import { until } from "./room-world.js";
 
-const read = (name: string) => JSON.parse(readFileSync(`../tests/vectors/${name}`, "utf8"));
-const rooms = read("rooms.json");
+const read = (name: string): unknown => JSON.parse(readFileSync(`../tests/vectors/${name}`, "utf8"));
+
+interface RoomVectors {
+  keys: { seed: string; public: string; x25519_private: string; x25519_public: string }[];
+  bad_keys: string[];
+  rosters: {
+    room: string;
+    body: string;
+    signer: string;
+    signature: string;
+    digest: string;
+    keys: Key[];
+    nonces: string[];
+    commitments: string[];
+    string: string;
+    sound: boolean;
+  }[];
+  opening: {
+    room: string;
+    prologue: string;
+    guest_seed: string;
+    host_seed: string;
+    guest_ephemeral: string;
+    host_ephemeral: string;
+    tags: string[];
+    messages: [string, string];
+    hash: string;
+    sealed_by_guest: string;
+    sealed_by_host: string;
+  };
+}
+const rooms = read("rooms.json") as RoomVectors;
 
 interface IkVector {
   protocol_name: string;
@@ -30,7 +61,7 @@ interface IkVector {
   messages: { payload: string; ciphertext: string }[];
   handshake_hash: string;
 }
-const ik = (read("noise.json").vectors as IkVector[]).filter((one) => one.protocol_name.includes("_IK_"));
+const ik = (read("noise.json") as { vectors: IkVector[] }).vectors.filter((one) => one.protocol_name.includes("_IK_"));
 
 test("IK is spoken as the vectors say, on both sides", async () => {
   assert.ok(ik.length > 0);
@@ -102,12 +133,13 @@ test("rosters are read, named and refused as nodes do", async () => {
     }
     assert.equal(roster!.digest, one.digest);
     assert.deepEqual(roster!.seats.map((seat) => seat.key), one.keys);
-    const numbers = new Map((one.keys as Key[]).map((key, at) => [key, unhex(one.nonces[at])]));
+    const numbers = new Map(one.keys.map((key, at) => [key, unhex(one.nonces[at]!)]));
     assert.equal(await roomString(one.room, numbers), one.string);
     assert.deepEqual([...numbers].map(([key, nonce]) => hex(commitment(one.digest, key, nonce))), one.commitments);
   }
-  const named = readRoster({ ...rooms.rosters[0], t: "roster", body: unhex(rooms.rosters[0].body), signature: unhex(rooms.rosters[0].signature) }, rooms.rosters[0].room)!;
-  assert.deepEqual([named.title, named.version, named.host, named.seats[2]!.name], ["Tuesday", 3, rooms.keys[0].public, "Bob 😀"]);
+  const first = rooms.rosters[0]!;
+  const named = readRoster({ ...first, t: "roster", body: unhex(first.body), signature: unhex(first.signature) }, first.room)!;
+  assert.deepEqual([named.title, named.version, named.host, named.seats[2]!.name], ["Tuesday", 3, rooms.keys[0]!.public, "Bob 😀"]);
 });
 
 /** A channel end with a key and an ephemeral of its own. */
@@ -141,7 +173,7 @@ test("a channel is opened byte for byte as a node opens it, and a node's opening
   const guest = await end(opening.guest_seed, "Gerda", opening.guest_ephemeral);
   const host = await end(opening.host_seed, "Hedda", opening.host_ephemeral);
   assert.equal(hex(prologue(opening.room)), opening.prologue);
-  const ours = Channel.open(guest, hex(host.me.publicKey), opening.tags.map(unhex), a);
+  const ours = Channel.open(guest, hex(host.me.publicKey), opening.tags.map((tag) => unhex(tag)), a);
   await until(() => a.sent.length === 1);
   assert.equal(hex(a.sent[0]!), opening.messages[0]);
   const theirs = Channel.answer(host, hex(guest.me.publicKey), b);
@@ -226,7 +258,7 @@ test("messages are read or refused, and never anything else", () => {
 });
 
 test("the table of pictures is the nodes'", () => {
-  for (const { people, size, shape: row } of read("room-shapes.json")) {
+  for (const { people, size, shape: row } of read("room-shapes.json") as { people: number; size: PictureSize; shape: number[] }[]) {
     const { bitrate, height, frame_rate, share_bitrate } = shape(people, size);
     assert.deepEqual([bitrate, height, frame_rate, share_bitrate], row, `${people} ${size}`);
   }

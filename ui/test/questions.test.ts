@@ -2,7 +2,7 @@
 // devices come, go and fall silent while they are used.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
-import { CALL, FakeTrack, ME, Page, ROOM, settled } from "./call-page.js";
+import { CALL, type FakeTrack, ME, Page, ROOM, settled } from "./call-page.js";
 
 let page: Page;
 beforeEach(() => {

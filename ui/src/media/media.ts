@@ -261,6 +261,8 @@ export class Media implements SessionOwner {
       case "close-media":
         this.#close(message.session);
         break;
+      default: // for the screens
+        break;
     }
   }
 

@@ -182,7 +182,7 @@ export class Session {
   /** Looks now, tells the node what was counted, and lets the bit rate follow the path. */
   async look(): Promise<Look> {
     const seen = look(
-      (await this.pc.getStats()) as unknown as Iterable<[string, unknown]>,
+      await this.pc.getStats(),
       performance.now(),
       [...this.#servers.values()].slice(0, 8),
     );
@@ -283,6 +283,9 @@ export class Session {
   #state(): void {
     if (this.#closed) return;
     switch (this.pc.connectionState) {
+      case "new":
+      case "connecting":
+        break;
       case "connected":
         if (this.#lostTimer !== null) clearTimeout(this.#lostTimer);
         this.#lostTimer = null;

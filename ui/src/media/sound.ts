@@ -53,4 +53,4 @@ export class Sound {
   }
 }
 
-export const sound = new Sound(() => new AudioContext(), globalThis as unknown as EventTarget);
+export const sound = new Sound(() => new AudioContext(), globalThis);

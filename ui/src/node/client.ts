@@ -188,7 +188,7 @@ export class Client {
         return;
       }
       this.#waiting.set(id, { answer, done: done as (m: FromNode) => void, failed });
-      this.tell({ ...question, id } as FromPage);
+      this.tell({ ...question, id });
     });
   }
 

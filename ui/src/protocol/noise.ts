@@ -39,7 +39,7 @@ export interface KeyPair {
 /** A fresh key: WebCrypto's, which no script can read; noble's where the browser has no X25519. */
 export async function freshKey(): Promise<KeyPair> {
   try {
-    const pair = (await crypto.subtle.generateKey("X25519", false, ["deriveBits"])) as CryptoKeyPair;
+    const pair = await crypto.subtle.generateKey("X25519", false, ["deriveBits"]);
     return webKey(pair.privateKey, new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey)));
   } catch {
     // NOTE: curves are a fifth of what this page may weigh, and old browsers alone need them here.

@@ -163,7 +163,7 @@ export class OmRoomStage extends OmElement {
       tile.style.setProperty("--h", `${rect.height}px`);
     }
     const beside = layout.front !== null && layout.front.width < this.box.width;
-    this.style.setProperty("--pager", beside ? `${this.box.width - layout.front!.width - 8}px` : "100%");
+    this.style.setProperty("--pager", beside ? `${this.box.width - layout.front.width - 8}px` : "100%");
     this.#look();
   }
 

@@ -157,7 +157,7 @@ export class Ways {
   async heardOnLine(): Promise<void> {
     const peers = [...this.#peers.values()];
     const ends = peers.flatMap((peer) => [peer, peer.next]).filter((one) => one?.way?.by === "line");
-    await Promise.all(ends.map((one) => one!.channel?.settled));
+    await Promise.all(ends.map((one) => one?.channel?.settled ?? Promise.resolve()));
   }
 
   lineLost(): void {
