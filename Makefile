@@ -6,13 +6,18 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := demo
-.PHONY: demo run test lint format bench lock system-packages ui clean
+.PHONY: demo run dev test lint format bench lock system-packages ui clean
 
 demo: $(READY)
 	$(BIN)/onmeet demo
 
 run: $(READY)
 	$(BIN)/onmeet up --app
+
+# For work on the app: its pages are built again, and reloaded, at each change. Ctrl-C ends it.
+# DEV_FLAGS: --first-port, if 8100 to 8103 are taken.
+dev: $(READY) ui/node_modules/.package-lock.json
+	@$(BIN)/python -m dev $(DEV_FLAGS)
 
 test: $(READY) system-packages lint
 	@if [ -d ui/node_modules ]; then \
@@ -60,6 +65,11 @@ $(READY): requirements.lock pyproject.toml hatch_build.py
 ui: $(READY)
 	$(BIN)/python hatch_build.py
 
+# As hatch_build.py installs them: nothing that a package brings is run.
+ui/node_modules/.package-lock.json: ui/package-lock.json
+	cd ui && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 clean:
 	rm -rf onmeet_node/web/static onmeet_node/web/guest ui/node_modules ui/.test
-	rm -rf .venv dist build demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .dev .venv dist build demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis

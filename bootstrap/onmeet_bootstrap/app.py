@@ -118,6 +118,14 @@ class Bootstrap:
         if self._gateway is not None:
             self._gateway.reload()
 
+    def show_guest_page(self, files: Mapping[str, bytes]) -> None:
+        """Serves these as the guest page from now on, in place of the page of this release.
+
+        For work on the page alone: ``onmeet guest-page verify`` tells the two apart.
+        """
+        if self._gateway is not None:
+            self._gateway.pages.show(files)
+
     @property
     def turn_pid(self) -> int | None:
         """The process id of coturn, if it runs here."""

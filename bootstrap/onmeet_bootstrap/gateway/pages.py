@@ -45,6 +45,13 @@ class GatewayPages:
         secure: Callable[[], bool],
     ) -> None:
         """`embed_allow`: origins that may show the page in a frame. `secure`: reached by HTTPS."""
+        self.show(files)
+        self._facts = json.dumps(facts, ensure_ascii=False).encode()
+        self._embed_allow = embed_allow
+        self._secure = secure
+
+    def show(self, files: Mapping[str, bytes]) -> None:
+        """Serves these from now on: the page as it is built anew while somebody works on it."""
         self._files = files
         # Once, and with nothing of anybody's in them: no length tells a secret (BREACH).
         self._packed = {name: gzip.compress(data, mtime=0) for name, data in files.items()}
@@ -53,9 +60,6 @@ class GatewayPages:
             for name in _PAGES.values()
             if name in files
         }
-        self._facts = json.dumps(facts, ensure_ascii=False).encode()
-        self._embed_allow = embed_allow
-        self._secure = secure
 
     async def file(self, request: Request) -> Response:
         """One file; 404 for whatever is none."""

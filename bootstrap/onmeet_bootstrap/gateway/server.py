@@ -74,7 +74,7 @@ class Gateway:
         """The connections of browsers."""
         self.on_left: Callable[[], None] = lambda: None
         """Called when a guest has gone: what was theirs is to be forgotten."""
-        pages = GatewayPages(
+        self.pages = GatewayPages(
             files,
             facts,
             embed_allow=config.embed_allow,
@@ -83,9 +83,9 @@ class Gateway:
         self.app = Starlette(
             routes=[
                 WebSocketRoute("/door", self._door),
-                Route("/.well-known/onmeet.json", pages.describe, methods=["GET"]),
+                Route("/.well-known/onmeet.json", self.pages.describe, methods=["GET"]),
                 *(self.site.routes if self.site is not None else []),
-                Route("/{path:path}", pages.file, methods=["GET"]),
+                Route("/{path:path}", self.pages.file, methods=["GET"]),
             ]
         )
 
