@@ -16,7 +16,7 @@ from typing import Any
 
 import trio
 
-OURS = ("bootstrap", "onmeet_node", "libp2p", "multiaddr")
+OURS = ("onmeet_bootstrap", "onmeet_node", "libp2p", "multiaddr")
 """Packages whose objects are looked into. Others (trio, h11) are reached from tasks alone."""
 _LEAVES = (str, bytes, bytearray, memoryview, int, float, complex, bool, type(None), type)
 
