@@ -17,7 +17,7 @@ run: $(READY)
 # For work on the app: its pages are built again, and reloaded, at each change. Ctrl-C ends it.
 # DEV_FLAGS: --first-port, if 8100 to 8103 are taken.
 dev: $(READY) ui/node_modules/.package-lock.json
-	@$(BIN)/python -m dev $(DEV_FLAGS)
+	@$(BIN)/python -m tests.dev $(DEV_FLAGS)
 
 test: $(READY) system-packages lint
 	@if [ -d ui/node_modules ]; then \

@@ -1,5 +1,5 @@
 // Builds the app, the guest page and <onmeet-call> into a directory, again after each change, for
-// `make dev` (dev/watching.py). One line of JSON on standard output for each build; ends when
+// `make dev` (tests/dev). One line of JSON on standard output for each build; ends when
 // standard input does, so that it never outlives whoever started it.
 import { resolve } from "node:path";
 import { build } from "vite";

@@ -30,7 +30,7 @@ def sources(tmp_path):
 @contextmanager
 def dev(directory, ui):
     """Everything runs in the block; gives the process and the addresses it says."""
-    command = [sys.executable, "-m", "dev", "--directory", directory, "--first-port", "0"]
+    command = [sys.executable, "-m", "tests.dev", "--directory", directory, "--first-port", "0"]
     process = subprocess.Popen([*command, "--ui", ui], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         said = ""

@@ -16,16 +16,16 @@ from onmeet_bootstrap.app import Bootstrap, open_bootstrap
 from onmeet_bootstrap.config.model import SEED_BYTES, BootstrapConfig, GuestsConfig
 from onmeet_bootstrap.errors import BootstrapError
 
-from dev.person import Person, introduce
-from dev.watching import Built, reloading, watching
 from onmeet_node import guest_page
 from onmeet_node.cli.stopping import Stopping
 from onmeet_node.config import Config
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.process.suggestions import command
 from onmeet_node.web.server import built_files
+from tests.dev.person import Person, introduce
+from tests.dev.watching import Built, reloading, watching
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LOOPBACK = "/ip4/127.0.0.1/tcp"
 
 
