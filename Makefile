@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := demo
-.PHONY: demo run dev test lint format bench lock system-packages ui clean
+.PHONY: demo run dev test lint format bench changelog lock system-packages ui clean
 
 demo: $(READY)
 	$(BIN)/onmeet demo
@@ -38,6 +38,10 @@ format: $(READY)
 
 bench: $(READY) system-packages
 	$(BIN)/python -m benchmarks
+
+# Of a release: the files of docs/changes/ become its section of CHANGELOG.md.
+changelog: $(READY)
+	@$(BIN)/python -m tests.dev.changes $(VERSION)
 
 # Debian packages for the tests that meet the real thing: coturn, network namespaces with NATs, a
 # delaying switch that is compiled on the spot. Without root they are not installed, and those
