@@ -463,6 +463,20 @@ def test_the_id_of_a_door_is_made_of_its_secret():
     assert door_id(b"a" * 16) != door_id(b"b" * 16)
 
 
+async def test_a_page_that_was_built_anew_is_served_whole_and_allows_its_own_scripts_alone():
+    page = b'<script type="importmap">{"integrity":{}}</script>'
+    async with a_gateway() as gateway:
+        gateway.show_guest_page({"j.html": page, "assets/new.js": b"1"})
+        port = gateway.guest_origin.rpartition(":")[2]
+        status, headers, body = await get(port, "/j", **{"Accept-Encoding": "gzip"})
+        assert (status, gzip.decompress(body)) == (200, page)
+        assert guest_page.script_sources(page).lower() in headers["content-security-policy"]
+        status, _, body = await get(port, "/assets/new.js")
+        assert (status, body) == (200, b"1")
+        status, _, _ = await get(port, "/e")
+        assert status == 404, "nothing is left of the page before"
+
+
 async def test_the_page_that_is_served_is_compared_with_the_release(tmp_path):
     need(NOT_BUILT)
     async with a_gateway() as gateway:
