@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := demo
-.PHONY: demo run dev test lint format bench changelog lock system-packages ui clean
+.PHONY: demo run dev check quick test page lint format bench changelog lock system-packages ui clean
 
 demo: $(READY)
 	$(BIN)/onmeet demo
@@ -19,11 +19,22 @@ run: $(READY)
 dev: $(READY) ui/node_modules/.package-lock.json
 	@$(BIN)/python -m tests.dev $(DEV_FLAGS)
 
-test: $(READY) system-packages lint
+# Before each commit: everything but the tests that open sockets, start processes or take long.
+check: $(READY)
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target lint page quick
+
+quick: $(READY)
+	@ONMEET_CHECK=1 $(BIN)/pytest --numprocesses=2 --quiet -m "not real and not slow" $(PYTEST_FLAGS)
+
+# WORKERS: processes that take test files side by side.
+WORKERS ?= 3
+test: $(READY) system-packages lint page
+	$(BIN)/pytest --numprocesses=$(WORKERS) --durations=25 $(PYTEST_FLAGS)
+
+page: $(READY)
 	@if [ -d ui/node_modules ]; then \
 	    cd ui && npm run --silent check && npm test --silent; \
 	else echo "The app's own tests are left out: they need Node.js 20."; fi
-	$(BIN)/pytest $(PYTEST_FLAGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
