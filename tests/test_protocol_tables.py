@@ -504,7 +504,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "close-codes": close_codes,
     "pictures": pictures,
 }
-OTHERS = {"messages", "call-states", "call-ends"}
+OTHERS = {"messages", "call-states", "call-ends", "room-phases"}
 """Tables that other tests hold to the code."""
 
 

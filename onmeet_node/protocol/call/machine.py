@@ -17,7 +17,11 @@ from onmeet_node.protocol.call.effects import Effect, EndReason, State
 from onmeet_node.protocol.call.errors import LocalProtocolError, RemoteProtocolError
 from onmeet_node.protocol.call.events import Device, Event, Identity
 from onmeet_node.protocol.call.leg import Leg
-from onmeet_node.protocol.call.ringing import RingingCall
+from onmeet_node.protocol.call.media import Negotiation
+from onmeet_node.protocol.call.ringing import Ringing
+from onmeet_node.protocol.call.search import DeviceSearch
+from onmeet_node.protocol.call.state import CallState
+from onmeet_node.protocol.call.status import CallStatus
 from onmeet_node.protocol.call.table import (
     ACCEPTED,
     TRANSITIONS,
@@ -32,6 +36,7 @@ from onmeet_node.protocol.call.table import (
 )
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.messages import (
+    CallId,
     CallMessage,
     CancelReason,
     DeclineReason,
@@ -61,19 +66,28 @@ CANCELLED = {
 }
 
 
-class CallMachine(RingingCall):
+class CallMachine:
     """One call. `NodeCalls` makes it, gives it each event that concerns it, and drops it ended."""
+
+    def __init__(self, call: CallState) -> None:
+        self._call = call
+        self._search = DeviceSearch(call)
+        self._negotiation = Negotiation(call, self._search)
+        self._ringing = Ringing(call, self._search, self._negotiation)
 
     @classmethod
     def dial(
         cls, me: Identity, event: on.Dial, *, now: float, expected: bool = False
     ) -> tuple[CallMachine, list[Effect]]:
         """An outgoing call, and its first effects. `expected`: it is taken without ringing."""
-        call = cls(me, event.peer, event.call, outgoing=True, kinds=event.kinds, begun=now, now=now)
-        call._early = event.early_media
-        call._expected = expected
-        call._search()
-        return call, call._flush()
+        call = CallState(
+            me, event.peer, event.call, outgoing=True, kinds=event.kinds, begun=now, now=now
+        )
+        call.early = event.early_media
+        call.expected = expected
+        self = cls(call)
+        self._search.begin()
+        return self, call.flush()
 
     @classmethod
     def ring(
@@ -89,20 +103,79 @@ class CallMachine(RingingCall):
         """An incoming call; with `accept` it is taken at once, with these kinds of media."""
         begun = now - invite.age_ms / 1000
         kinds = frozenset(invite.kinds)
-        call = cls(me, event.peer, invite.call, outgoing=False, kinds=kinds, begun=begun, now=now)
-        leg = call._leg = call._add(event.device)
+        call = CallState(
+            me, event.peer, invite.call, outgoing=False, kinds=kinds, begun=begun, now=now
+        )
+        leg = call.leg = call.add_leg(event.device)
         leg.invited = True
         if alerts:
-            call._rung = RingState.ALERTING
+            call.rung = RingState.ALERTING
+        self = cls(call)
         if accept is None:
-            call._say_again(leg)
+            self._ringing.say_again(leg)
         if invite.sdp is not None:
-            call._offered(leg, 0, invite.sdp, early=event.early_media and accept is None)
+            early = event.early_media and accept is None
+            self._negotiation.offered(leg, 0, invite.sdp, early=early)
         if accept is not None:
-            call._accept(accept)
-        return call, call._flush()
+            self._ringing.accept(accept)
+        return self, call.flush()
 
-    # ── what Line uses ────────────────────────────────────────────────────────────────────────────
+    # ── what it looks like from outside ───────────────────────────────────────────────────────────
+    @property
+    def id(self) -> CallId:
+        """Of the call."""
+        return self._call.id
+
+    @property
+    def peer(self) -> Identity:
+        """Whom it is with."""
+        return self._call.peer
+
+    @property
+    def outgoing(self) -> bool:
+        """Whether we called."""
+        return self._call.outgoing
+
+    @property
+    def state(self) -> State:
+        """Where it is in the table."""
+        return self._call.state
+
+    @property
+    def last_word(self) -> CallMessage | None:
+        """What a device that missed our end of the call is told when it speaks of it again."""
+        return self._call.last_word
+
+    @property
+    def device(self) -> Device | None:
+        """The device the call is with, or that rings us."""
+        return self._call.device
+
+    @property
+    def accepted_at(self) -> float | None:
+        """When it was accepted, on the clock of `now`."""
+        return self._call.accepted_at
+
+    @property
+    def sending(self) -> frozenset[Kind]:
+        """The kinds of media we send, once accepted."""
+        return self._call.mine
+
+    @property
+    def status(self) -> CallStatus:
+        """The call as it is now, for people to look at."""
+        return self._call.status
+
+    @property
+    def next_timeout(self) -> float | None:
+        """When `tick` wants to be called, on the clock of `now`."""
+        return self._call.next_timeout
+
+    def reached(self, device: Device) -> bool:
+        """Whether this device said that it has our invite."""
+        return self._call.reached(device)
+
+    # ── what `NodeCalls` does with it ────────────────────────────────────────────────────────────
     def handle(self, event: Event, *, now: float) -> list[Effect]:
         """Takes one event of this call, from its own peer.
 
@@ -111,52 +184,61 @@ class CallMachine(RingingCall):
         the call.
         """
         self._refuse(event)
-        self._now = now
+        self._call.now = now
         try:
             self._dispatch(event)
         except RemoteProtocolError:
-            self._end(PeerError, EndReason.PEER_ERROR, self._last_word(CancelReason.CANCELLED))
-        return self._flush()
+            self._call.end(
+                PeerError, EndReason.PEER_ERROR, self._call.final_message(CancelReason.CANCELLED)
+            )
+        return self._call.flush()
 
     def tick(self, *, now: float) -> list[Effect]:
         """Does what is due at `now`.
 
         What is over ends first: a machine that slept begins nothing in vain.
         """
-        self._now = now
-        if self._deadline is not None and now >= self._deadline:
+        self._call.now = now
+        if self._call.deadline is not None and now >= self._call.deadline:
             self._time_out()
-        if self._search_at is not None and now >= self._search_at:
-            self._search()
-        if self._taking_at is not None and now >= self._taking_at:
-            self._take_late()
-        if self._offer_at is not None and now >= self._offer_at:
-            self._offer_at = None
-            self._offer_again()
-        return self._flush()
+        if self._call.search_at is not None and now >= self._call.search_at:
+            self._search.begin()
+        if self._call.taking_at is not None and now >= self._call.taking_at:
+            self._negotiation.take_late()
+        if self._call.offer_at is not None and now >= self._call.offer_at:
+            self._call.offer_at = None
+            self._negotiation.offer_again()
+        return self._call.flush()
 
     def supersede(self, reason: EndReason, *, now: float) -> list[Effect]:
         """Ends the call because another one with the same peer takes its place."""
-        self._now = now
-        self._end(Superseded, reason, self._last_word(CancelReason.SUPERSEDED))
-        return self._flush()
+        self._call.now = now
+        self._call.end(Superseded, reason, self._call.final_message(CancelReason.SUPERSEDED))
+        return self._call.flush()
 
     def break_off(self, *, now: float) -> list[Effect]:
         """Ends the call after an event of it raised what nobody expected, in the middle perhaps."""
-        self._now = now
-        if self.state is State.ENDED:
-            told = any(isinstance(effect, do.EndOfCall) for effect in self._out)
-            ended = do.EndOfCall(self.id, self.peer, self.outgoing, EndReason.FAULT)
-            return [*self._flush(), *(() if told else (ended,))]
+        self._call.now = now
+        if self._call.state is State.ENDED:
+            told = any(isinstance(effect, do.EndOfCall) for effect in self._call.out)
+            ended = do.EndOfCall(
+                self._call.id, self._call.peer, self._call.outgoing, EndReason.FAULT
+            )
+            return [*self._call.flush(), *(() if told else (ended,))]
         self._fault()
-        return self._flush()
+        return self._call.flush()
+
+    def give_up(self) -> list[Effect]:
+        """Ends the call in whatever state it is, when even `break_off` raised."""
+        self._call.state = State.ENDED
+        return [do.EndOfCall(self.id, self.peer, self.outgoing, EndReason.FAULT)]
 
     # ── events ────────────────────────────────────────────────────────────────────────────────────
     def _refuse(self, event: Event) -> None:
         if isinstance(event, on.Dial):
             raise LocalProtocolError("this call was dialled already; give a new one a new id")
         answer = isinstance(event, on.AcceptCall | on.DeclineCall | on.SilenceCall)
-        if answer and type(event) not in TRANSITIONS[self.state]:
+        if answer and type(event) not in TRANSITIONS[self._call.state]:
             raise LocalProtocolError(
                 f"the call is {self.state.value}, not ringing here: there is nothing to answer"
             )
@@ -168,31 +250,31 @@ class CallMachine(RingingCall):
             case on.Dial():
                 raise AssertionError("refused")
             case on.AcceptCall(kinds=kinds):
-                self._accept(kinds)
+                self._ringing.accept(kinds)
             case on.DeclineCall(note=note):
-                word = m.Decline(call=self.id, note=note)
-                self._end(on.DeclineCall, EndReason.DECLINED, word)
+                word = m.Decline(call=self._call.id, note=note)
+                self._call.end(on.DeclineCall, EndReason.DECLINED, word)
             case on.Alerting():
-                if self._rung is RingState.DELIVERED:
-                    self._ring_here(RingState.ALERTING)
+                if self._call.rung is RingState.DELIVERED:
+                    self._ringing.rings_here(RingState.ALERTING)
             case on.SilenceCall():
-                self._ring_here(RingState.SILENCED)
+                self._ringing.rings_here(RingState.SILENCED)
             case on.HangUp(shutdown=shutdown):
                 self._hang_up(shutdown=shutdown)
             case on.SetMedia():
-                self._set_media(event)
+                self._negotiation.tell_media(event)
             case on.RestartMedia():
-                self._restart_media(on.RestartMedia)
+                self._negotiation.restart(on.RestartMedia)
             case on.NetworkChanged():
-                self._network_changed()
+                self._ringing.network_changed()
             case on.DeviceReady(device=device):
-                self._device_ready(device)
+                self._ringing.device_ready(device)
             case on.SearchEnded():
-                self._search_ended()
+                self._search.ended()
             case on.MessageReceived(device=device, message=message, early_media=early):
                 self._message(device, message, early=early)
             case on.DeviceLost(device=device):
-                self._device_lost(device)
+                self._ringing.device_lost(device)
             case on.ProgramFault():
                 self._fault()
             case on.PeerBroke():
@@ -205,60 +287,60 @@ class CallMachine(RingingCall):
                 | on.MediaPathLost()
                 | on.MediaFailed()
             ):
-                leg = self._legs.get(event.device)
+                leg = self._call.legs.get(event.device)
                 session = leg.session(event.generation) if leg else None
                 if leg is not None and session is not None:
-                    self._media_event(event, leg, session)
+                    self._negotiation.handle(event, leg, session)
 
     def _message(self, device: Device, message: CallMessage, *, early: bool) -> None:
-        leg = self._legs.get(device)
+        leg = self._call.legs.get(device)
         if leg is None or not leg.invited:
             # NOTE: e.g. a second device that accepted before it heard that the first one had
             late = isinstance(message, m.Accept | m.Renegotiate)
-            if late and self.outgoing and self.state in ACCEPTED:
-                self._release(device)
+            if late and self._call.outgoing and self._call.state in ACCEPTED:
+                self._call.release(device)
             return
         was_open, leg.open = leg.open, True
         self._check_role(message)
         match message:
             case m.Invite(sdp=offer):
                 if was_open:
-                    self._say_again(leg)
+                    self._ringing.say_again(leg)
                 if offer is not None and not leg.used:
-                    self._offered(leg, 0, offer, early=early)
+                    self._negotiation.offered(leg, 0, offer, early=early)
             case m.Ringing(state=state):
-                self._ringing(leg, state)
+                self._ringing.rings_there(leg, state)
             case m.Accept(kinds=kinds):
-                if self.state in UNANSWERED:
-                    self._accepted_by(leg, frozenset(kinds))
+                if self._call.state in UNANSWERED:
+                    self._ringing.accepted_by(leg, frozenset(kinds))
             case m.Renegotiate(generation=generation, sdp=sdp):
-                self._offered(leg, generation, sdp, early=early)
+                self._negotiation.offered(leg, generation, sdp, early=early)
             case m.Answer(generation=generation, sdp=sdp):
-                self._do(leg.take_answer(generation, sdp))
+                self._call.add(leg.take_answer(generation, sdp))
             case m.Candidates():
-                self._do(leg.take_candidates(message))
+                self._call.add(leg.take_candidates(message))
             case m.MediaState():
-                if self.state in ACCEPTED and message != self._peer_media:
-                    self._peer_media = message
-                    self._out.append(do.PeerMedia(self.id, message))
+                if self._call.state in ACCEPTED and message != self._call.peer_media:
+                    self._call.peer_media = message
+                    self._call.out.append(do.PeerMedia(self._call.id, message))
             case m.Decline():
                 self._declined_by(leg, message)
             case m.Cancel(reason=reason):
                 ended = CANCELLED[reason]
-                if self.state in ACCEPTED and ended is EndReason.MISSED:
+                if self._call.state in ACCEPTED and ended is EndReason.MISSED:
                     ended = EndReason.PEER_HUNG_UP
-                self._end(m.Cancel, ended, None)
+                self._call.end(m.Cancel, ended, None)
             case m.Hangup(reason=reason):
                 self._hung_up_by(leg, reason)
-        if not was_open and self.state is not State.ENDED:
-            self._reopened(leg)
+        if not was_open and self._call.state is not State.ENDED:
+            self._ringing.reopened(leg)
 
     def _check_role(self, message: CallMessage) -> None:
         match message:
             case m.Ringing() | m.Accept() | m.Decline():
-                wrong = not self.outgoing
+                wrong = not self._call.outgoing
             case m.Invite() | m.Cancel():
-                wrong = self.outgoing
+                wrong = self._call.outgoing
             case m.Renegotiate() | m.Answer() | m.Candidates() | m.MediaState() | m.Hangup():
                 wrong = False
         if wrong:
@@ -267,38 +349,38 @@ class CallMachine(RingingCall):
     # ── ends ──────────────────────────────────────────────────────────────────────────────────────
     def _fault(self) -> None:
         # NOTE: a hangup while it rings here, too: the caller shall not read that we declined
-        last: CallMessage = m.Hangup(call=self.id, reason=HangupReason.FAULT)
-        if self.state in UNANSWERED:
-            last = self._last_word()
-        self._end(on.ProgramFault, EndReason.FAULT, last)
+        last: CallMessage = m.Hangup(call=self._call.id, reason=HangupReason.FAULT)
+        if self._call.state in UNANSWERED:
+            last = self._call.final_message()
+        self._call.end(on.ProgramFault, EndReason.FAULT, last)
 
     def _hang_up(self, *, shutdown: bool) -> None:
         reason = HangupReason.SHUTDOWN if shutdown else HangupReason.NORMAL
-        last: CallMessage | None = self._last_word(
+        last: CallMessage | None = self._call.final_message(
             CancelReason.CANCELLED, DeclineReason.DECLINED, reason
         )
-        match self.state:
+        match self._call.state:
             case State.DIALING | State.RINGING_OUT:
                 ended = EndReason.CANCELLED
             case State.RINGING_IN:
                 ended = EndReason.DECLINED
                 if shutdown:  # of this device alone; a decline would stop the others too
-                    last = m.Hangup(call=self.id, reason=reason)
+                    last = m.Hangup(call=self._call.id, reason=reason)
             case State.CONNECTING | State.CONNECTED | State.RECONNECTING:
                 ended = EndReason.HUNG_UP
             case State.ENDED:
                 return
-        self._end(on.HangUp, EndReason.SHUTDOWN if shutdown else ended, last)
+        self._call.end(on.HangUp, EndReason.SHUTDOWN if shutdown else ended, last)
 
     def _declined_by(self, leg: Leg, message: m.Decline) -> None:
         no_answer = message.reason is DeclineReason.NO_ANSWER
         last = None
-        if self.state in UNANSWERED:
+        if self._call.state in UNANSWERED:
             last = m.Cancel(
-                call=self.id,
+                call=self._call.id,
                 reason=CancelReason.NO_ANSWER if no_answer else CancelReason.ANSWERED_ELSEWHERE,
             )
-        self._end(
+        self._call.end(
             m.Decline,
             DECLINED[message.reason],
             last,
@@ -308,42 +390,42 @@ class CallMachine(RingingCall):
         )
 
     def _hung_up_by(self, leg: Leg, reason: HangupReason) -> None:
-        if reason is HangupReason.SHUTDOWN and self.state in UNANSWERED:
-            self._device_stopped(leg)
+        if reason is HangupReason.SHUTDOWN and self._call.state in UNANSWERED:
+            self._ringing.device_stopped(leg)
             return
         # NOTE: before an accept it comes from a callee whose accept was lost with its channel, or
         # from a caller that had not heard ours
         last = None
-        if self.state in UNANSWERED:
-            last = m.Cancel(call=self.id, reason=CancelReason.ANSWERED_ELSEWHERE)
-        ended = EndReason.MISSED if self.state is State.RINGING_IN else HUNG_UP[reason]
-        self._end(m.Hangup, ended, last, spare=leg)
+        if self._call.state in UNANSWERED:
+            last = m.Cancel(call=self._call.id, reason=CancelReason.ANSWERED_ELSEWHERE)
+        ended = EndReason.MISSED if self._call.state is State.RINGING_IN else HUNG_UP[reason]
+        self._call.end(m.Hangup, ended, last, spare=leg)
 
     def _time_out(self) -> None:
-        match self.state:
+        match self._call.state:
             case State.DIALING | State.RINGING_OUT:
-                reason = EndReason.NO_ANSWER if self._rang else EndReason.NOT_REACHABLE
-                last = self._last_word(CancelReason.NO_ANSWER)
-                self._end(RingTimeout, reason, last, leave_note=True)
+                reason = EndReason.NO_ANSWER if self._call.rang else EndReason.NOT_REACHABLE
+                last = self._call.final_message(CancelReason.NO_ANSWER)
+                self._call.end(RingTimeout, reason, last, leave_note=True)
             case State.RINGING_IN:
-                if self._now < self._begun + timing.RING:
-                    self._end(CallerGone, EndReason.MISSED, None)
+                if self._call.now < self._call.begun + timing.RING:
+                    self._call.end(CallerGone, EndReason.MISSED, None)
                 else:
-                    self._end(RingTimeout, EndReason.MISSED, self._last_word())
+                    self._call.end(RingTimeout, EndReason.MISSED, self._call.final_message())
             case State.CONNECTING:
-                if self._leg is not None and self._leg.open:
-                    last = self._last_word(hangup=HangupReason.MEDIA_FAILED)
-                    self._end(ConnectTimeout, EndReason.MEDIA_FAILED, last)
+                if self._call.leg is not None and self._call.leg.open:
+                    last = self._call.final_message(hangup=HangupReason.MEDIA_FAILED)
+                    self._call.end(ConnectTimeout, EndReason.MEDIA_FAILED, last)
                 else:
-                    last = self._last_word(hangup=HangupReason.CONNECTION_LOST)
-                    self._end(ConnectTimeout, EndReason.CONNECTION_LOST, last)
+                    last = self._call.final_message(hangup=HangupReason.CONNECTION_LOST)
+                    self._call.end(ConnectTimeout, EndReason.CONNECTION_LOST, last)
             case State.RECONNECTING:
-                if self._leg is not None and self._leg.live:
-                    if self._leg.pending is not None:
-                        self._do(self._leg.close(self._leg.pending.generation))
-                    self._connected(PathHeld)
+                if self._call.leg is not None and self._call.leg.live:
+                    if self._call.leg.pending is not None:
+                        self._call.add(self._call.leg.close(self._call.leg.pending.generation))
+                    self._negotiation.connected(PathHeld)
                 else:
-                    last = self._last_word(hangup=HangupReason.CONNECTION_LOST)
-                    self._end(ReconnectTimeout, EndReason.CONNECTION_LOST, last)
+                    last = self._call.final_message(hangup=HangupReason.CONNECTION_LOST)
+                    self._call.end(ReconnectTimeout, EndReason.CONNECTION_LOST, last)
             case State.CONNECTED | State.ENDED:
                 raise AssertionError("has no deadline")

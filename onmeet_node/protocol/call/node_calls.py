@@ -307,8 +307,7 @@ class NodeCalls:
         try:
             return call.break_off(now=now)
         except Exception:  # noqa: BLE001 - the first error is told; this call is beyond a last word
-            call.state = State.ENDED
-            return [do.EndOfCall(call.id, call.peer, call.outgoing, EndReason.FAULT)]
+            return call.give_up()
 
     def _pass_all(self, calls: list[CallMachine], event: Event, now: float) -> list[Effect]:
         effects: list[Effect] = []

@@ -28,8 +28,8 @@ LOUDNESS = (Ring.SENT, Ring.DELIVERED, Ring.SILENCED, Ring.ALERTING)
 """Of several devices, the caller is told of the one that rings most noticeably."""
 
 
-class CallCore:
-    """The state of one call, and what changes it. `machine.Call` is the whole."""
+class CallState:
+    """The state of one call, and what changes it: what all parts of `CallMachine` stand on."""
 
     def __init__(
         self,
@@ -48,77 +48,56 @@ class CallCore:
         self.state = State.DIALING if outgoing else State.RINGING_IN
         self.last_word: CallMessage | None = None
         """What a device that missed our end of the call is told when it speaks of it again."""
-        self._me = me
-        self._early = False
-        self._expected = False
-        self._begun = begun
-        self._now = now
-        self._since = now
-        self._accepted_at: float | None = None
-        self._connected_at: float | None = None
-        self._kinds = kinds
-        self._mine = kinds
-        self._rung = RingState.DELIVERED
-        self._media: MediaState | None = None
-        self._peer_media: MediaState | None = None
+        self.me = me
+        self.early = False
+        self.expected = False
+        self.begun = begun
+        self.now = now
+        self.since = now
+        self.accepted_at: float | None = None
+        """When it was accepted, on the clock of `now`."""
+        self.connected_at: float | None = None
+        self.kinds = kinds
+        self.mine = kinds
+        self.rung = RingState.DELIVERED
+        self.media: MediaState | None = None
+        self.peer_media: MediaState | None = None
 
-        self._legs: dict[Device, Leg] = {}
-        self._leg: Leg | None = None
-        self._rang = False
-        self._agreed = False
+        self.legs: dict[Device, Leg] = {}
+        self.leg: Leg | None = None
+        self.rang = False
+        self.agreed = False
         """The accept reached a channel: both sides will know of it, and media may be attached."""
-        self._released: set[Device] = set()
+        self.released: set[Device] = set()
         """Devices that may still ring because their channel was lost when another one accepted."""
 
-        self._stopped: set[Device] = set()
+        self.stopped: set[Device] = set()
         """Devices whose node was stopped while nobody had answered."""
 
-        self._others: set[Device] = set()
+        self.others: set[Device] = set()
         """Further devices of the peer: that they are found says nothing about the one we lost."""
 
-        self._deadline: float | None = begun + (timing.UNHEARD if outgoing else timing.RING)
-        self._offer_at: float | None = None
-        self._patience = timing.OFFER_PATIENCE
-        self._taking_at: float | None = None
+        self.deadline: float | None = begun + (timing.UNHEARD if outgoing else timing.RING)
+        self.offer_at: float | None = None
+        self.patience = timing.OFFER_PATIENCE
+        self.taking_at: float | None = None
         """When an offer of the peer that came too soon after others is taken."""
-        self._search_at: float | None = None
-        self._search_pause = timing.SEARCH_PAUSE
-        self._searching = False
-        self._search_is_stale = False
-        """Our network changed during the search: what it did not find may be there."""
-        self._search_soon = False
-        """A device was lost while nobody has answered: somebody waits."""
-        self._moved = False
-        """Our network changed while nobody had answered: the new one may take its time."""
-        self._search_is_first = False
-        """No search has ended since the device was lost."""
-        self._stranger_found = False
-        """The search found a device that is none of `_others`: the lost one, started again?"""
-        self._searches_without = 0
+        self.search_at: float | None = None
+        self.searching = False
 
-        self._out: list[Effect] = []
+        self.out: list[Effect] = []
         self._shown: do.CallChanged | None = None
 
     # ── what it looks like from outside ───────────────────────────────────────────────────────────
     @property
     def device(self) -> Device | None:
         """The device the call is with, or that rings us."""
-        return self._leg.device if self._leg else None
-
-    @property
-    def accepted_at(self) -> float | None:
-        """When it was accepted, on the clock of `now`."""
-        return self._accepted_at
+        return self.leg.device if self.leg else None
 
     def reached(self, device: Device) -> bool:
         """Whether this device said that it has our invite."""
-        leg = self._legs.get(device)
+        leg = self.legs.get(device)
         return leg is not None and leg.ring not in {None, Ring.SENT}
-
-    @property
-    def sending(self) -> frozenset[Kind]:
-        """The kinds of media we send, once accepted."""
-        return self._mine
 
     @property
     def status(self) -> CallStatus:
@@ -128,43 +107,44 @@ class CallCore:
             peer=self.peer,
             outgoing=self.outgoing,
             state=self.state,
-            since=self._since,
-            connected_at=self._connected_at,
-            kinds=self._kinds,
-            sending=self._mine,
-            ring=self._ring,
+            since=self.since,
+            connected_at=self.connected_at,
+            kinds=self.kinds,
+            sending=self.mine,
+            ring=self.ring,
             device=self.device,
-            signaling=any(leg.open for leg in self._legs.values()),
-            peer_media=self._peer_media,
+            signaling=any(leg.open for leg in self.legs.values()),
+            peer_media=self.peer_media,
         )
 
     @property
     def next_timeout(self) -> float | None:
         """When `tick` wants to be called, on the clock of `now`."""
-        times = (self._deadline, self._offer_at, self._taking_at, self._search_at)
+        times = (self.deadline, self.offer_at, self.taking_at, self.search_at)
         return min((time for time in times if time is not None), default=None)
 
     # ── the state ─────────────────────────────────────────────────────────────────────────────────
-    def _go(self, trigger: Trigger) -> None:
+    def go(self, trigger: Trigger) -> None:
+        """The state that the table names, and its deadline."""
         state = TRANSITIONS[self.state][trigger]
         if state is self.state:
             return
         self.state = state
-        self._since = self._now
-        self._offer_at = None
+        self.since = self.now
+        self.offer_at = None
         match state:
             case State.DIALING | State.RINGING_OUT | State.RINGING_IN:
                 pass  # one deadline for all of the ringing, set at the start
             case State.CONNECTING:
-                self._accepted_at = self._now
-                self._deadline = self._now + timing.CONNECT
+                self.accepted_at = self.now
+                self.deadline = self.now + timing.CONNECT
             case State.RECONNECTING:
-                self._patience = timing.OFFER_PATIENCE
-                self._deadline = self._now + timing.RECONNECT
+                self.patience = timing.OFFER_PATIENCE
+                self.deadline = self.now + timing.RECONNECT
             case State.CONNECTED | State.ENDED:
-                self._deadline = None
+                self.deadline = None
 
-    def _end(
+    def end(
         self,
         trigger: Trigger,
         reason: EndReason,
@@ -175,20 +155,20 @@ class CallCore:
         said: str | None = None,
     ) -> None:
         """Ends the call: `last_word` to all devices that know of it, but not to `spare`."""
-        self._go(trigger)
+        self.go(trigger)
         self.last_word = last_word
-        legs = list(self._legs.values())
+        legs = list(self.legs.values())
         for leg in legs:
             if last_word is not None and leg.invited and leg is not spare:
-                self._do(leg.send(last_word))
+                self.add(leg.send(last_word))
         for leg in legs:
-            self._do(leg.close_all())
-        self._legs.clear()
-        self._searching = False
-        self._search_at = self._taking_at = None
-        self._out.append(do.EndOfCall(self.id, self.peer, self.outgoing, reason, leave_note, said))
+            self.add(leg.close_all())
+        self.legs.clear()
+        self.searching = False
+        self.search_at = self.taking_at = None
+        self.out.append(do.EndOfCall(self.id, self.peer, self.outgoing, reason, leave_note, said))
 
-    def _last_word(
+    def final_message(
         self,
         cancel: CancelReason = CancelReason.CANCELLED,
         decline: DeclineReason = DeclineReason.NO_ANSWER,
@@ -202,48 +182,45 @@ class CallCore:
         return m.Hangup(call=self.id, reason=hangup)
 
     # ── what goes out ─────────────────────────────────────────────────────────────────────────────
-    def _invite(self, leg: Leg) -> None:
+    def invite(self, leg: Leg) -> None:
+        """Invites a device, with the offer if there is one."""
         leg.invited = True
         leg.ring = leg.ring or Ring.SENT
         offer = leg.session(0)
-        age_ms = min(int((self._now - self._begun) * 1000), MAX_AGE_MS)
-        self._do(
+        age_ms = min(int((self.now - self.begun) * 1000), MAX_AGE_MS)
+        self.add(
             leg.send(
                 m.Invite(
                     call=self.id,
-                    kinds=listed(self._mine),
+                    kinds=listed(self.mine),
                     sdp=offer.sdp if offer else None,
                     age_ms=age_ms,
                 )
             )
         )
         if offer is not None:
-            self._do(leg.tell_candidates(offer))
+            self.add(leg.tell_candidates(offer))
 
-    def _release(self, device: Device) -> None:
-        self._released.discard(device)
+    def release(self, device: Device) -> None:
+        """Stops the ringing of a device: another one answered."""
+        self.released.discard(device)
         cancel = m.Cancel(call=self.id, reason=CancelReason.ANSWERED_ELSEWHERE)
-        self._out.append(do.Send(self.peer, device, cancel))
+        self.out.append(do.Send(self.peer, device, cancel))
 
-    def _search(self) -> None:
-        self._search_at = None
-        if not self._searching:
-            self._searching = True
-            self._stranger_found = False
-            self._out.append(do.FindDevices(self.id, self.peer))
+    def add(self, effects: list[Effect]) -> None:
+        """To be done, after what is to be done already."""
+        self.out += effects
 
-    def _do(self, effects: list[Effect]) -> None:
-        self._out += effects
-
-    def _flush(self) -> list[Effect]:
-        effects, self._out = self._out, []
+    def flush(self) -> list[Effect]:
+        """What is to be done, and what there is to show if that changed."""
+        effects, self.out = self.out, []
         shown = do.CallChanged(
             call=self.id,
             peer=self.peer,
             state=self.state,
             outgoing=self.outgoing,
-            kinds=self._kinds,
-            ring=self._ring,
+            kinds=self.kinds,
+            ring=self.ring,
             device=self.device,
         )
         if self.state is not State.ENDED and shown != self._shown:
@@ -253,13 +230,15 @@ class CallCore:
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────
     @property
-    def _ring(self) -> Ring | None:
-        rings = [leg.ring for leg in self._legs.values() if leg.ring is not None]
+    def ring(self) -> Ring | None:
+        """How noticeably it rings, at the device where it does most."""
+        rings = [leg.ring for leg in self.legs.values() if leg.ring is not None]
         return max(rings, key=LOUDNESS.index, default=None)
 
-    def _add(self, device: Device) -> Leg:
-        leg = Leg(self._me, self.peer, self.id, device, outgoing=self.outgoing)
-        self._legs[device] = leg
+    def add_leg(self, device: Device) -> Leg:
+        """A device that takes part."""
+        leg = Leg(self.me, self.peer, self.id, device, outgoing=self.outgoing)
+        self.legs[device] = leg
         return leg
 
 

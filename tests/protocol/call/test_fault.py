@@ -58,8 +58,8 @@ def test_an_error_in_one_call_keeps_no_other_from_hearing_of_a_new_network() -> 
     alice.does(on.OfferReady(HIGH, LAPTOP, 0, OFFER))
     alice.hears(m.Accept(call=HIGH), LAPTOP, peer=CAROL)
     broken = alice.line._calls[CALL]
-    broken._leg = NO_TEXT  # what no event can do
-    broken._legs = {PHONE: NO_TEXT}
+    broken._call.leg = NO_TEXT  # what no event can do
+    broken._call.legs = {PHONE: NO_TEXT}
     effects = alice.does(on.NetworkChanged())
     assert [fault.call for fault in of(effects, do.Faulted)] == [CALL]
     assert ended(effects) is EndReason.FAULT

@@ -99,7 +99,7 @@ class AnyEvents(RuleBasedStateMachine):
         """Events about a call there is, from its own peer and device: blind ones rarely fit."""
         call = data.draw(st.sampled_from(self.line.calls))
         device = call.device or Device("b1")
-        legs = self.line._calls[call.call]._legs
+        legs = self.line._calls[call.call]._call.legs
         sessions = legs[device]._sessions if device in legs else {}
         generation = data.draw(st.sampled_from(sorted(sessions))) if sessions else 0
         event = data.draw(

@@ -244,7 +244,7 @@ def test_a_flood_of_candidates_is_cut_off() -> None:
     for generation in (0, *range(2, 100, 2)):
         for _ in range(50):
             alice.hears(m.Candidates(call=CALL, generation=generation, candidates=ICE * 64))
-    early = alice.line._calls[CALL]._legs[PHONE]._early
+    early = alice.line._calls[CALL]._call.legs[PHONE]._early
     assert len(early) <= 2
     alice.hears(m.Answer(call=CALL, sdp=ANSWER))
     for _ in range(50):
