@@ -17,6 +17,7 @@ from onmeet_bootstrap.turn.lending import Lender
 from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.net.libp2p.remote_address import prefix_of
 from onmeet_node.net.libp2p.streams import Stream
+from onmeet_node.protocol.errors import RemoteProtocolError
 from onmeet_node.protocol.wire.bootstrap_api import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -38,7 +39,6 @@ from onmeet_node.protocol.wire.bootstrap_api import (
     encode_answer,
     sign_description,
 )
-from onmeet_node.protocol.wire.errors import RemoteProtocolError
 from onmeet_node.protocol.wire.frames import FrameDecoder, encode_frame
 from onmeet_node.protocol.wire.messages import Unknown
 

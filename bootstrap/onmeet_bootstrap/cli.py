@@ -51,7 +51,8 @@ class _Output:
     def fail(self, error: Exception) -> None:
         """Says what went wrong, and ends the program with status 1."""
         if self._json:
-            self.event("error", "", kind=type(error).__name__, message=str(error))
+            kind = getattr(error, "kind", type(error).__name__)
+            self.event("error", "", kind=kind, message=str(error))
         else:
             click.echo(f"onmeet-bootstrap: {error}", err=True)
         sys.exit(1)

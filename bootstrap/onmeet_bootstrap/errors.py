@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from onmeet_node.errors import OnMeetError
 
-class BootstrapError(Exception):
+
+class BootstrapError(OnMeetError):
     """The bootstrap cannot do what was asked. Never contains a secret, an address or a PeerId."""
 
 
-class SettingsError(BootstrapError):
+class SettingsError(BootstrapError, kind="ConfigError"):
     """The configuration is missing, unreadable, or says something we cannot do."""
 
 
-class BootstrapKeyError(BootstrapError):
+class BootstrapKeyError(BootstrapError, kind="KeyFileError"):
     """The file that holds the bootstrap's key is missing, damaged, or readable by others."""
 
 

@@ -29,18 +29,18 @@ from onmeet_node.events import (
     StateChanged,
 )
 from onmeet_node.media.endpoint import MediaEndpoint, MediaSession, MediaStats
-from onmeet_node.media.endpoint import Path as MediaPath
 from onmeet_node.media.errors import BadDescription
 from onmeet_node.media.frames import FrameFeed, FrameTap
 from onmeet_node.media.ice_report import IceReport
 from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import EndReason, Ring, State
-from onmeet_node.protocol.call.errors import LocalProtocolError
+from onmeet_node.protocol.call.errors import CallRefused
 from onmeet_node.protocol.call.events import Device, Event, Identity
 from onmeet_node.protocol.identity.errors import BadFingerprint
 from onmeet_node.protocol.identity.safety import fingerprint_from_sdp, sas
 from onmeet_node.protocol.identity.text import clean_text
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import MAX_NOTE_CHARS, CallId, Chat, Kind, MediaState
 
 FAILURES = frozenset({EndReason.MEDIA_FAILED, EndReason.CONNECTION_LOST, EndReason.PEER_ERROR})
@@ -223,7 +223,7 @@ class Call:
         kinds = self.kinds if kinds is None else kinds
         try:
             self._feeder.feed(on.AcceptCall(call=self.current.id, kinds=kinds))
-        except LocalProtocolError:
+        except CallRefused:
             self.wish = before
             raise
 

@@ -15,7 +15,8 @@ from onmeet_node.media.ice_report import IceReport
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.text import clean_text
-from onmeet_node.store import CallRecord, MediaPath, Store
+from onmeet_node.protocol.media import MediaPath
+from onmeet_node.store import CallRecord, Store
 from onmeet_node.store.errors import StoreError
 from onmeet_node.store.history import audience_of
 

@@ -15,10 +15,10 @@ import trio
 
 from onmeet_node.calls.call import Call
 from onmeet_node.calls.history import History
-from onmeet_node.media.endpoint import Path
 from onmeet_node.net.bootstraps.receipts import Settled
 from onmeet_node.process.faults import contained
 from onmeet_node.protocol.identity.guest import is_guest
+from onmeet_node.protocol.media import MediaPath
 
 CLOSED_SECONDS = 3.0
 """For the media sessions of a call to close, and coturn's allocations with them (`legs`)."""
@@ -30,7 +30,7 @@ def used_a_server(call: Call) -> bool:
     lent = call.report is not None and any(
         server.worked and server.kind.startswith("turn") for server in call.report.servers
     )
-    return call.path is Path.RELAY or is_guest(call.peer) or lent
+    return call.path is MediaPath.RELAY or is_guest(call.peer) or lent
 
 
 def as_json(settled: Iterable[Settled]) -> str:

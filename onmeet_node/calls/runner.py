@@ -30,7 +30,7 @@ from onmeet_node.process.faults import contained
 from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import Effect, EndReason, State
-from onmeet_node.protocol.call.errors import LocalProtocolError
+from onmeet_node.protocol.call.errors import CallRefused
 from onmeet_node.protocol.call.events import Device, Event, Identity
 from onmeet_node.protocol.call.node_calls import Busy, CallSettings, NodeCalls
 from onmeet_node.protocol.wire.messages import CALL_ID_BYTES, CallId, CallMessage, Invite, Kind
@@ -203,18 +203,18 @@ class CallRunner:
     def feed(self, event: Event) -> None:
         """One event into the machine, its effects carried out before this returns.
 
-        Raises the machine's `LocalProtocolError` if a person asks for what no longer makes sense.
+        Raises the machine's `CallRefused` if a person asks for what no longer makes sense.
         """
         with contained("call"):  # what was so stays so
             self._line.settings = CallSettings(
                 busy=self._ledger.busy(), alerts=self.calls.somebody_listens
             )
         effects: list[Effect] = []
-        refused: LocalProtocolError | None = None
+        refused: CallRefused | None = None
         with contained("call"):
             try:
                 effects = self._line.handle(event, now=trio.current_time())
-            except LocalProtocolError as error:
+            except CallRefused as error:
                 refused = error
         if refused is not None:
             raise refused

@@ -86,7 +86,7 @@ def main() -> None:
         if "--json" in sys.argv:
             import json
 
-            told = {"event": "error", "kind": type(error).__name__, "message": str(error)}
+            told = {"event": "error", "kind": error.kind, "message": str(error)}
             click.echo(json.dumps(told, ensure_ascii=False))
         click.echo(f"onmeet: {error}", err=True)
         raise SystemExit(1) from None

@@ -299,10 +299,10 @@ def _check(node: Node) -> Callable[[Call], Awaitable[None]]:
 
 async def _take_calls(ringer: Any, auto_answer: bool, check: Any) -> None:
     from onmeet_node.process.faults import contained
-    from onmeet_node.protocol.call.errors import LocalProtocolError
+    from onmeet_node.protocol.call.errors import CallRefused
 
     async for call in ringer:
-        with contained("call"), suppress(LocalProtocolError):  # given up a moment ago
+        with contained("call"), suppress(CallRefused):  # given up a moment ago
             if not auto_answer:
                 continue
             try:

@@ -25,7 +25,7 @@ class NoNodeRuns(OnMeetError):
     """Nothing listens on this home's control socket."""
 
 
-class CommandRefused(OnMeetError):
+class CommandRefused(OnMeetError, kind="Refused"):
     """The node answered that it cannot or will not; the message is the node's."""
 
 

@@ -29,7 +29,7 @@ SAID_SECONDS = 5.0
 Tell = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class RoomEntryDenied(OnMeetError):
+class RoomEntryDenied(OnMeetError, kind="NotLetIn"):
     """The room is over for us before we were in."""
 
 

@@ -27,11 +27,11 @@ from onmeet_node.net.channels.guest import accept_guest
 from onmeet_node.net.channels.handshake import SeenEphemerals
 from onmeet_node.process.faults import contained, kept
 from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.errors import RemoteProtocolError
 from onmeet_node.protocol.identity.guest import RANDOM_BYTES, guest_id
 from onmeet_node.protocol.identity.lookalike import meant
 from onmeet_node.protocol.identity.text import clean_text
 from onmeet_node.protocol.wire import messages as m
-from onmeet_node.protocol.wire.errors import RemoteProtocolError
 from onmeet_node.protocol.wire.messages import CallId, CallMessage, Card, Kind, Message
 from onmeet_node.store import Store
 

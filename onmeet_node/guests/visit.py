@@ -8,13 +8,13 @@ from typing import Protocol
 import trio
 
 from onmeet_node.guests.links import Link
-from onmeet_node.net.bootstraps.turn import TurnServer as Borrowed
+from onmeet_node.net.bootstraps.turn import TurnServer
 from onmeet_node.net.channels.channel import Channel
 from onmeet_node.net.errors import ChannelEnded
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.messages import CallId, Message
-from onmeet_node.protocol.wire.turn import MAX_SERVERS, TurnServer
+from onmeet_node.protocol.wire.turn import MAX_SERVERS, LentTurnServer
 
 PATIENCE = 600.0
 """Until a guest who does not knock, or whom nobody lets in, is sent away."""
@@ -71,7 +71,7 @@ class GuestVisit:
 class Guest:
     """Somebody who was let in, until their call is over."""
 
-    def __init__(self, visit: GuestVisit, servers: tuple[Borrowed, ...], expected: float) -> None:
+    def __init__(self, visit: GuestVisit, servers: tuple[TurnServer, ...], expected: float) -> None:
         self.expected = expected
         """By then they have begun their call (trio's clock)."""
         self.identity = visit.identity
@@ -80,7 +80,7 @@ class Guest:
         self.link = visit.link
         self.ticket = secrets.token_bytes(m.TICKET_BYTES)
         self.servers = tuple(
-            TurnServer(url=s.url, username=s.username, credential=s.credential)
+            LentTurnServer(url=s.url, username=s.username, credential=s.credential)
             for s in servers[:MAX_SERVERS]
         )
         self.call: CallId | None = None

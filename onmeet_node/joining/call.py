@@ -71,7 +71,7 @@ _DENIED = {
 }
 
 
-class EntryDenied(OnMeetError):
+class EntryDenied(OnMeetError, kind="NotLetIn"):
     """The host denied the guest."""
 
     def __init__(self, reason: m.DenyReason) -> None:

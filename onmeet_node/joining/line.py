@@ -16,9 +16,10 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from onmeet_node.net.errors import NetError
+from onmeet_node.protocol.errors import RemoteProtocolError
 from onmeet_node.protocol.wire import codec
 from onmeet_node.protocol.wire.door import HOST_GONE, MALFORMED, NO_DOOR, TOO_MANY, TOO_SLOW
-from onmeet_node.protocol.wire.errors import LinkError, RemoteProtocolError
+from onmeet_node.protocol.wire.errors import LinkError
 from onmeet_node.protocol.wire.frames import FrameDecoder
 from onmeet_node.protocol.wire.link import GuestLink, guest_prologue, read_link
 from onmeet_node.protocol.wire.messages import Bye, Message, Ping, Pong, Welcome

@@ -32,7 +32,7 @@ from onmeet_node.protocol.room.roster import Key, succession
 from onmeet_node.protocol.wire import room as w
 from onmeet_node.protocol.wire.messages import Card, Kind, Message
 from onmeet_node.protocol.wire.room import Seat
-from onmeet_node.protocol.wire.turn import TurnServer
+from onmeet_node.protocol.wire.turn import LentTurnServer
 from onmeet_node.rooms.conference import Conference, RoomOptions
 from onmeet_node.rooms.guests import NUMBER_BYTES
 from onmeet_node.rooms.transport import RoomDoorkeeper
@@ -106,7 +106,7 @@ class GuestMediaSetup:
 
     def __init__(self, endpoint: MediaEndpoint) -> None:
         self._endpoint = endpoint
-        self.servers: tuple[TurnServer, ...] = ()
+        self.servers: tuple[LentTurnServer, ...] = ()
 
     async def endpoint(self, call: Call) -> MediaEndpoint:
         """See `NodeMediaSetup`."""

@@ -6,7 +6,6 @@ opens a new one and closes the old one when the new one is connected.
 
 from __future__ import annotations
 
-import enum
 import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,16 +15,9 @@ import trio
 
 from onmeet_node.media.frames import FrameFeed, FrameTap
 from onmeet_node.media.ice_report import IceReport
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.room.send_limits import SendLimits
 from onmeet_node.protocol.wire.messages import CallId, Candidate, Chat, Kind
-
-
-class Path(enum.StrEnum):
-    """How media travels: by the type of the local candidate of the nominated pair (RFC 8445)."""
-
-    HOST = "host"
-    SRFLX = "srflx"
-    RELAY = "relay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +59,7 @@ class SessionConfig:
 class Connected:
     """ICE and DTLS are up; media flows as soon as a track is attached."""
 
-    path: Path
+    path: MediaPath
     server: str | None = None
     """URL of the TURN server that our end goes through, if it does."""
 
@@ -168,7 +160,7 @@ class StreamStats:
 class MediaStats:
     """A snapshot of one session."""
 
-    path: Path | None
+    path: MediaPath | None
     streams: tuple[StreamStats, ...]
     local_candidate_types: tuple[str, ...] = ()
     remote_candidate_types: tuple[str, ...] = ()

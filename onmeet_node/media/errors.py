@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from onmeet_node.errors import OnMeetError
+from onmeet_node.protocol.errors import LocalProtocolError, RemoteProtocolError
 
 
 class MediaError(OnMeetError):
     """Base of everything this package raises on purpose."""
 
 
-class LocalProtocolError(MediaError):
+class MediaMisuse(MediaError, LocalProtocolError, kind="LocalProtocolError"):
     """A method was called in a state where it makes no sense: a bug on this side."""
 
 
-class RemoteProtocolError(MediaError):
+class PeerBrokeMedia(MediaError, RemoteProtocolError, kind="RemoteProtocolError"):
     """The peer sent something no honest endpoint sends: end the call, keep the node."""
 
 
-class BadDescription(RemoteProtocolError):
+class BadDescription(PeerBrokeMedia):
     """The peer's SDP or candidates are malformed, too large, or offer nothing we can do."""
 
 

@@ -20,7 +20,7 @@ class ListenFailed(NetError):
         self.address = address
 
 
-class BadMultiaddr(NetError):
+class BadMultiaddr(NetError, kind="BadAddress"):
     """An address that is no multiaddr, or names no peer."""
 
     def __init__(self, address: str, reason: str) -> None:
@@ -65,7 +65,7 @@ class StreamRefused(NetError):
         """The peer said that it does not have this protocol: else it is busy, slow, or gone."""
 
 
-class BadDhtKey(NetError):
+class BadDhtKey(NetError, kind="BadKey"):
     """A DHT key that peers would refuse or silently fail to look up."""
 
     def __init__(self, key: str, reason: str) -> None:

@@ -46,7 +46,7 @@ from onmeet_node.process import faults
 from onmeet_node.process.leaving import Block, in_order, interrupted_in_order, require_trio
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import State
-from onmeet_node.protocol.call.errors import LocalProtocolError
+from onmeet_node.protocol.call.errors import CallRefused
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.call.node_calls import NodeCalls
 from onmeet_node.protocol.identity.code import ContactCode
@@ -196,7 +196,7 @@ class Node:
             with faults.contained("peer", then=partial(self._part_from, event)):
                 try:
                     self._take(event)
-                except (StoreError, LocalProtocolError) as error:
+                except (StoreError, CallRefused) as error:
                     # The disk is full, say: what came is lost, the node is not.
                     what, why = type(event).__name__, type(error).__name__
                     log.warning("%s was not dealt with: %s", what, why)
@@ -233,7 +233,7 @@ class Node:
         """
         for call in self.calls:
             # Some are over meanwhile.
-            with faults.contained("call"), suppress(LocalProtocolError):
+            with faults.contained("call"), suppress(CallRefused):
                 self._caller.feed(on.HangUp(call=call.id, shutdown=True))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._part)

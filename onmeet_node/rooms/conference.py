@@ -43,7 +43,7 @@ from onmeet_node.net.channels.channels import (
 from onmeet_node.net.errors import NetError
 from onmeet_node.process.faults import alone, contained
 from onmeet_node.protocol.call.effects import State
-from onmeet_node.protocol.call.errors import LocalProtocolError
+from onmeet_node.protocol.call.errors import CallRefused
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.call.node_calls import NodeCalls
 from onmeet_node.protocol.identity.keys import IdentityKey
@@ -700,7 +700,7 @@ class Conference:
     def _ring(self, key: Key) -> None:
         try:
             call = self._caller.dial(Identity(key), self.presence.kinds, self._wish(Identity(key)))
-        except LocalProtocolError:
+        except CallRefused:
             return  # theirs is on already
         self.guests.watch(call)
 

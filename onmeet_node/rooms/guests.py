@@ -25,7 +25,7 @@ from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire import room as w
 from onmeet_node.protocol.wire.messages import Message
 from onmeet_node.protocol.wire.turn import MAX_SERVERS
-from onmeet_node.protocol.wire.turn import TurnServer as LentServer
+from onmeet_node.protocol.wire.turn import LentTurnServer as LentServer
 
 LEND_SECONDS = 3.0
 """For the bootstrap to lend TURN credentials of the guest's own."""

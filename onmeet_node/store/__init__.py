@@ -9,7 +9,7 @@ from __future__ import annotations
 from onmeet_node.store.audiences import AudienceKind, AudienceRow
 from onmeet_node.store.contacts import Contact, ContactState, KnownDevice
 from onmeet_node.store.export import export_home, import_home
-from onmeet_node.store.history import CallRecord, MediaPath
+from onmeet_node.store.history import CallRecord
 from onmeet_node.store.home import (
     OwnIdentity,
     Store,
@@ -38,7 +38,6 @@ __all__ = [
     "Keyring",
     "KnownDevice",
     "LinkRow",
-    "MediaPath",
     "OutboxItem",
     "OwnIdentity",
     "Passphrase",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import enum
 import json
 from dataclasses import dataclass, replace
 from typing import Any
 
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import MAX_TEXT_CHARS, CallId, Kind
 from onmeet_node.store.database import Database, Row
 from onmeet_node.store.errors import HomeDamaged, Rejected
@@ -30,14 +30,6 @@ MAX_REPORT_BYTES = 4096
 MAX_RECEIPTS_BYTES = 16_384
 REGIONS = frozenset({"", "ca", "de"})
 """Where a relay may stand (P10); empty when its bootstrap did not say."""
-
-
-class MediaPath(enum.StrEnum):
-    """How the media travelled (the values of `media.endpoint.Path`)."""
-
-    HOST = "host"
-    SRFLX = "srflx"
-    RELAY = "relay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.profile import Field
 from onmeet_node.protocol.identity.text import clean_text
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, CallId, Kind
 from onmeet_node.web import messages as say
 from onmeet_node.web import shapes
@@ -249,7 +250,7 @@ def _past(entry: dict[str, Any]) -> say.PastCall:
         seconds=round(float(str(entry["seconds"]))),
         reason=EndReason(str(entry["reason"])) if entry["reason"] else None,
         sentence=str(entry["sentence"]),
-        path=shapes.MediaPath(str(entry["path"])) if entry["path"] else None,
+        path=MediaPath(str(entry["path"])) if entry["path"] else None,
         region=str(entry["region"]) if entry["region"] else None,
         note=str(entry["note"]) if entry["note"] else None,
         report=json.dumps(report) if report else None,

@@ -18,6 +18,7 @@ from onmeet_node.protocol.call.effects import EndReason, Ring, State
 from onmeet_node.protocol.call.node_calls import Busy
 from onmeet_node.protocol.identity.policy import ReachPolicy
 from onmeet_node.protocol.identity.profile import Field, Share
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.codec import MAX_LIST, Codec
 from onmeet_node.protocol.wire.fields import (
     Choice,
@@ -53,7 +54,6 @@ from onmeet_node.web.shapes import (
     TIME,
     VALUE,
     CardShown,
-    MediaPath,
     number,
     session,
 )

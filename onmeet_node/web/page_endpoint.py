@@ -19,7 +19,6 @@ from onmeet_node.media.endpoint import (
     LocalCandidates,
     MediaEvent,
     MediaStats,
-    Path,
     PathLost,
     SessionConfig,
     SourcesGone,
@@ -28,6 +27,7 @@ from onmeet_node.media.endpoint import (
 from onmeet_node.media.errors import GatheringFailed, MediaError, SessionClosed
 from onmeet_node.media.ice_report import IceReport, PairReport, ServerReport
 from onmeet_node.process.faults import alone
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.room.send_limits import SendLimits
 from onmeet_node.protocol.wire.messages import Candidate, Chat, Kind
 from onmeet_node.web import messages as say
@@ -63,7 +63,7 @@ class PageSession:
         self._sender, self.events = trio.open_memory_channel[MediaEvent](BACKLOG)
         self._described = trio.Event()
         self._sdp = ""
-        self._path: Path | None = None
+        self._path: MediaPath | None = None
         self._counters = say.MediaCounters(session=number)
         self._closed = trio.Event()
 
@@ -167,7 +167,7 @@ class PageSession:
             case say.Found(candidates=candidates, end=end):
                 self._tell(LocalCandidates(candidates, end))
             case say.MediaConnected(path=path, server=server):
-                self._path = Path(path.value)
+                self._path = path
                 self._tell(Connected(self._path, server))
             case say.MediaFirstFrame(kind=kind):
                 self._tell(FirstFrame(kind))

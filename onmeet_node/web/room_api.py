@@ -11,6 +11,7 @@ from onmeet_node.events import NodeEvent
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.text import clean_text
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.room.effects import RoomEnd
 from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, MAX_TEXT_CHARS, Kind
 from onmeet_node.protocol.wire.room import Role
@@ -19,7 +20,7 @@ from onmeet_node.web import messages as say
 from onmeet_node.web import room_messages as room
 from onmeet_node.web.page_endpoint import BoundPageEndpoint, PageEndpoint
 from onmeet_node.web.pages import Page
-from onmeet_node.web.shapes import CardShown, MediaPath
+from onmeet_node.web.shapes import CardShown
 
 
 class RoomApi:

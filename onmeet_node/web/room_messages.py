@@ -10,6 +10,7 @@ import enum
 
 import attrs
 
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.room.effects import RoomEnd
 from onmeet_node.protocol.wire.fields import (
     Choice,
@@ -40,7 +41,6 @@ from onmeet_node.web.shapes import (
     SENTENCE,
     TIME,
     CardShown,
-    MediaPath,
     number,
     session,
 )

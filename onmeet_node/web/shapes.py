@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from typing import Any
 
 import attrs
@@ -14,14 +13,6 @@ MAX_CODE_CHARS = 2_000
 MAX_SENTENCE_CHARS = 2_000
 SAFE = 2**53 - 1
 """The greatest whole number that JavaScript tells from the next."""
-
-
-class MediaPath(enum.StrEnum):
-    """How media travels: the type of our candidate in the nominated pair."""
-
-    HOST = "host"
-    SRFLX = "srflx"
-    RELAY = "relay"
 
 
 def hexed(size: int) -> Text:

@@ -125,7 +125,7 @@ def _call(node: Node, call: Call, endpoint: PageEndpoint) -> say.CallShown:
         kinds=tuple(sorted(call.kinds)),
         began=int(call.began),
         answered=int(call.answered) if call.answered is not None else None,
-        path=shapes.MediaPath(call.path.value) if call.path else None,
+        path=call.path,
         region=call.region,
         sas=call.sas,
         page=where[0] if where else None,

@@ -15,7 +15,7 @@ from onmeet_node.media.endpoint import (
 )
 from onmeet_node.media.engine.endpoint import AiortcEndpoint, MediaSettings, open_endpoint
 from onmeet_node.media.engine.test_picture import read_counter
-from onmeet_node.media.errors import LocalProtocolError, SourceUnavailable
+from onmeet_node.media.errors import MediaMisuse, SourceUnavailable
 from onmeet_node.media.frames import FrameTap, VideoFrame
 from onmeet_node.protocol.wire.messages import Candidate, Chat, Kind
 from tests.media.support import AUDIO, BOTH, Pair, open_pair
@@ -225,7 +225,7 @@ async def test_a_description_given_twice_is_a_mistake_of_the_caller(
 ) -> None:
     async with open_pair(endpoint, SessionConfig(AUDIO)) as pair:
         await connected(pair)
-        with pytest.raises(LocalProtocolError, match="open a new one"):
+        with pytest.raises(MediaMisuse, match="open a new one"):
             await pair.b.session.accept_answer(await pair.a.session.create_offer())
 
 

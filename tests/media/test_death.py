@@ -12,10 +12,11 @@ import aioice
 import pytest
 import trio
 
-from onmeet_node.media.endpoint import Connected, FirstFrame, Path, PathLost, SessionConfig
+from onmeet_node.media.endpoint import Connected, FirstFrame, PathLost, SessionConfig
 from onmeet_node.media.engine.consent import LOST_SECONDS
 from onmeet_node.media.engine.endpoint import AiortcEndpoint
 from onmeet_node.media.engine.ice import IceAgent
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import Kind
 from tests.media.coturn import run_coturn
 from tests.media.peer_process import start_peer
@@ -28,7 +29,7 @@ SILENT = LOST_SECONDS
 
 
 async def seconds_until_missed(
-    endpoint: AiortcEndpoint, config: SessionConfig, *, path: Path, suspect: bool
+    endpoint: AiortcEndpoint, config: SessionConfig, *, path: MediaPath, suspect: bool
 ) -> float:
     """Calls a process, kills it, and waits for the lost path."""
     session = await endpoint.open_session(config)
@@ -57,7 +58,7 @@ async def test_a_killed_peer_is_missed_before_its_silence_would_tell(
     endpoint: AiortcEndpoint,
 ) -> None:
     config = SessionConfig(AUDIO)
-    assert await seconds_until_missed(endpoint, config, path=Path.HOST, suspect=False) < SILENT
+    assert await seconds_until_missed(endpoint, config, path=MediaPath.HOST, suspect=False) < SILENT
 
 
 @needs_coturn
@@ -67,7 +68,7 @@ async def test_a_suspicion_that_is_right_is_certain_before_the_silence_would_tel
 ) -> None:
     async with run_coturn(tmp_path) as turn:
         config = SessionConfig(AUDIO, ice_servers=(turn.server(transport),), relay_only=True)
-        seconds = await seconds_until_missed(endpoint, config, path=Path.RELAY, suspect=True)
+        seconds = await seconds_until_missed(endpoint, config, path=MediaPath.RELAY, suspect=True)
     assert seconds < SILENT
 
 

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 import trio
 
-from onmeet_node.media.endpoint import Connected, FirstFrame, Path, SessionConfig
+from onmeet_node.media.endpoint import Connected, FirstFrame, SessionConfig
 from onmeet_node.media.engine.endpoint import AiortcEndpoint
 from onmeet_node.media.errors import GatheringFailed
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import Kind
 from tests.media.coturn import Turn, run_coturn
 from tests.media.support import BOTH, Shape, open_lossy_path, open_pair
@@ -40,8 +41,8 @@ async def test_relay_only_shows_no_own_address_and_media_flows(
         return sdp
 
     async with open_pair(endpoint, config, over=look) as pair:
-        await pair.a.wait_for(Connected(Path.RELAY, config.ice_servers[0].url))
-        await pair.b.wait_for(Connected(Path.RELAY, config.ice_servers[0].url))
+        await pair.a.wait_for(Connected(MediaPath.RELAY, config.ice_servers[0].url))
+        await pair.b.wait_for(Connected(MediaPath.RELAY, config.ice_servers[0].url))
         await pair.a.session.attach(BOTH)
         await pair.b.wait_for(FirstFrame(Kind.AUDIO))
         await pair.b.wait_for(FirstFrame(Kind.VIDEO))
@@ -57,7 +58,7 @@ async def test_relay_only_shows_no_own_address_and_media_flows(
 async def test_one_side_relay_only_is_enough(endpoint: AiortcEndpoint, turn: Turn) -> None:
     hidden = SessionConfig(BOTH, ice_servers=(turn.server(),), relay_only=True)
     async with open_pair(endpoint, hidden, other=SessionConfig(BOTH)) as pair:
-        await pair.a.wait_for(Connected(Path.RELAY, hidden.ice_servers[0].url))
+        await pair.a.wait_for(Connected(MediaPath.RELAY, hidden.ice_servers[0].url))
         await pair.b.session.attach(BOTH)
         await pair.a.wait_for(FirstFrame(Kind.AUDIO))
 
@@ -68,7 +69,7 @@ async def test_a_direct_path_is_preferred_to_the_relay(
     config = SessionConfig(BOTH, ice_servers=(turn.server(),))
     async with open_pair(endpoint, config) as pair:
         await pair.a.wait_for(Connected)
-        assert pair.a.have(Connected) == [Connected(Path.HOST)]
+        assert pair.a.have(Connected) == [Connected(MediaPath.HOST)]
         assert "relay" in (await pair.a.session.stats()).local_candidate_types
 
 
@@ -86,7 +87,7 @@ async def test_a_relay_that_answers_sooner_does_not_win_over_a_slow_direct_path(
         async with open_pair(endpoint, config, over=slow_direct) as pair:
             for end in (pair.a, pair.b):
                 await end.wait_for(Connected)
-                assert [event.path is Path.RELAY for event in end.have(Connected)] == [False]
+                assert [event.path is MediaPath.RELAY for event in end.have(Connected)] == [False]
 
 
 async def test_wrong_credentials_are_reported_not_silent(
@@ -106,7 +107,7 @@ async def test_a_server_that_dies_in_a_call_does_not_delay_closing(
     async with open_pair(endpoint, config) as pair:
         await pair.a.wait_for(Connected)
         agent = pair.a.session._peer._agents[0]
-        assert agent.path is Path.RELAY
+        assert agent.path is MediaPath.RELAY
         turn.kill()
         with trio.fail_after(2):
             await pair.a.session.aclose()

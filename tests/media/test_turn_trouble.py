@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator
 import pytest
 import trio
 
-from onmeet_node.media.endpoint import Connected, FirstFrame, Path, PathLost, SessionConfig
+from onmeet_node.media.endpoint import Connected, FirstFrame, PathLost, SessionConfig
 from onmeet_node.media.engine import ice_gathering as gathering
 from onmeet_node.media.engine import ice_servers as servers
 from onmeet_node.media.engine.endpoint import AiortcEndpoint
 from onmeet_node.media.ice_report import IceReport, ServerReport
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import Kind
 from tests.media.coturn import Turn, make_certificate, run_coturn
 from tests.media.support import AUDIO, open_pair
@@ -47,7 +48,7 @@ async def test_media_flows_through_a_relay_over_tls(endpoint: AiortcEndpoint, tu
     server = turn.server("tls")
     config = SessionConfig(AUDIO, ice_servers=(server,), relay_only=True)
     async with open_pair(endpoint, config) as pair:
-        await pair.a.wait_for(Connected(Path.RELAY, server.url))
+        await pair.a.wait_for(Connected(MediaPath.RELAY, server.url))
         await pair.a.session.attach(AUDIO)
         await pair.b.wait_for(FirstFrame(Kind.AUDIO))
         report = pair.a.session.report()
@@ -136,7 +137,7 @@ async def test_all_ways_to_a_server_are_asked_and_udp_is_used(
     async with open_pair(endpoint, config) as pair:
         await pair.a.wait_for(Connected)
         (connected,) = pair.a.have(Connected)
-        assert connected == Connected(Path.RELAY, servers[2].url)
+        assert connected == Connected(MediaPath.RELAY, servers[2].url)
         assert "relay/udp" in pair.a.session.report().local
 
 
@@ -148,7 +149,7 @@ async def test_a_server_is_reached_over_ipv6(
             server = turn.server(transport, host="[::1]")
             config = SessionConfig(AUDIO, ice_servers=(server,), relay_only=True)
             async with open_pair(endpoint, config) as pair:
-                await pair.a.wait_for(Connected(Path.RELAY, server.url))
+                await pair.a.wait_for(Connected(MediaPath.RELAY, server.url))
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])

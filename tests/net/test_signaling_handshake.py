@@ -10,10 +10,11 @@ from onmeet_node.net.channels.channel import accept_channel, open_channel
 from onmeet_node.net.channels.handshake import SeenEphemerals, prologue
 from onmeet_node.net.channels.handshake_limits import HandshakeLimits
 from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.errors import RemoteProtocolError
 from onmeet_node.protocol.identity.audience import Audience, find_by_proof, proof
 from onmeet_node.protocol.identity.errors import IdentityError
 from onmeet_node.protocol.identity.keys import IdentityKey
-from onmeet_node.protocol.wire.errors import HandshakeError, RemoteProtocolError
+from onmeet_node.protocol.wire.errors import HandshakeError
 from onmeet_node.protocol.wire.frames import encode_frame
 from onmeet_node.protocol.wire.messages import CallId, Hello, Invite
 from tests.fakes.sealed import ALICE, BOB, LAPTOP, PHONE, hello, name

@@ -29,7 +29,7 @@ from onmeet_node.joining.line import DoorClosed, open_line
 from onmeet_node.net.channels.channels import Channels
 from onmeet_node.node.node import Node
 from onmeet_node.process import faults
-from onmeet_node.protocol.call.errors import LocalProtocolError
+from onmeet_node.protocol.call.errors import CallRefused
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.room import roster as rosters
 from onmeet_node.protocol.wire import messages as m
@@ -95,7 +95,7 @@ async def takes_calls(node: Node) -> None:
     wish = fake_wish()
     async with node.incoming() as ringing:
         async for call in ringing:
-            with contextlib.suppress(LocalProtocolError):
+            with contextlib.suppress(CallRefused):
                 call.accept(wish=wish)
 
 

@@ -11,7 +11,7 @@ import trio
 from onmeet_node.calls.call import CallOptions
 from onmeet_node.media.errors import MediaError
 from onmeet_node.protocol.call.effects import EndReason, State
-from onmeet_node.protocol.call.errors import LocalProtocolError
+from onmeet_node.protocol.call.errors import CallRefused
 from onmeet_node.protocol.wire.messages import Kind
 from tests.node.conftest import Start, befriend, code_of, connected, ended, until
 
@@ -82,7 +82,7 @@ async def test_a_call_taken_with_nothing_is_not_taken_and_sends_nothing(start: S
         with trio.fail_after(60):
             theirs = await ringing.receive()
         before = theirs.wish
-        with pytest.raises(LocalProtocolError, match="at least one kind"):
+        with pytest.raises(CallRefused, match="at least one kind"):
             theirs.accept(frozenset(), CallOptions(relay_only=True))
         assert theirs.state is State.RINGING_IN
         assert theirs.wish == before

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import CallId, Kind
-from onmeet_node.store import CallRecord, MediaPath
+from onmeet_node.store import CallRecord
 from onmeet_node.store.errors import HomeDamaged, Rejected
 from onmeet_node.store.history import MAX_RECORDS, MAX_REPORT_BYTES, REGIONS
 from onmeet_node.store.outbox import MAX_MESSAGE_BYTES, MAX_PER_PEER

@@ -16,6 +16,7 @@ from onmeet_node.net.errors import NetError
 from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.net.libp2p.remote_address import prefix_of
 from onmeet_node.net.libp2p.streams import Stream
+from onmeet_node.protocol.errors import RemoteProtocolError
 from onmeet_node.protocol.wire.bootstrap_api import Refused
 from onmeet_node.protocol.wire.door import (
     DOOR_PROTOCOL,
@@ -25,7 +26,6 @@ from onmeet_node.protocol.wire.door import (
     decode_request,
     encode_answer,
 )
-from onmeet_node.protocol.wire.errors import RemoteProtocolError
 from onmeet_node.protocol.wire.frames import FrameDecoder, encode_frame
 from onmeet_node.protocol.wire.link import GUEST_PROTOCOL, door_id
 

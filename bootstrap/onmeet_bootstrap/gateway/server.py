@@ -26,8 +26,8 @@ from onmeet_node.net.asgi.config import ServerLimits
 from onmeet_node.net.asgi.server import open_server
 from onmeet_node.net.libp2p.remote_address import prefix_of
 from onmeet_node.net.websocket import close_websocket
+from onmeet_node.protocol.errors import RemoteProtocolError
 from onmeet_node.protocol.wire.door import HOST_GONE, MALFORMED, NO_DOOR, TOO_MANY, TOO_SLOW
-from onmeet_node.protocol.wire.errors import RemoteProtocolError
 from onmeet_node.protocol.wire.frames import MAX_FRAME_BYTES, FrameDecoder, encode_frame
 from onmeet_node.protocol.wire.link import DOOR_ID_BYTES
 

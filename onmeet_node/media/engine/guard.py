@@ -18,7 +18,7 @@ from aiortc.rtp import RtpPacket
 
 from onmeet_node.media.engine.data_channels import FRAMES_STREAM, STREAM
 from onmeet_node.media.engine.sctp import check_packet
-from onmeet_node.media.errors import RemoteProtocolError
+from onmeet_node.media.errors import PeerBrokeMedia
 from onmeet_node.process.faults import contained
 
 MAX_SOURCES = 16
@@ -79,7 +79,7 @@ class PacketGuard:
                     await receive()
                 except ConnectionError as error:
                     ended = error
-                except RemoteProtocolError as error:
+                except PeerBrokeMedia as error:
                     self._fail(str(error))
                 else:
                     return
@@ -101,7 +101,7 @@ class PacketGuard:
     def _count(self, source: bytes) -> None:
         if source not in self._sources:
             if len(self._sources) >= MAX_SOURCES:
-                raise RemoteProtocolError(
+                raise PeerBrokeMedia(
                     f"The peer sends from more than {MAX_SOURCES} sources at once. Its program may "
                     "be broken; call again."
                 )
@@ -128,7 +128,7 @@ class PacketGuard:
             stream = sctp._inbound_streams.get(chunk.stream_id)
             waiting = len(stream.reassembly) if stream is not None else 0
             if max(waiting, len(sctp._sack_misordered)) >= MAX_CHUNKS:
-                raise RemoteProtocolError(
+                raise PeerBrokeMedia(
                     "The peer sent pieces of messages that never became whole; call again."
                 )
             if len(chunk.user_data) > sctp._advertised_rwnd:

@@ -19,7 +19,7 @@ from aioice import ice, stun, turn
 from aioice.candidate import Candidate
 from aioice.mdns import is_mdns_hostname
 
-from onmeet_node.media.endpoint import IceServer, Path
+from onmeet_node.media.endpoint import IceServer
 from onmeet_node.media.engine import ice_gathering as gathering
 from onmeet_node.media.engine import ice_servers as servers_
 from onmeet_node.media.engine import internals
@@ -30,6 +30,7 @@ from onmeet_node.media.engine.ice_sockets import Socket
 from onmeet_node.media.engine.nat_mapping import SeenMapping, nat_kind
 from onmeet_node.media.ice_report import IceReport, PairReport, ServerReport, counted
 from onmeet_node.process.faults import contained
+from onmeet_node.protocol.media import MediaPath
 
 CHECK_PACE = 0.005
 """Seconds between connectivity checks: the least RFC 8445, 14.2 allows."""
@@ -403,18 +404,18 @@ class IceAgent(aioice.Connection):
 
     # ── what it found ────────────────────────────────────────────────────────────────────────────
     @property
-    def path(self) -> Path | None:
+    def path(self) -> MediaPath | None:
         """How data travels; None while no pair is nominated."""
         pair = self._nominated.get(1)
         if pair is None:
             return None
         if _relayed(pair):
-            return Path.RELAY
+            return MediaPath.RELAY
         assert isinstance(pair.protocol, Socket)
         seen_as = pair.protocol.seen_as.get(pair.remote_addr, pair.local_addr)
         if pair.remote_candidate.type == "srflx" or tuple(seen_as) != pair.local_addr:
-            return Path.SRFLX
-        return Path.HOST
+            return MediaPath.SRFLX
+        return MediaPath.HOST
 
     @property
     def round_trip(self) -> float:

@@ -43,8 +43,8 @@ from onmeet_node.media.errors import (
     BadDescription,
     EngineFailed,
     GatheringFailed,
-    LocalProtocolError,
     MediaError,
+    MediaMisuse,
     SessionClosed,
 )
 from onmeet_node.media.frames import FrameFeed
@@ -198,7 +198,7 @@ class Peer:
 
     def _enter(self, phase: _Phase, *, after: _Phase) -> None:
         if self._phase is not after:
-            raise LocalProtocolError(
+            raise MediaMisuse(
                 f"This session is {self._phase.value}, so this cannot be done now; open a new one."
             )
         self._phase = phase

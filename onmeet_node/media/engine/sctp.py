@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from struct import unpack_from
 
-from onmeet_node.media.errors import RemoteProtocolError
+from onmeet_node.media.errors import PeerBrokeMedia
 
 MAX_GAPS = 4_096
 """Pieces that the acknowledgements of one packet may name; of ours 1,000 are ever under way."""
@@ -22,7 +22,7 @@ _INIT_FIELDS, _SACK_FIELDS = 16, 12
 
 
 def check_packet(data: bytes) -> None:
-    """Raises `RemoteProtocolError` for what aiortc cannot bear.
+    """Raises `PeerBrokeMedia` for what aiortc cannot bear.
 
     What it refuses by itself, as a wrong length or checksum, passes.
     """
@@ -62,7 +62,7 @@ def _gaps(body: bytes) -> int:
     return sum(max(0, end - begin + 1) for begin, end in bounds)
 
 
-def _unusable(what: str) -> RemoteProtocolError:
-    return RemoteProtocolError(
+def _unusable(what: str) -> PeerBrokeMedia:
+    return PeerBrokeMedia(
         f"The peer sent data beside the media that {what}. Its program may be too old or too new."
     )

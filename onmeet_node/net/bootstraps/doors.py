@@ -17,6 +17,7 @@ from onmeet_node.net.errors import (
 from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.net.libp2p.streams import Stream
 from onmeet_node.process.faults import contained
+from onmeet_node.protocol.errors import RemoteProtocolError
 from onmeet_node.protocol.wire.bootstrap_api import Refused
 from onmeet_node.protocol.wire.door import (
     DOOR_PROTOCOL,
@@ -26,7 +27,6 @@ from onmeet_node.protocol.wire.door import (
     decode_answer,
     encode_request,
 )
-from onmeet_node.protocol.wire.errors import RemoteProtocolError
 from onmeet_node.protocol.wire.frames import FrameDecoder, encode_frame
 from onmeet_node.protocol.wire.link import DOOR_ID_BYTES, GUEST_PROTOCOL, door_id
 

@@ -9,6 +9,7 @@ import trio
 from onmeet_node.net.errors import BootstrapRefused, RelayUnavailable, StreamRefused
 from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.net.libp2p.streams import Stream
+from onmeet_node.protocol.errors import RemoteProtocolError
 from onmeet_node.protocol.wire.bootstrap_api import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -19,7 +20,6 @@ from onmeet_node.protocol.wire.bootstrap_api import (
     decode_answer,
     encode_request,
 )
-from onmeet_node.protocol.wire.errors import RemoteProtocolError
 from onmeet_node.protocol.wire.frames import FrameDecoder, encode_frame
 
 A = TypeVar("A")

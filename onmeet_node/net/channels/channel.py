@@ -24,9 +24,9 @@ from onmeet_node.net.channels.handshake import (
 from onmeet_node.net.errors import ChannelEnded
 from onmeet_node.process.faults import contained
 from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.errors import RemoteProtocolError
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.wire import codec
-from onmeet_node.protocol.wire.errors import RemoteProtocolError
 from onmeet_node.protocol.wire.messages import Bye, Hello, Message, Ping, Pong, Unknown, Unsupported
 
 MAX_QUEUED = 256

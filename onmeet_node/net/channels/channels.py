@@ -31,10 +31,10 @@ from onmeet_node.net.errors import ChannelEnded, ChannelRefused, PeerUnreachable
 from onmeet_node.net.libp2p.streams import Stream
 from onmeet_node.process.faults import alone
 from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.errors import RemoteProtocolError
 from onmeet_node.protocol.identity.errors import IdentityError
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.wire.codec import encode
-from onmeet_node.protocol.wire.errors import RemoteProtocolError
 from onmeet_node.protocol.wire.messages import Hello, Message
 
 __all__ = [

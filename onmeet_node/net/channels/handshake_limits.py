@@ -11,7 +11,7 @@ import trio
 
 from onmeet_node.net.libp2p.shares import Shares
 from onmeet_node.process.faults import contained
-from onmeet_node.protocol.wire.errors import RemoteProtocolError
+from onmeet_node.protocol.errors import RemoteProtocolError
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from onmeet_node.net.errors import NetError
 from onmeet_node.net.libp2p.patches import Remedies
 from onmeet_node.net.libp2p.streams import Stream
 from onmeet_node.process.faults import contained
-from onmeet_node.protocol.wire.errors import RemoteProtocolError
+from onmeet_node.protocol.errors import RemoteProtocolError
 
 Handler = Callable[[Stream], Awaitable[None]]
 

@@ -24,7 +24,7 @@ from onmeet_node.protocol.call.effects import (
     TakeAnswer,
     TakeCandidates,
 )
-from onmeet_node.protocol.call.errors import GenerationsUsedUp, RemoteProtocolError
+from onmeet_node.protocol.call.errors import GenerationsUsedUp, PeerBrokeCall
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.wire.messages import (
     MAX_CANDIDATES,
@@ -141,7 +141,7 @@ class Leg:
     def take_offer(self, generation: int, sdp: str, kinds: frozenset[Kind]) -> list[Effect]:
         """Begins the peer's generation, or drops an offer that is late or lost to ours."""
         if self._is_ours(generation):
-            raise RemoteProtocolError(f"offered generation {generation}, which only we may offer")
+            raise PeerBrokeCall(f"offered generation {generation}, which only we may offer")
         session = self._sessions.get(generation)
         if session is not None:
             return self.tell_answer(session)
@@ -200,7 +200,7 @@ class Leg:
     def take_answer(self, generation: int, sdp: str) -> list[Effect]:
         """The peer's answer to our offer; late ones are dropped."""
         if not self._is_ours(generation):
-            raise RemoteProtocolError(f"answered generation {generation}, which we never offered")
+            raise PeerBrokeCall(f"answered generation {generation}, which we never offered")
         session = self._sessions.get(generation)
         if session is None or session.answered or session.sdp is None:
             return []

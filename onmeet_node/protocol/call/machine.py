@@ -14,11 +14,11 @@ from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call import timing
 from onmeet_node.protocol.call.effects import Effect, EndReason, State
-from onmeet_node.protocol.call.errors import LocalProtocolError, RemoteProtocolError
+from onmeet_node.protocol.call.errors import CallRefused, PeerBrokeCall
 from onmeet_node.protocol.call.events import Device, Event, Identity
 from onmeet_node.protocol.call.leg import Leg
 from onmeet_node.protocol.call.media import Negotiation
-from onmeet_node.protocol.call.ringing import Ringing
+from onmeet_node.protocol.call.ringing import DeviceRinging
 from onmeet_node.protocol.call.search import DeviceSearch
 from onmeet_node.protocol.call.state import CallState
 from onmeet_node.protocol.call.status import CallStatus
@@ -73,7 +73,7 @@ class CallMachine:
         self._call = call
         self._search = DeviceSearch(call)
         self._negotiation = Negotiation(call, self._search)
-        self._ringing = Ringing(call, self._search, self._negotiation)
+        self._ringing = DeviceRinging(call, self._search, self._negotiation)
 
     @classmethod
     def dial(
@@ -179,7 +179,7 @@ class CallMachine:
     def handle(self, event: Event, *, now: float) -> list[Effect]:
         """Takes one event of this call, from its own peer.
 
-        Raises `LocalProtocolError`, changing nothing, when the state does not allow what a person
+        Raises `CallRefused`, changing nothing, when the state does not allow what a person
         here asks for. Events that come too late are dropped; a peer that is plainly wrong ends
         the call.
         """
@@ -187,7 +187,7 @@ class CallMachine:
         self._call.now = now
         try:
             self._dispatch(event)
-        except RemoteProtocolError:
+        except PeerBrokeCall:
             self._call.end(
                 PeerError, EndReason.PEER_ERROR, self._call.final_message(CancelReason.CANCELLED)
             )
@@ -236,14 +236,14 @@ class CallMachine:
     # ── events ────────────────────────────────────────────────────────────────────────────────────
     def _refuse(self, event: Event) -> None:
         if isinstance(event, on.Dial):
-            raise LocalProtocolError("this call was dialled already; give a new one a new id")
+            raise CallRefused("this call was dialled already; give a new one a new id")
         answer = isinstance(event, on.AcceptCall | on.DeclineCall | on.SilenceCall)
         if answer and type(event) not in TRANSITIONS[self._call.state]:
-            raise LocalProtocolError(
+            raise CallRefused(
                 f"the call is {self.state.value}, not ringing here: there is nothing to answer"
             )
         if isinstance(event, on.AcceptCall) and not event.kinds:
-            raise LocalProtocolError("a call needs sound or picture: accept with at least one kind")
+            raise CallRefused("a call needs sound or picture: accept with at least one kind")
 
     def _dispatch(self, event: Event) -> None:
         match event:
@@ -278,7 +278,7 @@ class CallMachine:
             case on.ProgramFault():
                 self._fault()
             case on.PeerBroke():
-                raise RemoteProtocolError("its sealed channel carried what nobody sealed")
+                raise PeerBrokeCall("its sealed channel carried what nobody sealed")
             case (
                 on.OfferReady()
                 | on.AnswerReady()
@@ -344,7 +344,7 @@ class CallMachine:
             case m.Renegotiate() | m.Answer() | m.Candidates() | m.MediaState() | m.Hangup():
                 wrong = False
         if wrong:
-            raise RemoteProtocolError(f"{type(message).__name__} from the wrong side of the call")
+            raise PeerBrokeCall(f"{type(message).__name__} from the wrong side of the call")
 
     # ── ends ──────────────────────────────────────────────────────────────────────────────────────
     def _fault(self) -> None:

@@ -12,7 +12,7 @@ from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call import timing
 from onmeet_node.protocol.call.effects import Effect, EndReason, State
-from onmeet_node.protocol.call.errors import AlreadyInCall, LocalProtocolError, UnknownCall
+from onmeet_node.protocol.call.errors import AlreadyInCall, CallRefused, UnknownCall
 from onmeet_node.protocol.call.events import Event, Identity
 from onmeet_node.protocol.call.machine import CallMachine
 from onmeet_node.protocol.call.status import CallStatus
@@ -85,7 +85,7 @@ class NodeCalls:
     def handle(self, event: Event, *, now: float) -> list[Effect]:
         """Takes an event at `now` (seconds, never going back); returns what to do, in order.
 
-        Raises `LocalProtocolError`, changing nothing, if a person here asks for something that
+        Raises `CallRefused`, changing nothing, if a person here asks for something that
         makes no sense now (often because the other side was quicker). Whatever peers send is
         handled: what is late is dropped, what is wrong ends their call.
         """
@@ -131,11 +131,11 @@ class NodeCalls:
             or event.call in self._calls
             or event.call in self._over
         ):
-            raise LocalProtocolError(f"a call id is {CALL_ID_BYTES} fresh random bytes")
+            raise CallRefused(f"a call id is {CALL_ID_BYTES} fresh random bytes")
         if event.peer == self._me:
-            raise LocalProtocolError("this is your own code: calling needs somebody else's")
+            raise CallRefused("this is your own code: calling needs somebody else's")
         if not event.kinds:
-            raise LocalProtocolError("a call needs sound or picture: dial with at least one kind")
+            raise CallRefused("a call needs sound or picture: dial with at least one kind")
         going = self._with(event.peer)
         if going and all(call.state is not State.RINGING_IN for call in going):
             raise AlreadyInCall("a call with this person is on: use it, or hang it up first")
@@ -297,7 +297,7 @@ class NodeCalls:
         """One step of one call: an error of ours in it ends this call, and no other one."""
         try:
             effects = step()
-        except LocalProtocolError:
+        except CallRefused:
             raise
         except Exception as error:  # noqa: BLE001 - told by the runner, who has a log
             effects = [do.Faulted(call.id, error), *self._break_off(call, now)]

@@ -17,7 +17,7 @@ from onmeet_node.protocol.wire.messages import Kind, RingState
 RING_ORDER = tuple(Ring)
 
 
-class Ringing:
+class DeviceRinging:
     """Rings, is accepted, and goes on when a channel is there again."""
 
     def __init__(self, call: CallState, search: DeviceSearch, negotiation: Negotiation) -> None:

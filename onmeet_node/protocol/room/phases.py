@@ -23,7 +23,7 @@ class Phase(enum.StrEnum):
     OVER = "over"
 
 
-class Change(enum.StrEnum):
+class Why(enum.StrEnum):
     """Why one stands elsewhere than before."""
 
     MADE = "we made the room"
@@ -41,37 +41,37 @@ class Change(enum.StrEnum):
     ALONE = "nobody is there who could carry on (guests)"
 
 
-STARTS: Mapping[Change, Phase] = {Change.MADE: Phase.HOST, Change.KNOCKED: Phase.AT_DOOR}
+STARTS: Mapping[Why, Phase] = {Why.MADE: Phase.HOST, Why.KNOCKED: Phase.AT_DOOR}
 
-CHANGES: Mapping[Phase, Mapping[Change, frozenset[Phase]]] = {
+CHANGES: Mapping[Phase, Mapping[Why, frozenset[Phase]]] = {
     Phase.AT_DOOR: {
-        Change.LET_IN: frozenset({Phase.MEMBER}),
-        Change.TURNED_AWAY: frozenset({Phase.OVER}),
-        Change.ENDED: frozenset({Phase.OVER}),
-        Change.LEFT: frozenset({Phase.OVER}),
+        Why.LET_IN: frozenset({Phase.MEMBER}),
+        Why.TURNED_AWAY: frozenset({Phase.OVER}),
+        Why.ENDED: frozenset({Phase.OVER}),
+        Why.LEFT: frozenset({Phase.OVER}),
     },
     Phase.MEMBER: {
-        Change.HOST_GONE: frozenset({Phase.HOST_LOST}),
+        Why.HOST_GONE: frozenset({Phase.HOST_LOST}),
         # Another host whom we do not reach yet is a lost one, until we do.
-        Change.FOLLOWED: frozenset({Phase.MEMBER, Phase.HOST_LOST}),
-        Change.NAMED: frozenset({Phase.HOST}),
-        Change.ENDED: frozenset({Phase.OVER}),
-        Change.LEFT: frozenset({Phase.OVER}),
-        Change.ALONE: frozenset({Phase.OVER}),
+        Why.FOLLOWED: frozenset({Phase.MEMBER, Phase.HOST_LOST}),
+        Why.NAMED: frozenset({Phase.HOST}),
+        Why.ENDED: frozenset({Phase.OVER}),
+        Why.LEFT: frozenset({Phase.OVER}),
+        Why.ALONE: frozenset({Phase.OVER}),
     },
     Phase.HOST_LOST: {
-        Change.HOST_BACK: frozenset({Phase.MEMBER}),
-        Change.FOLLOWED: frozenset({Phase.MEMBER, Phase.HOST_LOST}),
-        Change.NAMED: frozenset({Phase.HOST}),
-        Change.CLAIMED: frozenset({Phase.HOST}),
-        Change.ENDED: frozenset({Phase.OVER}),
-        Change.LEFT: frozenset({Phase.OVER}),
-        Change.ALONE: frozenset({Phase.OVER}),
+        Why.HOST_BACK: frozenset({Phase.MEMBER}),
+        Why.FOLLOWED: frozenset({Phase.MEMBER, Phase.HOST_LOST}),
+        Why.NAMED: frozenset({Phase.HOST}),
+        Why.CLAIMED: frozenset({Phase.HOST}),
+        Why.ENDED: frozenset({Phase.OVER}),
+        Why.LEFT: frozenset({Phase.OVER}),
+        Why.ALONE: frozenset({Phase.OVER}),
     },
     Phase.HOST: {
-        Change.YIELDED: frozenset({Phase.MEMBER, Phase.HOST_LOST}),
-        Change.ENDED: frozenset({Phase.OVER}),
-        Change.LEFT: frozenset({Phase.OVER}),
+        Why.YIELDED: frozenset({Phase.MEMBER, Phase.HOST_LOST}),
+        Why.ENDED: frozenset({Phase.OVER}),
+        Why.LEFT: frozenset({Phase.OVER}),
     },
     Phase.OVER: {},
 }

@@ -14,8 +14,9 @@ import attrs
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
+from onmeet_node.protocol.errors import LocalProtocolError
 from onmeet_node.protocol.wire.codec import Codec
-from onmeet_node.protocol.wire.errors import DecodeError, DescriptionError, LocalProtocolError
+from onmeet_node.protocol.wire.errors import DecodeError, DescriptionError
 from onmeet_node.protocol.wire.fields import (
     Choice,
     Data,

@@ -16,7 +16,8 @@ from nacl.bindings import (
 )
 from nacl.exceptions import CryptoError
 
-from onmeet_node.protocol.wire.errors import CipherError, HandshakeError, LocalProtocolError
+from onmeet_node.protocol.errors import LocalProtocolError
+from onmeet_node.protocol.wire.errors import CipherError, HandshakeError
 
 MAX_NOISE_BYTES = 65_535
 """Any Noise message, in the handshake or after it (section 3)."""

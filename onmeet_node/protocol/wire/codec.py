@@ -18,8 +18,9 @@ import msgpack
 from cattrs.gen import make_dict_structure_fn
 from cattrs.preconf.msgpack import make_converter
 
+from onmeet_node.protocol.errors import LocalProtocolError
 from onmeet_node.protocol.wire import messages
-from onmeet_node.protocol.wire.errors import DecodeError, LocalProtocolError
+from onmeet_node.protocol.wire.errors import DecodeError
 
 MAX_MESSAGE_BYTES = 65_519
 """What one Noise transport message carries: 65,535 less the tag of 16."""

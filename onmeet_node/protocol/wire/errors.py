@@ -3,18 +3,7 @@
 from __future__ import annotations
 
 from onmeet_node.errors import OnMeetError
-
-
-class WireError(OnMeetError):
-    """Something between the bytes and their meaning is wrong. Never quotes the bytes."""
-
-
-class LocalProtocolError(WireError):
-    """A bug here: this side was about to break a rule of the protocol. Nothing was sent."""
-
-
-class RemoteProtocolError(WireError):
-    """The other side broke a rule of the protocol. End the channel, keep the node."""
+from onmeet_node.protocol.errors import RemoteProtocolError
 
 
 class DecodeError(RemoteProtocolError):
@@ -81,5 +70,5 @@ class DescriptionError(RemoteProtocolError):
         self.reason = reason
 
 
-class LinkError(WireError):
+class LinkError(OnMeetError):
     """A guest link that is none; the message says what to do."""

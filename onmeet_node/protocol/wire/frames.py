@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from onmeet_node.protocol.wire.errors import FrameTooLong, LocalProtocolError
+from onmeet_node.protocol.errors import LocalProtocolError
+from onmeet_node.protocol.wire.errors import FrameTooLong
 
 MAX_FRAME_BYTES = 65_535
 """The longest Noise message (Noise specification, section 3)."""

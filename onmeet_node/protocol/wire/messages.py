@@ -418,8 +418,8 @@ class Admit:
     guest: bytes = field(Data(GUEST_ID_BYTES, GUEST_ID_BYTES), hidden=True)
     ticket: bytes = field(Data(TICKET_BYTES, TICKET_BYTES), hidden=True)
     """Lets the same guest in again, should the line break during the call."""
-    servers: tuple[turn.TurnServer, ...] = field(
-        Several(Nested(turn.TurnServer), 0, turn.MAX_SERVERS), default=()
+    servers: tuple[turn.LentTurnServer, ...] = field(
+        Several(Nested(turn.LentTurnServer), 0, turn.MAX_SERVERS), default=()
     )
 
 

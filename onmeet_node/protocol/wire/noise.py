@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import attrs
 
+from onmeet_node.protocol.errors import LocalProtocolError
 from onmeet_node.protocol.wire.cipher import (
     KEY_BYTES,
     MAX_NOISE_BYTES,
@@ -21,7 +22,7 @@ from onmeet_node.protocol.wire.cipher import (
     x25519,
     x25519_public,
 )
-from onmeet_node.protocol.wire.errors import CipherError, HandshakeError, LocalProtocolError
+from onmeet_node.protocol.wire.errors import CipherError, HandshakeError
 
 __all__ = ["HASH_BYTES", "CipherState", "Handshake"]
 

@@ -19,7 +19,8 @@ import attrs
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from onmeet_node.protocol.wire.errors import LocalProtocolError, RecordError
+from onmeet_node.protocol.errors import LocalProtocolError
+from onmeet_node.protocol.wire.errors import RecordError
 
 # ── fixed by the protocol ────────────────────────────────────────────────────────────────────────
 VERSION = 1

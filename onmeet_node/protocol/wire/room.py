@@ -21,7 +21,7 @@ from onmeet_node.protocol.wire.fields import (
     maybe,
 )
 from onmeet_node.protocol.wire.limits import MAX_NAME_CHARS, MAX_TEXT_CHARS
-from onmeet_node.protocol.wire.turn import MAX_SERVERS, TurnServer
+from onmeet_node.protocol.wire.turn import MAX_SERVERS, LentTurnServer
 
 ROOM_PROTOCOL = "/onmeet/room/1"
 """libp2p protocol of the channels of rooms: a frame with the room's id, then as on any channel."""
@@ -292,7 +292,9 @@ class Pipe:
 class Lent:
     """TURN credentials of a guest's own, lent by the room's host."""
 
-    servers: tuple[TurnServer, ...] = field(Several(Nested(TurnServer), 0, MAX_SERVERS), default=())
+    servers: tuple[LentTurnServer, ...] = field(
+        Several(Nested(LentTurnServer), 0, MAX_SERVERS), default=()
+    )
 
 
 @attrs.frozen(kw_only=True)

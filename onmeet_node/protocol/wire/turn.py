@@ -10,7 +10,7 @@ MAX_SERVERS = 8
 
 
 @attrs.frozen(kw_only=True)
-class TurnServer:
+class LentTurnServer:
     """One TURN server lent to a guest by its host, for one call."""
 
     url: str = field(Text(6, 256, ascii=True, pattern="turns?:[!-~]+"))

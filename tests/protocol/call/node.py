@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import Effect
-from onmeet_node.protocol.call.errors import LocalProtocolError
+from onmeet_node.protocol.call.errors import CallRefused
 from onmeet_node.protocol.call.events import Device, Event, Identity
 from onmeet_node.protocol.call.node_calls import NodeCalls
 from onmeet_node.protocol.wire import messages as m
@@ -71,7 +71,7 @@ class Node:
             self.stopping |= event.shutdown
         try:
             effects = self.line.handle(event, now=self.world.now)
-        except LocalProtocolError:
+        except CallRefused:
             return
         self.perform(effects)
 

@@ -8,7 +8,7 @@ from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call import timing
 from onmeet_node.protocol.call.effects import EndReason, State
-from onmeet_node.protocol.call.errors import LocalProtocolError, UnknownCall
+from onmeet_node.protocol.call.errors import CallRefused, UnknownCall
 from onmeet_node.protocol.call.node_calls import CallSettings
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.messages import RingState
@@ -279,7 +279,7 @@ def test_answers_to_a_call_that_is_over_are_refused() -> None:
             alice.does(wish)
     assert alice.does(on.Alerting(CALL)) == []
     alice.is_rung(LOW)
-    with pytest.raises(LocalProtocolError):
+    with pytest.raises(CallRefused):
         alice.does(on.AcceptCall(LOW, frozenset()))
     assert alice.state(LOW) is State.RINGING_IN
 

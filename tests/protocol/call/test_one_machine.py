@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call import timing
-from onmeet_node.protocol.call.errors import LocalProtocolError
+from onmeet_node.protocol.call.errors import CallRefused
 from onmeet_node.protocol.call.events import Device, Event
 from onmeet_node.protocol.call.node_calls import Busy, CallSettings, NodeCalls
 from onmeet_node.protocol.wire import messages as m
@@ -84,7 +84,7 @@ class AnyEvents(RuleBasedStateMachine):
         before = (self.line.calls, self.line.next_timeout)
         try:
             self.ledger.check(self.line.handle(event, now=self.now))
-        except LocalProtocolError:
+        except CallRefused:
             assert (self.line.calls, self.line.next_timeout) == before
 
     @rule(event=CHANNELS | MEDIA | NETWORK)

@@ -7,7 +7,7 @@ import pytest
 from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import EndReason, Ring, State
-from onmeet_node.protocol.call.errors import AlreadyInCall, LocalProtocolError
+from onmeet_node.protocol.call.errors import AlreadyInCall, CallRefused
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.messages import RingState
 from tests.protocol.call.phone import (
@@ -356,7 +356,7 @@ def test_impossible_wishes_are_refused_and_change_nothing() -> None:
         on.SilenceCall(CALL),
         on.HangUp(HIGH),
     ):
-        with pytest.raises(LocalProtocolError):
+        with pytest.raises(CallRefused):
             alice.does(wish)
     with pytest.raises(AlreadyInCall):
         alice.dials(HIGH)

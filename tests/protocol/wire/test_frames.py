@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onmeet_node.protocol.wire.errors import FrameTooLong, LocalProtocolError
+from onmeet_node.protocol.errors import LocalProtocolError
+from onmeet_node.protocol.wire.errors import FrameTooLong
 from onmeet_node.protocol.wire.frames import MAX_FRAME_BYTES, FrameDecoder, encode_frame
 
 

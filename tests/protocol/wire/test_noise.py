@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nacl.bindings import crypto_scalarmult_base
 
+from onmeet_node.protocol.errors import LocalProtocolError
 from onmeet_node.protocol.wire.cipher import MAX_NOISE_BYTES, MAX_NONCE, CipherState
-from onmeet_node.protocol.wire.errors import CipherError, HandshakeError, LocalProtocolError
+from onmeet_node.protocol.wire.errors import CipherError, HandshakeError
 from onmeet_node.protocol.wire.noise import Handshake
 from tests.examples import examples
 

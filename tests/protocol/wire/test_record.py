@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
+from onmeet_node.protocol.errors import LocalProtocolError
 from onmeet_node.protocol.wire import record
-from onmeet_node.protocol.wire.errors import LocalProtocolError, RecordError
+from onmeet_node.protocol.wire.errors import RecordError
 
 NOW = 1_800_000_000
 KEY = SigningKey(bytes(range(32)))

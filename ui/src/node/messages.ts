@@ -41,7 +41,7 @@ export type PictureSize = "none" | "small" | "large";
 /** Of a meeting in a calendar. */
 export type Repeats = "once" | "daily" | "weekly";
 
-/** How media travels: the type of our candidate in the nominated pair. */
+/** How media travels: the type of our candidate in the nominated pair (RFC 8445). */
 export type MediaPath = "host" | "srflx" | "relay";
 
 /** How far the node is. */
