@@ -28,7 +28,7 @@ from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.call.node_calls import Busy
 from onmeet_node.protocol.identity.audience import proof
 from onmeet_node.protocol.identity.errors import BadPicture
-from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.keys import IdentityKey, require_point
 from onmeet_node.protocol.identity.picture import clean_picture, digest_of
 from onmeet_node.protocol.identity.policy import Admission, ReachPolicy, Relation, decide
 from onmeet_node.protocol.identity.profile import Field, clean_card
@@ -197,7 +197,12 @@ class Contacts(AddressBook):
         self._store.calls.befriended(peer)
 
     def block(self, peer: Identity) -> None:
-        """Refuses all contact with this person, who learns nothing of it (P6)."""
+        """Refuses all contact with this person, who learns nothing of it (P6).
+
+        Raises `BadKey` for what nobody's identity can be: it would stand in the way of whatever is
+        made with each key (the tags of a room).
+        """
+        require_point(peer)
         self._store.contacts.block(peer, now=self._now())
         self._cut_off(peer)
 

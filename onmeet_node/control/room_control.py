@@ -130,6 +130,7 @@ async def room_person(node: Node, request: Request, _tell: Tell) -> Any:
     doors = list(conference.room.knocks)
     at_door = request.note in {"admit", "deny"}
     key = conference.who(request.who, doors if at_door else None)
+    shown = _shown(conference, key)  # as they are called now: who is sent out has no name here
     match request.note:
         case "admit":
             conference.act(lambda room, now: room.admit(key, now=now))
@@ -147,7 +148,7 @@ async def room_person(node: Node, request: Request, _tell: Tell) -> Any:
             conference.refuse(key, refused=request.note == "hide")
         case _:
             raise OnMeetError("That is nothing to do about a participant.")
-    return _shown(conference, key)
+    return shown
 
 
 async def room_link(node: Node, request: Request, _tell: Tell) -> Any:

@@ -148,7 +148,10 @@ async def _line(stream: trio.SocketStream) -> bytes:
 
 def _read(line: bytes) -> Request:
     try:
-        request = _converter.structure(json.loads(line), Request)
+        asked = json.loads(line)
+        if not isinstance(asked, dict):
+            raise TypeError("no object")  # noqa: TRY301 - answered as whatever is no request
+        request = _converter.structure(asked, Request)
     except (ValueError, TypeError, cattrs.BaseValidationError) as error:
         raise BadRequest(
             "That request is not understood. Is the onmeet command as new as the running node?"

@@ -199,8 +199,16 @@ def test_an_export_brings_the_same_person_to_another_home(home: Path, tmp_path: 
 
 @pytest.mark.parametrize(
     "sent",
-    [b"garbage\n", b"{}\n", b'{"do": "fly"}\n', b'{"do": "status", "extra": 1}\n', b"x" * 70_000],
-    ids=["garbage", "empty", "unknown", "extra", "endless"],
+    [
+        b"garbage\n",
+        b"{}\n",
+        b"[]\n",
+        b"7\n",
+        b'{"do": "fly"}\n',
+        b'{"do": "status", "extra": 1}\n',
+        b"x" * 70_000,
+    ],
+    ids=["garbage", "empty", "a list", "a number", "unknown", "extra", "endless"],
 )
 def test_the_control_socket_refuses_what_it_does_not_know(sent: bytes, home: Path) -> None:
     with node(home):
@@ -208,7 +216,9 @@ def test_the_control_socket_refuses_what_it_does_not_know(sent: bytes, home: Pat
             link.settimeout(10)
             link.connect(str(home / "control.sock"))
             link.sendall(sent)
-            assert "error" in json.loads(link.makefile("rb").readline())
+            answer = json.loads(link.makefile("rb").readline())
+            assert "error" in answer
+            assert "an error of its own" not in str(answer), "it was refused, not stumbled over"
         assert run("status", home=home).returncode == 0
 
 

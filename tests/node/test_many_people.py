@@ -9,6 +9,7 @@ import pytest
 from onmeet_node.contacts.acquaintances import Acquaintances
 from onmeet_node.contacts.codes import Codes
 from onmeet_node.contacts.contacts import Contacts
+from onmeet_node.protocol.identity.errors import BadKey
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.policy import Relation
 from onmeet_node.protocol.wire.messages import Card, CardUpdate, MissedCall, Received
@@ -95,3 +96,10 @@ def test_whom_we_know_is_not_made_anew_for_each_channel_of_a_room(store):
     assert statements(store, circle.known) == [], "what they are to us did not change"
     people.block(person(1))
     assert circle.known()[person(1)].relation is Relation.BLOCKED
+
+
+def test_nobody_is_blocked_whose_identity_can_be_nobodys(store):
+    people = people_of(store)
+    with pytest.raises(BadKey):
+        people.block(bytes(32))
+    assert all(contact.identity != bytes(32) for contact in store.contacts.list())
