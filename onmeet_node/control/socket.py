@@ -150,7 +150,7 @@ def _read(line: bytes) -> Request:
     try:
         asked = json.loads(line)
         if not isinstance(asked, dict):
-            raise TypeError("no object")  # noqa: TRY301 - answered as whatever is no request
+            raise TypeError("no object")
         request = _converter.structure(asked, Request)
     except (ValueError, TypeError, cattrs.BaseValidationError) as error:
         raise BadRequest(

@@ -23,7 +23,7 @@ class Phase(enum.StrEnum):
     OVER = "over"
 
 
-class Why(enum.StrEnum):
+class PhaseChange(enum.StrEnum):
     """Why one stands elsewhere than before."""
 
     MADE = "we made the room"
@@ -41,37 +41,40 @@ class Why(enum.StrEnum):
     ALONE = "nobody is there who could carry on (guests)"
 
 
-STARTS: Mapping[Why, Phase] = {Why.MADE: Phase.HOST, Why.KNOCKED: Phase.AT_DOOR}
+STARTS: Mapping[PhaseChange, Phase] = {
+    PhaseChange.MADE: Phase.HOST,
+    PhaseChange.KNOCKED: Phase.AT_DOOR,
+}
 
-CHANGES: Mapping[Phase, Mapping[Why, frozenset[Phase]]] = {
+CHANGES: Mapping[Phase, Mapping[PhaseChange, frozenset[Phase]]] = {
     Phase.AT_DOOR: {
-        Why.LET_IN: frozenset({Phase.MEMBER}),
-        Why.TURNED_AWAY: frozenset({Phase.OVER}),
-        Why.ENDED: frozenset({Phase.OVER}),
-        Why.LEFT: frozenset({Phase.OVER}),
+        PhaseChange.LET_IN: frozenset({Phase.MEMBER}),
+        PhaseChange.TURNED_AWAY: frozenset({Phase.OVER}),
+        PhaseChange.ENDED: frozenset({Phase.OVER}),
+        PhaseChange.LEFT: frozenset({Phase.OVER}),
     },
     Phase.MEMBER: {
-        Why.HOST_GONE: frozenset({Phase.HOST_LOST}),
+        PhaseChange.HOST_GONE: frozenset({Phase.HOST_LOST}),
         # Another host whom we do not reach yet is a lost one, until we do.
-        Why.FOLLOWED: frozenset({Phase.MEMBER, Phase.HOST_LOST}),
-        Why.NAMED: frozenset({Phase.HOST}),
-        Why.ENDED: frozenset({Phase.OVER}),
-        Why.LEFT: frozenset({Phase.OVER}),
-        Why.ALONE: frozenset({Phase.OVER}),
+        PhaseChange.FOLLOWED: frozenset({Phase.MEMBER, Phase.HOST_LOST}),
+        PhaseChange.NAMED: frozenset({Phase.HOST}),
+        PhaseChange.ENDED: frozenset({Phase.OVER}),
+        PhaseChange.LEFT: frozenset({Phase.OVER}),
+        PhaseChange.ALONE: frozenset({Phase.OVER}),
     },
     Phase.HOST_LOST: {
-        Why.HOST_BACK: frozenset({Phase.MEMBER}),
-        Why.FOLLOWED: frozenset({Phase.MEMBER, Phase.HOST_LOST}),
-        Why.NAMED: frozenset({Phase.HOST}),
-        Why.CLAIMED: frozenset({Phase.HOST}),
-        Why.ENDED: frozenset({Phase.OVER}),
-        Why.LEFT: frozenset({Phase.OVER}),
-        Why.ALONE: frozenset({Phase.OVER}),
+        PhaseChange.HOST_BACK: frozenset({Phase.MEMBER}),
+        PhaseChange.FOLLOWED: frozenset({Phase.MEMBER, Phase.HOST_LOST}),
+        PhaseChange.NAMED: frozenset({Phase.HOST}),
+        PhaseChange.CLAIMED: frozenset({Phase.HOST}),
+        PhaseChange.ENDED: frozenset({Phase.OVER}),
+        PhaseChange.LEFT: frozenset({Phase.OVER}),
+        PhaseChange.ALONE: frozenset({Phase.OVER}),
     },
     Phase.HOST: {
-        Why.YIELDED: frozenset({Phase.MEMBER, Phase.HOST_LOST}),
-        Why.ENDED: frozenset({Phase.OVER}),
-        Why.LEFT: frozenset({Phase.OVER}),
+        PhaseChange.YIELDED: frozenset({Phase.MEMBER, Phase.HOST_LOST}),
+        PhaseChange.ENDED: frozenset({Phase.OVER}),
+        PhaseChange.LEFT: frozenset({Phase.OVER}),
     },
     Phase.OVER: {},
 }
