@@ -9,12 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onmeet_node.protocol.wire.errors import DecodeError
-from onmeet_node.web import messages, typescript
+from onmeet_node.web import messages, tables, typescript
 
 
 def test_the_types_of_the_page_are_those_of_the_node():
     assert typescript.TARGET.read_text() == typescript.generate(), (
         "onmeet_node/web/messages.py changed: run python -m onmeet_node.web.typescript"
+    )
+
+
+def test_the_figures_of_the_pages_are_those_of_the_protocol():
+    assert tables.TARGET.read_text() == tables.generate(), (
+        "onmeet_node/protocol changed: run python -m onmeet_node.web.tables"
     )
 
 

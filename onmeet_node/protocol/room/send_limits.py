@@ -4,7 +4,7 @@ Whoever receives says how large a picture is shown there (`wire.room.Look`); the
 this table. So who speaks is large and sharp for everybody without anybody being told who that is,
 and a picture on another page of tiles costs nothing. Sound is never shaped. The figures follow what
 was measured of meshes (docs/ARCHITECTURE, Rooms); the guest page has the same table
-(`tests/vectors/room-shapes.json`).
+(`ui/src/protocol/tables.ts`).
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class SendLimits:
 
 
 NOTHING = SendLimits(0, 0, 0, 0)
-_LARGE = {
+LARGE = {
     2: SendLimits(2_500_000, 720, 30, 4_000_000),
     3: SendLimits(1_200_000, 720, 30, 2_500_000),
     4: SendLimits(600_000, 480, 30, 1_500_000),
     6: SendLimits(350_000, 360, 24, 1_000_000),
     8: SendLimits(350_000, 360, 24, 600_000),
 }
-_SMALL = {
+SMALL = {
     2: SendLimits(600_000, 360, 30, 600_000),
     3: SendLimits(400_000, 360, 24, 400_000),
     4: SendLimits(250_000, 270, 20, 300_000),
@@ -47,5 +47,5 @@ def send_limits(people: int, size: PictureSize) -> SendLimits:
     """What to send to somebody who shows us at this size, among so many people with picture."""
     if size is PictureSize.NONE:
         return NOTHING
-    rows = _LARGE if size is PictureSize.LARGE else _SMALL
+    rows = LARGE if size is PictureSize.LARGE else SMALL
     return next((row for most, row in rows.items() if people <= most), rows[max(rows)])

@@ -3,6 +3,7 @@
 import { decode, encode } from "@msgpack/msgpack";
 import type { Bytes } from "./noise.js";
 import type { Candidate, Kind } from "../node/messages.js";
+import * as limits from "./tables.js";
 
 export interface TurnServer {
   readonly url: string;
@@ -44,12 +45,6 @@ export type FromGuest =
 /** What is no message of this protocol. */
 export class WireError extends Error {}
 
-const MAX_SDP = 24_000;
-const MAX_CANDIDATES = 64;
-
-/** One frame of a channel inside another. */
-export const MAX_CARRIED = 60_000;
-
 export function pack(message: { readonly t: string }): Bytes {
   return new Uint8Array(encode(message, { ignoreUndefined: true }));
 }
@@ -60,7 +55,7 @@ export const unpack = (data: Bytes): FromHost => read(unpackMap(data));
 export function unpackMap(data: Bytes): Fields {
   let raw: unknown;
   try {
-    raw = decode(data, { maxStrLength: MAX_SDP * 2, maxBinLength: 65_535, maxArrayLength: 256, maxMapLength: 64 });
+    raw = decode(data, { maxStrLength: limits.MAX_SDP_CHARS * 2, maxBinLength: limits.MAX_FRAME_BYTES, maxArrayLength: 256, maxMapLength: 64 });
   } catch {
     throw new WireError("no msgpack");
   }
@@ -68,44 +63,44 @@ export function unpackMap(data: Bytes): Fields {
 }
 
 export function read(map: Fields): FromHost {
-  const t = text(map, "t", 32);
+  const t = text(map, "t", limits.MAX_TYPE_CHARS);
   switch (t) {
     case "welcome": {
       const card = map["card"] === undefined ? {} : asMap(map["card"]);
       return {
         t,
-        name: card["name"] == null ? null : text(card, "name", 80),
-        title: text(map, "title", 80, ""),
+        name: card["name"] == null ? null : text(card, "name", limits.MAX_NAME_CHARS),
+        title: text(map, "title", limits.MAX_NAME_CHARS, ""),
         knock: flag(map, "knock", true),
         once: flag(map, "once", false),
-        room: map["room"] == null ? null : binary(map, "room", 16),
-        host: map["host"] == null ? null : binary(map, "host", 32),
+        room: map["room"] == null ? null : binary(map, "room", limits.ROOM_ID_BYTES),
+        host: map["host"] == null ? null : binary(map, "host", limits.KEY_BYTES),
       };
     }
     case "carry":
-      return { t, data: binary(map, "data", 1, MAX_CARRIED) };
+      return { t, data: binary(map, "data", 1, limits.MAX_CARRIED) };
     case "wait":
-      return { t, state: choice(map, "state", ["delivered", "shown", "busy"] as const, "delivered") };
+      return { t, state: choice(map, "state", limits.WAIT_STATES, "delivered") };
     case "admit":
       return {
         t,
-        guest: binary(map, "guest", 32),
-        ticket: binary(map, "ticket", 16),
+        guest: binary(map, "guest", limits.GUEST_ID_BYTES),
+        ticket: binary(map, "ticket", limits.TICKET_BYTES),
         servers: servers(map),
       };
     case "deny":
       return { t, reason: text(map, "reason", 32, "denied") };
     case "accept":
-      return { t, call: call(map), kinds: list(map, "kinds", 2, ["audio", "video"]) as Kind[] };
+      return { t, call: call(map), kinds: list(map, "kinds", 2, limits.KINDS) as Kind[] };
     case "answer":
     case "renegotiate":
-      return { t, call: call(map), generation: integer(map, "generation", 65_535, 0), sdp: text(map, "sdp", MAX_SDP) };
+      return { t, call: call(map), generation: integer(map, "generation", limits.MAX_GENERATION, 0), sdp: text(map, "sdp", limits.MAX_SDP_CHARS) };
     case "candidates":
       return {
         t,
         call: call(map),
-        generation: integer(map, "generation", 65_535, 0),
-        candidates: list(map, "candidates", MAX_CANDIDATES).map((one) => {
+        generation: integer(map, "generation", limits.MAX_GENERATION, 0),
+        candidates: list(map, "candidates", limits.MAX_CANDIDATES).map((one) => {
           const candidate = asMap(one);
           return {
             candidate: text(candidate, "candidate", 300),
@@ -137,7 +132,7 @@ export function read(map: Fields): FromHost {
 }
 
 export const servers = (map: Fields): TurnServer[] =>
-  list(map, "servers", 8).map((one) => {
+  list(map, "servers", limits.MAX_SERVERS).map((one) => {
     const server = asMap(one);
     const url = text(server, "url", 256);
     if (!/^turns?:[!-~]+$/.test(url)) throw new WireError("no TURN server");
@@ -191,7 +186,7 @@ export function binary(map: Fields, key: string, least: number, most = least): B
   return new Uint8Array(value);
 }
 
-export const call = (map: Fields): string => hex(binary(map, "call", 16));
+export const call = (map: Fields): string => hex(binary(map, "call", limits.CALL_ID_BYTES));
 
 export const hex = (data: Uint8Array): string =>
   [...data].map((byte) => byte.toString(16).padStart(2, "0")).join("");

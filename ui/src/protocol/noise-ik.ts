@@ -1,6 +1,7 @@
 // Noise_IK_25519_ChaChaPoly_BLAKE2b (revision 34), both sides: channels between two keys of a room.
 // onmeet_node/protocol/wire/noise.py is the nodes'; both are held to tests/vectors/noise.json.
-import { join, KEY, MAX_NOISE_BYTES, SealError, Symmetric, TAG, type Bytes, type Finished, type KeyPair } from "./noise.js";
+import { join, KEY, SealError, Symmetric, TAG, type Bytes, type Finished, type KeyPair } from "./noise.js";
+import { MAX_NOISE_BYTES } from "./tables.js";
 
 const NAME = "Noise_IK_25519_ChaChaPoly_BLAKE2b";
 

@@ -3,6 +3,7 @@
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { blake2b } from "@noble/hashes/blake2.js";
 import { hmac } from "@noble/hashes/hmac.js";
+import { MAX_NOISE_BYTES } from "./tables.js";
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -11,8 +12,6 @@ const NAME = "Noise_NKpsk0_25519_ChaChaPoly_BLAKE2b";
 export const KEY = 32;
 export const TAG = 16;
 const HASH = 64;
-/** Any Noise message (section 3). */
-export const MAX_NOISE_BYTES = 65_535;
 
 /** The other side's message does not open: altered, repeated, reordered, or of another key. */
 export class SealError extends Error {}

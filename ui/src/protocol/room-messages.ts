@@ -11,7 +11,6 @@ import {
   hex,
   integer,
   list,
-  MAX_CARRIED,
   read as readLine,
   servers,
   text,
@@ -22,6 +21,7 @@ import {
   type FromHost,
   type TurnServer,
 } from "./guest-messages.js";
+import * as limits from "./tables.js";
 
 /** Somebody in a room: the public key of their visit, in hex. */
 export type Key = string;
@@ -96,9 +96,6 @@ export type ToSeat =
   | { t: "room-leave" }
   | { t: "decline"; call: Bytes; reason: "busy" };
 
-export const MAX_SEATS = 12;
-export const MAX_COUNT = 2 ** 31 - 1;
-const SIZES = ["none", "small", "large"] as const;
 /** NOTE: an answer to `unsupported` would be answered likewise, for ever. */
 const IGNORED: ReadonlySet<string> = new Set([
   "unsupported",
@@ -115,42 +112,42 @@ const IGNORED: ReadonlySet<string> = new Set([
 /** Throws `WireError`, whatever the bytes are. */
 export function unpack(data: Bytes): FromSeat {
   const map = unpackMap(data);
-  const t = text(map, "t", 32);
+  const t = text(map, "t", limits.MAX_TYPE_CHARS);
   switch (t) {
     case "hello": {
       const card = map["card"] === undefined ? {} : asMap(map["card"]);
       const shown = (key: string, most: number) => (card[key] == null ? null : text(card, key, most));
       return {
         t,
-        card: { name: shown("name", 80), country: shown("country", 2), phone: shown("phone", 120), email: shown("email", 120) },
+        card: { name: shown("name", limits.MAX_NAME_CHARS), country: shown("country", 2), phone: shown("phone", limits.MAX_FIELD_CHARS), email: shown("email", limits.MAX_FIELD_CHARS) },
       };
     }
     case "roster":
-      return { t, body: binary(map, "body", 1, 48_000), signer: key(map, "signer"), signature: binary(map, "signature", 64) };
+      return { t, body: binary(map, "body", 1, limits.MAX_ROSTER_BYTES), signer: key(map, "signer"), signature: binary(map, "signature", 64) };
     case "here":
       return {
         t,
-        sees: keys(map, "sees", MAX_SEATS),
+        sees: keys(map, "sees", limits.MAX_SEATS),
         host: flag(map, "host", true),
         hand: flag(map, "hand", false),
         digest: map["digest"] == null ? null : hex(binary(map, "digest", 16)),
-        version: integer(map, "version", MAX_COUNT, 0),
-        term: integer(map, "term", MAX_COUNT, 0),
+        version: integer(map, "version", limits.MAX_COUNT, 0),
+        term: integer(map, "term", limits.MAX_COUNT, 0),
         keeper: map["keeper"] == null ? null : key(map, "keeper"),
-        commitment: map["commitment"] == null ? null : binary(map, "commitment", 32),
-        nonce: map["nonce"] == null ? null : binary(map, "nonce", 16),
+        commitment: map["commitment"] == null ? null : binary(map, "commitment", limits.COMMITMENT_BYTES),
+        nonce: map["nonce"] == null ? null : binary(map, "nonce", limits.NONCE_BYTES),
       };
     case "room-request":
       return { t, act: text(map, "act", 16), seat: map["seat"] == null ? null : key(map, "seat") };
     case "room-say":
-      return { t, text: text(map, "text", 4_000), private: flag(map, "private", false) };
+      return { t, text: text(map, "text", limits.MAX_TEXT_CHARS), private: flag(map, "private", false) };
     case "react":
-      return { t, emoji: text(map, "emoji", 16) };
+      return { t, emoji: text(map, "emoji", limits.MAX_REACTION_CHARS) };
     case "look":
-      return { t, size: choice(map, "size", SIZES, "small") };
+      return { t, size: choice(map, "size", limits.PICTURE_SIZES, "small") };
     case "pipe":
       if (map["onward"] === true) return { t: "ignored" }; // a guest passes nothing on
-      return { t, key: key(map, "key"), pipe: integer(map, "pipe", MAX_COUNT), data: binary(map, "data", 1, MAX_CARRIED) };
+      return { t, key: key(map, "key"), pipe: integer(map, "pipe", limits.MAX_COUNT), data: binary(map, "data", 1, limits.MAX_CARRIED) };
     case "lent":
       return { t, servers: servers(map) };
     case "room-leave":
@@ -159,8 +156,8 @@ export function unpack(data: Bytes): FromSeat {
       return {
         t,
         call: call(map),
-        kinds: list(map, "kinds", 2, ["audio", "video"]) as Kind[],
-        sdp: map["sdp"] == null ? null : text(map, "sdp", 24_000),
+        kinds: list(map, "kinds", 2, limits.KINDS) as Kind[],
+        sdp: map["sdp"] == null ? null : text(map, "sdp", limits.MAX_SDP_CHARS),
       };
     case "cancel":
       return { t, call: call(map) };
@@ -169,11 +166,11 @@ export function unpack(data: Bytes): FromSeat {
   }
 }
 
-export const key = (map: Fields, name: string): Key => hex(binary(map, name, 32));
+export const key = (map: Fields, name: string): Key => hex(binary(map, name, limits.KEY_BYTES));
 
 export const keys = (map: Fields, name: string, most: number): Key[] =>
   list(map, name, most).map((one) => {
-    if (!(one instanceof Uint8Array) || one.length !== 32) throw new WireError(`bad ${name}`);
+    if (!(one instanceof Uint8Array) || one.length !== limits.KEY_BYTES) throw new WireError(`bad ${name}`);
     return hex(one);
   });
 

@@ -4,11 +4,10 @@ import { verify } from "./ed25519.js";
 import type { Role } from "../node/messages.js";
 import { hash, join, utf8, type Bytes } from "./noise.js";
 import { asMap, binary, choice, flag, hex, integer, list, text, unpackMap, WireError } from "./guest-messages.js";
-import { key, keys, MAX_COUNT, MAX_SEATS, unhex, type Key, type SignedRoster } from "./room-messages.js";
+import { key, keys, unhex, type Key, type SignedRoster } from "./room-messages.js";
+import { MAX_COUNT, MAX_REMOVED, MAX_SEATS, ROLES } from "./tables.js";
 
 const DOMAIN = utf8("onmeet room roster 1");
-const MAX_REMOVED = 64;
-const ROLES = ["host", "co-host", "member", "guest"] as const;
 
 export interface Seat {
   readonly key: Key;

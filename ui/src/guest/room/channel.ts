@@ -3,7 +3,8 @@
 import { x25519Of, type VisitKey } from "../../protocol/ed25519.js";
 import { Answerer, Opener } from "../../protocol/noise-ik.js";
 import { join, SealError, utf8, type Bytes, type Cipher, type Finished, type KeyPair } from "../../protocol/noise.js";
-import { hex, MAX_CARRIED, pack, WireError } from "../../protocol/guest-messages.js";
+import { hex, pack, WireError } from "../../protocol/guest-messages.js";
+import { MAX_CARRIED } from "../../protocol/tables.js";
 import * as timing from "../../protocol/room-timing.js";
 import { unhex, type Card, type FromSeat, type Key, type ToSeat } from "../../protocol/room-messages.js";
 

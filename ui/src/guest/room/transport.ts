@@ -3,7 +3,8 @@
 // media of a pair.
 import { join, type Bytes } from "../../protocol/noise.js";
 import { Channel, type ChannelEnd, type Ends } from "./channel.js";
-import { MAX_COUNT, unhex, type Card, type FromSeat, type Key, type ToSeat } from "../../protocol/room-messages.js";
+import { unhex, type Card, type FromSeat, type Key, type ToSeat } from "../../protocol/room-messages.js";
+import { MAX_COUNT } from "../../protocol/tables.js";
 
 type Way =
   | { by: "line" }
