@@ -27,7 +27,7 @@ quick: $(READY)
 	@ONMEET_CHECK=1 $(BIN)/pytest --numprocesses=2 --quiet -m "not real and not slow" $(PYTEST_FLAGS)
 
 # WORKERS: processes that take test files side by side.
-WORKERS ?= 3
+WORKERS ?= 2
 test: $(READY) system-packages lint page
 	$(BIN)/pytest --numprocesses=$(WORKERS) --durations=25 $(PYTEST_FLAGS)
 
