@@ -112,6 +112,11 @@ class Room:
         return self._members.roster
 
     @property
+    def digest(self) -> bytes | None:
+        """Of the roster that we go by: see `roster.digest`."""
+        return rosters.digest(self._members.signed) if self._members.signed is not None else None
+
+    @property
     def hand(self) -> bool:
         """Whether we have raised ours."""
         return self._members.hand

@@ -4,7 +4,7 @@ Whoever receives says how large a picture is shown there (`wire.room.Look`); the
 this table. So who speaks is large and sharp for everybody without anybody being told who that is,
 and a picture on another page of tiles costs nothing. Sound is never shaped. The figures follow what
 was measured of meshes (docs/ARCHITECTURE, Rooms); the guest page has the same table
-(`ui/src/protocol/tables.ts`).
+(`ui/src/protocol/room-tables.ts`).
 """
 
 from __future__ import annotations

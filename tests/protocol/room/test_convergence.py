@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from onmeet_node.protocol.room import roster as rosters
 from onmeet_node.protocol.room.effects import RoomEnd
 from onmeet_node.protocol.room.errors import RoomError
 from onmeet_node.protocol.wire.room import Role
 from tests.examples import examples
+from tests.protocol.room.page import UI, Pages, build
 from tests.protocol.room.world import World, key_of
+from tests.requirements import need
 
 PEOPLE = "abcdef"
 FULL = bool(os.environ.get("ONMEET_FULL"))
@@ -132,9 +135,7 @@ def check(world: World) -> None:
         assert room.roster is not None
         assert sorted(said[name]) == sorted(inside), said
     assert len({room.roster.host for room in inside.values() if room.roster}) <= 1
-    assert (
-        len({rosters.digest(r._members.signed) for r in inside.values() if r._members.signed}) <= 1
-    )
+    assert len({room.digest for room in inside.values()}) <= 1
     strings = {room.string for room in inside.values()}
     assert len(strings) == min(len(inside), 1)
     assert None not in strings
@@ -151,24 +152,19 @@ def check(world: World) -> None:
     assert not any(room.over is RoomEnd.DENIED for room in world.machines.values())
 
 
-@settings(
-    max_examples=examples(150, full=1_000),
-    derandomize=not FULL,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
-@given(
+HISTORIES = given(
     st.integers(3, len(PEOPLE)),
     st.integers(0, 2**32),
     st.booleans(),
     st.integers(0, 2),
     st.lists(ACTIONS, max_size=10),
 )
-def test_everybody_who_is_connected_agrees(
-    people: int, seed: int, at_once: bool, guests: int, actions: list[object]
+
+
+def converges(
+    world: World, people: int, guests: int, actions: list[object], *, at_once: bool
 ) -> None:
-    """The last of them are guests, whom others carry."""
-    world = World(seed)
+    """The last of the people are guests, whom others carry."""
     world.create("a")
     for name in PEOPLE[1:people]:
         guest = name in PEOPLE[max(1, people - guests) : people]
@@ -182,3 +178,41 @@ def test_everybody_who_is_connected_agrees(
     world.heal()
     world.run(400)
     check(world)
+
+
+@settings(
+    max_examples=examples(150, full=1_000),
+    derandomize=not FULL,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+@HISTORIES
+def test_everybody_who_is_connected_agrees(
+    people: int, seed: int, at_once: bool, guests: int, actions: list[object]
+) -> None:
+    converges(World(seed), people, guests, actions, at_once=at_once)
+
+
+@pytest.fixture(scope="module")
+def pages() -> Iterator[Pages]:
+    """Machines of the guest page."""
+    if not (UI / "node_modules").exists():
+        need("the page's packages are not installed (make ui, with Node.js 20)")
+    build()
+    with Pages() as running:
+        yield running
+
+
+@pytest.mark.real
+@settings(
+    max_examples=examples(40, full=400),
+    derandomize=not FULL,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@HISTORIES
+def test_guests_with_a_page_agree_with_everybody(
+    pages: Pages, people: int, seed: int, at_once: bool, guests: int, actions: list[object]
+) -> None:
+    """The page's machine, in its own language, among the node's."""
+    converges(World(seed, pages), people, max(1, guests), actions, at_once=at_once)

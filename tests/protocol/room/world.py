@@ -13,6 +13,7 @@ from onmeet_node.protocol.room.effects import Effect
 from onmeet_node.protocol.room.machine import Room
 from onmeet_node.protocol.room.phases import Phase, may_become
 from onmeet_node.protocol.wire.room import RoomKnock, Seat
+from tests.protocol.room.page import Pages
 
 ROOM = b"r" * 16
 
@@ -34,8 +35,10 @@ class Channel:
 class World:
     """Machines by name. Everything random comes from `seed`."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, pages: Pages | None = None) -> None:
+        """`pages`: whose machines the guests are; None: of nodes."""
         self.now = 0.0
+        self._pages = pages
         self.machines: dict[str, Room] = {}
         self.phases: dict[str, Phase] = {}
         self.doors: dict[str, str] = {}
@@ -87,9 +90,13 @@ class World:
         if guest:
             self.doors[name] = host
         knock = RoomKnock(room=ROOM, name=name, token=token, video=video)
-        room, effects = Room.join(
-            key_of(name), self.seat(host), knock, now=self.now, as_guest=guest
-        )
+        if guest and self._pages is not None:
+            me = key_of(name).public
+            room, effects = self._pages.join(me, self.seat(host), knock, now=self.now)
+        else:
+            room, effects = Room.join(
+                key_of(name), self.seat(host), knock, now=self.now, as_guest=guest
+            )
         self._add(name, room)
         self._perform(name, effects)
         return room

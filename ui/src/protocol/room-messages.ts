@@ -21,6 +21,7 @@ import {
   type FromHost,
   type TurnServer,
 } from "./guest-messages.js";
+import * as room from "./room-tables.js";
 import * as limits from "./tables.js";
 
 /** Somebody in a room: the public key of their visit, in hex. */
@@ -119,35 +120,35 @@ export function unpack(data: Bytes): FromSeat {
       const shown = (key: string, most: number) => (card[key] == null ? null : text(card, key, most));
       return {
         t,
-        card: { name: shown("name", limits.MAX_NAME_CHARS), country: shown("country", 2), phone: shown("phone", limits.MAX_FIELD_CHARS), email: shown("email", limits.MAX_FIELD_CHARS) },
+        card: { name: shown("name", limits.MAX_NAME_CHARS), country: shown("country", 2), phone: shown("phone", room.MAX_FIELD_CHARS), email: shown("email", room.MAX_FIELD_CHARS) },
       };
     }
     case "roster":
-      return { t, body: binary(map, "body", 1, limits.MAX_ROSTER_BYTES), signer: key(map, "signer"), signature: binary(map, "signature", 64) };
+      return { t, body: binary(map, "body", 1, room.MAX_ROSTER_BYTES), signer: key(map, "signer"), signature: binary(map, "signature", 64) };
     case "here":
       return {
         t,
-        sees: keys(map, "sees", limits.MAX_SEATS),
+        sees: keys(map, "sees", room.MAX_SEATS),
         host: flag(map, "host", true),
         hand: flag(map, "hand", false),
         digest: map["digest"] == null ? null : hex(binary(map, "digest", 16)),
-        version: integer(map, "version", limits.MAX_COUNT, 0),
-        term: integer(map, "term", limits.MAX_COUNT, 0),
+        version: integer(map, "version", room.MAX_COUNT, 0),
+        term: integer(map, "term", room.MAX_COUNT, 0),
         keeper: map["keeper"] == null ? null : key(map, "keeper"),
-        commitment: map["commitment"] == null ? null : binary(map, "commitment", limits.COMMITMENT_BYTES),
-        nonce: map["nonce"] == null ? null : binary(map, "nonce", limits.NONCE_BYTES),
+        commitment: map["commitment"] == null ? null : binary(map, "commitment", room.COMMITMENT_BYTES),
+        nonce: map["nonce"] == null ? null : binary(map, "nonce", room.NONCE_BYTES),
       };
     case "room-request":
       return { t, act: text(map, "act", 16), seat: map["seat"] == null ? null : key(map, "seat") };
     case "room-say":
-      return { t, text: text(map, "text", limits.MAX_TEXT_CHARS), private: flag(map, "private", false) };
+      return { t, text: text(map, "text", room.MAX_TEXT_CHARS), private: flag(map, "private", false) };
     case "react":
-      return { t, emoji: text(map, "emoji", limits.MAX_REACTION_CHARS) };
+      return { t, emoji: text(map, "emoji", room.MAX_REACTION_CHARS) };
     case "look":
-      return { t, size: choice(map, "size", limits.PICTURE_SIZES, "small") };
+      return { t, size: choice(map, "size", room.PICTURE_SIZES, "small") };
     case "pipe":
       if (map["onward"] === true) return { t: "ignored" }; // a guest passes nothing on
-      return { t, key: key(map, "key"), pipe: integer(map, "pipe", limits.MAX_COUNT), data: binary(map, "data", 1, limits.MAX_CARRIED) };
+      return { t, key: key(map, "key"), pipe: integer(map, "pipe", room.MAX_COUNT), data: binary(map, "data", 1, limits.MAX_CARRIED) };
     case "lent":
       return { t, servers: servers(map) };
     case "room-leave":

@@ -5,7 +5,7 @@ import type { Role } from "../node/messages.js";
 import { hash, join, utf8, type Bytes } from "./noise.js";
 import { asMap, binary, choice, flag, hex, integer, list, text, unpackMap, WireError } from "./guest-messages.js";
 import { key, keys, unhex, type Key, type SignedRoster } from "./room-messages.js";
-import { MAX_COUNT, MAX_REMOVED, MAX_SEATS, ROLES } from "./tables.js";
+import { MAX_COUNT, MAX_REMOVED, MAX_SEATS, ROLES } from "./room-tables.js";
 
 const DOMAIN = utf8("onmeet room roster 1");
 

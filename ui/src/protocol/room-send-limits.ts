@@ -1,6 +1,6 @@
 // How much picture to send to whom (onmeet_node/protocol/room/send_limits.py).
 import type { PictureSize, ShapeMedia } from "../node/messages.js";
-import { LARGE, SMALL, type SendLimitsRow } from "./tables.js";
+import { LARGE, SMALL, type SendLimitsRow } from "./room-tables.js";
 
 type Shape = Omit<ShapeMedia, "t" | "session">;
 

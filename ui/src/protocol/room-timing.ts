@@ -1,5 +1,5 @@
 // Every length of time of a room, in milliseconds: those of the protocol, and those of the page alone.
-export { AWAY, BLIND, CLAIM, KNOCK, MAX_RETRY, RETRY, STRAY } from "./tables.js";
+export { AWAY, BLIND, CLAIM, KNOCK, MAX_RETRY, RETRY, STRAY } from "./room-tables.js";
 
 /** From when on a channel was open for good. */
 export const GOOD = 1_000;

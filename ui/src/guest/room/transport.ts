@@ -4,7 +4,7 @@
 import { join, type Bytes } from "../../protocol/noise.js";
 import { Channel, type ChannelEnd, type Ends } from "./channel.js";
 import { unhex, type Card, type FromSeat, type Key, type ToSeat } from "../../protocol/room-messages.js";
-import { MAX_COUNT } from "../../protocol/tables.js";
+import { MAX_COUNT } from "../../protocol/room-tables.js";
 
 type Way =
   | { by: "line" }
