@@ -84,7 +84,7 @@ async def test_a_bootstrap_and_its_guest_outlast_all_odd_inputs_and_a_flood(tmp_
             command = [
                 sys.executable,
                 "-m",
-                "bootstrap",
+                "onmeet_bootstrap",
                 "status",
                 "--home",
                 str(tmp_path),
