@@ -15,10 +15,10 @@ from onmeet_node.media.endpoint import (
     Connected,
     MediaEvent,
     MediaStats,
-    Path,
     SessionConfig,
 )
 from onmeet_node.media.ice_report import IceReport
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.room.send_limits import SendLimits
 from onmeet_node.protocol.wire.messages import Candidate, Chat, Kind
 
@@ -47,12 +47,12 @@ class FakeSession:
 
     async def accept_offer(self, sdp: str) -> str:
         await trio.lowlevel.checkpoint()
-        self.tell(Connected(Path.HOST))
+        self.tell(Connected(MediaPath.HOST))
         return description()
 
     async def accept_answer(self, sdp: str) -> None:
         await trio.lowlevel.checkpoint()
-        self.tell(Connected(Path.HOST))
+        self.tell(Connected(MediaPath.HOST))
 
     async def add_candidates(self, candidates: Sequence[Candidate], *, end: bool) -> None:
         await trio.lowlevel.checkpoint()
@@ -75,7 +75,7 @@ class FakeSession:
 
     async def stats(self) -> MediaStats:
         await trio.lowlevel.checkpoint()
-        return MediaStats(path=Path.HOST, streams=())
+        return MediaStats(path=MediaPath.HOST, streams=())
 
     async def suspect(self) -> None:
         await trio.lowlevel.checkpoint()

@@ -10,13 +10,13 @@ from onmeet_node.media.endpoint import (
     Connected,
     Failed,
     FirstFrame,
-    Path,
     SessionConfig,
 )
 from onmeet_node.media.engine.endpoint import AiortcEndpoint, MediaSettings, open_endpoint
 from onmeet_node.media.engine.test_picture import read_counter
 from onmeet_node.media.errors import MediaMisuse, SourceUnavailable
 from onmeet_node.media.frames import FrameTap, VideoFrame
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import Candidate, Chat, Kind
 from tests.media.support import AUDIO, BOTH, Pair, open_pair
 
@@ -39,7 +39,7 @@ async def test_audio_and_video_are_decoded_on_both_sides(endpoint: AiortcEndpoin
         for end in (pair.a, pair.b):
             await end.wait_for(FIRST_AUDIO)
             await end.wait_for(FIRST_VIDEO)
-            assert end.have(Connected) == [Connected(Path.HOST)]
+            assert end.have(Connected) == [Connected(MediaPath.HOST)]
 
 
 async def test_connected_while_ringing_but_nothing_is_sent_or_opened(
@@ -190,7 +190,7 @@ async def test_statistics_tell_what_happened(endpoint: AiortcEndpoint) -> None:
         await pair.b.wait_for(FIRST_VIDEO)
         await trio.sleep(1.2)
         sent, received = await pair.a.session.stats(), await pair.b.session.stats()
-    assert sent.path is received.path is Path.HOST
+    assert sent.path is received.path is MediaPath.HOST
     assert "host" in sent.local_candidate_types
     audio, video = received.streams
     assert audio.frames_decoded > 40

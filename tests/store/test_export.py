@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import MAX_PICTURE_BYTES, MAX_TEXT_CHARS, CallId, Card
 from onmeet_node.store import (
     AudienceKind,
@@ -17,7 +18,6 @@ from onmeet_node.store import (
     Contact,
     ContactState,
     KeyFile,
-    MediaPath,
     Passphrase,
     export_home,
     import_home,

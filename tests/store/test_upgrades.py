@@ -12,13 +12,13 @@ import pytest
 
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import CallId, Card, Kind
 from onmeet_node.store import (
     CallRecord,
     Contact,
     ContactState,
     KeyFile,
-    MediaPath,
     Store,
     create_home,
     import_home,

@@ -9,12 +9,12 @@ from onmeet_node.media.endpoint import (
     Failed,
     IceServer,
     LocalCandidates,
-    Path,
     PathLost,
     SessionConfig,
     SourcesGone,
 )
 from onmeet_node.media.errors import SessionClosed
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import CallId, Candidate, Kind
 from onmeet_node.web import messages as say
 from onmeet_node.web import shapes
@@ -65,7 +65,7 @@ async def test_a_page_is_told_what_to_open_and_gives_its_offer(pages, endpoint, 
     endpoint.take(page, say.Found(session=told.session, candidates=(Candidate(candidate="c"),)))
     assert await session.events.receive() == LocalCandidates((Candidate(candidate="c"),), False)
     endpoint.take(page, say.MediaConnected(session=told.session, path=shapes.MediaPath.RELAY))
-    assert await session.events.receive() == Connected(Path.RELAY, None)
+    assert await session.events.receive() == Connected(MediaPath.RELAY, None)
 
 
 async def test_a_session_opens_in_the_page_looked_at_last(pages, endpoint, autojump_clock):
@@ -87,7 +87,7 @@ async def test_a_page_that_goes_loses_the_path_and_the_next_one_goes_on(pages, e
     endpoint.take(page, say.MediaConnected(session=session.number, path=shapes.MediaPath.HOST))
     pages.remove(page)
     assert [await session.events.receive() for _ in range(3)] == [
-        Connected(Path.HOST, None), SourcesGone(), PathLost(),
+        Connected(MediaPath.HOST, None), SourcesGone(), PathLost(),
     ]  # fmt: skip
     later = []
 
