@@ -17,7 +17,6 @@ from onmeet_node.media.errors import SessionClosed
 from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import CallId, Candidate, Kind
 from onmeet_node.web import messages as say
-from onmeet_node.web import shapes
 from onmeet_node.web.page_endpoint import PageEndpoint, PageSilent
 from onmeet_node.web.pages import QUEUE, Pages
 from onmeet_node.web.room_messages import Carried
@@ -64,7 +63,7 @@ async def test_a_page_is_told_what_to_open_and_gives_its_offer(pages, endpoint, 
     assert await session.create_offer() == "v=0"
     endpoint.take(page, say.Found(session=told.session, candidates=(Candidate(candidate="c"),)))
     assert await session.events.receive() == LocalCandidates((Candidate(candidate="c"),), False)
-    endpoint.take(page, say.MediaConnected(session=told.session, path=shapes.MediaPath.RELAY))
+    endpoint.take(page, say.MediaConnected(session=told.session, path=MediaPath.RELAY))
     assert await session.events.receive() == Connected(MediaPath.RELAY, None)
 
 
@@ -84,7 +83,7 @@ async def test_a_page_that_goes_loses_the_path_and_the_next_one_goes_on(pages, e
     page = pages.add()
     bound = endpoint.on_page(page)
     session = await bound.open_session(CONFIG)
-    endpoint.take(page, say.MediaConnected(session=session.number, path=shapes.MediaPath.HOST))
+    endpoint.take(page, say.MediaConnected(session=session.number, path=MediaPath.HOST))
     pages.remove(page)
     assert [await session.events.receive() for _ in range(3)] == [
         Connected(MediaPath.HOST, None), SourcesGone(), PathLost(),
