@@ -325,7 +325,7 @@ async def test_a_room_whose_machine_breaks_ends_for_us_and_says_so_and_the_other
     before = count("room")
     with alice.watch() as events:
         hers.room.tick = broken  # type: ignore[method-assign]
-        hers.room._other(hers.others[0]).try_at = trio.current_time()
+        hers.room._members.obtain(hers.others[0]).try_at = trio.current_time()
         hers._wake.set()
         over = await told(events, "room-over", seconds=60)
     assert over["reason"] == "fault"
