@@ -258,7 +258,7 @@ class TestCoturn:
                     await late.turn.ready()
                     assert late.turn.current() == ()
                     told = late.says("poor", "No TURN server is lent", "it has lent all")
-                    assert "use a bootstrap that lends TURN" in told["remedy"]
+                    assert "use a bootstrap that lends TURN" in told.remedy
                     refused = await ask(late.host, bootstrap.peer_id, LendTurn())
                     assert isinstance(refused, Refused)
                     assert refused.reason == "exhausted"

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -212,12 +213,13 @@ async def test_a_planted_status_socket_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     as_root()
-    runtime, place = tmp_path / "run", tmp_path / "home"
-    runtime.mkdir(mode=0o700)
+    place = tmp_path / "home"
     place.mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
-    async with serve_status(place, dict):
-        (path,) = runtime.iterdir()
-    with planted(path), pytest.raises(NotRunning, match="Only the user"):
-        await trio.to_thread.run_sync(ask_status, place)
+    # Not in `tmp_path`: a socket's path has 107 bytes at most.
+    with tempfile.TemporaryDirectory(prefix="onmeet-") as runtime:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+        async with serve_status(place, dict):
+            (path,) = Path(runtime).iterdir()
+        with planted(path), pytest.raises(NotRunning, match="Only the user"):
+            await trio.to_thread.run_sync(ask_status, place)
