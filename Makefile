@@ -26,13 +26,13 @@ check: $(READY)
 quick: $(READY)
 	@ONMEET_CHECK=1 $(BIN)/pytest --numprocesses=2 --quiet -m "not real and not slow" $(PYTEST_FLAGS)
 
-# What opens no socket runs side by side; then what is real, one file at a time, since on two cores
-# two rooms of five nodes and their browsers are more than some tests' patience is made for.
-# WORKERS: processes for the second part, on a larger machine.
+# Most test files run side by side. What is slow (browsers, rooms of five nodes, labs) runs one file
+# at a time: two of those are more than two cores carry. WORKERS: processes for them, where there
+# are more.
 WORKERS ?= 0
 test: $(READY) system-packages lint page
-	$(BIN)/pytest --numprocesses=2 --quiet -m "not real" $(PYTEST_FLAGS)
-	$(BIN)/pytest --numprocesses=$(WORKERS) --durations=25 -m real $(PYTEST_FLAGS)
+	$(BIN)/pytest --numprocesses=2 --quiet -m "not slow" $(PYTEST_FLAGS)
+	$(BIN)/pytest --numprocesses=$(WORKERS) --durations=25 -m slow $(PYTEST_FLAGS)
 
 page: $(READY)
 	@if [ -d ui/node_modules ]; then \
