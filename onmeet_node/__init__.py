@@ -72,7 +72,6 @@ def __getattr__(name: str) -> Any:
         message = f"onmeet_node.{name} is now onmeet_node.{_FORMER[name]}"
         warnings.warn(message, DeprecationWarning, stacklevel=2)
         name = _FORMER[name]
-        return globals().get(name) or __getattr__(name)
     if name not in _HOMES:
         raise AttributeError(f"module 'onmeet_node' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"onmeet_node.{_HOMES[name]}"), name)

@@ -48,10 +48,12 @@ _witness = _Witness()
 sys.addaudithook(_witness)
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by `-m`
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.get_closest_marker("netlab"):
+        in_lab = {"lab", "slow_lab"} & set(getattr(item, "fixturenames", ()))
+        if in_lab or item.get_closest_marker("netlab"):
+            item.add_marker(pytest.mark.netlab)
             item.add_marker(pytest.mark.real)
     # What is quick comes first, so that a mistake is told soon; then the longest, so that in the
     # end no worker is waited for.

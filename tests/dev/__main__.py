@@ -14,7 +14,6 @@ import click
 import trio
 from onmeet_bootstrap.app import Bootstrap, open_bootstrap
 from onmeet_bootstrap.config.model import SEED_BYTES, BootstrapConfig, GuestsConfig
-from onmeet_bootstrap.errors import BootstrapError
 
 from onmeet_node import guest_page
 from onmeet_node.cli.stopping import Stopping
@@ -56,7 +55,7 @@ def main(directory: Path, first_port: int, ui: Path) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         stopping.run(_main, stopping, directory, first_port, ui.absolute())
-    except* (OnMeetError, BootstrapError) as errors:
+    except* OnMeetError as errors:
         raise click.ClickException(str(first(errors))) from None
 
 

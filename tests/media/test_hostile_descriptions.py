@@ -8,7 +8,6 @@ through real peer connections, which cost some 10 ms each; ONMEET_FULL=1 reads a
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 
 import pytest
@@ -20,10 +19,10 @@ from onmeet_node.media.engine.endpoint import AiortcEndpoint, open_endpoint
 from onmeet_node.media.engine.sdp import check_candidates, check_description
 from onmeet_node.media.errors import BadDescription, MediaError
 from onmeet_node.protocol.wire.messages import Candidate, Kind
+from tests.examples import FULL
 from tests.media.mutations import ANSWERS, LINES, ODD, OFFERS, mutated
 from tests.media.support import AUDIO, BOTH
 
-FULL = os.environ.get("ONMEET_FULL") == "1"
 READ = 1_000_000 if FULL else 10_000
 TAKEN = 10_000 if FULL else 150
 

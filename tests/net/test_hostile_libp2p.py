@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import resource
 import socket
@@ -22,6 +21,7 @@ from onmeet_node.net.relay.circuit import HOP, STOP
 from onmeet_node.net.relay.client import RelayClient
 from onmeet_node.process import faults
 from onmeet_node.protocol.wire.bootstrap_api import PROTOCOL as BOOT
+from tests.examples import FULL
 from tests.fakes.hosts import ECHO, echo, until
 from tests.fakes.raw_peer import (
     ACK,
@@ -46,7 +46,6 @@ from tests.fakes.raw_peer import (
 )
 
 pytestmark = pytest.mark.real
-FULL = os.environ.get("ONMEET_FULL") == "1"
 ID_PROTOCOL = "/ipfs/id/1.0.0"
 PUSH = "/ipfs/id/push/1.0.0"
 LISTEN = ("/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/tcp/0/ws")

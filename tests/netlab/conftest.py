@@ -18,13 +18,6 @@ def need(reason: str | None) -> None:
     requirements.need(reason, *REQUIRED)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if {"lab", "slow_lab"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.netlab)
-            item.add_marker(pytest.mark.real)
-
-
 @pytest.fixture(scope="session")
 def lab_possible() -> None:
     need(missing())

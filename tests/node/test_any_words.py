@@ -36,6 +36,7 @@ from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire import room as w
 from onmeet_node.protocol.wire.messages import Kind
 from onmeet_node.rooms.conference import Conference, RoomOptions
+from tests.examples import FULL
 from tests.fakes.media import FakeEndpoint, description
 from tests.fakes.words import Words
 from tests.node.conftest import Start, befriend, connected, until
@@ -43,7 +44,6 @@ from tests.node.test_rooms import invited
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 
-FULL = os.environ.get("ONMEET_FULL") == "1"
 ROUNDS = 40 if FULL else 1
 BURST = 250
 """Messages at once: a channel allows 300, and 50 a second (`Timing`)."""

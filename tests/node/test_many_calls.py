@@ -6,7 +6,6 @@ ONMEET_FULL=1 runs the full numbers of the release checks, 200 and 100.
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import threading
 
@@ -18,11 +17,11 @@ from onmeet_node.calls.call import Call
 from onmeet_node.media.engine.memory import return_memory
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.call.effects import State
+from tests.examples import FULL
 from tests.node.conftest import Start, answer_all, befriend, connected, until
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(400)]
 
-FULL = os.environ.get("ONMEET_FULL") == "1"
 CROSSINGS = 200 if FULL else 25
 CALLS = 100 if FULL else 25
 BATCHES = 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,15 +12,14 @@ from hypothesis import strategies as st
 from onmeet_node.protocol.room.effects import RoomEnd
 from onmeet_node.protocol.room.errors import RoomError
 from onmeet_node.protocol.wire.room import Role
-from tests.examples import examples
+from tests.examples import FULL, examples
 from tests.protocol.room.page import UI, Pages, build
 from tests.protocol.room.world import World, key_of
 from tests.requirements import need
 
 PEOPLE = "abcdef"
-FULL = bool(os.environ.get("ONMEET_FULL"))
-"""Other cases at every run, and more. Of the wildest (25 splits, crashes and removals in a minute)
-one or two in a thousand still leave somebody alone in a room of their own."""
+# With FULL: other cases at every run, and more. Of the wildest (25 splits, crashes and removals in
+# a minute) one or two in a thousand still leave somebody alone in a room of their own.
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ import { digits } from "./sas.js";
 import { hex } from "./guest-messages.js";
 import type { Roster } from "./room-roster.js";
 import { unhex, type Here, type Key } from "./room-messages.js";
+import { COMMITMENT_BYTES, NONCE_BYTES } from "./room-tables.js";
 
-const NONCE = 16;
-const COMMITMENT = 32;
 const PLEDGE = utf8("onmeet room pledge 1");
 const STRING = "onmeet room string 1";
 /** Rosters whose pledges are remembered: one that comes back finds what was said for it. */
@@ -15,7 +14,7 @@ const MAX_ROUNDS = 1_024;
 
 /** What somebody says of their number before they show it. `digest`: of the roster. */
 export const commitment = (digest: string, key: Key, nonce: Bytes): Bytes =>
-  hash(join(PLEDGE, unhex(digest), unhex(key), nonce), COMMITMENT);
+  hash(join(PLEDGE, unhex(digest), unhex(key), nonce), COMMITMENT_BYTES);
 
 /** Twelve digits, the same for everybody who knows the same keys and numbers. */
 export function roomString(room: string, numbers: ReadonlyMap<Key, Bytes>): Promise<string> {
@@ -72,7 +71,7 @@ export class Pledges {
   round(roster: Roster): Round {
     let round = this.#rounds.get(roster.digest);
     if (round === undefined) {
-      round = new Round(roster, this.me, this.random(NONCE));
+      round = new Round(roster, this.me, this.random(NONCE_BYTES));
       this.#rounds.set(roster.digest, round);
       if (this.#rounds.size > MAX_ROUNDS) this.#rounds.delete(this.#rounds.keys().next().value!);
     }
