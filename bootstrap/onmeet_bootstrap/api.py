@@ -11,12 +11,13 @@ from nacl.signing import SigningKey
 
 from onmeet_bootstrap.config.model import BootstrapConfig
 from onmeet_bootstrap.errors import Exhausted
-from onmeet_bootstrap.limits import Caps, Quota, RateLimit
+from onmeet_bootstrap.limits import Caps, Quota
 from onmeet_bootstrap.receipts import Receipts
 from onmeet_bootstrap.turn.lending import Lender
 from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.net.libp2p.remote_address import prefix_of
 from onmeet_node.net.libp2p.streams import Stream
+from onmeet_node.net.rates import RateLimit
 from onmeet_node.protocol.errors import RemoteProtocolError
 from onmeet_node.protocol.wire.bootstrap_api import (
     MAX_FRAME_BYTES,

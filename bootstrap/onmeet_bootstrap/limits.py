@@ -1,76 +1,19 @@
 """Caps that keep one hostile or silent peer from taking what an honest one needs.
 
-Two kinds: `RateLimit` bounds how often something is asked, `Quota` how much of it is held at once.
-Both count per PeerId and per network prefix, because PeerIds cost nothing to make while addresses
-do. What they remember is in memory only, is bounded, and goes when it stops mattering (P2): a
-bucket that is full again equals no bucket, a counter that is back at zero equals no counter.
+`Quota` bounds how much of something is held at once, as `net.rates.RateLimit` does how often it is
+asked. Both count per PeerId and per network prefix, because PeerIds cost nothing to make while
+addresses do. What is remembered is in memory only, is bounded, and goes when it stops mattering
+(P2): a counter that is back at zero equals no counter.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import attrs
 
 from onmeet_bootstrap.errors import Exhausted
-
-_MAX_BUCKETS = 16_384
-"""About 2 MB. Beyond it the least recently used, hence fullest, bucket is forgotten."""
-
-
-@attrs.frozen
-class AllowedRate:
-    """`burst` requests at once, then `per_minute` of them a minute."""
-
-    per_minute: float
-    burst: int
-
-
-class RateLimit:
-    """A token bucket for each key; `clock` gives seconds from any origin."""
-
-    def __init__(
-        self, rate: AllowedRate, clock: Callable[[], float], *, max_keys: int = _MAX_BUCKETS
-    ) -> None:
-        self._rate = rate
-        self._clock = clock
-        self._max_keys = max_keys
-        # The time at which each bucket would be full again, least recently used first.
-        self._full_at: OrderedDict[str, float] = OrderedDict()
-
-    def allow(self, key: str) -> bool:
-        """Takes one token of `key`'s bucket if there is one; refusals cost the asker nothing."""
-        now = self._clock()
-        interval = 60.0 / self._rate.per_minute
-        full_at = max(self._full_at.get(key, now), now)
-        if full_at - now > (self._rate.burst - 1) * interval + 1e-9:
-            return False
-        self._full_at[key] = full_at + interval
-        self._full_at.move_to_end(key)
-        self._forget(now)
-        return True
-
-    def _forget(self, now: float) -> None:
-        while self._full_at:
-            key, full_at = next(iter(self._full_at.items()))
-            if full_at > now and len(self._full_at) <= self._max_keys:
-                return
-            del self._full_at[key]
-
-    def forget(self, key: str) -> None:
-        """Forgets one bucket, full or not."""
-        self._full_at.pop(key, None)
-
-    def forget_full(self) -> None:
-        """Forgets the buckets that are full again, whoever asks or not."""
-        now = self._clock()
-        for key in [key for key, full_at in self._full_at.items() if full_at <= now]:
-            del self._full_at[key]
-
-    def __len__(self) -> int:
-        return len(self._full_at)
 
 
 @attrs.frozen

@@ -13,7 +13,6 @@ from onmeet_node.calls.call import Call
 from onmeet_node.contacts.address_book import AddressBook, NoSuchPerson
 from onmeet_node.contacts.codes import DAY, Codes
 from onmeet_node.contacts.profile import CAPS, card_for, change_picture, change_profile
-from onmeet_node.contacts.rates import SenderRates
 from onmeet_node.events import (
     CardChanged,
     ContactConfirmed,
@@ -22,6 +21,7 @@ from onmeet_node.events import (
     MissedCallNoted,
     NodeEvent,
 )
+from onmeet_node.net.rates import MAX_SENDERS, AllowedRate, RateLimit
 from onmeet_node.process.faults import contained
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Device, Identity
@@ -61,15 +61,15 @@ NOTE_DAYS = 30
 
 MAX_CAME_BY = 4_096
 """Strangers of whom it is remembered by which code they came."""
-NOTES = (32, 10.0)
-"""Missed calls that one contact may tell at once, as many as an outbox holds; then one each so many
-seconds. What is too much is not confirmed, so an honest node tells it again later."""
-STRANGERS_NOTES = (8, 60.0)
-NOTES_BY_CODE = (32, 10.0)
+NOTES = AllowedRate(burst=32, per_minute=6)
+"""Missed calls that one contact may tell: at once as many as an outbox holds. What is too much is
+not confirmed, so an honest node tells it again later."""
+STRANGERS_NOTES = AllowedRate(burst=8, per_minute=1)
+NOTES_BY_CODE = AllowedRate(burst=32, per_minute=6)
 """Of all strangers who came by one code together, rings that nobody took included."""
-CARDS = (12, 5.0)
+CARDS = AllowedRate(burst=12, per_minute=12)
 """Changes of one card that are written at once; of more, the last is, a little later."""
-GRANTS = (8, 30.0)
+GRANTS = AllowedRate(burst=8, per_minute=2)
 SEEN_SECONDS = 60
 """How exactly it is kept when somebody was last heard of."""
 
@@ -119,11 +119,11 @@ class Contacts(AddressBook):
         self._line: Mouthpiece | None = None
         self._here: set[Identity] = set()
         """Everybody with an open channel."""
-        self._note_rate = SenderRates(*NOTES, now)
-        self._strangers_note_rate = SenderRates(*STRANGERS_NOTES, now)
-        self._code_rate = SenderRates(*NOTES_BY_CODE, now)
-        self._card_rate = SenderRates(*CARDS, now)
-        self._grant_rate = SenderRates(*GRANTS, now)
+        self._note_rate = RateLimit(NOTES, now, max_keys=MAX_SENDERS)
+        self._strangers_note_rate = RateLimit(STRANGERS_NOTES, now, max_keys=MAX_SENDERS)
+        self._code_rate = RateLimit(NOTES_BY_CODE, now, max_keys=MAX_SENDERS)
+        self._card_rate = RateLimit(CARDS, now, max_keys=MAX_SENDERS)
+        self._grant_rate = RateLimit(GRANTS, now, max_keys=MAX_SENDERS)
         self._late_cards: dict[Identity, Card] = {}
         """Of people with an open channel, not written yet."""
         self._card_late = trio.Event()
@@ -425,7 +425,7 @@ class Contacts(AddressBook):
             await self._card_late.wait()
             self._card_late = trio.Event()
             while self._late_cards:
-                await trio.sleep(CARDS[1])
+                await trio.sleep(CARDS.interval)
                 for peer in list(self._late_cards):
                     with contained("card"), self.history.tolerate():
                         self._show(peer, self._late_cards.pop(peer))
@@ -454,7 +454,7 @@ class Contacts(AddressBook):
 
     def _granted(self, peer: Identity, secret: bytes) -> None:
         contact = self.get(peer)
-        if contact is None or not self._grant_rate.take(peer):
+        if contact is None or not self._grant_rate.allow(peer):
             return  # not confirmed: they say it again on another channel
         if contact.secret != secret:
             self._store.contacts.update(peer, secret=secret)
@@ -467,7 +467,7 @@ class Contacts(AddressBook):
         elif card == contact.card:
             self._late_cards.pop(peer, None)
             self._show(peer, card)
-        elif peer in self._late_cards or not self._card_rate.take(peer):
+        elif peer in self._late_cards or not self._card_rate.allow(peer):
             self._late_cards[peer] = card
             self._card_late.set()
         else:
@@ -625,8 +625,8 @@ class Contacts(AddressBook):
 
     def _may_note(self, peer: Identity, came_by: str | None) -> bool:
         if came_by is None:
-            return self._note_rate.take(peer)
-        return self._strangers_note_rate.take(peer) and self._code_rate.take(came_by)
+            return self._note_rate.allow(peer)
+        return self._strangers_note_rate.allow(peer) and self._code_rate.allow(came_by)
 
     def _confirmed(self, peer: Identity, ref: bytes) -> None:
         contact, current = self.get(peer), self.codes.contacts_audience()
@@ -678,7 +678,7 @@ class Contacts(AddressBook):
             return
         came_by = self.came_by(call.peer)
         missed = not call.outgoing and call.answered is None
-        if came_by is None or not missed or self._code_rate.take(came_by):
+        if came_by is None or not missed or self._code_rate.allow(came_by):
             self.history.write(call, came_by)
         with contained("receipt"):
             self.on_ended(call)

@@ -18,12 +18,12 @@ import trio
 
 from onmeet_node.calls.call import Call
 from onmeet_node.calls.media_setup import NodeMediaSetup
-from onmeet_node.contacts.rates import SenderRates
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, RoomInvited
 from onmeet_node.guests.links import Link, Links, NoSuchLink
 from onmeet_node.net.bootstraps.turn import TurnServer
 from onmeet_node.net.channels.channels import ChannelNetwork
+from onmeet_node.net.rates import MAX_SENDERS, AllowedRate, RateLimit
 from onmeet_node.process.faults import contained
 from onmeet_node.process.leaving import in_order
 from onmeet_node.protocol.call.events import Device, Identity
@@ -46,8 +46,8 @@ MAX_INVITATIONS = 32
 """Into rooms, that nobody has taken yet; over it the oldest gives way of whoever has the most."""
 MAX_INVITATIONS_OF_ONE = 4
 """Of one contact, or of all strangers together who came by one code: their own oldest gives way."""
-INVITATIONS = (8, 10.0)
-"""That one of these may send at once; then one each so many seconds. More are not heard."""
+INVITATIONS = AllowedRate(burst=8, per_minute=6)
+"""That one of these may send. More are not heard."""
 MAX_ROOMS = 4
 """Of one node at once."""
 ASK_SECONDS = 10.0
@@ -167,7 +167,7 @@ class Rooms:
         self._device = device
         self._rooms: dict[bytes, Conference] = {}
         self._invitations: OrderedDict[bytes, Invitation] = OrderedDict()
-        self._heard = SenderRates(*INVITATIONS, trio.current_time)
+        self._heard = RateLimit(INVITATIONS, trio.current_time, max_keys=MAX_SENDERS)
         self._tokens: dict[tuple[bytes, Identity], bytes] = {}
         """The token of each person whom we asked into a room of ours."""
         self._codes: dict[bytes, bytes] = {}
@@ -383,7 +383,7 @@ class Rooms:
         known = self._invitations.get(invite.room)
         if known is not None and known.peer != invitation.peer:
             return  # nobody's invitation is replaced by another's
-        if known is None and not self._heard.take(invitation.sender):
+        if known is None and not self._heard.allow(invitation.sender):
             return
         self._invitations[invite.room] = invitation
         self._invitations.move_to_end(invite.room)

@@ -19,12 +19,12 @@ from onmeet_bootstrap.audit.census import census
 from onmeet_bootstrap.config.model import ephemeral_config
 from onmeet_bootstrap.forgetting.state import STATE, declared, document
 from onmeet_bootstrap.forgetting.sweep import ALL, Forgetting, wiping_environment
-from onmeet_bootstrap.limits import AllowedRate, RateLimit
 
 from onmeet_node.joining.line import open_line
 from onmeet_node.net.bootstraps.bootstraps import ask_description
 from onmeet_node.net.bootstraps.doors import HostDoors
 from onmeet_node.net.libp2p.open_host import HostConfig, open_host
+from onmeet_node.net.rates import AllowedRate, RateLimit
 from onmeet_node.net.relay.client import RelayClient, through
 from onmeet_node.protocol.wire.bootstrap_api import Echo, LendTurn, TurnCredentials
 from onmeet_node.protocol.wire.link import make_link

@@ -112,7 +112,7 @@ async def test_a_contact_who_tells_of_missed_calls_without_end_writes_few(start:
     before = traces(alice)
     await heard(eve, alice.identity, [note() for _ in range(200)])
     rows = alice._store.calls.list(peer=eve.identity, limit=1_000)
-    assert NOTES[0] <= len(rows) <= MAX_MISSED
+    assert NOTES.burst <= len(rows) <= MAX_MISSED
     assert traces(alice) == before
     assert alice.connected(eve.identity), "what is too much is merely not kept"
     assert alice.status()["contacts"] == 2
@@ -206,7 +206,7 @@ async def test_a_stranger_with_a_code_writes_few_and_is_told_nothing_of_it(
     code = await code_of(alice)
     eve = await come_and_say(host, alice, code, *(note() for _ in range(60)))
     rows = alice._store.calls.list(peer=eve, limit=1_000)
-    assert 0 < len(rows) <= STRANGERS_NOTES[0] + 1
+    assert 0 < len(rows) <= STRANGERS_NOTES.burst + 1
     assert [row["code"] for row in alice.history.list(1)] == ["test"]
     assert traces(alice) == before
 
@@ -218,7 +218,7 @@ async def test_many_identities_with_one_code_write_no_more_than_one_code_may(
     leave_traces(alice)
     before = traces(alice)
     code, other = await code_of(alice), alice.people.codes.new("other")["uri"]
-    for _ in range(2 * NOTES_BY_CODE[0]):
+    for _ in range(2 * NOTES_BY_CODE.burst):
         await come_and_say(host, alice, code, note(), note())
     mine = [row for row in alice.history.list(1_000) if row["code"] == "test"]
     assert 0 < len(mine) <= MAX_MISSED_BY_CODE
@@ -297,7 +297,7 @@ async def test_cards_and_secrets_that_never_stay_the_same_are_written_now_and_th
     )
     alice._store.database.watch(None)
     changed = [one for one in wrote if one.startswith("INSERT INTO contact")]
-    assert len(changed) < CARDS[0] + GRANTS[0] + 20
+    assert len(changed) < CARDS.burst + GRANTS.burst + 20
 
     def name() -> str:
         contact = alice.people.get(eve.identity)

@@ -21,7 +21,7 @@ from onmeet_bootstrap.config.fields import (
     TurnUrls,
     setting,
 )
-from onmeet_bootstrap.limits import AllowedRate
+from onmeet_node.net.rates import AllowedRate
 
 SEED_BYTES = 32
 REGIONS = ("ca", "de")

@@ -173,7 +173,7 @@ STATE: tuple[Piece, ...] = (
         ended_by="being full again, which equals no bucket (`forgetting`)",
         longest=20 + _SWEPT,
         count=lambda live: sum(len(limit) for limit in live.api.limits),
-        containers=("onmeet_bootstrap.limits.RateLimit.*",),
+        containers=("onmeet_node.net.rates.RateLimit.*",),
     ),
     Piece(
         name="DHT neighbours",

@@ -16,8 +16,8 @@ import attrs
 import trio
 
 from onmeet_bootstrap.host import PeerMemory
-from onmeet_bootstrap.limits import RateLimit
 from onmeet_node.net.libp2p.open_host import Host
+from onmeet_node.net.rates import RateLimit
 from onmeet_node.process.faults import contained
 
 SETTLE_SECONDS = 1.0

@@ -21,10 +21,11 @@ from onmeet_bootstrap.gateway.doors import Book, NoSuchDoor, Passage
 from onmeet_bootstrap.gateway.listening import HostGuard, listen_all, open_certificate
 from onmeet_bootstrap.gateway.pages import COMMON, GatewayPages
 from onmeet_bootstrap.gateway.site import Site
-from onmeet_bootstrap.limits import AllowedRate, Caps, Quota, RateLimit
+from onmeet_bootstrap.limits import Caps, Quota
 from onmeet_node.net.asgi.config import ServerLimits
 from onmeet_node.net.asgi.server import open_server
 from onmeet_node.net.libp2p.remote_address import prefix_of
+from onmeet_node.net.rates import AllowedRate, RateLimit
 from onmeet_node.net.websocket import close_websocket
 from onmeet_node.protocol.errors import RemoteProtocolError
 from onmeet_node.protocol.wire.door import HOST_GONE, MALFORMED, NO_DOOR, TOO_MANY, TOO_SLOW

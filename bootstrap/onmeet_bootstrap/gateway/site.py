@@ -30,7 +30,7 @@ from onmeet_bootstrap.config.model import SiteConfig
 from onmeet_bootstrap.errors import SettingsError
 from onmeet_bootstrap.gateway.policy import Policy, in_force, read_policies
 from onmeet_bootstrap.gateway.texts import WORDS, language_of
-from onmeet_bootstrap.limits import AllowedRate, RateLimit
+from onmeet_node.net.rates import AllowedRate, RateLimit
 
 MAX_NAME, MAX_EMAIL, MAX_MESSAGE = 80, 254, 4_000
 MAX_BODY_BYTES = 64 * 1024

@@ -26,8 +26,8 @@ import attrs
 
 from onmeet_bootstrap.config.model import TurnConfig
 from onmeet_bootstrap.errors import Exhausted, SettingsError
-from onmeet_bootstrap.limits import AllowedRate, RateLimit
 from onmeet_node.net.libp2p.remote_address import prefix_of
+from onmeet_node.net.rates import AllowedRate, RateLimit
 from onmeet_node.process.ownership import ForeignPlace, open_own
 from onmeet_node.process.suggestions import command
 from onmeet_node.protocol.wire.bootstrap_api import TurnCredentials
