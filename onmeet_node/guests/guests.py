@@ -18,6 +18,7 @@ import trio
 from onmeet_node.calls.call import Call, CallBook, CallOptions
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import CallEnded, Hub, Knocked, KnockOver, NodeEvent, StateChanged
+from onmeet_node.guests.call_transport import AdmittedGuests
 from onmeet_node.guests.links import Gate, Link, Links
 from onmeet_node.guests.visit import Guest, GuestVisit, RoomDoorway
 from onmeet_node.net.bootstraps.doors import GuestStream
@@ -40,8 +41,6 @@ log = logging.getLogger(__name__)
 HANDSHAKE_SECONDS = 10.0
 COMING_SECONDS = 20.0
 """For a guest who was let in to begin the call, before others are."""
-REJOIN_SECONDS = 45.0
-"""For a guest whose line broke to come back; the call's own patience is about as long."""
 LEND_SECONDS = 3.0
 """For the bootstrap to lend TURN credentials of the guest's own."""
 MAX_VISITS = 64
@@ -127,35 +126,31 @@ class Guests:
         store: Store,
         house: House,
         hub: Hub[NodeEvent],
+        calls: GuestCalls,
+        admitted: AdmittedGuests,
         *,
         now: Callable[[], int],
+        entrance: Callable[[Link], RoomEntrance | None],
         card: Callable[[], Card],
         wish: Callable[[], CallOptions],
     ) -> None:
-        """`card`: as everyone sees it. `wish`: what a call sends that nobody was asked about."""
+        """`calls` carries the calls of guests, `admitted` is kept here. `entrance`: where a link
+        leads, into a room, or (None) to a call with us alone. `card`: as everyone sees it. `wish`:
+        what a call sends that nobody was asked about.
+        """
         self._house = house
         self._hub = hub
         self._card = card
         self._wish = wish
-        self._calls: GuestCalls | None = None
-        self.entrance: Callable[[Link], RoomEntrance | None] = lambda _: None
-        """Where a link leads: into a room, or (None) to a call with us alone."""
+        self._caller = calls
+        self._entrance = entrance
         self._seen = SeenEphemerals()
         self._visits: dict[Identity, GuestVisit] = {}
-        self._admitted: dict[Identity, Guest] = {}
+        self._admitted = admitted
         self._coming: set[Identity] = set()
         self._nursery: trio.Nursery | None = None
         self._gone = trio.Event()
         self.links = Links(store, house, hub, now=now, serve=self.serve, send_away=self._send_away)
-
-    def connect(self, calls: GuestCalls) -> None:
-        """Names who carries the calls of guests; before `run`."""
-        self._calls = calls
-
-    @property
-    def _caller(self) -> GuestCalls:
-        assert self._calls is not None, "connected when the node is put together"
-        return self._calls
 
     async def run(self) -> None:
         """Lets guests knock at every link, until cancelled."""
@@ -255,40 +250,6 @@ class Guests:
         else:
             self.links.require_knock(link)
 
-    def name_of(self, identity: Identity) -> str | None:
-        """What a guest who was let in calls themselves."""
-        guest = self._admitted.get(identity)
-        return guest.name if guest is not None else None
-
-    def link_of(self, identity: Identity) -> str | None:
-        """Id of the link by which a guest came who was let in."""
-        guest = self._admitted.get(identity)
-        return guest.link.id if guest is not None else None
-
-    # ── caller.Reach, for guests ────────────────────────────────────────────────────────────────
-    async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
-        """Calls `found` when the guest is back, if they come back in time."""
-        guest = self._admitted.get(peer)
-        if guest is None:
-            return
-        with trio.move_on_after(REJOIN_SECONDS):
-            while guest.visit is None:
-                await guest.back.wait()
-                if self._admitted.get(peer) is not guest:
-                    return  # the call was given up meanwhile
-            found(guest.device)
-
-    def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:
-        """Hands a message to the guest's channel; False if there is none."""
-        del device  # a guest has one
-        guest = self._admitted.get(peer)
-        return guest is not None and guest.visit is not None and guest.visit.say(message)
-
-    def binding(self, peer: Identity) -> bytes:
-        """What the authentication string is bound to: the link's key and the guest's name."""
-        guest = self._admitted[peer]
-        return b"".join(sorted((guest.link.public.key, peer)))
-
     # ── one guest ───────────────────────────────────────────────────────────────────────────────
     async def serve(self, link: Link, stream: GuestStream) -> None:
         """Speaks with one guest who came through this link's door, until they have gone."""
@@ -328,7 +289,7 @@ class Guests:
             await visit.channel.over.wait()
 
     def _welcome(self, link: Link) -> m.Welcome:
-        entrance = self.entrance(link)
+        entrance = self._entrance(link)
         return m.Welcome(
             card=self._card(),
             title=link.row.title,
@@ -377,7 +338,7 @@ class Guests:
 
     def _carried(self, visit: GuestVisit, frame: bytes) -> None:
         if visit.threshold is None:
-            entrance = self.entrance(visit.link)
+            entrance = self._entrance(visit.link)
             if entrance is None or visit.guest is not None:
                 self._deny(visit, m.DenyReason.NO_ANSWER)
                 return

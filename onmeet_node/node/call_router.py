@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from onmeet_node.contacts.reach import PeerTransport
-from onmeet_node.guests.guests import Guests
+from onmeet_node.guests.call_transport import GuestTransport
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.identity.guest import is_guest
 from onmeet_node.protocol.wire.messages import CallMessage
@@ -15,7 +15,7 @@ from onmeet_node.protocol.wire.messages import CallMessage
 class CallRouter:
     """A `CallTransport` made of both."""
 
-    def __init__(self, people: PeerTransport, guests: Guests) -> None:
+    def __init__(self, people: PeerTransport, guests: GuestTransport) -> None:
         self._people = people
         self._guests = guests
         self.alone = people.alone

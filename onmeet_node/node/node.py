@@ -26,7 +26,9 @@ from onmeet_node.contacts.reach import PeerTransport
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, PresenceChanged, Reachable, Started
 from onmeet_node.findings import Finding, bad, good
+from onmeet_node.guests.call_transport import AdmittedGuests, GuestTransport
 from onmeet_node.guests.guests import Guests
+from onmeet_node.guests.links import Link
 from onmeet_node.media.endpoint import MediaEndpoint
 from onmeet_node.net.bootstraps.receipts import ask_receipts
 from onmeet_node.net.channels.channels import (
@@ -53,7 +55,7 @@ from onmeet_node.protocol.identity.code import ContactCode
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.policy import Relation
 from onmeet_node.protocol.wire.messages import CallMessage, Kind
-from onmeet_node.rooms.rooms import Rooms
+from onmeet_node.rooms.rooms import Entrance, Rooms
 from onmeet_node.store import (
     ContactState,
     KeyFile,
@@ -119,16 +121,34 @@ class Node:
             turn=network.turn,
             relay_only=network.exposure.relay_only,
         )
+        admitted = AdmittedGuests()
+        people.guests = admitted.name_of
+        people.link_of = admitted.link_of
+        self._settling = ReceiptCollector(
+            people.history, partial(ask_receipts, network.host, network.bootstraps)
+        )
+        people.on_ended = self._settling.ended
+        ways = CallRouter(self._reacher, GuestTransport(admitted))
+        line = NodeCalls(self.identity)
+        self._caller = CallRunner(
+            line, ways, self._studio, people, self.hub, nursery, ending=lambda: block.ending
+        )
+        self.calls = self._caller.calls
+
+        def entrance(link: Link) -> Entrance | None:
+            return self.rooms.entrance(link)  # rooms make links, and links lead into rooms
+
         self.guests = Guests(
             store,
             network,
             self.hub,
+            self._caller,
+            admitted,
             now=_now,
+            entrance=entrance,
             card=lambda: card_for(store, Relation.STRANGER),
             wish=lambda: CallOptions(endpoint=self._studio.page_endpoint()),
         )
-        people.guests = self.guests.name_of
-        people.link_of = self.guests.link_of
         self.rooms = Rooms(
             network.rooms,
             RoomContacts(self._reacher, people),
@@ -142,18 +162,6 @@ class Node:
             lend=network.lend_turn,
             began=self.guests.room_began,
         )
-        self.guests.entrance = self.rooms.entrance
-        self._settling = ReceiptCollector(
-            people.history, partial(ask_receipts, network.host, network.bootstraps)
-        )
-        people.on_ended = self._settling.ended
-        ways = CallRouter(self._reacher, self.guests)
-        line = NodeCalls(self.identity)
-        self._caller = CallRunner(
-            line, ways, self._studio, people, self.hub, nursery, ending=lambda: block.ending
-        )
-        self.calls = self._caller.calls
-        self.guests.connect(self._caller)
         network.on_network_change(self._moved)
 
     def __repr__(self) -> str:

@@ -238,11 +238,11 @@ async def test_a_guest_at_whom_the_node_fails_is_told_and_the_next_one_comes_in(
         with trio.fail_after(60):
             await other.hear_one(m.Wait)
         async with open_line(link["url"]) as line:
-            entrance, host.guests.entrance = host.guests.entrance, broken
+            entrance, host.guests._entrance = host.guests._entrance, broken
             await line.say(m.Carry(data=b"x"))
             with trio.fail_after(60):
                 assert (await line.hear_one(m.Deny)).reason is m.DenyReason.FAULT
-            host.guests.entrance = entrance
+            host.guests._entrance = entrance
         assert count("guest") == before + 1
         assert [guest["name"] for guest in host.guests.waiting()] == ["Hanna"]
         host.guests.admit(host.guests.who("Hanna"), wish=wish())

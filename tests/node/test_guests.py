@@ -25,6 +25,7 @@ from onmeet_node.calls.history import receipts_told
 from onmeet_node.config import Config
 from onmeet_node.errors import OnMeetError
 from onmeet_node.guests import guests
+from onmeet_node.guests.call_transport import GuestTransport
 from onmeet_node.guests.guests import (
     KEPT_AT_EACH_LINK,
     MAX_AT_ONE_LINK,
@@ -361,7 +362,9 @@ async def test_a_call_that_is_given_up_while_its_guest_is_away_leaves_nothing_ru
         await until(lambda: host.guests._admitted[admit.guest].visit is None, "the line is gone")
         found: list[object] = []
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(host.guests.find, admit.guest, found.append)
+            nursery.start_soon(
+                GuestTransport(host.guests._admitted).find, admit.guest, found.append
+            )
             await trio.testing.wait_all_tasks_blocked(0.05)
             running.hang_up()
             with trio.fail_after(5):
