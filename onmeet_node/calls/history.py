@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from onmeet_node.calls.call import Call
@@ -17,10 +15,8 @@ from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.text import clean_text
 from onmeet_node.protocol.media import MediaPath
 from onmeet_node.store import CallRecord, Store
-from onmeet_node.store.errors import StoreError
 from onmeet_node.store.history import audience_of
-
-log = logging.getLogger(__name__)
+from onmeet_node.store.tolerance import WriteTolerance
 
 MIN_ID_CHARS = 4
 """Of a call's id, to delete it by: fewer fit too much."""
@@ -36,30 +32,20 @@ class History:
     def __init__(
         self,
         store: Store,
+        writes: WriteTolerance,
         *,
         name_of: Callable[[Identity], str],
         code_of: Callable[[int | None], str | None],
     ) -> None:
         """`code_of`: what a code of ours that works is called, by the id of its audience."""
         self._store = store
+        self._writes = writes
         self._name_of = name_of
         self._code_of = code_of
-        self.trouble: StoreError | None = None
-        """Why what happened lately could not be written down, if it could not."""
-
-    @contextmanager
-    def tolerate(self) -> Iterator[None]:
-        """For writing what a call can do without: a full disk ends no call and stops no node."""
-        try:
-            yield
-            self.trouble = None
-        except StoreError as error:
-            self.trouble = error
-            log.warning("not written down: %s", type(error).__name__)
 
     def write(self, call: Call, came_by: str | None) -> None:
         """Keeps a call that is over. `came_by`: see `CallRecord`."""
-        with self.tolerate():
+        with self._writes.tolerate():
             self._store.calls.save(
                 CallRecord(
                     call=call.id,
@@ -82,7 +68,7 @@ class History:
 
     def keep_receipts(self, call: Call, receipts: str) -> None:
         """What bootstraps signed to have released after this call, as JSON."""
-        with self.tolerate():
+        with self._writes.tolerate():
             self._store.calls.update(call.peer, call.id, receipts=receipts)
 
     def list(self, limit: int) -> list[dict[str, Any]]:

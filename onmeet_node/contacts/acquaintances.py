@@ -6,7 +6,11 @@ from collections.abc import Mapping
 
 import attrs
 
-from onmeet_node.contacts.contacts import Contacts
+from onmeet_node.contacts.address_book import AddressBook
+from onmeet_node.contacts.admission import ContactDoorkeeper
+from onmeet_node.contacts.codes import Codes
+from onmeet_node.contacts.messenger import Messenger
+from onmeet_node.contacts.own_card import OwnCard
 from onmeet_node.contacts.reach import PeerTransport
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.identity.acquaint import pair_key
@@ -37,8 +41,9 @@ class Tie:
 class Acquaintances:
     """A `AddressBookView`: contacts and the blocked, with the keys that we two alone have."""
 
-    def __init__(self, people: Contacts, key: IdentityKey) -> None:
-        self._people = people
+    def __init__(self, book: AddressBook, own_card: OwnCard, key: IdentityKey) -> None:
+        self._book = book
+        self._own_card = own_card
         self._key = key
         self._pairs: dict[Identity, bytes] = {}
         self._version: int | None = None
@@ -48,11 +53,11 @@ class Acquaintances:
         """See `AddressBookView`. It is asked for with each channel of a room, and there may be
         10,000 people: made anew only when they are others.
         """
-        if self._version != self._people.version:
-            self._version = self._people.version
+        if self._version != self._book.version:
+            self._version = self._book.version
             states = ContactState
-            contacts = self._people.identities(states.ACCEPTED, states.REQUESTED_BY_US)
-            blocked = self._people.identities(states.BLOCKED)
+            contacts = self._book.identities(states.ACCEPTED, states.REQUESTED_BY_US)
+            blocked = self._book.identities(states.BLOCKED)
             self._known = {
                 peer: Tie(relation, self._pair(peer))
                 for peers, relation in ((contacts, Relation.CONTACT), (blocked, Relation.BLOCKED))
@@ -67,44 +72,52 @@ class Acquaintances:
 
     def get(self, peer: Identity) -> Known | None:
         """See `AddressBookView`."""
-        contact, relation = self._people.get(peer), self._people.relation(peer)
+        contact, relation = self._book.get(peer), self._book.relation(peer)
         if contact is None or relation is Relation.STRANGER:
             return None
         return Known(contact.display_name, contact.verified)
 
     def card(self, peer: Identity | None) -> Card:
         """See `AddressBookView`."""
-        return self._people.card_for(peer)
+        return self._own_card.seen_by(peer)
 
 
 class RoomContacts:
-    """A `rooms.rooms.Folk`: people, and the way to them."""
+    """What rooms need of people: who they are, the way to them, and codes for them."""
 
-    def __init__(self, reacher: PeerTransport, people: Contacts) -> None:
-        self._reacher = reacher
-        self._people = people
-        self.name_of = people.name_of
-        self.came_by = people.came_by
+    def __init__(
+        self,
+        transport: PeerTransport,
+        messenger: Messenger,
+        book: AddressBook,
+        doorkeeper: ContactDoorkeeper,
+        codes: Codes,
+    ) -> None:
+        self._transport = transport
+        self._messenger = messenger
+        self._book = book
+        self._codes = codes
+        self.name_of = book.name_of
+        self.came_by = doorkeeper.came_by
 
     def send(self, peer: Identity, device: Device, message: Message) -> bool:
-        """See `rooms.Folk`."""
-        return self._reacher.send_to(peer, device, message)
+        """Over the open channel to this device of theirs; whether there is one."""
+        return self._messenger.send_to(peer, device, message)
 
     async def send_any(self, peer: Identity, message: Message) -> bool:
-        """See `rooms.Folk`."""
-        return await self._reacher.channel(peer) and self._reacher.send_any(peer, message)
+        """To every device of theirs, looking for them first; whether anybody was reached."""
+        return await self._transport.channel(peer) and self._messenger.send(peer, message)
 
     def meet(self, code: str) -> Identity:
-        """See `rooms.Folk`."""
-        return self._people.meet(parse_code(code))
+        """Whose contact code this is. Raises what is wrong with it."""
+        return self._book.meet(parse_code(code))
 
     def revoke(self, label: str) -> None:
-        """See `rooms.Folk`."""
-        self._people.codes.revoke(label)
+        """Ends that code. Raises what is wrong with the label."""
+        self._codes.revoke(label)
 
     def code(self, label: str) -> str:
-        """See `rooms.Folk`."""
-        codes = self._people.codes
-        live = next((code for code in codes.live() if code["label"] == label), None)
-        made: str = (live or codes.new(label))["uri"]
+        """A live contact code of ours with this label, made if there is none."""
+        live = next((code for code in self._codes.live() if code["label"] == label), None)
+        made: str = (live or self._codes.new(label))["uri"]
         return made

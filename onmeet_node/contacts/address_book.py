@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from onmeet_node.calls.history import History
 from onmeet_node.contacts.codes import Codes
 from onmeet_node.errors import OnMeetError
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.identity.audience import Audience, pair_secret
 from onmeet_node.protocol.identity.code import ContactCode, parse_code
 from onmeet_node.protocol.identity.guest import is_guest
-from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.keys import IdentityKey, require_point
 from onmeet_node.protocol.identity.lookalike import NAME_MARK, called, same_name
 from onmeet_node.protocol.identity.policy import Relation
 from onmeet_node.protocol.identity.record import Presence
+from onmeet_node.protocol.identity.safety import safety_number
 from onmeet_node.protocol.identity.text import clean_text
 from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, Card
 from onmeet_node.store import Contact, ContactState, KnownDevice, Store
-from onmeet_node.store.history import ANYONE, by_code, by_link
+from onmeet_node.store.tolerance import WriteTolerance
 
 PRESENCE_SECONDS = 6 * 3600
 """How long an address is worth dialling before the DHT has answered: one epoch."""
@@ -50,26 +49,26 @@ class AddressBook:
         store: Store,
         key: IdentityKey,
         codes: Codes,
+        writes: WriteTolerance,
         *,
         now: Callable[[], int],
         hints: Callable[[Iterable[str]], None],
         relay_only: Callable[[], bool],
+        guest_name: Callable[[Identity], str | None],
     ) -> None:
-        """`hints` is given the bootstraps that a code names; `now` is Unix seconds."""
+        """`hints` is given the bootstraps that a code names; `now` is Unix seconds. `guest_name`:
+        what a guest who is in a call now is called; nobody keeps names of guests.
+        """
         self._store = store
         self._key = key
+        self._codes = codes
+        self._writes = writes
         self._now = now
         self._hints = hints
         self._relay_only = relay_only
+        self._guest_name = guest_name
         self._strangers: dict[Identity, bytes] = {}
-        self._came_by: OrderedDict[Identity, int] = OrderedDict()
-        """The audience of ours whose secret somebody showed, the latest last."""
-        self.codes = codes
-        self.guests: Callable[[Identity], str | None] = lambda _: None
-        """What a guest who is in a call now is called; the history knows no names of guests."""
-        self.link_of: Callable[[Identity], str | None] = lambda _: None
-        """By which link a guest came who is in a call now."""
-        self.history = History(store, name_of=self.name_of, code_of=self.codes.label_of)
+        """Secrets of codes by which somebody may be found who is in no list."""
 
     # ── who is who ──────────────────────────────────────────────────────────────────────────────
     def all(self) -> tuple[Contact, ...]:
@@ -77,7 +76,7 @@ class AddressBook:
         return self._store.contacts.list()
 
     def first(self, *, asking: int, most: int) -> tuple[Contact, ...]:
-        """`most` of all, for a page: see `Contacts.first`."""
+        """`most` of all, for a page: see `ContactStore.first`."""
         return self._store.contacts.first(asking=asking, most=most)
 
     def identities(self, *states: ContactState) -> tuple[Identity, ...]:
@@ -107,6 +106,11 @@ class AddressBook:
                 return Relation.BLOCKED
             case ContactState.REQUESTED_BY_THEM | None:
                 return Relation.STRANGER
+
+    def contacts_among(self, peers: Iterable[Identity]) -> list[Identity]:
+        """Those of these who are contacts."""
+        known = ((peer, self.get(peer)) for peer in peers)
+        return [peer for peer, one in known if one and one.state is ContactState.ACCEPTED]
 
     def known(self, peer: Identity) -> bool:
         """Whether they are a contact of ours, or somebody we asked to be."""
@@ -198,10 +202,14 @@ class AddressBook:
         self._hints(code.bootstraps)
         return peer
 
+    def forget_code(self, peer: Identity) -> None:
+        """They are not found by that code any more."""
+        self._strangers.pop(peer, None)
+
     def name_of(self, peer: Identity) -> str:
         """How a person is shown: the own name for them, their card's, or the key's start."""
         if is_guest(peer):
-            return self.guests(peer) or A_GUEST
+            return self._guest_name(peer) or A_GUEST
         contact = self.get(peer)
         return clean_text(contact.display_name, 80) if contact else peer.hex()[:12]
 
@@ -212,7 +220,7 @@ class AddressBook:
         return {
             "identity": peer.hex(),
             "name": clean_text(contact.display_name) if contact else peer.hex()[:12],
-            "code": self.codes.label_of(contact.audience) if contact else None,
+            "code": self._codes.label_of(contact.audience) if contact else None,
             "state": contact.state.value if contact else "stranger",
             "verified": contact.verified if contact else False,
             "favourite": contact.favourite if contact else False,
@@ -237,25 +245,56 @@ class AddressBook:
         code.require_live(self._now())
         return code
 
-    def came_by(self, peer: Identity) -> str | None:
-        """With whom this person shares a quota, as in `CallRecord.came_by`; None: a contact."""
-        if is_guest(peer):
-            return by_link(self.link_of(peer) or "")
-        if self.relation(peer) is Relation.CONTACT:
-            return None
-        audience = self._audience_of(peer)
-        return by_code(audience) if audience is not None else ANYONE
+    # ── what their owner says of them ───────────────────────────────────────────────────────────
+    def block(self, peer: Identity) -> None:
+        """Raises `BadKey` for what nobody's identity can be: it would stand in the way of whatever
+        is made with each key (the tags of a room).
+        """
+        require_point(peer)
+        self._store.contacts.block(peer, now=self._now())
 
-    def _audience_of(self, peer: Identity) -> int | None:
+    def remove(self, peer: Identity) -> None:
+        """Forgets a person for good, calls included (P11)."""
+        self._store.contacts.remove(peer, with_calls=True)
+
+    def ignore(self, peer: Identity) -> None:
+        """Puts a contact request away: it is shown no more, and they learn nothing."""
         contact = self.get(peer)
-        asked_by = contact.audience if contact is not None else None
-        return self._came_by.get(peer, asked_by)
+        if contact is not None and contact.state is ContactState.REQUESTED_BY_THEM:
+            self._store.contacts.update(peer, ignored=True)
+
+    def unblock(self, peer: Identity) -> None:
+        """Makes a stranger of somebody blocked: they may ask again, with a live code."""
+        contact = self.get(peer)
+        if contact is None or contact.state is not ContactState.BLOCKED:
+            raise NoSuchPerson("They are not blocked.")
+        self._store.contacts.remove(peer, with_calls=False)
+
+    def rename(self, peer: Identity, name: str) -> None:
+        """What this person is called here; empty: as they call themselves."""
+        self._known(peer, name=clean_text(name, MAX_NAME_CHARS).strip() or None)
+
+    def set_favourite(self, peer: Identity, *, favourite: bool) -> None:
+        """Favourites stand first, and their channels are kept open."""
+        self._known(peer, favourite=favourite)
+
+    def _known(self, peer: Identity, **changes: Any) -> None:
+        if self._store.contacts.update(peer, **changes) is None:
+            raise NoSuchPerson("You do not know this person. Add them with a code of theirs.")
+
+    def mark_verified(self, peer: Identity) -> None:
+        """The two compared their safety numbers."""
+        self._store.contacts.update(peer, verified=True)
+
+    def safety_number(self, peer: Identity) -> str:
+        """The 60 digits that both of you see if nobody stands between."""
+        return safety_number(self._key.public, peer)
 
     # ── finding people (reach asks) ─────────────────────────────────────────────────────────────
     def audiences(self) -> list[Audience]:
         """Whoever shall find us now."""
-        current = self.codes.contacts_audience().id
-        return self.codes.published(self._store.contacts.ungranted(current))
+        current = self._codes.contacts_audience().id
+        return self._codes.published(self._store.contacts.ungranted(current))
 
     def secrets_of(self, peer: Identity) -> tuple[bytes, ...]:
         """Audience secrets under which this person's record may be found, likeliest first."""
@@ -275,7 +314,7 @@ class AddressBook:
 
     def remember(self, peer: Identity, presences: Iterable[Presence]) -> None:
         """Keeps where a contact's devices are."""
-        with self.history.tolerate():
+        with self._writes.tolerate():
             self._store.contacts.remember_devices(
                 peer,
                 [
@@ -287,6 +326,11 @@ class AddressBook:
                     for presence in presences
                 ],
             )
+
+    def heard_of(self, peer: Identity) -> None:
+        """Keeps that this person's node was there until now."""
+        if self.get(peer) is not None:
+            self._store.contacts.update(peer, last_seen=self._now())
 
     def shows_direct(self, peer: Identity) -> bool:
         """Whether media may be set up with this peer before a call is accepted.

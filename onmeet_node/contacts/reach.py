@@ -20,7 +20,7 @@ from onmeet_node.net.presence.rendezvous import Rendezvous
 from onmeet_node.process.faults import alone
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.identity.record import Presence
-from onmeet_node.protocol.wire.messages import CallMessage, Message
+from onmeet_node.protocol.wire.messages import CallMessage
 
 log = logging.getLogger(__name__)
 
@@ -80,15 +80,6 @@ class PeerTransport:
         """Hands a message to the open channel; False if there is none."""
         return self._channels.send(peer, device, message)
 
-    def send_to(self, peer: Identity, device: Device, message: Message) -> bool:
-        """Any message to one device; False if there is no open channel."""
-        return self._channels.send(peer, device, message)
-
-    def send_any(self, peer: Identity, message: Message) -> bool:
-        """To every device of the peer that has an open channel; False if there is none."""
-        sent = [self._channels.send(peer, d, message) for d in self._channels.devices(peer)]
-        return any(sent)
-
     def early_media(self, peer: Identity) -> bool:
         """Whether our direct addresses may go to this peer before a call is accepted."""
         return self._book.shows_direct(peer)
@@ -140,9 +131,9 @@ class _Search:
     """One `find`: no device is dialled twice at the same addresses, or reported twice."""
 
     def __init__(
-        self, reacher: PeerTransport, peer: Identity, found: Callable[[Device], None]
+        self, transport: PeerTransport, peer: Identity, found: Callable[[Device], None]
     ) -> None:
-        self._reacher = reacher
+        self._transport = transport
         self._peer = peer
         self._found = found
         self._tried: set[Presence] = set()
@@ -157,13 +148,13 @@ class _Search:
         if presence in self._tried or presence.peer_id in self._reported:
             return
         self._tried.add(presence)
-        device = await self._reacher.open(self._peer, presence)
+        device = await self._transport.open(self._peer, presence)
         if device is not None:
             self.report(device)
 
     async def look_up(self, secret: bytes, nursery: trio.Nursery) -> None:
-        presences = await self._reacher.resolve(self._peer, secret)
+        presences = await self._transport.resolve(self._peer, secret)
         if presences:
-            self._reacher.remember(self._peer, presences)
+            self._transport.remember(self._peer, presences)
         for presence in presences:
             nursery.start_soon(alone, "device search", self.dial, presence)

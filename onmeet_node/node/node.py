@@ -13,15 +13,19 @@ from typing import Any, get_args
 import trio
 
 from onmeet_node.calls.call import Call, CallOptions
+from onmeet_node.calls.history import History
 from onmeet_node.calls.media_setup import NodeMediaSetup
 from onmeet_node.calls.receipts import ReceiptCollector
 from onmeet_node.calls.runner import CallRunner
 from onmeet_node.config import Config, load_config
 from onmeet_node.contacts.acquaintances import Acquaintances, RoomContacts
+from onmeet_node.contacts.address_book import AddressBook
+from onmeet_node.contacts.admission import ContactDoorkeeper, NoteQuotas
 from onmeet_node.contacts.codes import Codes
 from onmeet_node.contacts.contacts import Contacts
 from onmeet_node.contacts.delivery import run_delivery
-from onmeet_node.contacts.profile import card_for
+from onmeet_node.contacts.messenger import Messenger
+from onmeet_node.contacts.own_card import OwnCard
 from onmeet_node.contacts.reach import PeerTransport
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, PresenceChanged, Reachable, Started
@@ -43,6 +47,7 @@ from onmeet_node.net.libp2p.multiaddrs import peer_of
 from onmeet_node.net.libp2p.open_host import HostStats
 from onmeet_node.node.call_router import CallRouter
 from onmeet_node.node.doctor import of_media
+from onmeet_node.node.ledger import NodeLedger
 from onmeet_node.node.network import Change, Network, OpenDoor, open_network
 from onmeet_node.process import faults
 from onmeet_node.process.leaving import Block, in_order, interrupted_in_order, require_trio
@@ -53,7 +58,6 @@ from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.call.node_calls import NodeCalls
 from onmeet_node.protocol.identity.code import ContactCode
 from onmeet_node.protocol.identity.keys import IdentityKey
-from onmeet_node.protocol.identity.policy import Relation
 from onmeet_node.protocol.wire.messages import CallMessage, Kind
 from onmeet_node.rooms.rooms import Entrance, Rooms
 from onmeet_node.store import (
@@ -68,6 +72,7 @@ from onmeet_node.store import (
 )
 from onmeet_node.store.errors import StoreError
 from onmeet_node.store.settings import BOOTSTRAPS, REGION
+from onmeet_node.store.tolerance import WriteTolerance
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +94,14 @@ class Node:
         key: IdentityKey,
         network: Network,
         people: Contacts,
+        book: AddressBook,
+        own_card: OwnCard,
+        doorkeeper: ContactDoorkeeper,
+        quotas: NoteQuotas,
+        admitted: AdmittedGuests,
+        messenger: Messenger,
+        writes: WriteTolerance,
+        hub: Hub[NodeEvent],
         channels: Channels,
         nursery: trio.Nursery,
         block: Block,
@@ -98,20 +111,21 @@ class Node:
         """Ends the node as if its block were left."""
         self.people = people
         self.contacts = people
-        self.history = people.history
-        self.hub: Hub[NodeEvent] = Hub()
+        self.history = History(store, writes, name_of=book.name_of, code_of=people.codes.label_of)
+        self.hub = hub
         self.reachable = trio.Event()
         """Set when a record is published, and a reader elsewhere could resolve it."""
         self.started = Started(peer_id=network.peer_id, addresses=network.addresses)
         self._store = store
+        self._writes = writes
         self._key = key
         self._network = network
         self._channels = channels
         self._open: set[tuple[Identity, Device]] = set()
-        self._reacher = PeerTransport(
+        self._transport = PeerTransport(
             channels,
             network.rendezvous,
-            people,
+            book,
             me=self.identity,
             alone=lambda: not network.bootstraps.connected and not network.host.dht_peers(),
             joined=self.reachable,
@@ -121,17 +135,23 @@ class Node:
             turn=network.turn,
             relay_only=network.exposure.relay_only,
         )
-        admitted = AdmittedGuests()
-        people.guests = admitted.name_of
-        people.link_of = admitted.link_of
-        self._settling = ReceiptCollector(
-            people.history, partial(ask_receipts, network.host, network.bootstraps)
+        self._receipts = ReceiptCollector(
+            self.history, partial(ask_receipts, network.host, network.bootstraps)
         )
-        people.on_ended = self._settling.ended
-        ways = CallRouter(self._reacher, GuestTransport(admitted))
+        self._ledger = NodeLedger(
+            store,
+            book,
+            doorkeeper,
+            quotas,
+            people.delivery,
+            self.history,
+            self._receipts,
+            now=_now,
+        )
+        ways = CallRouter(self._transport, GuestTransport(admitted))
         line = NodeCalls(self.identity)
         self._caller = CallRunner(
-            line, ways, self._studio, people, self.hub, nursery, ending=lambda: block.ending
+            line, ways, self._studio, self._ledger, self.hub, nursery, ending=lambda: block.ending
         )
         self.calls = self._caller.calls
 
@@ -146,17 +166,17 @@ class Node:
             admitted,
             now=_now,
             entrance=entrance,
-            card=lambda: card_for(store, Relation.STRANGER),
+            card=lambda: own_card.seen_by(None),
             wish=lambda: CallOptions(endpoint=self._studio.page_endpoint()),
         )
         self.rooms = Rooms(
             network.rooms,
-            RoomContacts(self._reacher, people),
+            RoomContacts(self._transport, messenger, book, doorkeeper, people.codes),
             self._studio,
             store,
             self.hub,
             self.guests.links,
-            circle=Acquaintances(people, key),
+            circle=Acquaintances(book, own_card, key),
             where=network.ways_here,
             device=network.peer_id,
             lend=network.lend_turn,
@@ -175,7 +195,7 @@ class Node:
     async def run(self) -> None:
         """Everything the node does by itself, until cancelled."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._network.run, self.people.audiences)
+            nursery.start_soon(self._network.run, self.people.book.audiences)
 
             def begin(service: str, serve: Callable[[], Awaitable[object]]) -> None:
                 nursery.start_soon(faults.kept, service, serve)
@@ -184,19 +204,19 @@ class Node:
             begin("call timers", self._caller.run_timers)
             begin("channels", self._listen)
             begin("guests", self.guests.run)
-            begin("receipts", self._settling.run)
+            begin("receipts", self._receipts.run)
             begin("people", self.people.run)
             begin("rooms", self.rooms.run)
             await self._network.rendezvous.published.wait()
             self.reachable.set()
             self.hub.publish(Reachable())
             self._studio.prepare()
-            await faults.kept("duties", run_delivery, self.people, self.deliver)
+            await faults.kept("duties", run_delivery, self.people.delivery, self.deliver)
 
     def _moved(self, change: Change) -> None:
         if change.addresses or change.slept:
             self._caller.network_changed()
-            self.people.look_again()
+            self.people.delivery.look_again()
 
     async def _listen(self) -> None:
         """Takes what comes over the channels, one after the other."""
@@ -280,7 +300,7 @@ class Node:
             case str():
                 peer = self.people.who(who)
             case ContactCode():
-                peer = self.people.meet(who)
+                peer = self.people.book.meet(who)
             case bytes():
                 peer = Identity(who)
         wish = wish or CallOptions()
@@ -354,9 +374,9 @@ class Node:
     async def deliver(self, peer: Identity) -> bool:
         """Sends a person what waits for them, looking for them first; whether they were reached."""
         if self._channels.devices(peer):
-            self.people.hand_over(peer)
+            self.people.delivery.hand_over(peer)
             return True
-        return await self._reacher.channel(peer)  # opening hands it over
+        return await self._transport.channel(peer)  # opening hands it over
 
     # ── the node ────────────────────────────────────────────────────────────────────────────────
     def status(self) -> dict[str, Any]:
@@ -396,8 +416,8 @@ class Node:
                     "MULTIADDR), or start a second node on this network.",
                 )
             )
-        if self.history.trouble is not None:
-            findings.append(bad("Nothing is being written down.", str(self.history.trouble)))
+        if self._writes.trouble is not None:
+            findings.append(bad("Nothing is being written down.", str(self._writes.trouble)))
         return findings
 
     def settings(self) -> dict[str, Any]:
@@ -498,20 +518,64 @@ async def _running(
                 changed=network.rendezvous.refresh,
                 now=_now,
             )
-            people = Contacts(
+            writes = WriteTolerance()
+            admitted = AdmittedGuests()
+            book = AddressBook(
                 store,
                 key,
                 codes,
+                writes,
                 now=_now,
                 hints=network.bootstraps.add,
                 relay_only=network.exposure.relay_only,
+                guest_name=admitted.name_of,
             )
+            own_card = OwnCard(store, book)
+            doorkeeper = ContactDoorkeeper(
+                store,
+                codes,
+                book,
+                own_card,
+                link_of=admitted.link_of,
+            )
+            quotas = NoteQuotas(now=_now)
+            hub: Hub[NodeEvent] = Hub()
             async with (
-                open_channels(network.host, key, people, known=people.known) as channels,
+                open_channels(network.host, key, doorkeeper, known=book.known) as channels,
                 trio.open_nursery() as nursery,
             ):
-                node = Node(config, store, key, network, people, channels, nursery, block)
-                people.connect(node.hub, channels)
+                messenger = Messenger(channels)
+                people = Contacts(
+                    store,
+                    codes,
+                    book,
+                    own_card,
+                    doorkeeper,
+                    quotas,
+                    messenger,
+                    hub,
+                    writes,
+                    now=_now,
+                    hints=network.bootstraps.add,
+                )
+                node = Node(
+                    config,
+                    store,
+                    key,
+                    network,
+                    people,
+                    book,
+                    own_card,
+                    doorkeeper,
+                    quotas,
+                    admitted,
+                    messenger,
+                    writes,
+                    hub,
+                    channels,
+                    nursery,
+                    block,
+                )
                 nursery.start_soon(node.run)
                 try:
                     yield node

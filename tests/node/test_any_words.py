@@ -127,7 +127,7 @@ async def heard_all(speaker: Node, listener: Node) -> None:
     with listener.watch() as events, trio.fail_after(100):
         while True:
             await speaker.deliver(listener.identity)
-            speaker._reacher.send_any(listener.identity, last)
+            speaker.people._messenger.send(listener.identity, last)
             with trio.move_on_after(10):
                 async for event in events:
                     if isinstance(event, RoomInvited) and event.room == room:

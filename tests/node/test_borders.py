@@ -158,8 +158,8 @@ async def test_a_call_ends_even_if_nobody_can_say_why_or_write_it_down(start: St
         nursery.start_soon(takes_calls, bob)
         async with alice.call(bob.identity, wish=wish()) as call:
             await connected(call)
-            alice.people.silent_for = broken  # type: ignore[method-assign]
-            alice.people.on_ended = broken
+            alice._ledger.silent_for = broken  # type: ignore[method-assign]
+            alice._receipts.ended = broken  # type: ignore[method-assign]
             call.hang_up()
             assert await ended(call) is EndReason.HUNG_UP
             assert list(alice.calls) == []
@@ -174,7 +174,7 @@ async def test_what_breaks_at_one_peers_message_costs_their_channel_and_no_call(
 ) -> None:
     alice, bob, carol = await nodes(start, "Alice", "Bob", "Carol")
     before = count("peer")
-    publish = alice.people._hub.publish
+    publish = alice.hub.publish
 
     def breaks_at_carol(event: Any) -> None:
         if isinstance(event, CardChanged) and event.identity == carol.identity:
@@ -186,13 +186,13 @@ async def test_what_breaks_at_one_peers_message_costs_their_channel_and_no_call(
         nursery.start_soon(takes_calls, alice)
         async with alice.call(bob.identity, wish=wish()) as call:
             await connected(call)
-            alice.people._hub.publish = breaks_at_carol  # type: ignore[method-assign]
+            alice.hub.publish = breaks_at_carol  # type: ignore[method-assign]
             await carol.deliver(alice.identity)
             with carol.watch() as hers:
                 carol.people.change_profile({"phone": "+1 613 555 0100"}, {"phone": "contacts"})
                 await told(hers, "presence", connected=False, seconds=60)
             assert count("peer") == before + 1
-            alice.people._hub.publish = publish  # type: ignore[method-assign]
+            alice.hub.publish = publish  # type: ignore[method-assign]
             assert call.state is State.CONNECTED
         async with carol.call(alice.identity, wish=wish()) as next_call:
             await connected(next_call, 60)
@@ -204,7 +204,7 @@ async def test_one_contact_who_cannot_be_looked_for_keeps_nobody_waiting(start: 
     await start.stop("Bob")
     await until(lambda: not alice.connected(bob.identity), "Bob is gone")
     before = count("device search")
-    alice._reacher.remember = broken  # type: ignore[method-assign]
+    alice._transport.remember = broken  # type: ignore[method-assign]
     bob = await start("Bob", source="none")
     bob.use_app(FakeEndpoint)
     async with trio.open_nursery() as nursery:

@@ -76,19 +76,19 @@ async def test_a_picture_is_given_to_those_who_may_see_it_and_once(start: Start)
     alice.people.change_profile({}, {"picture": "nobody"})
     alice.people.set_picture(PLAIN)
     digest = digest_of(clean_picture(PLAIN))
-    given = alice.people._given
+    given = alice.people.cards.pictures._given
     alice.people.message(bob.identity, AskPicture(digest=digest))
     assert given == set()
     alice.people.change_profile({}, {"picture": "contacts"})
     await until(lambda: bob.people.picture(digest) is not None, "now he may see it")
-    assert alice.people._given == {(bob.identity, digest)}
+    assert alice.people.cards.pictures._given == {(bob.identity, digest)}
     # Another device of his opens a channel and asks: it gets the picture too.
     contact = alice.people.get(bob.identity)
     assert contact is not None
     alice.people.channel_opened(bob.identity, Hello(card=contact.card))
-    assert alice.people._given == set()
+    assert alice.people.cards.pictures._given == set()
     alice.people.message(bob.identity, AskPicture(digest=digest))
-    assert alice.people._given == {(bob.identity, digest)}
+    assert alice.people.cards.pictures._given == {(bob.identity, digest)}
 
 
 async def test_a_declined_caller_reads_why(start: Start) -> None:

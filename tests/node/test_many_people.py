@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from onmeet_node.contacts.acquaintances import Acquaintances
-from onmeet_node.contacts.codes import Codes
 from onmeet_node.contacts.contacts import Contacts
 from onmeet_node.protocol.identity.errors import BadKey
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.policy import Relation
 from onmeet_node.protocol.wire.messages import Card, CardUpdate, MissedCall, Received
 from onmeet_node.store import Contact, ContactState, KeyFile, Store, create_home, open_home
+from tests.fakes.people import PeopleParts
 from tests.store.test_contacts import scans, statements
 
 NOW = 1_800_000_000
@@ -33,10 +33,11 @@ def store(tmp_path: Path):
 
 
 def people_of(store: Store) -> Contacts:
-    codes = Codes(store, ME, bootstraps=lambda: (), changed=lambda: None, now=lambda: NOW)
-    return Contacts(
-        store, ME, codes, now=lambda: NOW, hints=lambda _: None, relay_only=lambda: False
-    )
+    return parts_of(store).people
+
+
+def parts_of(store: Store) -> PeopleParts:
+    return PeopleParts(store, ME, now=lambda: NOW)
 
 
 def befriend(store: Store, numbers: range) -> None:
@@ -63,8 +64,8 @@ _DONE = {
     "a receipt": lambda people, n: people.message(person(1), Received(ref=bytes([n]) * 16)),
     "the name of somebody called": lambda people, _: people.who("Person 1"),
     "somebody called by identity": lambda people, _: people.who(person(1).hex()[:12]),
-    "who finds us": lambda people, _: people.audiences(),
-    "for whom something waits": lambda people, _: people.waiting_for(),
+    "who finds us": lambda people, _: people.book.audiences(),
+    "for whom something waits": lambda people, _: people.delivery.waiting_for(),
     "how many there are": lambda people, _: people.counts(),
 }
 
@@ -87,9 +88,10 @@ def test_this_costs_as_many_statements_with_many_people_as_with_few(store, what)
 
 
 def test_whom_we_know_is_not_made_anew_for_each_channel_of_a_room(store):
-    people = people_of(store)
+    parts = parts_of(store)
+    people = parts.people
     befriend(store, range(20))
-    circle = Acquaintances(people, ME)
+    circle = Acquaintances(parts.book, parts.own_card, ME)
     assert len(circle.known()) == 20
     assert statements(store, circle.known) == []
     people.message(person(1), CardUpdate(card=Card(name="Somebody")))

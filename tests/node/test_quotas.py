@@ -11,14 +11,9 @@ import pytest
 import trio
 
 from onmeet_node.contacts.address_book import Ambiguous, NoSuchPerson
-from onmeet_node.contacts.contacts import (
-    CARDS,
-    GRANTS,
-    NOTES,
-    NOTES_BY_CODE,
-    STRANGERS_NOTES,
-    grant_ref,
-)
+from onmeet_node.contacts.admission import NOTES, NOTES_BY_CODE, STRANGERS_NOTES
+from onmeet_node.contacts.cards import CARDS
+from onmeet_node.contacts.grants import GRANTS, grant_ref
 from onmeet_node.net.channels.channel import Channel
 from onmeet_node.net.channels.channels import open_channels
 from onmeet_node.net.libp2p.config import HostConfig

@@ -193,7 +193,9 @@ async def test_who_was_away_learns_of_the_call_when_both_are_back(start: Start) 
     assert noted["identity"] == alice.identity.hex()
     (row,) = bob.history.list(10)
     assert (row["with"], row["reason"], row["outgoing"]) == ("Alice", "missed", False)
-    await until(lambda: alice.people.waiting_for() == [], "the receipt empties Alice's outbox")
+    await until(
+        lambda: alice.people.delivery.waiting_for() == [], "the receipt empties Alice's outbox"
+    )
 
 
 async def test_who_hides_being_busy_is_not_told_from_a_device_nobody_is_at(start: Start) -> None:
@@ -218,7 +220,7 @@ async def test_an_expired_code_says_so_and_finds_nobody(start: Start) -> None:
     code = await code_of(bob, days=1)
     parsed = parse_code(code)
     assert parsed.expires is not None
-    alice.people._now = lambda: parsed.expires + 1
+    alice.people.book._now = lambda: parsed.expires + 1
     with pytest.raises(CodeExpired, match="new one"):
         alice.people.add(code)
 

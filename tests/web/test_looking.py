@@ -44,7 +44,7 @@ async def test_looking_at_the_app_publishes_and_tells_nothing(
     assert not told
     assert (len(publisher._plans), publisher._settled) == before, "nothing was asked for"
     assert publisher._settled.is_set()
-    ann.people._send(bob.identity, Ping(n=1))
+    ann.people._messenger.send(bob.identity, Ping(n=1))
     assert told, "what is told is seen here"
     ann.people.codes.new("test", days=None, direct=True)
     assert not publisher._settled.is_set(), "and so is what is published"

@@ -6,15 +6,16 @@ Two people with real homes; between them a wire that may lose what it likes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from onmeet_node.calls.call import Call, CallOptions
-from onmeet_node.contacts.codes import Codes
-from onmeet_node.contacts.contacts import NOTE_DAYS, Contacts
-from onmeet_node.events import Hub, MissedCallNoted, NodeEvent
+from onmeet_node.calls.history import History
+from onmeet_node.calls.receipts import ReceiptCollector
+from onmeet_node.contacts.delivery import NOTE_DAYS
+from onmeet_node.events import Hub, MissedCallNoted
+from onmeet_node.node.ledger import NodeLedger
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.identity.keys import IdentityKey
@@ -22,6 +23,7 @@ from onmeet_node.protocol.wire.codec import decode, encode
 from onmeet_node.protocol.wire.messages import CallId, Kind, Message, MissedCall, Received
 from onmeet_node.store import CallRecord, Contact, ContactState, KeyFile, create_home, open_home
 from onmeet_node.store.home import Store
+from tests.fakes.people import PeopleParts
 from tests.protocol.call.agreement import agree
 
 START = 1_800_000_000
@@ -39,23 +41,37 @@ class Feeder:
         raise AssertionError(call)
 
 
-@dataclass
 class Person:
     """A home and what keeps it; `sent` is what waits on the wire."""
 
-    key: IdentityKey
-    store: Store
-    people: Contacts
-    clock: list[int]
-    sent: list[Message] = field(default_factory=list)
-    open: bool = False
-    other: Person | None = None
+    def __init__(self, key: IdentityKey, store: Store, clock: list[int]) -> None:
+        self.key = key
+        self.store = store
+        self.clock = clock
+        self.sent: list[Message] = []
+        self.open = False
+        parts = PeopleParts(store, key, now=lambda: clock[0], channels=self)
+        self.hub = parts.hub
+        self.people = parts.people
+        history = History(
+            store, parts.writes, name_of=parts.book.name_of, code_of=parts.codes.label_of
+        )
+        self.ledger = NodeLedger(
+            store,
+            parts.book,
+            parts.doorkeeper,
+            parts.quotas,
+            parts.people.delivery,
+            history,
+            ReceiptCollector(history, lambda: None),
+            now=lambda: clock[0],
+        )
 
     @property
     def identity(self) -> Identity:
         return Identity(self.key.public)
 
-    # the part of the channels that `People` speaks through
+    # the part of the channels that `Messenger` speaks through
     def devices(self, _identity: Identity) -> tuple[Device, ...]:
         return (Device("d"),) if self.open else ()
 
@@ -79,7 +95,7 @@ class Person:
         )
         call.finish(reason, "words")
         note = outgoing and reason in {EndReason.NO_ANSWER, EndReason.NOT_REACHABLE}
-        self.people.call_ended(call, leave_note=note)
+        self.ledger.call_ended(call, leave_note=note)
 
     def record(self, peer: Person) -> CallRecord:
         (record,) = self.store.calls.list(peer=peer.identity)
@@ -92,19 +108,13 @@ class Person:
 
 def person(home: Path, seed: bytes) -> Person:
     create_home(home, KeyFile(), seed, now=START)
-    store, key, clock = open_home(home, KeyFile()), IdentityKey(seed), [START]
-    now = lambda: clock[0]  # noqa: E731
-    codes = Codes(store, key, bootstraps=tuple, changed=lambda: None, now=now)
-    people = Contacts(store, key, codes, now=now, hints=lambda _: None, relay_only=lambda: False)
-    return Person(key, store, people, clock)
+    return Person(IdentityKey(seed), open_home(home, KeyFile()), [START])
 
 
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[tuple[Person, Person]]:
     alice, bob = person(tmp_path / "a", b"a" * 32), person(tmp_path / "b", b"b" * 32)
     for one, other in ((alice, bob), (bob, alice)):
-        one.other = other
-        one.people.connect(Hub(), one)
         current = one.people.codes.contacts_audience()
         one.store.contacts.save(
             Contact(
@@ -123,7 +133,7 @@ def meet(alice: Person, bob: Person, *, arrives: bool = True, confirmed: bool = 
     for one in (alice, bob):
         one.open = True
         one.sent.clear()
-    alice.people.hand_over(bob.identity)
+    alice.people.delivery.hand_over(bob.identity)
     for message in alice.sent if arrives else ():
         bob.people.message(alice.identity, message)
     for message in bob.sent if confirmed else ():
@@ -143,9 +153,7 @@ async def test_somebody_who_was_away_learns_who_called_and_when(
     alice, bob = two
     alice.ends(bob, reason)
     later(3 * DAY, alice, bob)
-    hub: Hub[NodeEvent] = Hub()
-    bob.people.connect(hub, bob)
-    with hub.watch() as events:
+    with bob.hub.watch() as events:
         meet(alice, bob)
         told = events.receive_nowait()
     assert isinstance(told, MissedCallNoted)
