@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from onmeet_node.config import Config
     from onmeet_node.errors import OnMeetError
     from onmeet_node.media.frames import AudioFrame, FrameFeed, FrameTap, VideoFrame
-    from onmeet_node.node.node import Node, open_node
+    from onmeet_node.node.node import Node
+    from onmeet_node.node.opening import open_node
     from onmeet_node.protocol.call.effects import EndReason, State
     from onmeet_node.protocol.identity.code import ContactCode, parse_code
     from onmeet_node.protocol.wire.messages import Kind
@@ -37,7 +38,7 @@ _HOMES = {
     "RoomOptions": "rooms.conference",
     "State": "protocol.call.effects",
     "VideoFrame": "media.frames",
-    "open_node": "node.node",
+    "open_node": "node.opening",
     "parse_code": "protocol.identity.code",
 }
 

@@ -64,8 +64,7 @@ class NodeMediaSetup:
         self._wanted = trio.Event()
         self._ready = trio.Event()
         self._endpoint: MediaEndpoint | None = None
-        self.app: Callable[[], MediaEndpoint | None] = lambda: None
-        """The endpoint of the local app, while a page of it is open."""
+        self._app: Callable[[], MediaEndpoint | None] = lambda: None
 
     async def run(self) -> None:
         """Holds the endpoint open from its first use until cancelled."""
@@ -79,6 +78,10 @@ class NodeMediaSetup:
                 await trio.sleep_forever()
             finally:
                 self._ready = trio.Event()
+
+    def use_app(self, endpoint: Callable[[], MediaEndpoint | None]) -> None:
+        """From now on the local app is there; `endpoint` gives one while a page of it is open."""
+        self._app = endpoint
 
     def prepare(self) -> None:
         """Opens the endpoint in the background, so that the first call finds it open."""
@@ -100,7 +103,7 @@ class NodeMediaSetup:
 
     def page_endpoint(self) -> MediaEndpoint | None:
         """The open page's endpoint, unless this node is to send something of its own."""
-        return self.app() if self._config.source == "none" else None
+        return self._app() if self._config.source == "none" else None
 
     async def _engine(self) -> MediaEndpoint:
         """aiortc, as soon as it is open."""

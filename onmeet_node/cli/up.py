@@ -153,7 +153,7 @@ async def _run(
     import trio
 
     with stopping.scope():
-        from onmeet_node.node.node import open_node
+        from onmeet_node.node.opening import open_node
 
         async with (
             _own_gateway(guests) as doors,

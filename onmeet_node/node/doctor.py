@@ -1,11 +1,16 @@
-"""What media can do from here, found out before the first call (``onmeet doctor``, P14)."""
+"""What works from here and what does not, before the first call (``onmeet doctor``, P14)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import trio
+
+from onmeet_node.calls.media_setup import NodeMediaSetup
 from onmeet_node.findings import Finding, Level, bad, good, poor
 from onmeet_node.media.ice_report import IceReport, ServerReport
+from onmeet_node.node.network import Network
+from onmeet_node.store.tolerance import WriteTolerance
 
 _NATS = {
     "none": (Level.GOOD, "No NAT between this machine and the internet."),
@@ -20,6 +25,35 @@ _NATS = {
     ),
 }
 _OVER = {"turn/udp": "UDP", "turn/tcp": "TCP", "turn/tls": "TLS"}
+
+
+class Doctor:
+    """Looks at each part of a node and finds what is wrong with it, with remedies."""
+
+    def __init__(
+        self, network: Network, media: NodeMediaSetup, writes: WriteTolerance, reachable: trio.Event
+    ) -> None:
+        self._network = network
+        self._media = media
+        self._writes = writes
+        self._reachable = reachable
+
+    async def examine(self) -> list[Finding]:
+        """What works from here and what does not, with remedies."""
+        findings = [*self._network.examine(), *of_media(await self._media.examine())]
+        if self._reachable.is_set():
+            findings.append(good("Your record is published: you can be found."))
+        else:
+            findings.append(
+                bad(
+                    "No record of yours is published: nobody can find you.",
+                    "The DHT needs one other node: give a bootstrap (onmeet up --bootstrap "
+                    "MULTIADDR), or start a second node on this network.",
+                )
+            )
+        if self._writes.trouble is not None:
+            findings.append(bad("Nothing is being written down.", str(self._writes.trouble)))
+        return findings
 
 
 def of_media(report: IceReport) -> Iterator[Finding]:

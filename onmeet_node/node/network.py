@@ -89,7 +89,6 @@ class Network:
         self._config = config
         self._settings = store.settings
         self._lan: Lan | None = None
-        self._on_network_change: list[Callable[[Change], None]] = []
 
     @property
     def peer_id(self) -> str:
@@ -127,14 +126,6 @@ class Network:
     def ways_here(self) -> tuple[str, ...]:
         """Multiaddrs at which those of a room reach this node, as far as it shows where it is."""
         return (*self.exposure.shown(self.addresses), *self.relays.addresses)
-
-    def on_network_change(self, notify: Callable[[Change], None]) -> Callable[[], None]:
-        """Call `notify(change)` when this machine's addresses, or its clock, changed.
-
-        Connections over addresses that are gone are closed by then. Returns the way to stop it.
-        """
-        self._on_network_change.append(notify)
-        return lambda: self._on_network_change.remove(notify)
 
     def gateways(self) -> tuple[str, ...]:
         """PeerIds of the connected bootstraps that let guests in, the preferred first.
@@ -193,8 +184,13 @@ class Network:
         except NetError as error:
             log.debug("records could not be withdrawn: %s", type(error).__name__)
 
-    async def run(self, audiences: Callable[[], Sequence[Audience]]) -> None:
+    async def run(
+        self, audiences: Callable[[], Sequence[Audience]], moved: Callable[[Change], None]
+    ) -> None:
         """Enters the network and is found in it by `audiences`, until cancelled.
+
+        `moved` is told when this machine's addresses, or its clock, changed; connections over
+        addresses that are gone are closed by then.
 
         These are nobody's: each is begun again if a fault stops it. The host's own ends the node.
         """
@@ -234,7 +230,7 @@ class Network:
                 self._load_peers,
                 self._save_peers,
             )
-            begin("network watch", self._watch)
+            begin("network watch", self._watch, moved)
             begin("idle connections", self.host.prune, self._needed)
             if self._config.lan:
                 begin("local network", self._meet_on_lan)
@@ -270,16 +266,15 @@ class Network:
         except StoreError as error:  # a full disk: what was kept before is still good
             log.warning("DHT peers were not kept: %s", type(error).__name__)
 
-    async def _watch(self) -> None:
+    async def _watch(self, moved: Callable[[Change], None]) -> None:
         async with watch_network() as changes:
             async for change in changes:
-                await self._moved(change)
+                await self._follow(change, moved)
 
-    async def _moved(self, change: Change) -> None:
+    async def _follow(self, change: Change, moved: Callable[[Change], None]) -> None:
         await self.host.drop_stranded()
-        for notify in list(self._on_network_change):
-            with contained("network watch"):
-                notify(change)
+        with contained("network watch"):
+            moved(change)
         self.bootstraps.refresh()
         self.outside.refresh()
         self.ports.refresh()

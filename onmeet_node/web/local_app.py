@@ -20,7 +20,8 @@ from onmeet_node.config import Config
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.events import CallEnded, CallEvent, NodeEvent, RoomEvent, RoomOver
 from onmeet_node.node.home import create_identity
-from onmeet_node.node.node import Node, open_node
+from onmeet_node.node.node import Node
+from onmeet_node.node.opening import open_node
 from onmeet_node.process.faults import contained, kept
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.call.events import Identity

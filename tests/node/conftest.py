@@ -17,7 +17,8 @@ from onmeet_node.calls.call import Call
 from onmeet_node.config import Config
 from onmeet_node.contacts.profile import change_profile
 from onmeet_node.events import NodeEvent
-from onmeet_node.node.node import Node, open_node
+from onmeet_node.node.node import Node
+from onmeet_node.node.opening import open_node
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.store import KeyFile, create_home, open_home

@@ -158,7 +158,7 @@ async def test_a_call_ends_even_if_nobody_can_say_why_or_write_it_down(start: St
         nursery.start_soon(takes_calls, bob)
         async with alice.call(bob.identity, wish=wish()) as call:
             await connected(call)
-            alice._ledger.silent_for = broken  # type: ignore[method-assign]
+            alice._caller._ledger.silent_for = broken  # type: ignore[method-assign]
             alice._receipts.ended = broken  # type: ignore[method-assign]
             call.hang_up()
             assert await ended(call) is EndReason.HUNG_UP

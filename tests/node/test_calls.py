@@ -211,7 +211,7 @@ async def test_a_call_can_be_recorded(start: Start, tmp_path) -> None:
 
 async def test_a_node_that_stops_says_so(start: Start, tmp_path, bootstrap) -> None:
     from onmeet_node.config import Config
-    from onmeet_node.node.node import open_node
+    from onmeet_node.node.opening import open_node
     from tests.node.conftest import LOOPBACK, make_home
 
     bob = await start("Bob")

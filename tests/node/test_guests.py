@@ -39,7 +39,7 @@ from onmeet_node.joining.line import DoorClosed, open_line
 from onmeet_node.media.endpoint import FirstFrame, SessionConfig
 from onmeet_node.media.engine.endpoint import open_endpoint
 from onmeet_node.net.channels.channel import End
-from onmeet_node.node.node import open_node
+from onmeet_node.node.opening import open_node
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.identity.guest import is_guest
 from onmeet_node.protocol.identity.safety import fingerprint_from_sdp, sas

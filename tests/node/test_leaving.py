@@ -17,7 +17,7 @@ from onmeet_node.contacts.address_book import NoSuchPerson
 from onmeet_node.events import CallEnded
 from onmeet_node.media.engine.asyncio_thread import open_asyncio_thread
 from onmeet_node.net.errors import NetError
-from onmeet_node.node.node import open_node
+from onmeet_node.node.opening import open_node
 from onmeet_node.process.leaving import Block, NotInTrio, in_order, interrupted_in_order
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Identity

@@ -1,0 +1,238 @@
+"""Where a node is put together: every part is made here, and gets what it needs as it is made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from onmeet_node.calls.call import CallOptions
+from onmeet_node.calls.history import History
+from onmeet_node.calls.media_setup import NodeMediaSetup
+from onmeet_node.calls.receipts import ReceiptCollector
+from onmeet_node.calls.runner import CallRunner
+from onmeet_node.config import Config, load_config
+from onmeet_node.contacts.acquaintances import Acquaintances, RoomContacts
+from onmeet_node.contacts.address_book import AddressBook
+from onmeet_node.contacts.admission import ContactDoorkeeper, NoteQuotas
+from onmeet_node.contacts.codes import Codes
+from onmeet_node.contacts.contacts import Contacts
+from onmeet_node.contacts.messenger import Messenger
+from onmeet_node.contacts.own_card import OwnCard
+from onmeet_node.contacts.reach import PeerTransport
+from onmeet_node.events import Hub, NodeEvent
+from onmeet_node.guests.call_transport import AdmittedGuests, GuestTransport
+from onmeet_node.guests.guests import Guests
+from onmeet_node.guests.links import Link
+from onmeet_node.net.bootstraps.receipts import ask_receipts
+from onmeet_node.net.channels.channels import open_channels
+from onmeet_node.node.call_router import CallRouter
+from onmeet_node.node.doctor import Doctor
+from onmeet_node.node.intake import ChannelIntake
+from onmeet_node.node.ledger import NodeLedger
+from onmeet_node.node.network import open_network
+from onmeet_node.node.node import Node
+from onmeet_node.node.settings import Preferences
+from onmeet_node.process.leaving import Block, in_order, interrupted_in_order, require_trio
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.call.node_calls import NodeCalls
+from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.rooms.rooms import Entrance, Rooms
+from onmeet_node.store import KeyFile, Unlock, find_home_key, open_store
+from onmeet_node.store.tolerance import WriteTolerance
+
+GOODBYE_SECONDS = 2.0
+"""For everybody to hear that the node ends: who has not heard by then is not there."""
+
+
+@asynccontextmanager
+async def open_node(
+    home: Path | str | None = None,
+    *,
+    config: Config | None = None,
+    unlock: Unlock | None = None,
+    goodbye_seconds: float = GOODBYE_SECONDS,
+) -> AsyncIterator[Node]:
+    """Runs a node while the block runs: finds others, is found, calls and is called.
+
+    `home` must have been made by ``onmeet init``; `unlock` opens it (default: its key file).
+    Raises the store's errors (`WrongPassphrase`, `HomeInUse` …), `ConfigError`, and `NetError`
+    when it cannot listen, and `NotInTrio` under asyncio.
+
+    However the block is left (its end, an exception, cancellation, Ctrl-C), calls, rooms and visits
+    are ended with a word to the other side and the records withdrawn, within `goodbye_seconds`.
+    What the block raises leaves as it is.
+    """
+    require_trio()
+    config = config or load_config(Path(home) if home is not None else None)
+    block = Block()
+    running = _running(config, unlock or KeyFile(), block, goodbye_seconds)
+    with interrupted_in_order(block):
+        async with in_order(running, block=block) as node:
+            yield node
+
+
+@asynccontextmanager
+async def _running(
+    config: Config, unlock: Unlock, block: Block, goodbye_seconds: float
+) -> AsyncIterator[Node]:
+    async with _put_together(config, unlock, block) as (node, nursery):
+        nursery.start_soon(node.run)
+        try:
+            yield node
+        finally:
+            with trio.move_on_after(goodbye_seconds, shield=True):
+                await node.say_goodbye()
+            node.hub.close()
+            nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _put_together(
+    config: Config, unlock: Unlock, block: Block
+) -> AsyncIterator[tuple[Node, trio.Nursery]]:
+    database_key = await trio.to_thread.run_sync(find_home_key, config.home, unlock)
+    hub: Hub[NodeEvent] = Hub()
+    reachable = trio.Event()
+    with open_store(config.home, database_key) as store:
+        store.calls.close_interrupted(now=_now())
+        writes = WriteTolerance()
+        key = IdentityKey.from_seed(store.identity.seed)
+        me = Identity(key.public)
+        async with open_network(config, store, key) as network:
+            # Who we know, who finds us, and who gets a channel.
+            admitted = AdmittedGuests()
+            codes = Codes(
+                store,
+                key,
+                bootstraps=network.hints,
+                changed=network.rendezvous.refresh,
+                now=_now,
+            )
+            book = AddressBook(
+                store,
+                key,
+                codes,
+                writes,
+                now=_now,
+                hints=network.bootstraps.add,
+                relay_only=network.exposure.relay_only,
+                guest_name=admitted.name_of,
+            )
+            own_card = OwnCard(store, book)
+            doorkeeper = ContactDoorkeeper(store, codes, book, own_card, link_of=admitted.link_of)
+            async with (
+                open_channels(network.host, key, doorkeeper, known=book.known) as channels,
+                trio.open_nursery() as nursery,
+            ):
+                # People.
+                messenger = Messenger(channels)
+                quotas = NoteQuotas(now=_now)
+                people = Contacts(
+                    store,
+                    codes,
+                    book,
+                    own_card,
+                    doorkeeper,
+                    quotas,
+                    messenger,
+                    hub,
+                    writes,
+                    now=_now,
+                    hints=network.bootstraps.add,
+                )
+                transport = PeerTransport(
+                    channels,
+                    network.rendezvous,
+                    book,
+                    me=me,
+                    alone=lambda: not network.bootstraps.connected and not network.host.dht_peers(),
+                    joined=reachable,
+                )
+
+                # Calls, and where they are written down.
+                history = History(store, writes, name_of=book.name_of, code_of=codes.label_of)
+                receipts = ReceiptCollector(
+                    history, partial(ask_receipts, network.host, network.bootstraps)
+                )
+                media = NodeMediaSetup(
+                    config, turn=network.turn, relay_only=network.exposure.relay_only
+                )
+                caller = CallRunner(
+                    NodeCalls(me),
+                    CallRouter(transport, GuestTransport(admitted)),
+                    media,
+                    NodeLedger(
+                        store,
+                        book,
+                        doorkeeper,
+                        quotas,
+                        people.delivery,
+                        history,
+                        receipts,
+                        now=_now,
+                    ),
+                    hub,
+                    nursery,
+                    ending=lambda: block.ending,
+                )
+
+                # Guests come into rooms, and rooms make links for guests.
+                def entrance(link: Link) -> Entrance | None:
+                    return rooms.entrance(link)
+
+                guests = Guests(
+                    store,
+                    network,
+                    hub,
+                    caller,
+                    admitted,
+                    now=_now,
+                    entrance=entrance,
+                    card=lambda: own_card.seen_by(None),
+                    wish=lambda: CallOptions(endpoint=media.page_endpoint()),
+                )
+                rooms = Rooms(
+                    network.rooms,
+                    RoomContacts(transport, messenger, book, doorkeeper, codes),
+                    media,
+                    store,
+                    hub,
+                    guests.links,
+                    circle=Acquaintances(book, own_card, key),
+                    where=network.ways_here,
+                    device=network.peer_id,
+                    lend=network.lend_turn,
+                    began=guests.room_began,
+                )
+
+                node = Node(
+                    config,
+                    key,
+                    store,
+                    network,
+                    hub,
+                    channels=channels,
+                    intake=ChannelIntake(channels, people, caller, rooms, hub),
+                    transport=transport,
+                    people=people,
+                    history=history,
+                    receipts=receipts,
+                    media=media,
+                    caller=caller,
+                    guests=guests,
+                    rooms=rooms,
+                    preferences=Preferences(store, network, caller.calls, rooms),
+                    doctor=Doctor(network, media, writes, reachable),
+                    reachable=reachable,
+                    stop=block.end,
+                )
+                yield node, nursery
+
+
+def _now() -> int:
+    return int(time.time())
