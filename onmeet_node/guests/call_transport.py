@@ -1,4 +1,4 @@
-"""Guests who were let in, and how calls reach them: through the door by which they came."""
+"""How calls reach guests: over the sealed channel that came through a door."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import trio
 
-from onmeet_node.guests.visit import Guest
+from onmeet_node.guests.admitted import AdmittedGuests
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.wire.messages import CallMessage
 
@@ -14,22 +14,8 @@ REJOIN_SECONDS = 45.0
 """For a guest whose line broke to come back; the call's own patience is about as long."""
 
 
-class AdmittedGuests(dict[Identity, Guest]):
-    """The guests who were let in, each until their call is over (P7)."""
-
-    def name_of(self, identity: Identity) -> str | None:
-        """What a guest who was let in calls themselves."""
-        guest = self.get(identity)
-        return guest.name if guest is not None else None
-
-    def link_of(self, identity: Identity) -> str | None:
-        """Id of the link by which a guest came who was let in."""
-        guest = self.get(identity)
-        return guest.link.id if guest is not None else None
-
-
 class GuestTransport:
-    """The part of a `CallTransport` that is about guests."""
+    """The part of a `CallTransport` that is about one guest; `node.call_router` has the rest."""
 
     def __init__(self, admitted: AdmittedGuests) -> None:
         self._admitted = admitted
@@ -54,5 +40,6 @@ class GuestTransport:
 
     def binding(self, peer: Identity) -> bytes:
         """What the authentication string is bound to: the link's key and the guest's name."""
-        guest = self._admitted[peer]
+        guest = self._admitted.get(peer)
+        assert guest is not None, "who is not in has no call"
         return b"".join(sorted((guest.link.public.key, peer)))

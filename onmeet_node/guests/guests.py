@@ -18,7 +18,7 @@ import trio
 from onmeet_node.calls.call import Call, CallBook, CallOptions
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import CallEnded, Hub, Knocked, KnockOver, NodeEvent, StateChanged
-from onmeet_node.guests.call_transport import AdmittedGuests
+from onmeet_node.guests.admitted import AdmittedGuests
 from onmeet_node.guests.links import Gate, Link, Links
 from onmeet_node.guests.visit import Guest, GuestVisit, RoomDoorway
 from onmeet_node.net.bootstraps.doors import GuestStream
@@ -174,7 +174,7 @@ class Guests:
                 "state": state,
             }
             for identity, name, link, state in [
-                *((g.identity, g.name, g.link, "in") for g in self._admitted.values()),
+                *((g.identity, g.name, g.link, "in") for g in self._admitted),
                 *((v.identity, v.name, v.link, "knocking") for v in knocking),
             ]
         ]
@@ -310,7 +310,7 @@ class Guests:
             self._deny(visit, m.DenyReason.FULL)
         if visit.link.ended:
             # Only a guest who is in may come back, and they say so at once.
-            coming_back = any(guest.link is visit.link for guest in self._admitted.values())
+            coming_back = any(guest.link is visit.link for guest in self._admitted)
             visit.patience.deadline = trio.current_time() + (COMING_SECONDS if coming_back else 0)
         with visit.patience:
             async for message in visit.channel:
@@ -350,7 +350,7 @@ class Guests:
         visit.threshold.feed(frame)
 
     def _knocked(self, visit: GuestVisit, knock: m.Knock) -> None:
-        back = self._of_ticket(visit.link, knock.ticket)
+        back = self._admitted.of_ticket(visit.link, knock.ticket)
         if back is not None:
             self._rejoined(visit, back)
             return
@@ -366,14 +366,6 @@ class Guests:
             self.admit(visit.identity)
         else:
             self._tell(visit)
-
-    def _of_ticket(self, link: Link, ticket: bytes | None) -> Guest | None:
-        if ticket is None:
-            return None
-        for guest in self._admitted.values():
-            if guest.link is link and secrets.compare_digest(guest.ticket, ticket):
-                return guest
-        return None
 
     def _rejoined(self, visit: GuestVisit, guest: Guest) -> None:
         """The same guest over a new line: the old one is of no use any more."""
@@ -405,7 +397,7 @@ class Guests:
         if self._visits.get(visit.identity) is not visit or visit.channel.end is not None:
             return  # they left meanwhile
         guest = visit.guest = Guest(visit, servers, trio.current_time() + COMING_SECONDS)
-        self._admitted[visit.identity] = guest
+        self._admitted.add(guest)
         self._caller.expect(visit.identity, kinds, wish)
         visit.say(guest.admit())
         self._hub.publish(KnockOver(guest=visit.identity, outcome="admitted"))
@@ -447,7 +439,7 @@ class Guests:
 
     def _forget(self, guest: Guest) -> None:
         """Their call is over: nothing of them is kept (P7)."""
-        self._admitted.pop(guest.identity, None)
+        self._admitted.remove(guest)
         self._caller.expect_no_more(guest.identity)
         if guest.visit is not None:
             guest.visit.channel.close("ended")
@@ -462,7 +454,7 @@ class Guests:
             if visit.link is link and not inside and not visit.in_room:
                 self._deny(visit, reason)
         while any(v.link is link for v in self._visits.values()) or any(
-            g.link is link for g in self._admitted.values()
+            g.link is link for g in self._admitted
         ):
             await self._gone.wait()
 
@@ -493,7 +485,7 @@ class Guests:
     async def _keep_told(self) -> None:
         while True:
             await trio.sleep(LOOK_SECONDS)
-            for guest in list(self._admitted.values()):
+            for guest in self._admitted:
                 if trio.current_time() >= guest.expected and not self._in_call(guest):
                     with contained("guest"):
                         self._forget(guest)
@@ -510,7 +502,7 @@ class Guests:
         with self._hub.watch() as events:
             async for event in events:
                 if isinstance(event, CallEnded):
-                    for guest in list(self._admitted.values()):
+                    for guest in self._admitted:
                         if guest.call == event.call:
                             with contained("guest"):
                                 self._forget(guest)

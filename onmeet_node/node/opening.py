@@ -25,7 +25,8 @@ from onmeet_node.contacts.messenger import Messenger
 from onmeet_node.contacts.own_card import OwnCard
 from onmeet_node.contacts.reach import PeerTransport
 from onmeet_node.events import Hub, NodeEvent
-from onmeet_node.guests.call_transport import AdmittedGuests, GuestTransport
+from onmeet_node.guests.admitted import AdmittedGuests
+from onmeet_node.guests.call_transport import GuestTransport
 from onmeet_node.guests.guests import Guests
 from onmeet_node.guests.links import Link
 from onmeet_node.net.bootstraps.receipts import ask_receipts

@@ -335,7 +335,7 @@ async def test_a_headless_guest_outlives_its_lines_too(start):
     async with trio.open_nursery() as nursery:
         nursery.start_soon(come)
         await until(lambda: "connected" in heard, "they talk")
-        (guest,) = host.guests._admitted.values()
+        (guest,) = host.guests._admitted
         call = host.calls[guest.call]
         for line in (2, 3):
             guest.visit.channel.fail(End.LOST)
@@ -359,7 +359,9 @@ async def test_a_call_that_is_given_up_while_its_guest_is_away_leaves_nothing_ru
             running = host.calls[call]
             with trio.fail_after(20):
                 await running.connected()
-        await until(lambda: host.guests._admitted[admit.guest].visit is None, "the line is gone")
+        await until(
+            lambda: host.guests._admitted.get(admit.guest).visit is None, "the line is gone"
+        )
         found: list[object] = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(
