@@ -276,7 +276,7 @@ async def _serve(
     if doors is not None:
         from onmeet_node.embedded.gateway import OWN, GatewayFailed
 
-        if node.settings()["relay_only"]:
+        if node.settings().relay_only:
             raise GatewayFailed(
                 "Relay-only is on, and with --guests-on guests would connect to this machine and "
                 "see where it is. Leave one of the two out: onmeet settings --direct"

@@ -118,6 +118,5 @@ class RoomContacts:
 
     def code(self, label: str) -> str:
         """A live contact code of ours with this label, made if there is none."""
-        live = next((code for code in self._codes.live() if code["label"] == label), None)
-        made: str = (live or self._codes.new(label))["uri"]
-        return made
+        live = next((code for code in self._codes.live() if code.label == label), None)
+        return (live or self._codes.new(label)).uri

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from onmeet_node.contacts.codes import Codes
+from onmeet_node.contacts.views import CardView, ContactView
 from onmeet_node.errors import OnMeetError
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.identity.audience import Audience, pair_secret
@@ -213,26 +214,21 @@ class AddressBook:
         contact = self.get(peer)
         return clean_text(contact.display_name, 80) if contact else peer.hex()[:12]
 
-    def describe(self, peer: Identity) -> dict[str, Any]:
-        """A person for the command line and the app. `code`: the live one by which they came."""
+    def describe(self, peer: Identity) -> ContactView:
+        """A person as they are shown, known or not."""
         contact = self.get(peer)
         card = contact.card if contact else Card()
-        return {
-            "identity": peer.hex(),
-            "name": clean_text(contact.display_name) if contact else peer.hex()[:12],
-            "code": self._codes.label_of(contact.audience) if contact else None,
-            "state": contact.state.value if contact else "stranger",
-            "verified": contact.verified if contact else False,
-            "favourite": contact.favourite if contact else False,
-            "added": contact.added if contact else 0,
-            "last_seen": contact.last_seen if contact else None,
-            "card": {
-                "name": card.name,
-                "country": card.country,
-                "phone": card.phone,
-                "email": card.email,
-            },
-        }
+        return ContactView(
+            identity=peer,
+            name=clean_text(contact.display_name) if contact else peer.hex()[:12],
+            code=self._codes.label_of(contact.audience) if contact else None,
+            state=contact.state.value if contact else "stranger",
+            verified=contact.verified if contact else False,
+            favourite=contact.favourite if contact else False,
+            added=contact.added if contact else 0,
+            last_seen=contact.last_seen if contact else None,
+            card=CardView(name=card.name, country=card.country, phone=card.phone, email=card.email),
+        )
 
     def foreign(self, text: str) -> ContactCode:
         """A code as text, read and found to be somebody else's and in force.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from onmeet_node.contacts.profile import PROFILE
+from onmeet_node.contacts.views import CodeView
 from onmeet_node.errors import OnMeetError
 from onmeet_node.protocol.identity.audience import (
     ANYONE_SECRET,
@@ -52,9 +52,8 @@ class Codes:
     # ── codes ───────────────────────────────────────────────────────────────────────────────────
     def new(
         self, label: str | None = None, *, days: int | None = None, direct: bool = True
-    ) -> dict[str, Any]:
-        """A fresh code: `label`, `uri`, `expires` (Unix seconds), `direct`, and the id of its
-        `audience`.
+    ) -> CodeView:
+        """A fresh code, which works from now on.
 
         `days`: how long it works; None: until it is revoked. `direct`: whether its holders see
         this node's addresses, or only its relays'. Raises the store's `Rejected` when there are
@@ -74,9 +73,9 @@ class Codes:
         self._changed()
         return self._describe(row)
 
-    def live(self) -> list[dict[str, Any]]:
+    def live(self) -> tuple[CodeView, ...]:
         """The live codes."""
-        return [self._describe(row) for row in self._live_codes()]
+        return tuple(self._describe(row) for row in self._live_codes())
 
     def revoke(self, label: str) -> int:
         """Ends a code at once; the id of its audience. Raises `UnknownCode`."""
@@ -98,7 +97,7 @@ class Codes:
         live = self._store.audiences.live(now=self._now())
         return [row for row in live if row.kind is AudienceKind.CODE]
 
-    def _describe(self, row: AudienceRow) -> dict[str, Any]:
+    def _describe(self, row: AudienceRow) -> CodeView:
         code = ContactCode(
             identity=self._key.public,
             secret=row.secret,
@@ -106,13 +105,13 @@ class Codes:
             bootstraps=self._bootstraps(),
             expires=row.expires,
         )
-        return {
-            "audience": row.id,
-            "label": row.label,
-            "uri": code.uri(),
-            "expires": row.expires,
-            "direct": row.direct,
-        }
+        return CodeView(
+            audience=row.id,
+            label=row.label,
+            uri=code.uri(),
+            expires=row.expires,
+            direct=row.direct,
+        )
 
     def refresh(self) -> None:
         """What is published may have changed."""

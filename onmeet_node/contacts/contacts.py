@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from onmeet_node.contacts.address_book import AddressBook
 from onmeet_node.contacts.admission import ContactDoorkeeper, NoteQuotas
@@ -15,6 +14,7 @@ from onmeet_node.contacts.grants import SecretGrants
 from onmeet_node.contacts.messenger import Messenger
 from onmeet_node.contacts.own_card import OwnCard
 from onmeet_node.contacts.requests import ContactRequests
+from onmeet_node.contacts.views import ContactView, ProfileView
 from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.call.node_calls import Busy
@@ -238,8 +238,8 @@ class Contacts:
         """How a person is shown: the own name for them, their card's, or the key's start."""
         return self.book.name_of(peer)
 
-    def describe(self, peer: Identity) -> dict[str, Any]:
-        """A person for the command line and the app. `code`: the live one by which they came."""
+    def describe(self, peer: Identity) -> ContactView:
+        """A person as they are shown, known or not."""
         return self.book.describe(peer)
 
     def rename(self, peer: Identity, name: str) -> None:
@@ -263,7 +263,7 @@ class Contacts:
         return self.book.safety_number(peer)
 
     # ── what we show them ───────────────────────────────────────────────────────────────────────
-    def profile(self) -> dict[str, Any]:
+    def profile(self) -> ProfileView:
         """The own profile, who may see which field, and who can reach us."""
         return self._own_card.profile()
 
@@ -274,7 +274,7 @@ class Contacts:
         *,
         reach: ReachPolicy | None = None,
         busy: Busy | None = None,
-    ) -> dict[str, Any]:
+    ) -> ProfileView:
         """Changes the profile and tells open channels. See `profile.change_profile`."""
         result = self._own_card.change(fields, shares, reach=reach, busy=busy)
         self.cards.tell_all()

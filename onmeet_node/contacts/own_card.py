@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from onmeet_node.contacts.address_book import AddressBook
 from onmeet_node.contacts.profile import PROFILE, card_for, change_picture, change_profile
+from onmeet_node.contacts.views import ProfileView
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.call.node_calls import Busy
 from onmeet_node.protocol.identity.policy import ReachPolicy, Relation
@@ -36,7 +35,7 @@ class OwnCard:
         digest = self._store.settings.get(PROFILE).picture
         return bytes.fromhex(digest) if digest else None
 
-    def profile(self) -> dict[str, Any]:
+    def profile(self) -> ProfileView:
         """The profile, who may see which field, and who can reach us."""
         return change_profile(self._store, {}, {})
 
@@ -47,7 +46,7 @@ class OwnCard:
         *,
         reach: ReachPolicy | None = None,
         busy: Busy | None = None,
-    ) -> dict[str, Any]:
+    ) -> ProfileView:
         """See `profile.change_profile`."""
         return change_profile(self._store, fields, shares, reach=reach, busy=busy)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 
+from onmeet_node.contacts.views import ProfileView
 from onmeet_node.protocol.call.node_calls import Busy
 from onmeet_node.protocol.identity.errors import BadProfile
 from onmeet_node.protocol.identity.picture import clean_picture
@@ -67,7 +66,7 @@ def change_profile(
     *,
     reach: ReachPolicy | None = None,
     busy: Busy | None = None,
-) -> dict[str, Any]:
+) -> ProfileView:
     """Changes what is given (an empty text clears a field) and returns the whole.
 
     Raises `BadProfile`, having changed nothing.
@@ -90,13 +89,13 @@ def change_profile(
         store.settings.put(REACH, reach)
     if busy is not None:
         store.settings.put(BUSY, busy)
-    return {
-        "name": profile.name,
-        "country": profile.country,
-        "phone": profile.phone,
-        "email": profile.email,
-        "picture": changed.picture,
-        "shares": {field.value: share.value for field, share in profile.shares.items()},
-        "reach": store.settings.get(REACH).value,
-        "busy": store.settings.get(BUSY).value,
-    }
+    return ProfileView(
+        name=profile.name,
+        country=profile.country,
+        phone=profile.phone,
+        email=profile.email,
+        picture=profile.picture,
+        shares=profile.shares,
+        reach=store.settings.get(REACH),
+        busy=store.settings.get(BUSY),
+    )

@@ -41,7 +41,7 @@ async def _presence(node: Node, request: Request) -> RoomOptions:
     await node.check_media(kinds, wish)
     await check_media(None, kinds, directory=directory)
     return RoomOptions(
-        name=request.name or node.people.profile()["name"] or "",
+        name=request.name or node.people.profile().name or "",
         kinds=kinds,
         wish=wish,
         record=directory,

@@ -22,6 +22,7 @@ import trio
 
 from onmeet_node.calls.call import Call, CallOptions
 from onmeet_node.control import room_control as rooms
+from onmeet_node.control.as_json import as_json
 from onmeet_node.control.requests import MAX_REQUEST_BYTES, Request
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.events import CallEnded
@@ -173,7 +174,7 @@ async def _cancel_when_closed(stream: trio.SocketStream, scope: trio.CancelScope
 
 # ── requests ─────────────────────────────────────────────────────────────────────────────────────
 async def _status(node: Node, _request: Request, _tell: Tell) -> Any:
-    return await node.status_with_media()
+    return as_json(await node.status_with_media())
 
 
 async def _watch(node: Node, _request: Request, tell: Tell) -> Any:
@@ -187,11 +188,11 @@ async def _code_new(node: Node, request: Request, _tell: Tell) -> Any:
     code = node.people.codes.new(request.label, days=request.days, direct=request.direct)
     with trio.move_on_after(PUBLISH_SECONDS):
         await node.published()  # so that the code works from the moment it is shown
-    return code
+    return as_json(code)
 
 
 async def _code_list(node: Node, _request: Request, _tell: Tell) -> Any:
-    return node.people.codes.live()
+    return as_json(node.people.codes.live())
 
 
 async def _code_revoke(node: Node, request: Request, _tell: Tell) -> Any:
@@ -201,13 +202,13 @@ async def _code_revoke(node: Node, request: Request, _tell: Tell) -> Any:
 async def _contacts_add(node: Node, request: Request, _tell: Tell) -> Any:
     contact = node.people.add(request.code, name=request.name, note=request.note)
     delivered = await node.deliver(contact.identity)
-    return {**node.people.describe(contact.identity), "delivered": delivered}
+    return {**as_json(node.people.describe(contact.identity)), "delivered": delivered}
 
 
 async def _contacts_list(node: Node, _request: Request, _tell: Tell) -> Any:
     described = []
     for contact in node.people.identities():
-        described.append(node.people.describe(contact))
+        described.append(as_json(node.people.describe(contact)))
         if len(described) % 64 == 0:
             await trio.lowlevel.checkpoint()  # there may be 10,000, and calls are on
     return sorted(described, key=lambda one: (not one["favourite"], one["added"], one["identity"]))
@@ -216,19 +217,19 @@ async def _contacts_list(node: Node, _request: Request, _tell: Tell) -> Any:
 async def _contacts_accept(node: Node, request: Request, _tell: Tell) -> Any:
     identity = node.people.which(request.who, ContactState.REQUESTED_BY_THEM)
     node.people.accept(identity)
-    return node.people.describe(identity)
+    return as_json(node.people.describe(identity))
 
 
 async def _contacts_block(node: Node, request: Request, _tell: Tell) -> Any:
     identity = node.people.which(request.who)
-    shown = node.people.describe(identity)
+    shown = as_json(node.people.describe(identity))
     node.people.block(identity)
     return shown
 
 
 async def _contacts_remove(node: Node, request: Request, _tell: Tell) -> Any:
     identity = node.people.which(request.who)
-    shown = node.people.describe(identity)
+    shown = as_json(node.people.describe(identity))
     node.people.remove(identity)
     return shown
 
@@ -238,23 +239,27 @@ async def _contacts_verify(node: Node, request: Request, _tell: Tell) -> Any:
     if request.matches:
         node.people.mark_verified(identity)
     return {
-        **node.people.describe(identity),
+        **as_json(node.people.describe(identity)),
         "safety_number": node.people.safety_number(identity),
     }
 
 
 async def _profile(node: Node, request: Request, _tell: Tell) -> Any:
-    return node.people.change_profile(
-        request.fields, request.shares, reach=request.reach, busy=request.busy
+    return as_json(
+        node.people.change_profile(
+            request.fields, request.shares, reach=request.reach, busy=request.busy
+        )
     )
 
 
 async def _settings(node: Node, request: Request, _tell: Tell) -> Any:
-    return node.change_settings(
-        relay_only=request.relays,
-        region=request.region,
-        add_bootstrap=request.add,
-        remove_bootstrap=request.remove,
+    return as_json(
+        node.change_settings(
+            relay_only=request.relays,
+            region=request.region,
+            add_bootstrap=request.add,
+            remove_bootstrap=request.remove,
+        )
     )
 
 
@@ -280,7 +285,7 @@ async def _call(node: Node, request: Request, tell: Tell) -> Any:
         if call is not None and not told:  # the node is being stopped, or the command is gone
             with trio.move_on_after(LAST_WORD_SECONDS, shield=True):
                 await _tell_end(call, tell)
-    return node.describe_call(call.current)
+    return as_json(node.describe_call(call.current))
 
 
 async def _tell_end(call: Call, tell: Tell) -> None:
@@ -313,19 +318,19 @@ async def _answer(node: Node, request: Request, _tell: Tell) -> Any:
     kinds, wish = frozenset({Kind.AUDIO}) if request.audio_only else None, _wish(request)
     await node.check_media(kinds or call.kinds, wish)  # or it rings on
     call.accept(kinds, wish)
-    return node.describe_call(call)
+    return as_json(node.describe_call(call))
 
 
 async def _decline(node: Node, request: Request, _tell: Tell) -> Any:
     call = node.find_call(request.call, {State.RINGING_IN})
-    shown = node.describe_call(call)
+    shown = as_json(node.describe_call(call))
     call.decline(request.note)
     return shown
 
 
 async def _hangup(node: Node, request: Request, _tell: Tell) -> Any:
     call = node.find_call(request.call, set(State))
-    shown = node.describe_call(call)
+    shown = as_json(node.describe_call(call))
     call.hang_up()
     return shown
 
@@ -333,7 +338,7 @@ async def _hangup(node: Node, request: Request, _tell: Tell) -> Any:
 async def _mute(node: Node, request: Request, _tell: Tell) -> Any:
     call = node.find_call(request.call, {State.CONNECTED, State.CONNECTING, State.RECONNECTING})
     await call.mute(request.kind, muted=request.muted)
-    return node.describe_call(call)
+    return as_json(node.describe_call(call))
 
 
 async def _invite_new(node: Node, request: Request, _tell: Tell) -> Any:
@@ -341,7 +346,7 @@ async def _invite_new(node: Node, request: Request, _tell: Tell) -> Any:
     made = await node.guests.links.new(
         request.title, seconds=seconds, once=request.once, knock=request.knock
     )
-    return {**made, "host": node.people.profile()["name"]}
+    return {**made, "host": node.people.profile().name}
 
 
 async def _invite_list(node: Node, _request: Request, _tell: Tell) -> Any:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import trio
 
@@ -29,6 +28,7 @@ from onmeet_node.node.doctor import Doctor
 from onmeet_node.node.intake import ChannelIntake
 from onmeet_node.node.network import Change, Network, OpenDoor
 from onmeet_node.node.settings import Preferences
+from onmeet_node.node.views import CallView, CallWithMedia, NodeSettings, NodeStatus, StreamView
 from onmeet_node.process import faults
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import State
@@ -221,19 +221,19 @@ class Node:
             "Several calls fit; name one by its id: " + ", ".join(c.id.hex()[:8] for c in found)
         )
 
-    def describe_call(self, call: Call) -> dict[str, Any]:
-        """A call for the command line and the app."""
-        return {
-            "call": call.id.hex(),
-            "with": self.people.name_of(call.peer),
-            "identity": call.peer.hex(),
-            "outgoing": call.outgoing,
-            "state": call.state.value,
-            "ring": call.ring.value if call.ring else None,
-            "reason": call.reason.value if call.reason else None,
-            "path": call.path.value if call.path else None,
-            "sas": call.sas,
-        }
+    def describe_call(self, call: Call) -> CallView:
+        """A call as it is now."""
+        return CallView(
+            call=call.id,
+            with_=self.people.name_of(call.peer),
+            identity=call.peer,
+            outgoing=call.outgoing,
+            state=call.state,
+            ring=call.ring,
+            reason=call.reason,
+            path=call.path,
+            sas=call.sas,
+        )
 
     def host_stats(self) -> HostStats:
         """Counts of what libp2p has open."""
@@ -255,36 +255,42 @@ class Node:
         return await self._transport.channel(peer)  # opening hands it over
 
     # ── the node ────────────────────────────────────────────────────────────────────────────────
-    def status(self) -> dict[str, Any]:
-        """What the node is doing, without anything about anybody but its owner."""
-        people = self.people.counts()
-        return {
-            "identity": self.identity.hex(),
-            "peer_id": self._network.peer_id,
-            "reachable": self.reachable.is_set(),
-            "addresses": list(self._network.addresses),
-            "bootstraps": len(self._network.bootstraps.connected),
-            "dht_peers": len(self._network.host.dht_peers()),
-            "channels": self._intake.open,
-            "contacts": people.get(ContactState.ACCEPTED, 0),
-            "requests": people.get(ContactState.REQUESTED_BY_THEM, 0),
-            "calls": [self.describe_call(call) for call in self.calls],
-            "faults": faults.counts(),
-        }
+    def status(self) -> NodeStatus:
+        """What the node is doing; its calls without the counters of their media."""
+        return self._status(CallWithMedia.of(self.describe_call(call)) for call in self.calls)
 
-    async def status_with_media(self) -> dict[str, Any]:
-        """`status`, with the counters of each call's media."""
-        status = self.status()
-        for shown, call in zip(status["calls"], tuple(self.calls), strict=True):
-            shown["streams"] = await call.counters()
-        return status
+    async def status_with_media(self) -> NodeStatus:
+        """What the node is doing, with the counters of each call's media."""
+        calls = [(self.describe_call(call), call) for call in self.calls]
+        return self._status(
+            [
+                CallWithMedia.of(shown, [StreamView(**one) for one in await call.counters()])
+                for shown, call in calls
+            ]
+        )
+
+    def _status(self, calls: Iterable[CallWithMedia]) -> NodeStatus:
+        people = self.people.counts()
+        return NodeStatus(
+            identity=self.identity,
+            peer_id=self._network.peer_id,
+            reachable=self.reachable.is_set(),
+            addresses=self._network.addresses,
+            bootstraps=len(self._network.bootstraps.connected),
+            dht_peers=len(self._network.host.dht_peers()),
+            channels=self._intake.open,
+            contacts=people.get(ContactState.ACCEPTED, 0),
+            requests=people.get(ContactState.REQUESTED_BY_THEM, 0),
+            calls=tuple(calls),
+            faults=faults.counts(),
+        )
 
     async def examine(self) -> list[Finding]:
         """What works from here and what does not, with remedies (``onmeet doctor``)."""
         return await self._doctor.examine()
 
-    def settings(self) -> dict[str, Any]:
-        """What the person chose for this node, for the command line and the app."""
+    def settings(self) -> NodeSettings:
+        """What the person chose for this node."""
         return self._preferences.all()
 
     def change_settings(
@@ -294,7 +300,7 @@ class Node:
         region: str | None = None,
         add_bootstrap: str | None = None,
         remove_bootstrap: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> NodeSettings:
         """Changes what is given and returns all of it: see `Preferences.change`."""
         return self._preferences.change(
             relay_only=relay_only,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from onmeet_node.calls.call import CallBook
 from onmeet_node.net.libp2p.multiaddrs import peer_of
 from onmeet_node.node.network import Network
+from onmeet_node.node.views import NodeSettings
 from onmeet_node.rooms.rooms import Rooms
 from onmeet_node.store import Store
 from onmeet_node.store.settings import BOOTSTRAPS, REGION
@@ -21,14 +20,13 @@ class Preferences:
         self._calls = calls
         self._rooms = rooms
 
-    def all(self) -> dict[str, Any]:
+    def all(self) -> NodeSettings:
         """All of them."""
-        bootstraps: tuple[str, ...] = self._chosen.get(BOOTSTRAPS)
-        return {
-            "relay_only": self._network.exposure.relay_only(),
-            "region": self._chosen.get(REGION),
-            "bootstraps": list(bootstraps),
-        }
+        return NodeSettings(
+            relay_only=self._network.exposure.relay_only(),
+            region=self._chosen.get(REGION),
+            bootstraps=self._chosen.get(BOOTSTRAPS),
+        )
 
     def change(
         self,
@@ -37,7 +35,7 @@ class Preferences:
         region: str | None = None,
         add_bootstrap: str | None = None,
         remove_bootstrap: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> NodeSettings:
         """Changes what is given and returns all of it. `region`: ``ca``, ``de`` or ``any``.
 
         Relay-only and an added bootstrap hold at once, the rest from the next start. Raises

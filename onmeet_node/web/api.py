@@ -172,7 +172,7 @@ class Api:
         )
         until = when(made["expires"]) if made["expires"] else ""
         words = {
-            "host": self._node.people.profile()["name"] or "",
+            "host": self._node.people.profile().name or "",
             "title": made["title"],
             "until": until,
             "once": wanted.once,

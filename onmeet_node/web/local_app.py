@@ -229,8 +229,8 @@ class LocalApp:
         status = node.status() if node is not None else None
         return say.Home(
             phase=self._phase,
-            reachable=bool(status and status["reachable"]),
-            bootstraps=status["bootstraps"] if status else 0,
+            reachable=status is not None and status.reachable,
+            bootstraps=status.bootstraps if status is not None else 0,
             trouble=self._trouble,
         )
 
@@ -310,7 +310,7 @@ class LocalApp:
     def _delete_all(self, number: int, name: str) -> say.FromNode:
         if self._node is None:
             raise NotNow("The node is not running: there is nothing to delete from here.")
-        own = self._node.people.profile()["name"] or ""
+        own = self._node.people.profile().name or ""
         if name.strip() != own.strip():
             raise OtherName("That is not the name of your profile. Nothing was deleted.")
         self._delete = True

@@ -98,7 +98,7 @@ class RoomApi:
 
     def _presence(self, page: Page, kinds: tuple[Kind, ...]) -> RoomOptions:
         return RoomOptions(
-            name=self._node.people.profile()["name"] or "",
+            name=self._node.people.profile().name or "",
             kinds=frozenset(kinds),
             wish=CallOptions(endpoint=self._endpoint.on_page(page)),
         )

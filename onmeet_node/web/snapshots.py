@@ -16,9 +16,7 @@ from onmeet_node.events import (
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.call.effects import State
 from onmeet_node.protocol.call.events import Identity
-from onmeet_node.protocol.call.node_calls import Busy
-from onmeet_node.protocol.identity.policy import ReachPolicy
-from onmeet_node.protocol.identity.profile import Field, Share
+from onmeet_node.protocol.identity.profile import Field
 from onmeet_node.protocol.wire.codec import MAX_LIST
 from onmeet_node.protocol.wire.messages import CallId
 from onmeet_node.store import Contact, ContactState
@@ -38,35 +36,35 @@ def me(node: Node) -> say.Me:
         fields=tuple(
             say.FieldShown(
                 name=field,
-                value=profile[field.value] or "",
-                share=Share(profile["shares"][field.value]),
+                value=profile.text(field) or "",
+                share=profile.shares[field],
             )
             for field in Field
             if field is not Field.PICTURE
         ),
-        picture=profile["picture"],
-        picture_share=Share(profile["shares"][Field.PICTURE.value]),
-        reach=ReachPolicy(profile["reach"]),
-        busy=Busy(profile["busy"]),
-        relay_only=settings["relay_only"],
-        region=settings["region"],
-        bootstraps=tuple(settings["bootstraps"][:64]),
+        picture=profile.picture.hex() if profile.picture else None,
+        picture_share=profile.shares[Field.PICTURE],
+        reach=profile.reach,
+        busy=profile.busy,
+        relay_only=settings.relay_only,
+        region=settings.region,
+        bootstraps=settings.bootstraps[:64],
     )
 
 
 def people(node: Node) -> say.People:
     """Those we know, as many as a message holds, and the live codes."""
     pictures = node.people.pictures()
-    live = {code["audience"]: code["label"] for code in node.people.codes.live()}
+    live = {code.audience: code.label for code in node.people.codes.live()}
     known = node.people.first(asking=MAX_ASKING, most=MAX_LIST)
     return say.People(
         people=tuple(_person(node, contact, live, pictures) for contact in known),
         codes=tuple(
             say.Code(
-                label=code["label"] or "",
-                uri=code["uri"],
-                expires=code["expires"],
-                direct=code["direct"],
+                label=code.label or "",
+                uri=code.uri,
+                expires=code.expires,
+                direct=code.direct,
             )
             for code in node.people.codes.live()[:MAX_LIST]
         ),
@@ -74,7 +72,7 @@ def people(node: Node) -> say.People:
 
 
 def _person(
-    node: Node, contact: Contact, live: Mapping[int, str], pictures: frozenset[bytes]
+    node: Node, contact: Contact, live: Mapping[int, str | None], pictures: frozenset[bytes]
 ) -> say.Person:
     asks = contact.state is ContactState.REQUESTED_BY_THEM
     return say.Person(

@@ -81,7 +81,7 @@ async def introduce(caller: Person, called: Person) -> bool:
     with other.watch() as events:
         code = other.people.codes.new("make dev", days=1)
         await other.published()  # before that the code leads nowhere
-        await one.deliver(one.people.add(code["uri"], note="Made by make dev.").identity)
+        await one.deliver(one.people.add(code.uri, note="Made by make dev.").identity)
         async for event in events:
             if isinstance(event, ContactRequested):
                 other.people.accept(Identity(event.identity))

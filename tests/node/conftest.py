@@ -120,7 +120,7 @@ async def code_of(node: Node, **options: Any) -> str:
     code = node.people.codes.new("test", **{"days": None, "direct": True, **options})
     with trio.fail_after(60):
         await node.published()
-    return str(code["uri"])
+    return code.uri
 
 
 async def befriend(asking: Node, asked: Node) -> None:

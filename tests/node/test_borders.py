@@ -131,7 +131,7 @@ async def test_media_that_breaks_ends_its_call_and_no_other(
             call.hang_up()
             assert await ended(call) is EndReason.HUNG_UP
         nursery.cancel_scope.cancel()
-    assert alice.status()["faults"]["call"] >= before + 5
+    assert alice.status().faults["call"] >= before + 5
     reasons = [row["reason"] for row in alice.history.list(10) if row["with"] == "Carol"]
     assert reasons.count("fault") == 3
     assert any("An error in one of" in row["sentence"] for row in alice.history.list(10))

@@ -100,7 +100,7 @@ async def test_a_blocked_person_is_told_what_an_absent_one_would_be(start: Start
     await befriend(alice, bob)
     await befriend(carol, bob)
     bob.people.block(alice.identity)
-    await until(lambda: alice.status()["channels"] == 0, "Alice notices that the channel closed")
+    await until(lambda: alice.status().channels == 0, "Alice notices that the channel closed")
     async with bob.incoming() as ringing, alice.call("Bob") as call:
         assert await ended(call, 40) is EndReason.NOT_REACHABLE
         with pytest.raises(trio.WouldBlock):

@@ -110,7 +110,7 @@ async def test_a_contact_who_tells_of_missed_calls_without_end_writes_few(start:
     assert NOTES.burst <= len(rows) <= MAX_MISSED
     assert traces(alice) == before
     assert alice.connected(eve.identity), "what is too much is merely not kept"
-    assert alice.status()["contacts"] == 2
+    assert alice.status().contacts == 2
 
 
 async def test_an_honest_outbox_that_tells_all_at_once_is_believed(start: Start) -> None:
@@ -212,7 +212,7 @@ async def test_many_identities_with_one_code_write_no_more_than_one_code_may(
     alice = await start("Alice")
     leave_traces(alice)
     before = traces(alice)
-    code, other = await code_of(alice), alice.people.codes.new("other")["uri"]
+    code, other = await code_of(alice), alice.people.codes.new("other").uri
     for _ in range(2 * NOTES_BY_CODE.burst):
         await come_and_say(host, alice, code, note(), note())
     mine = [row for row in alice.history.list(1_000) if row["code"] == "test"]
@@ -229,7 +229,7 @@ async def test_requests_by_one_code_end_and_leave_others_their_place(
     alice = await start("Alice")
     leave_traces(alice)
     before = traces(alice)
-    code, other = await code_of(alice), alice.people.codes.new("other")["uri"]
+    code, other = await code_of(alice), alice.people.codes.new("other").uri
     first = await come_and_say(host, alice, code, m.ContactRequest())
     for _ in range(MAX_REQUESTS_BY_CODE + 5):
         await come_and_say(host, alice, code, m.ContactRequest(note="let me in"))
@@ -249,7 +249,7 @@ async def test_requests_by_one_code_end_and_leave_others_their_place(
     assert alice.people.get(first) is None
     assert alice.people.get(friend) is not None
     assert traces(alice) == before
-    assert [code["label"] for code in alice.people.codes.live()] == ["other"]
+    assert [code.label for code in alice.people.codes.live()] == ["other"]
 
 
 async def test_room_invitations_of_one_push_out_nobody_elses(start: Start, host: Host) -> None:

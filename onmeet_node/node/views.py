@@ -1,0 +1,94 @@
+"""What is shown of a node, its settings and its calls: to programs, commands and the app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from onmeet_node.protocol.call.effects import EndReason, Ring, State
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.media import MediaPath
+from onmeet_node.protocol.wire.messages import CallId, Kind
+
+
+@attrs.frozen
+class StreamView:
+    """Counters of one kind of media of a call."""
+
+    kind: Kind
+    frames_sent: int
+    frames_decoded: int
+    frames_concealed: int
+    packets_lost: int
+    bytes_sent: int
+    bytes_received: int
+    round_trip_ms: float | None
+
+
+@attrs.frozen
+class CallView:
+    """A call as it is now."""
+
+    call: CallId
+    with_: str
+    """How the other one is shown."""
+    identity: Identity
+    outgoing: bool
+    state: State
+    ring: Ring | None
+    reason: EndReason | None
+    path: MediaPath | None
+    sas: str | None
+
+
+@attrs.frozen
+class CallWithMedia:
+    """A call as it is now, with the counters of its media."""
+
+    call: CallId
+    with_: str
+    identity: Identity
+    outgoing: bool
+    state: State
+    ring: Ring | None
+    reason: EndReason | None
+    path: MediaPath | None
+    sas: str | None
+    streams: tuple[StreamView, ...]
+    """Empty while there is no media."""
+
+    @classmethod
+    def of(cls, call: CallView, streams: Iterable[StreamView] = ()) -> CallWithMedia:
+        """A call, and its counters."""
+        return cls(**attrs.asdict(call, recurse=False), streams=tuple(streams))
+
+
+@attrs.frozen
+class NodeStatus:
+    """What a node is doing, without anything about anybody but its owner."""
+
+    identity: Identity
+    peer_id: str
+    reachable: bool
+    addresses: tuple[str, ...]
+    bootstraps: int
+    """How many are connected."""
+    dht_peers: int
+    channels: int
+    """How many sealed channels are open."""
+    contacts: int
+    requests: int
+    calls: tuple[CallWithMedia, ...]
+    faults: Mapping[str, int]
+    """How often an error of ours ended one party and nothing else, by its kind."""
+
+
+@attrs.frozen
+class NodeSettings:
+    """What the person chose for a node."""
+
+    relay_only: bool
+    region: str | None
+    """``ca`` or ``de``: where bootstraps may be; None: anywhere."""
+    bootstraps: tuple[str, ...]
