@@ -9,6 +9,7 @@ import attrs
 from onmeet_node.contacts.address_book import AddressBook
 from onmeet_node.contacts.admission import ContactDoorkeeper
 from onmeet_node.contacts.codes import Codes
+from onmeet_node.contacts.locator import PeerLocator
 from onmeet_node.contacts.messenger import Messenger
 from onmeet_node.contacts.own_card import OwnCard
 from onmeet_node.contacts.reach import PeerTransport
@@ -90,12 +91,13 @@ class RoomContacts:
         transport: PeerTransport,
         messenger: Messenger,
         book: AddressBook,
+        locator: PeerLocator,
         doorkeeper: ContactDoorkeeper,
         codes: Codes,
     ) -> None:
         self._transport = transport
         self._messenger = messenger
-        self._book = book
+        self._locator = locator
         self._codes = codes
         self.name_of = book.name_of
         self.came_by = doorkeeper.came_by
@@ -110,7 +112,7 @@ class RoomContacts:
 
     def meet(self, code: str) -> Identity:
         """Whose contact code this is. Raises what is wrong with it."""
-        return self._book.meet(parse_code(code))
+        return self._locator.meet(parse_code(code))
 
     def revoke(self, label: str) -> None:
         """Ends that code. Raises what is wrong with the label."""

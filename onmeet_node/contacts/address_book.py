@@ -6,25 +6,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from onmeet_node.contacts.codes import Codes
+from onmeet_node.contacts.locator import PeerLocator
 from onmeet_node.contacts.views import CardView, ContactView
 from onmeet_node.errors import OnMeetError
-from onmeet_node.protocol.call.events import Device, Identity
-from onmeet_node.protocol.identity.audience import Audience, pair_secret
+from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.code import ContactCode, parse_code
 from onmeet_node.protocol.identity.guest import is_guest
 from onmeet_node.protocol.identity.keys import IdentityKey, require_point
 from onmeet_node.protocol.identity.lookalike import NAME_MARK, called, same_name
 from onmeet_node.protocol.identity.policy import Relation
-from onmeet_node.protocol.identity.record import Presence
 from onmeet_node.protocol.identity.safety import safety_number
 from onmeet_node.protocol.identity.text import clean_text
 from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, Card
-from onmeet_node.store import Contact, ContactState, KnownDevice, Store
-from onmeet_node.store.tolerance import WriteTolerance
-
-PRESENCE_SECONDS = 6 * 3600
-"""How long an address is worth dialling before the DHT has answered: one epoch."""
-
+from onmeet_node.store import Contact, ContactState, Store
 
 A_GUEST = "A guest"
 """Who was here once: their names are forgotten (P7)."""
@@ -50,26 +44,22 @@ class AddressBook:
         store: Store,
         key: IdentityKey,
         codes: Codes,
-        writes: WriteTolerance,
+        locator: PeerLocator,
         *,
         now: Callable[[], int],
-        hints: Callable[[Iterable[str]], None],
         relay_only: Callable[[], bool],
         guest_name: Callable[[Identity], str | None],
     ) -> None:
-        """`hints` is given the bootstraps that a code names; `now` is Unix seconds. `guest_name`:
-        what a guest who is in a call now is called; nobody keeps names of guests.
+        """`now` is Unix seconds. `guest_name`: what a guest who is in a call now is called; nobody
+        keeps names of guests.
         """
         self._store = store
         self._key = key
         self._codes = codes
-        self._writes = writes
+        self._locator = locator
         self._now = now
-        self._hints = hints
         self._relay_only = relay_only
         self._guest_name = guest_name
-        self._strangers: dict[Identity, bytes] = {}
-        """Secrets of codes by which somebody may be found who is in no list."""
 
     # ── who is who ──────────────────────────────────────────────────────────────────────────────
     def all(self) -> tuple[Contact, ...]:
@@ -128,7 +118,7 @@ class AddressBook:
         Raises `NoSuchPerson`, `Ambiguous`, or what is wrong with the code.
         """
         if len(text) > MAX_NAME_CHARS:
-            return self.meet(self.foreign(text))  # nobody's name is as long as a code
+            return self._locator.meet(self.foreign(text))  # nobody's name is as long as a code
         name = called(text)
         if name is None:
             return self._by_key(text)
@@ -145,7 +135,7 @@ class AddressBook:
         if friends:
             return self._only(name, friends)
         if ":" in name:
-            return self.meet(self.foreign(text))
+            return self._locator.meet(self.foreign(text))
         if found:
             raise NoSuchPerson(
                 f"Nobody whom you accepted is called {name!r}. Calling themselves so, or alike: "
@@ -162,7 +152,7 @@ class AddressBook:
         `NoSuchPerson`, `Ambiguous`.
         """
         if len(text) > MAX_NAME_CHARS:
-            return self.meet(self.foreign(text))
+            return self._locator.meet(self.foreign(text))
         name = called(text)
         if name is None:
             return self._by_key(text, *states)
@@ -195,17 +185,6 @@ class AddressBook:
             )
             raise NoSuchPerson(f"You know nobody called {name!r}. {more}")
         return found[0].identity
-
-    def meet(self, code: ContactCode) -> Identity:
-        """Remembers, until the node stops, how to find somebody by a code alone."""
-        peer = Identity(code.identity)
-        self._strangers[peer] = code.secret
-        self._hints(code.bootstraps)
-        return peer
-
-    def forget_code(self, peer: Identity) -> None:
-        """They are not found by that code any more."""
-        self._strangers.pop(peer, None)
 
     def name_of(self, peer: Identity) -> str:
         """How a person is shown: the own name for them, their card's, or the key's start."""
@@ -285,43 +264,6 @@ class AddressBook:
     def safety_number(self, peer: Identity) -> str:
         """The 60 digits that both of you see if nobody stands between."""
         return safety_number(self._key.public, peer)
-
-    # ── finding people (reach asks) ─────────────────────────────────────────────────────────────
-    def audiences(self) -> list[Audience]:
-        """Whoever shall find us now."""
-        current = self._codes.contacts_audience().id
-        return self._codes.published(self._store.contacts.ungranted(current))
-
-    def secrets_of(self, peer: Identity) -> tuple[bytes, ...]:
-        """Audience secrets under which this person's record may be found, likeliest first."""
-        contact = self.get(peer)
-        known = [contact.secret] if contact and contact.secret else []
-        known += [self._strangers[peer]] if peer in self._strangers else []
-        if contact is not None and contact.state is ContactState.ACCEPTED:
-            known.append(pair_secret(self._key, peer))
-        return tuple(dict.fromkeys(known))
-
-    def seen_at(self, peer: Identity) -> tuple[Presence, ...]:
-        """Where this person's devices were lately."""
-        return tuple(
-            Presence(peer_id=known.device, addresses=known.addresses)
-            for known in self._store.contacts.devices(peer, now=self._now())
-        )
-
-    def remember(self, peer: Identity, presences: Iterable[Presence]) -> None:
-        """Keeps where a contact's devices are."""
-        with self._writes.tolerate():
-            self._store.contacts.remember_devices(
-                peer,
-                [
-                    KnownDevice(
-                        Device(presence.peer_id),
-                        (*presence.addresses, *presence.relays),
-                        self._now() + PRESENCE_SECONDS,
-                    )
-                    for presence in presences
-                ],
-            )
 
     def heard_of(self, peer: Identity) -> None:
         """Keeps that this person's node was there until now."""

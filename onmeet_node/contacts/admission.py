@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from onmeet_node.contacts.address_book import AddressBook
 from onmeet_node.contacts.codes import Codes
+from onmeet_node.contacts.locator import PeerLocator
 from onmeet_node.contacts.own_card import OwnCard
 from onmeet_node.contacts.profile import CAPS
 from onmeet_node.net.rates import MAX_SENDERS, AllowedRate, RateLimit
@@ -37,6 +38,7 @@ class ContactDoorkeeper:
         store: Store,
         codes: Codes,
         book: AddressBook,
+        locator: PeerLocator,
         own_card: OwnCard,
         *,
         link_of: Callable[[Identity], str | None],
@@ -45,6 +47,7 @@ class ContactDoorkeeper:
         self._settings = store.settings
         self._codes = codes
         self._book = book
+        self._locator = locator
         self._own_card = own_card
         self._link_of = link_of
         self._came_by: OrderedDict[Identity, int] = OrderedDict()
@@ -52,7 +55,7 @@ class ContactDoorkeeper:
 
     def greet(self, identity: Identity, opening_hash: bytes) -> Hello:
         """What we say of ourselves to this person on a channel that we open."""
-        secret = next(iter(self._book.secrets_of(identity)), None)
+        secret = next(iter(self._locator.secrets_of(identity)), None)
         shown = proof(secret, opening_hash) if secret is not None else None
         return self._hello(identity, shown)
 

@@ -11,6 +11,7 @@ from onmeet_node.contacts.cards import Cards
 from onmeet_node.contacts.codes import Codes
 from onmeet_node.contacts.delivery import Delivery
 from onmeet_node.contacts.grants import SecretGrants
+from onmeet_node.contacts.locator import PeerLocator
 from onmeet_node.contacts.messenger import Messenger
 from onmeet_node.contacts.own_card import OwnCard
 from onmeet_node.contacts.requests import ContactRequests
@@ -18,6 +19,7 @@ from onmeet_node.contacts.views import ContactView, ProfileView
 from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.call.node_calls import Busy
+from onmeet_node.protocol.identity.audience import Audience
 from onmeet_node.protocol.identity.code import ContactCode
 from onmeet_node.protocol.identity.policy import ReachPolicy, Relation
 from onmeet_node.protocol.identity.profile import Field
@@ -51,6 +53,7 @@ class Contacts:
         store: Store,
         codes: Codes,
         book: AddressBook,
+        locator: PeerLocator,
         own_card: OwnCard,
         doorkeeper: ContactDoorkeeper,
         quotas: NoteQuotas,
@@ -66,6 +69,7 @@ class Contacts:
         self.book = book
         self.cards = Cards(store, book, own_card, messenger, hub, writes, now=now)
         self._own_card = own_card
+        self._locator = locator
         self._store = store
         self._doorkeeper = doorkeeper
         self._messenger = messenger
@@ -98,6 +102,14 @@ class Contacts:
     async def run(self) -> None:
         """Writes the cards that changed too often, until cancelled."""
         await self.cards.run()
+
+    def audiences(self) -> list[Audience]:
+        """Whoever shall find us now."""
+        return self.codes.published(self.delivery.owed())
+
+    def meet(self, code: ContactCode) -> Identity:
+        """Remembers, until the node stops, how to find somebody by a code alone."""
+        return self._locator.meet(code)
 
     # ── what comes over their channels ──────────────────────────────────────────────────────────
     def channel_opened(self, peer: Identity, hello: Hello) -> None:
@@ -174,7 +186,7 @@ class Contacts:
         self._cut_off(peer)
 
     def _cut_off(self, peer: Identity) -> None:
-        self.book.forget_code(peer)
+        self._locator.forget(peer)
         self._doorkeeper.forget(peer)
         self.requests.forget_note(peer)
         self._messenger.close(peer)

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 import trio
 
 from onmeet_node.contacts.address_book import AddressBook
+from onmeet_node.contacts.locator import PeerLocator
 from onmeet_node.net.channels.channels import Channels
 from onmeet_node.net.errors import NetError
 from onmeet_node.net.presence.rendezvous import Rendezvous
@@ -39,6 +40,7 @@ class PeerTransport:
         channels: Channels,
         rendezvous: Rendezvous,
         book: AddressBook,
+        locator: PeerLocator,
         *,
         me: Identity,
         alone: Callable[[], bool],
@@ -54,6 +56,7 @@ class PeerTransport:
         self._channels = channels
         self._rendezvous = rendezvous
         self._book = book
+        self._locator = locator
 
     def keep(self, peer: Identity) -> AbstractContextManager[None]:
         """While inside, channels to this person are kept open and watched closely."""
@@ -65,9 +68,9 @@ class PeerTransport:
         for device in self._channels.devices(peer):
             search.report(device)
         async with trio.open_nursery() as nursery:
-            for presence in self._book.seen_at(peer):
+            for presence in self._locator.seen_at(peer):
                 nursery.start_soon(alone, "device search", search.dial, presence)
-            for secret in self._book.secrets_of(peer):
+            for secret in self._locator.secrets_of(peer):
                 nursery.start_soon(alone, "device search", search.look_up, secret, nursery)
 
     async def channel(self, peer: Identity) -> bool:
@@ -124,7 +127,7 @@ class PeerTransport:
 
     def remember(self, peer: Identity, presences: tuple[Presence, ...]) -> None:
         """Keeps where the person's devices are, for the next call."""
-        self._book.remember(peer, presences)
+        self._locator.remember(peer, presences)
 
 
 class _Search:

@@ -107,7 +107,7 @@ class Node:
     async def run(self) -> None:
         """Everything the node does by itself, until cancelled."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._network.run, self.people.book.audiences, self._moved)
+            nursery.start_soon(self._network.run, self.people.audiences, self._moved)
 
             def begin(service: str, serve: Callable[[], Awaitable[object]]) -> None:
                 nursery.start_soon(faults.kept, service, serve)
@@ -176,7 +176,7 @@ class Node:
             case str():
                 peer = self.people.who(who)
             case ContactCode():
-                peer = self.people.book.meet(who)
+                peer = self.people.meet(who)
             case bytes():
                 peer = Identity(who)
         wish = wish or CallOptions()

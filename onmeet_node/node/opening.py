@@ -21,6 +21,7 @@ from onmeet_node.contacts.address_book import AddressBook
 from onmeet_node.contacts.admission import ContactDoorkeeper, NoteQuotas
 from onmeet_node.contacts.codes import Codes
 from onmeet_node.contacts.contacts import Contacts
+from onmeet_node.contacts.locator import PeerLocator
 from onmeet_node.contacts.messenger import Messenger
 from onmeet_node.contacts.own_card import OwnCard
 from onmeet_node.contacts.reach import PeerTransport
@@ -114,18 +115,20 @@ async def _put_together(
                 changed=network.rendezvous.refresh,
                 now=_now,
             )
+            locator = PeerLocator(store, key, writes, now=_now, hints=network.bootstraps.add)
             book = AddressBook(
                 store,
                 key,
                 codes,
-                writes,
+                locator,
                 now=_now,
-                hints=network.bootstraps.add,
                 relay_only=network.exposure.relay_only,
                 guest_name=admitted.name_of,
             )
             own_card = OwnCard(store, book)
-            doorkeeper = ContactDoorkeeper(store, codes, book, own_card, link_of=admitted.link_of)
+            doorkeeper = ContactDoorkeeper(
+                store, codes, book, locator, own_card, link_of=admitted.link_of
+            )
             async with (
                 open_channels(network.host, key, doorkeeper, known=book.known) as channels,
                 trio.open_nursery() as nursery,
@@ -137,6 +140,7 @@ async def _put_together(
                     store,
                     codes,
                     book,
+                    locator,
                     own_card,
                     doorkeeper,
                     quotas,
@@ -150,6 +154,7 @@ async def _put_together(
                     channels,
                     network.rendezvous,
                     book,
+                    locator,
                     me=me,
                     alone=lambda: not network.bootstraps.connected and not network.host.dht_peers(),
                     joined=reachable,
@@ -199,7 +204,7 @@ async def _put_together(
                 )
                 rooms = Rooms(
                     network.rooms,
-                    RoomContacts(transport, messenger, book, doorkeeper, codes),
+                    RoomContacts(transport, messenger, book, locator, doorkeeper, codes),
                     media,
                     store,
                     hub,

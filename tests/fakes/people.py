@@ -9,6 +9,7 @@ from onmeet_node.contacts.address_book import AddressBook
 from onmeet_node.contacts.admission import ContactDoorkeeper, NoteQuotas
 from onmeet_node.contacts.codes import Codes
 from onmeet_node.contacts.contacts import Contacts
+from onmeet_node.contacts.locator import PeerLocator
 from onmeet_node.contacts.messenger import Messenger
 from onmeet_node.contacts.own_card import OwnCard
 from onmeet_node.events import Hub, NodeEvent
@@ -39,19 +40,19 @@ class PeopleParts:
         self.hub = hub or Hub()
         self.writes = WriteTolerance()
         self.codes = Codes(store, key, bootstraps=tuple, changed=lambda: None, now=now)
+        self.locator = PeerLocator(store, key, self.writes, now=now, hints=lambda _: None)
         self.book = AddressBook(
             store,
             key,
             self.codes,
-            self.writes,
+            self.locator,
             now=now,
-            hints=lambda _: None,
             relay_only=lambda: False,
             guest_name=lambda _: None,
         )
         self.own_card = OwnCard(store, self.book)
         self.doorkeeper = ContactDoorkeeper(
-            store, self.codes, self.book, self.own_card, link_of=lambda _: None
+            store, self.codes, self.book, self.locator, self.own_card, link_of=lambda _: None
         )
         self.quotas = NoteQuotas(now=now)
         self.messenger = Messenger(channels or NoChannels())
@@ -59,6 +60,7 @@ class PeopleParts:
             store,
             self.codes,
             self.book,
+            self.locator,
             self.own_card,
             self.doorkeeper,
             self.quotas,

@@ -64,7 +64,7 @@ _DONE = {
     "a receipt": lambda people, n: people.message(person(1), Received(ref=bytes([n]) * 16)),
     "the name of somebody called": lambda people, _: people.who("Person 1"),
     "somebody called by identity": lambda people, _: people.who(person(1).hex()[:12]),
-    "who finds us": lambda people, _: people.book.audiences(),
+    "who finds us": lambda people, _: people.audiences(),
     "for whom something waits": lambda people, _: people.delivery.waiting_for(),
     "how many there are": lambda people, _: people.counts(),
 }

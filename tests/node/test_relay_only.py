@@ -71,7 +71,7 @@ async def test_no_record_and_no_roster_names_an_address_of_who_hides(start: Star
                 (seat,) = (s for s in hers.room.roster.seats if s.key == his.me)
                 assert seat.addresses
                 assert all(map(circuit, seat.addresses))
-                for secret in alice.people.book.secrets_of(bob.identity):
+                for secret in alice.people._locator.secrets_of(bob.identity):
                     for found in await alice._network.rendezvous.resolve(bob.identity, secret):
                         assert not found.addresses
                 bootstraps = set(bob._network.bootstraps.connected)
