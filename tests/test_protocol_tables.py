@@ -25,7 +25,8 @@ from onmeet_bootstrap.turn import lending
 
 from onmeet_node.calls import media_sessions
 from onmeet_node.calls.call import MAX_LINES_KNOWN
-from onmeet_node.contacts import contacts
+from onmeet_node.contacts import admission as contact_admission
+from onmeet_node.contacts import cards, delivery, grants
 from onmeet_node.guests import guests, visit
 from onmeet_node.joining import call as joining
 from onmeet_node.media.engine import frame_assembly, guard, ice, sctp, sdp
@@ -50,6 +51,7 @@ from onmeet_node.net.libp2p.config import HostConfig
 from onmeet_node.net.libp2p.host import Host
 from onmeet_node.net.libp2p.patches import KAD_PROTOCOL
 from onmeet_node.net.presence import publisher, rendezvous
+from onmeet_node.net.rates import AllowedRate
 from onmeet_node.net.relay import client as relay_client
 from onmeet_node.net.relay import reservations
 from onmeet_node.net.relay.circuit import MAX_MESSAGE_BYTES, Status
@@ -92,9 +94,11 @@ def size(count: int) -> str:
     return f"{n(count)} bytes"
 
 
-def rate(burst: int, seconds: float) -> str:
-    """`burst` at once, then one in so many seconds."""
-    return f"{burst} at once, then one {'a minute' if seconds == 60 else f'in {n(seconds)} s'}"
+def rate(allowed: AllowedRate) -> str:
+    """So many at once, then one in so many seconds."""
+    seconds = allowed.interval
+    then = "a minute" if seconds == 60 else f"in {n(seconds)} s"
+    return f"{allowed.burst} at once, then one {then}"
 
 
 def table(head: Row, rows: Sequence[Row]) -> str:
@@ -316,21 +320,21 @@ def quotas() -> str:
     by_code = stored_calls.MAX_MISSED_BY_CODE
     ringing = f"{timing.MAX_RINGS} a minute"
     assert timing.RING_WINDOW == 60
-    cards = rate(*contacts.CARDS)
+    card_changes = rate(cards.CARDS)
     rows = [
         (
             "`missed-call` of a contact",
-            rate(*contacts.NOTES),
+            rate(contact_admission.NOTES),
             f"{stored_calls.MAX_MISSED} missed calls, {incoming} incoming",
         ),
         (
             "`missed-call` of a stranger",
-            rate(*contacts.STRANGERS_NOTES),
+            rate(contact_admission.STRANGERS_NOTES),
             f"{stored_calls.MAX_MISSED_OF_STRANGER} missed calls",
         ),
         (
             "the same, and rings that nobody took, by one code",
-            rate(*contacts.NOTES_BY_CODE),
+            rate(contact_admission.NOTES_BY_CODE),
             f"{by_code} missed calls, of whoever has the most the oldest goes; {incoming} incoming",
         ),
         ("rings of one person that nobody takes", f"{ringing}, or `busy`", "as above"),
@@ -340,12 +344,12 @@ def quotas() -> str:
             f"{stored_contacts.MAX_REQUESTS_BY_CODE} by one code; the next is not kept, unless one "
             f"that was put away can go; {n(stored_contacts.MAX_REQUESTS)} in all",
         ),
-        ("`card-update`", f"{cards}; of more the last is kept, a little later", "one"),
-        ("`grant`", rate(*contacts.GRANTS), "one"),
+        ("`card-update`", f"{card_changes}; of more the last is kept, a little later", "one"),
+        ("`grant`", rate(grants.GRANTS), "one"),
         ("`picture`", "only of the contact's present card, and if it is not here", "one"),
         (
             "`room-invite` of a contact, or by one code",
-            f"{rate(*rooms.INVITATIONS)}; of a room that somebody else asked into: none",
+            f"{rate(rooms.INVITATIONS)}; of a room that somebody else asked into: none",
             f"{rooms.MAX_INVITATIONS_OF_ONE}; of {rooms.MAX_INVITATIONS} in all the oldest goes of "
             "whoever has the most",
         ),
@@ -593,7 +597,7 @@ SAID: dict[str, Sequence[str]] = {
         f"after {n(timing.SEARCH_SOON)} s, then every {n(timing.SEARCH_PAUSE)} s",
         f"{n(timing.SEARCH_PAUSE)} s, {n(timing.SEARCH_PAUSE * 2)} s … "
         f"{n(timing.SEARCH_PAUSE_MAX)} s while media does",
-        f"outbox for {contacts.NOTE_DAYS} days",
+        f"outbox for {delivery.NOTE_DAYS} days",
     ),
     "Media": (
         f"of the last {n(MAX_LINES_KNOWN)}",
