@@ -26,6 +26,8 @@ from onmeet_bootstrap.config.model import ephemeral_config
 
 from benchmarks import room_pages
 from onmeet_node.control import client
+from onmeet_node.control.requests.rooms import ListRooms, LookAt
+from onmeet_node.protocol.wire.room import PictureSize
 
 WARM_SECONDS = 60.0
 """Before memory is looked at first: codecs, buffers and the allocator's own have come to rest."""
@@ -95,13 +97,13 @@ def until(holds: Any, seconds: float = MEET_SECONDS) -> None:
 
 def the_room(home: Path) -> list[dict[str, Any]]:
     """The participants of the one room somebody is in."""
-    rooms = client.ask(home, "room.list")["rooms"]
+    rooms = client.ask(home, ListRooms())["rooms"]
     return rooms[0]["people"] if rooms else []
 
 
 def look(home: Path, who: str, size: str) -> None:
     """Says how large somebody is shown there."""
-    client.ask(home, "room.look", who=who, size=size, label="")
+    client.ask(home, LookAt(key=who or None, size=PictureSize(size)))
 
 
 def whole(home: Path, people: int) -> bool:

@@ -9,9 +9,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGES = (ROOT / "onmeet_node", ROOT / "bootstrap" / "onmeet_bootstrap")
 
-MESSAGES = {"onmeet_node/web/messages.py", "onmeet_node/web/room_messages.py"}
-"""Messages between page and node are named by their class. They speak of what the node has under
-the same name: the catalogue of commands is to take the place of both."""
+MESSAGES = {
+    path.relative_to(ROOT).as_posix() for path in (ROOT / "onmeet_node/web/messages").glob("*.py")
+}
+"""Messages from the node to its pages are named on the wire by their class: they speak of what the
+node has under the same name."""
+TWICE = {
+    "Dial": "what is asked of a node, and what its call machine is told then; named so on the wire",
+}
 
 
 def _classes() -> dict[str, set[str]]:
@@ -25,7 +30,8 @@ def _classes() -> dict[str, set[str]]:
 
 
 def test_no_class_has_the_name_of_another() -> None:
-    twice = {name: files for name, files in _classes().items() if len(files - MESSAGES) > 1}
+    found = {name: files for name, files in _classes().items() if name not in TWICE}
+    twice = {name: files for name, files in found.items() if len(files - MESSAGES) > 1}
     assert twice == {}
 
 

@@ -64,7 +64,7 @@ from onmeet_node.protocol.room import send_limits
 from onmeet_node.protocol.room import timing as room_timing
 from onmeet_node.protocol.wire import bootstrap_api, door, frames, link, messages, room
 from onmeet_node.protocol.wire import record as envelope
-from onmeet_node.protocol.wire.codec import type_name
+from onmeet_node.protocol.wire.fields import type_name
 from onmeet_node.rooms import rooms
 from onmeet_node.store import contacts as stored_contacts
 from onmeet_node.store import history as stored_calls

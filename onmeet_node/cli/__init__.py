@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import click
 
@@ -83,10 +84,20 @@ def main() -> None:
     try:
         _onmeet()
     except OnMeetError as error:
-        if "--json" in sys.argv:
-            import json
+        _fail(error.kind, str(error))
+    except ValueError as error:
+        from onmeet_node.protocol.wire.fields import BadField
 
-            told = {"event": "error", "kind": error.kind, "message": str(error)}
-            click.echo(json.dumps(told, ensure_ascii=False))
-        click.echo(f"onmeet: {error}", err=True)
-        raise SystemExit(1) from None
+        if not isinstance(error, BadField):
+            raise
+        _fail("BadField", f"That {error.name.replace('_', ' ')} is not taken: it {error.wrong}.")
+
+
+def _fail(kind: str, sentence: str) -> NoReturn:
+    if "--json" in sys.argv:
+        import json
+
+        told = {"event": "error", "kind": kind, "message": sentence}
+        click.echo(json.dumps(told, ensure_ascii=False))
+    click.echo(f"onmeet: {sentence}", err=True)
+    raise SystemExit(1) from None

@@ -13,6 +13,7 @@ import click
 
 from onmeet_node.calls.sentences import when
 from onmeet_node.cli.common import (
+    MediaChoice,
     duration,
     home_option,
     json_option,
@@ -20,9 +21,18 @@ from onmeet_node.cli.common import (
     revoke_hint,
     show,
     table,
-    wish,
 )
 from onmeet_node.control.client import CommandRefused, NoNodeRuns, ask, stream
+from onmeet_node.control.requests.calls import (
+    CallAction,
+    ChangeCall,
+    DeleteHistory,
+    DialAndFollow,
+    MuteCall,
+    ReadHistory,
+    Take,
+)
+from onmeet_node.protocol.wire.messages import Kind
 
 _SAID = {
     "dialing": "Looking for them…",
@@ -44,14 +54,21 @@ _RINGS = {
 @home_option
 @json_option
 def call_command(
-    home: Path, who: str, seconds: float | None, *, as_json: bool, **media: Any
+    home: Path, who: str, seconds: float | None, *, media: MediaChoice, as_json: bool
 ) -> None:
     """Calls WHO: a contact's name, the start of an identity, or a contact code.
 
     Runs until the call ends; Ctrl-C hangs up, a second one does not wait for its end. The exit code
     is 0 if the call was answered and did not fail, 1 if sound and picture failed, else 2.
     """
-    events = stream(home, "call", who=who, seconds=seconds, **wish(**media))
+    request = DialAndFollow(
+        who=who,
+        kinds=media.kinds,
+        relay_only=media.relay_only,
+        hang_up_after=round(seconds * 1_000) if seconds is not None else None,
+        headless=media.headless,
+    )
+    events = stream(home, request)
     hang_up = _HangUp(home)
     answered = failed = False
     previous = signal.signal(signal.SIGINT, hang_up.strike)
@@ -100,7 +117,7 @@ class _HangUp:
     def _ask(self) -> None:
         # It may be over by itself, or its node: what comes next in the stream says so.
         with suppress(CommandRefused, NoNodeRuns):
-            ask(self._home, "hangup", call=self._call)
+            ask(self._home, ChangeCall(call=self._call, action=CallAction.HANG_UP))
 
 
 def _tell(line: dict[str, Any]) -> None:
@@ -127,30 +144,21 @@ def _tell(line: dict[str, Any]) -> None:
             pass  # events for programs
 
 
-def _simple(name: str, request: str, done: str, text: str) -> click.Command:
-    @click.command(name, help=text)
-    @click.argument("call", required=False)
-    @home_option
-    @json_option
-    def command(home: Path, call: str | None, *, as_json: bool) -> None:
-        show(
-            ask(home, request, call=call),
-            as_json=as_json,
-            text=lambda result: click.echo(done.format(**result)),
-        )
-
-    return command
-
-
 @click.command("answer")
 @click.argument("call", required=False)
 @media_options
 @home_option
 @json_option
-def answer_command(home: Path, call: str | None, *, as_json: bool, **media: Any) -> None:
+def answer_command(home: Path, call: str | None, *, media: MediaChoice, as_json: bool) -> None:
     """Takes the ringing call (or CALL, the start of its id)."""
+    request = Take(
+        call=call,
+        kinds=media.kinds if media.kinds != tuple(Kind) else None,  # else as they call
+        relay_only=media.relay_only,
+        headless=media.headless,
+    )
     show(
-        ask(home, "answer", call=call, **wish(**media)),
+        ask(home, request),
         as_json=as_json,
         text=lambda result: click.echo(f"Answered {result['with']}."),
     )
@@ -164,13 +172,23 @@ def answer_command(home: Path, call: str | None, *, as_json: bool, **media: Any)
 def decline_command(home: Path, call: str | None, *, note: str | None, as_json: bool) -> None:
     """Refuses the ringing call (or CALL, the start of its id)."""
     show(
-        ask(home, "decline", call=call, note=note),
+        ask(home, ChangeCall(call=call, action=CallAction.DECLINE, note=note or None)),
         as_json=as_json,
         text=lambda result: click.echo(f"Declined {result['with']}."),
     )
 
 
-hangup_command = _simple("hangup", "hangup", "Ended the call with {with}.", "Ends the call.")
+@click.command("hangup")
+@click.argument("call", required=False)
+@home_option
+@json_option
+def hangup_command(home: Path, call: str | None, *, as_json: bool) -> None:
+    """Ends the call."""
+    show(
+        ask(home, ChangeCall(call=call, action=CallAction.HANG_UP)),
+        as_json=as_json,
+        text=lambda result: click.echo(f"Ended the call with {result['with']}."),
+    )
 
 
 @click.command("mute")
@@ -181,9 +199,9 @@ hangup_command = _simple("hangup", "hangup", "Ended the call with {with}.", "End
 @json_option
 def mute_command(home: Path, call: str | None, *, video: bool, off: bool, as_json: bool) -> None:
     """Stops sending sound (or picture) in the current call."""
-    kind = "video" if video else "audio"
+    kind = Kind.VIDEO if video else Kind.AUDIO
     show(
-        ask(home, "mute", call=call, kind=kind, muted=not off),
+        ask(home, MuteCall(call=call, kind=kind, muted=not off)),
         as_json=as_json,
         text=lambda _: click.echo(f"{kind} is {'on' if off else 'off'}."),
     )
@@ -229,7 +247,7 @@ def history_command(
     """Past calls, newest first. They exist on this machine alone."""
     if delete is not None:
         show(
-            ask(home, "history.delete", call=delete),
+            ask(home, DeleteHistory(call=None if delete == "all" else delete)),
             as_json=as_json,
             text=lambda result: click.echo(f"{result['deleted']} deleted for good."),
         )
@@ -261,4 +279,4 @@ def history_command(
             for line in receipts_told(row["receipts"] or []):
                 click.echo(f"{row['call'][:8]}  {line}")
 
-    show(ask(home, "history", limit=limit), as_json=as_json, text=text)
+    show(ask(home, ReadHistory(limit=limit)), as_json=as_json, text=text)

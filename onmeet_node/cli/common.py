@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from onmeet_node.config import default_home
+from onmeet_node.control.shapes import Headless
 from onmeet_node.process.suggestions import command
+from onmeet_node.protocol.wire.messages import Kind
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,8 +73,40 @@ def duration(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
+@dataclass(frozen=True, slots=True)
+class MediaChoice:
+    """What a call sends, keeps and shows, as `media_options` say it."""
+
+    kinds: tuple[Kind, ...]
+    relay_only: bool
+    headless: Headless | None
+
+
+def with_media(command: F) -> F:
+    """Gives a command its ``--audio-only``, ``--relay-only``, ``--source`` and ``--record`` as one
+    `media`. A file may be named relative to here.
+    """
+
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any,
+        audio_only: bool,
+        relay_only: bool,
+        source: str | None,
+        record: Path | None,
+        **given: Any,
+    ) -> Any:
+        kept = str(record.absolute()) if record else None
+        headless = Headless(source=source or None, record=kept) if source or record else None
+        kinds = (Kind.AUDIO,) if audio_only else tuple(Kind)
+        return command(*args, media=MediaChoice(kinds, relay_only, headless), **given)
+
+    return wrapped  # type: ignore[return-value]
+
+
 def media_options(command: F) -> F:
-    """What a call sends, keeps and shows: for making one and for taking one."""
+    """What a call sends, keeps and shows, as `media`: for making one and for taking one."""
+    taken = with_media(command)
     for option in (
         click.option("--audio-only", is_flag=True, help="No video."),
         click.option(
@@ -89,20 +124,8 @@ def media_options(command: F) -> F:
             help="File for what they send (.mkv .mp4 .webm .wav).",
         ),
     ):
-        command = option(command)
-    return command
-
-
-def wish(
-    *, audio_only: bool, relay_only: bool, source: str | None, record: Path | None
-) -> dict[str, Any]:
-    """What `media_options` gave, as the control socket takes it."""
-    return {
-        "audio_only": audio_only,
-        "relay_only": relay_only,
-        "source": source,
-        "record": str(record.absolute()) if record else None,
-    }
+        option(taken)
+    return taken
 
 
 def revoke_hint(label: str) -> str:

@@ -9,6 +9,7 @@ import click
 
 from onmeet_node.cli.common import home_option, json_option, show
 from onmeet_node.control.client import ask
+from onmeet_node.control.requests.node import Examine
 
 _MARKS = {"good": "✓", "poor": "!", "bad": "✗"}
 
@@ -25,7 +26,7 @@ def doctor_command(home: Path, *, as_json: bool) -> None:
             if finding["remedy"]:
                 click.echo(f"  → {finding['remedy']}")
 
-    findings = ask(home, "doctor")
+    findings = ask(home, Examine())
     show(findings, as_json=as_json, text=text)
     if any(finding["level"] == "bad" for finding in findings):
         raise SystemExit(1)

@@ -10,15 +10,23 @@ import click
 
 from onmeet_node.calls.sentences import when
 from onmeet_node.cli.common import (
+    MediaChoice,
     home_option,
     json_option,
     media_options,
     show,
     table,
-    wish,
 )
 from onmeet_node.cli.stopping import Stopping
 from onmeet_node.control.client import ask
+from onmeet_node.control.requests.guests import (
+    AdmitGuest,
+    CloseLink,
+    ListGuests,
+    ListLinks,
+    NewLink,
+    SendGuestAway,
+)
 
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 MAX_SECONDS = 366 * 86_400
@@ -91,7 +99,8 @@ def invite_command(
     if ctx.invoked_subcommand is not None:
         ctx.obj = (home, as_json)
         return
-    result = ask(home, "invite.new", title=name, seconds=expires, once=once, knock=require_knock)
+    request = NewLink(title=name, seconds=expires or 0, once=once, knock=require_knock)
+    result = ask(home, request)
     if email_snippet:
         from onmeet_node.guests.invitation import email_html, email_plain
 
@@ -150,7 +159,7 @@ def invite_list(home: Path, *, as_json: bool) -> None:
             empty="No guest links. Make one with: onmeet invite",
         )
 
-    show(ask(home, "invite.list"), as_json=as_json, text=text)
+    show(ask(home, ListLinks()), as_json=as_json, text=text)
 
 
 @invite_command.command("close")
@@ -160,7 +169,7 @@ def invite_list(home: Path, *, as_json: bool) -> None:
 def invite_close(home: Path, link: str, *, as_json: bool) -> None:
     """Closes LINK (its id or what it is about) at once; who waits at it is told."""
     show(
-        ask(home, "invite.close", label=link),
+        ask(home, CloseLink(link=link)),
         as_json=as_json,
         text=lambda made: click.echo(f"The link {made['link']} no longer works."),
     )
@@ -183,7 +192,7 @@ def guests_command(home: Path, *, as_json: bool) -> None:
             empty="No guest is at the door.",
         )
 
-    show(ask(home, "guests"), as_json=as_json, text=text)
+    show(ask(home, ListGuests()), as_json=as_json, text=text)
 
 
 @click.command("admit")
@@ -191,10 +200,16 @@ def guests_command(home: Path, *, as_json: bool) -> None:
 @media_options
 @home_option
 @json_option
-def admit_command(home: Path, who: str, *, as_json: bool, **media: Any) -> None:
+def admit_command(home: Path, who: str, *, media: MediaChoice, as_json: bool) -> None:
     """Lets in the guest who knocks; WHO is a name or an id, if several do."""
+    request = AdmitGuest(
+        guest=who or None,
+        kinds=media.kinds,
+        relay_only=media.relay_only,
+        headless=media.headless,
+    )
     show(
-        ask(home, "guests.admit", who=who, **wish(**media)),
+        ask(home, request),
         as_json=as_json,
         text=lambda guest: click.echo(f"{guest['name']} comes in."),
     )
@@ -208,7 +223,7 @@ def admit_command(home: Path, who: str, *, as_json: bool, **media: Any) -> None:
 def deny_command(home: Path, who: str, *, close_link: bool, as_json: bool) -> None:
     """Sends a guest away, from the door or out of the call."""
     show(
-        ask(home, "guests.deny", who=who, close_link=close_link),
+        ask(home, SendGuestAway(guest=who or None, close_link=close_link)),
         as_json=as_json,
         text=lambda guest: click.echo(f"{guest['name']} was sent away."),
     )

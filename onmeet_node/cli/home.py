@@ -10,6 +10,7 @@ import click
 
 from onmeet_node.cli.common import home_option, json_option, show
 from onmeet_node.control.client import NoNodeRuns, ask
+from onmeet_node.control.requests.node import Export
 from onmeet_node.errors import OnMeetError
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def export_command(
     secret = _passphrase(export_passphrase_file, confirm=True, prompt="Passphrase for the export")
     path = str(file.absolute())
     try:
-        ask(home, "export", path=path, passphrase=secret)
+        ask(home, Export(path=path, passphrase=secret))
     except NoNodeRuns:
         from onmeet_node.store import Passphrase, export_home, open_home
 

@@ -10,7 +10,22 @@ import click
 from onmeet_node.calls.sentences import when
 from onmeet_node.cli.common import home_option, json_option, revoke_hint, show, table
 from onmeet_node.control.client import ask
+from onmeet_node.control.requests.people import (
+    AddContact,
+    ChangePerson,
+    ChangeProfile,
+    FieldChange,
+    ListCodes,
+    ListContacts,
+    NewCode,
+    PersonAction,
+    RevokeCode,
+    Verify,
+)
 from onmeet_node.process.suggestions import below, command
+from onmeet_node.protocol.call.node_calls import Busy
+from onmeet_node.protocol.identity.policy import ReachPolicy
+from onmeet_node.protocol.identity.profile import Field, Share
 
 
 # ── codes ────────────────────────────────────────────────────────────────────────────────────────
@@ -47,7 +62,7 @@ def code_new(
             err=True,
         )
 
-    result = ask(home, "code.new", label=label, days=days, direct=not hide_address)
+    result = ask(home, NewCode(label=label, days=days or 0, direct=not hide_address, settle=True))
     show(result, as_json=as_json, text=text)
 
 
@@ -73,7 +88,7 @@ def code_list(home: Path, *, as_json: bool) -> None:
             empty="No codes. Make one with: onmeet code new",
         )
 
-    show(ask(home, "code.list"), as_json=as_json, text=text)
+    show(ask(home, ListCodes()), as_json=as_json, text=text)
 
 
 @code_command.command("revoke")
@@ -95,7 +110,7 @@ def code_revoke(home: Path, label: str, *, drop_requests: bool, as_json: bool) -
             number = result["dropped"]
             click.echo("One request was erased." if number == 1 else f"{number} requests erased.")
 
-    result = ask(home, "code.revoke", label=label, drop=drop_requests)
+    result = ask(home, RevokeCode(label=label, drop=drop_requests))
     show(result, as_json=as_json, text=text)
 
 
@@ -126,7 +141,7 @@ def contacts_add(
         )
         click.echo(f"Added {result['name']}. {sent}")
 
-    show(ask(home, "contacts.add", code=code, name=name, note=note), as_json=as_json, text=text)
+    show(ask(home, AddContact(code=code, name=name, note=note)), as_json=as_json, text=text)
 
 
 @contacts_command.command("list")
@@ -155,31 +170,30 @@ def contacts_list(home: Path, *, as_json: bool) -> None:
         for label in sorted({row["code"] for row in result if row["code"]}):
             click.echo(revoke_hint(label))
 
-    show(ask(home, "contacts.list"), as_json=as_json, text=text)
+    show(ask(home, ListContacts()), as_json=as_json, text=text)
 
 
-def _who_command(name: str, request: str, done: str, text: str) -> None:
-    @contacts_command.command(name, help=text)
+def _who_command(action: PersonAction, done: str, text: str) -> None:
+    @contacts_command.command(action.value, help=text)
     @click.argument("who")
     @home_option
     @json_option
     def command(home: Path, who: str, *, as_json: bool) -> None:
         show(
-            ask(home, request, who=who),
+            ask(home, ChangePerson(who=who, action=action)),
             as_json=as_json,
             text=lambda result: click.echo(done.format(name=result["name"])),
         )
 
 
-_who_command("accept", "contacts.accept", "{name} is now a contact.", "Accepts a contact request.")
+_who_command(PersonAction.ACCEPT, "{name} is now a contact.", "Accepts a contact request.")
 _who_command(
-    "block",
-    "contacts.block",
+    PersonAction.BLOCK,
     "{name} is blocked, and does not learn of it. Everybody else gets a new key to find you.\n"
     "Another device of yours does not know: block them there too.",
     "Refuses all contact with somebody, who learns nothing of it.",
 )
-_who_command("remove", "contacts.remove", "{name} is forgotten.", "Deletes a contact for good.")
+_who_command(PersonAction.REMOVE, "{name} is forgotten.", "Deletes a contact for good.")
 
 
 @contacts_command.command("verify")
@@ -203,7 +217,7 @@ def contacts_verify(home: Path, who: str, *, matches: bool, as_json: bool) -> No
                 "same:" + below(f"onmeet contacts verify {result['identity'][:12]} --matches")
             )
 
-    show(ask(home, "contacts.verify", who=who, matches=matches), as_json=as_json, text=text)
+    show(ask(home, Verify(who=who, matches=matches)), as_json=as_json, text=text)
 
 
 # ── profile ──────────────────────────────────────────────────────────────────────────────────────
@@ -242,16 +256,20 @@ def profile_command(
     **given: str | None,
 ) -> None:
     """Shows or changes what others see of you, and who can reach you."""
-    shares: dict[str, str] = {}
+    shares: dict[str, Share] = {}
     for item in share:
-        field, _, who = item.partition("=")
-        if field not in _FIELDS or who not in {"everyone", "contacts", "nobody"}:
+        name, _, who = item.partition("=")
+        if name not in _FIELDS or who not in set(Share):
             raise click.UsageError(
                 f"--share {item!r}: write FIELD=everyone, =contacts or =nobody, FIELD being one "
                 f"of {', '.join(_FIELDS)}."
             )
-        shares[field] = who
-    fields = {name: value for name, value in given.items() if value is not None}
+        shares[name] = Share(who)
+    fields = tuple(
+        FieldChange(name=Field(name), value=given[name], share=shares.get(name))
+        for name in _FIELDS
+        if given[name] is not None or name in shares
+    )
 
     def text(result: dict[str, Any]) -> None:
         table(
@@ -262,5 +280,12 @@ def profile_command(
         )
         click.echo(f"Who can ring you: {result['reach']}. When busy: {result['busy']}.")
 
-    result = ask(home, "profile", fields=fields, shares=shares, reach=reach, busy=busy)
+    result = ask(
+        home,
+        ChangeProfile(
+            fields=fields,
+            reach=ReachPolicy(reach) if reach else None,
+            busy=Busy(busy) if busy else None,
+        ),
+    )
     show(result, as_json=as_json, text=text)

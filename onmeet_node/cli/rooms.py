@@ -8,11 +8,39 @@ from typing import Any
 
 import click
 
-from onmeet_node.cli.common import home_option, json_option, show, table
+from onmeet_node.cli.common import (
+    MediaChoice,
+    home_option,
+    json_option,
+    show,
+    table,
+    with_media,
+)
 from onmeet_node.control.client import ask
+from onmeet_node.control.requests.rooms import (
+    ChangeRoom,
+    ChangeSeat,
+    ForgetMeeting,
+    InviteToRoom,
+    JoinRoom,
+    LinkToRoom,
+    ListRooms,
+    LookAt,
+    MeetingCode,
+    MuteRoom,
+    NewRoom,
+    PlanMeeting,
+    ReactInRoom,
+    Repeats,
+    RoomAction,
+    SayInRoom,
+    SeatAction,
+)
 from onmeet_node.errors import OnMeetError
 from onmeet_node.process.ownership import create_own
 from onmeet_node.process.suggestions import below
+from onmeet_node.protocol.wire.messages import Kind
+from onmeet_node.protocol.wire.room import PictureSize
 
 
 class NotWritten(OnMeetError):
@@ -20,7 +48,8 @@ class NotWritten(OnMeetError):
 
 
 def _coming(command: Any) -> Any:
-    """How one comes into a room: for making one and for joining one."""
+    """How one comes into a room, as `name` and `media`: for making one and for joining one."""
+    taken = with_media(command)
     for option in (
         click.option("--name", default=None, help="Your name there; else your profile's."),
         click.option("--audio-only", is_flag=True, help="No picture of yours."),
@@ -33,12 +62,12 @@ def _coming(command: Any) -> Any:
             help="Directory with a file for what each participant sends. Tell them.",
         ),
     ):
-        command = option(command)
-    return command
+        option(taken)
+    return taken
 
 
 def _in_room(command: Any) -> Any:
-    return click.option("--room", default="", help="Title or start of its id, if in several.")(
+    return click.option("--room", default=None, help="Title or start of its id, if in several.")(
         command
     )
 
@@ -100,19 +129,29 @@ def _describe(room: dict[str, Any]) -> None:
 @home_option
 @json_option
 def room_create(
-    home: Path, title: str, *, standing: bool, knock: bool, as_json: bool, **coming: Any
+    home: Path,
+    title: str,
+    name: str | None,
+    *,
+    standing: bool,
+    knock: bool,
+    media: MediaChoice,
+    as_json: bool,
 ) -> None:
     """Makes a room with you as its host. Your node holds it until you leave or end it."""
     if standing and not title:
         raise click.UsageError("A standing meeting needs a title.")
-    result = ask(
-        home,
-        "room.create",
+    request = NewRoom(
         title=title,
-        label=title if standing else None,
+        standing=standing,
         knock=knock,
-        **_options(coming),
+        kinds=media.kinds,
+        name=name or None,
+        relay_only=media.relay_only,
+        headless=media.headless,
+        settle=True,
     )
+    result = ask(home, request)
 
     def text(made: dict[str, Any]) -> None:
         _describe(made)
@@ -130,16 +169,21 @@ def room_create(
 @_coming
 @home_option
 @json_option
-def room_join(home: Path, which: str, *, as_json: bool, **coming: Any) -> None:
+def room_join(
+    home: Path, which: str, name: str | None, *, media: MediaChoice, as_json: bool
+) -> None:
     """Takes an invitation (its title or id; the only one if none is said), or a room code."""
-    code = which if which.startswith("onmeet-room:") else ""
-    result = ask(home, "room.join", who="" if code else which, code=code, **_options(coming))
-    show(result, as_json=as_json, text=_describe)
-
-
-def _options(coming: dict[str, Any]) -> dict[str, Any]:
-    record = coming.pop("record")
-    return {**coming, "record": str(record.absolute()) if record else None}
+    is_code = which.startswith("onmeet-room:")
+    request = JoinRoom(
+        room=None if is_code else which or None,
+        code=which if is_code else None,
+        kinds=media.kinds,
+        name=name or None,
+        relay_only=media.relay_only,
+        headless=media.headless,
+        inside=True,
+    )
+    show(ask(home, request), as_json=as_json, text=_describe)
 
 
 @room_command.command("list")
@@ -161,7 +205,7 @@ def room_list(home: Path, *, as_json: bool) -> None:
         if not any(result.values()):
             click.echo("You are in no room. Make one with: onmeet room create")
 
-    show(ask(home, "room.list"), as_json=as_json, text=text)
+    show(ask(home, ListRooms()), as_json=as_json, text=text)
 
 
 @room_command.command("invite")
@@ -169,7 +213,7 @@ def room_list(home: Path, *, as_json: bool) -> None:
 @_in_room
 @home_option
 @json_option
-def room_invite(home: Path, who: str, room: str, *, as_json: bool) -> None:
+def room_invite(home: Path, who: str, room: str | None, *, as_json: bool) -> None:
     """Asks a person into your room."""
 
     def text(result: dict[str, Any]) -> None:
@@ -178,7 +222,7 @@ def room_invite(home: Path, who: str, room: str, *, as_json: bool) -> None:
         else:
             click.echo(f"{result['who']} cannot be reached just now. Try again later.")
 
-    result = ask(home, "room.invite", who=who, label=room)
+    result = ask(home, InviteToRoom(room=room, who=who))
     show(result, as_json=as_json, text=text)
 
 
@@ -187,12 +231,12 @@ def room_invite(home: Path, who: str, room: str, *, as_json: bool) -> None:
 @_in_room
 @home_option
 @json_option
-def room_link(home: Path, room: str, *, let_in: bool, as_json: bool) -> None:
+def room_link(home: Path, room: str | None, *, let_in: bool, as_json: bool) -> None:
     """The link by which guests come into your room from a browser.
 
     It ends with the room; of a standing meeting it stays. Needs a bootstrap that lets guests in.
     """
-    result = ask(home, "room.link", label=room, knock=not let_in)
+    result = ask(home, LinkToRoom(room=room, knock=not let_in))
     show(result, as_json=as_json, text=lambda made: click.echo(made["url"]))
 
 
@@ -230,13 +274,14 @@ def room_plan(
 
     result = ask(
         home,
-        "room.plan",
-        label=title,
-        start=int(start.timestamp()),
-        zone=get_localzone_name(),
-        minutes=minutes,
-        repeats=repeats,
-        guests=not no_guests,
+        PlanMeeting(
+            title=title,
+            start=int(start.timestamp()),
+            zone=get_localzone_name(),
+            minutes=minutes,
+            repeats=Repeats(repeats),
+            guests=not no_guests,
+        ),
     )
     path = output or Path(result["name"])
     if not as_json and str(path) != "-":
@@ -259,7 +304,7 @@ def room_plan(
 @json_option
 def room_code(home: Path, title: str, *, as_json: bool) -> None:
     """The room code of a standing meeting of yours, made if there is none of this title."""
-    result = ask(home, "room.code", label=title)
+    result = ask(home, MeetingCode(title=title))
     show(result, as_json=as_json, text=lambda made: click.echo(made["code"]))
 
 
@@ -269,7 +314,7 @@ def room_code(home: Path, title: str, *, as_json: bool) -> None:
 @json_option
 def room_forget(home: Path, title: str, *, as_json: bool) -> None:
     """Forgets a standing meeting: its room code and its guest link lead nowhere any more."""
-    result = ask(home, "room.forget", label=title)
+    result = ask(home, ForgetMeeting(title=title))
     show(result, as_json=as_json, text=lambda _: click.echo(f"{title} is forgotten."))
 
 
@@ -278,24 +323,25 @@ def room_forget(home: Path, title: str, *, as_json: bool) -> None:
 @_in_room
 @home_option
 @json_option
-def room_hand(home: Path, room: str, *, down: bool, as_json: bool) -> None:
+def room_hand(home: Path, room: str | None, *, down: bool, as_json: bool) -> None:
     """Raises your hand: everybody sees that you would like to speak."""
-    result = ask(home, "room.hand", label=room, muted=not down)
+    action = RoomAction.LOWER_HAND if down else RoomAction.RAISE_HAND
+    result = ask(home, ChangeRoom(room=room, action=action))
     show(result, as_json=as_json, text=_describe)
 
 
 @room_command.command("look")
 @click.argument("size", type=click.Choice(["none", "small", "large"]))
-@click.option("--who", default="", help="One participant; else everybody.")
+@click.option("--who", default=None, help="One participant; else everybody.")
 @_in_room
 @home_option
 @json_option
-def room_look(home: Path, size: str, who: str, room: str, *, as_json: bool) -> None:
+def room_look(home: Path, size: str, who: str | None, room: str | None, *, as_json: bool) -> None:
     """How large a picture you want to get: what nobody wants large costs its sender less.
 
     Small until you say so. For recorders: onmeet room look large
     """
-    result = ask(home, "room.look", who=who, size=size, label=room)
+    result = ask(home, LookAt(room=room, key=who, size=PictureSize(size)))
     show(result, as_json=as_json, text=_describe)
 
 
@@ -304,9 +350,9 @@ def room_look(home: Path, size: str, who: str, room: str, *, as_json: bool) -> N
 @_in_room
 @home_option
 @json_option
-def room_react(home: Path, emoji: str, room: str, *, as_json: bool) -> None:
+def room_react(home: Path, emoji: str, room: str | None, *, as_json: bool) -> None:
     """Shows everybody one emoji for a moment."""
-    result = ask(home, "room.react", title=emoji, label=room)
+    result = ask(home, ReactInRoom(room=room, emoji=emoji))
     show(result, as_json=as_json, text=lambda _: None)
 
 
@@ -315,9 +361,10 @@ def room_react(home: Path, emoji: str, room: str, *, as_json: bool) -> None:
 @_in_room
 @home_option
 @json_option
-def room_lock(home: Path, room: str, *, off: bool, as_json: bool) -> None:
+def room_lock(home: Path, room: str | None, *, off: bool, as_json: bool) -> None:
     """Nobody new comes in while it is locked."""
-    result = ask(home, "room.lock", label=room, muted=not off)
+    action = RoomAction.UNLOCK if off else RoomAction.LOCK
+    result = ask(home, ChangeRoom(room=room, action=action))
     word = "It is open again." if off else "It is locked."
     show(result, as_json=as_json, text=lambda _: click.echo(word))
 
@@ -326,9 +373,9 @@ def room_lock(home: Path, room: str, *, off: bool, as_json: bool) -> None:
 @_in_room
 @home_option
 @json_option
-def room_leave(home: Path, room: str, *, as_json: bool) -> None:
+def room_leave(home: Path, room: str | None, *, as_json: bool) -> None:
     """Leaves; if you are its host, somebody else carries it on."""
-    result = ask(home, "room.end", label=room, close_link=False)
+    result = ask(home, ChangeRoom(room=room, action=RoomAction.LEAVE, settle=True))
     show(result, as_json=as_json, text=lambda _: click.echo("You left. The others go on."))
 
 
@@ -336,19 +383,19 @@ def room_leave(home: Path, room: str, *, as_json: bool) -> None:
 @_in_room
 @home_option
 @json_option
-def room_end(home: Path, room: str, *, as_json: bool) -> None:
+def room_end(home: Path, room: str | None, *, as_json: bool) -> None:
     """Ends the room for everybody."""
-    result = ask(home, "room.end", label=room, close_link=True)
+    result = ask(home, ChangeRoom(room=room, action=RoomAction.END, settle=True))
     show(result, as_json=as_json, text=lambda _: click.echo("It is over for everybody."))
 
 
 @room_command.command("say")
 @click.argument("text")
-@click.option("--to", default="", help="To this participant alone.")
+@click.option("--to", default=None, help="To this participant alone.")
 @_in_room
 @home_option
 @json_option
-def room_say(home: Path, text: str, to: str, room: str, *, as_json: bool) -> None:
+def room_say(home: Path, text: str, to: str | None, room: str | None, *, as_json: bool) -> None:
     """Writes a line to everybody in the room."""
 
     def told(result: dict[str, Any]) -> None:
@@ -356,7 +403,7 @@ def room_say(home: Path, text: str, to: str, room: str, *, as_json: bool) -> Non
             names = ", ".join(result["missed"])
             click.echo(f"It may not have reached {names}. Write it again when they are back.")
 
-    result = ask(home, "room.say", title=text, who=to, label=room)
+    result = ask(home, SayInRoom(room=room, text=text, to=to))
     show(result, as_json=as_json, text=told)
 
 
@@ -366,21 +413,23 @@ def room_say(home: Path, text: str, to: str, room: str, *, as_json: bool) -> Non
 @_in_room
 @home_option
 @json_option
-def room_mute(home: Path, room: str, *, off: bool, video: bool, as_json: bool) -> None:
+def room_mute(home: Path, room: str | None, *, off: bool, video: bool, as_json: bool) -> None:
     """Stops sending your sound (or picture) to everybody."""
-    kind = "video" if video else "audio"
-    result = ask(home, "room.mute", label=room, kind=kind, muted=not off)
+    kind = Kind.VIDEO if video else Kind.AUDIO
+    result = ask(home, MuteRoom(room=room, kind=kind, muted=not off))
     show(result, as_json=as_json, text=_describe)
 
 
 def _about(name: str, help_text: str, done: str) -> None:
+    action = SeatAction(name)
+
     @room_command.command(name, help=help_text)
-    @click.argument("who", default="" if name in {"admit", "deny"} else None)
+    @click.argument("who", required=action not in {SeatAction.ADMIT, SeatAction.DENY})
     @_in_room
     @home_option
     @json_option
-    def command(home: Path, who: str, room: str, *, as_json: bool) -> None:
-        result = ask(home, "room.person", who=who, label=room, note=name)
+    def command(home: Path, who: str | None, room: str | None, *, as_json: bool) -> None:
+        result = ask(home, ChangeSeat(room=room, key=who, action=action))
         show(result, as_json=as_json, text=lambda r: click.echo(done.format(r["name"])))
 
 

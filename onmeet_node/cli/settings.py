@@ -9,6 +9,7 @@ import click
 
 from onmeet_node.cli.common import home_option, json_option, show
 from onmeet_node.control.client import ask
+from onmeet_node.control.requests.node import ChangeSettings
 
 _REGIONS = {"ca": "Canada only", "de": "Germany only", None: "any"}
 
@@ -49,10 +50,11 @@ def settings_command(
 
     result = ask(
         home,
-        "settings",
-        relays=relay_only,
-        region=region,
-        add=add_bootstrap,
-        remove=remove_bootstrap,
+        ChangeSettings(
+            relay_only=relay_only,
+            region=region,
+            add_bootstrap=add_bootstrap,
+            remove_bootstrap=remove_bootstrap,
+        ),
     )
     show(result, as_json=as_json, text=text)

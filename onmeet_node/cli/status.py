@@ -9,6 +9,7 @@ import click
 
 from onmeet_node.cli.common import home_option, json_option, show
 from onmeet_node.control.client import ask
+from onmeet_node.control.requests.node import ShowStatus
 
 
 @click.command("status")
@@ -32,4 +33,4 @@ def status_command(home: Path, *, as_json: bool) -> None:
             often = "one error" if times == 1 else f"{times} errors"
             click.echo(f"Errors        {often} in: {party}. Nothing else was touched; see the log.")
 
-    show(ask(home, "status"), as_json=as_json, text=text)
+    show(ask(home, ShowStatus()), as_json=as_json, text=text)

@@ -19,6 +19,7 @@ from onmeet_node.cli.common import home_option, json_option, revoke_hint, show
 from onmeet_node.cli.home import passphrase_file_option, unlock_of
 from onmeet_node.cli.stopping import Stopping
 from onmeet_node.control.client import ask
+from onmeet_node.control.requests.node import OpenApp
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.process.outlet import Outlet, lines_missing, standard_outlets
 from onmeet_node.process.ownership import is_own_directory
@@ -126,7 +127,7 @@ def _missed_events(number: int) -> str:
 @json_option
 def open_command(home: Path, *, as_json: bool) -> None:
     """Opens another window of the running node's app."""
-    url = ask(home, "app.open")["url"]
+    url = ask(home, OpenApp())["url"]
     if not as_json and _has_screen():
         _open_browser(url)  # which may fail unseen, so the address is shown all the same
     show({"url": url}, as_json=as_json, text=lambda _: click.echo(_invitation(url)))

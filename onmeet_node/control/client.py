@@ -9,6 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import attrs
+
+from onmeet_node.control.shapes import MAX_REQUEST_BYTES, Request
 from onmeet_node.errors import OnMeetError
 from onmeet_node.process.ownership import (
     ForeignPlace,
@@ -16,9 +19,7 @@ from onmeet_node.process.ownership import (
     require_own_directory,
     socket_path,
 )
-
-MAX_REQUEST_BYTES = 64 * 1024
-"""As `requests.MAX_REQUEST_BYTES`, whose module is heavy; a test holds them together."""
+from onmeet_node.protocol.wire.fields import type_name
 
 
 class NoNodeRuns(OnMeetError):
@@ -29,14 +30,14 @@ class CommandRefused(OnMeetError, kind="Refused"):
     """The node answered that it cannot or will not; the message is the node's."""
 
 
-def stream(home: Path, do: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+def stream(home: Path, request: Request) -> Iterator[dict[str, Any]]:
     """Sends a request; yields the node's event lines and last its ``{"result": …}`` line.
 
     Raises `NoNodeRuns`, `CommandRefused`, and `ForeignPlace` for a home that another user
     prepared, whose socket is told nothing. Closing the iterator early tells the node to stop.
     """
-    request = json.dumps({"do": do, **arguments}).encode() + b"\n"
-    if len(request) > MAX_REQUEST_BYTES:
+    line = _line(request)
+    if len(line) > MAX_REQUEST_BYTES:
         raise CommandRefused(
             "That is longer than anything a node takes. Shorten it, and try again."
         )
@@ -63,7 +64,7 @@ def stream(home: Path, do: str, **arguments: Any) -> Iterator[dict[str, Any]]:
                 "yours; it was told nothing. Remove it, and start your node with: onmeet up"
             )
         with suppress(BrokenPipeError, ConnectionResetError):
-            link.sendall(request)
+            link.sendall(line)
         for answer in _answers(link):
             if "error" in answer:
                 raise CommandRefused(str(answer["error"]))
@@ -86,9 +87,15 @@ def _answers(link: socket.socket) -> Iterator[dict[str, Any]]:
             yield answer
 
 
-def ask(home: Path, do: str, **arguments: Any) -> Any:
+def _line(request: Request) -> bytes:
+    """As `socket.read_request` reads it: what stands as by default is left out."""
+    said = attrs.asdict(request, filter=lambda field, value: value != field.default)
+    return json.dumps({"do": type_name(type(request)), **said}).encode() + b"\n"
+
+
+def ask(home: Path, request: Request) -> Any:
     """The result of a request that has no events."""
-    for answer in stream(home, do, **arguments):
+    for answer in stream(home, request):
         if "result" in answer:
             return answer["result"]
     raise AssertionError("stream ends with a result or raises")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import attrs
 
-from onmeet_node.web import messages as say
+from onmeet_node.web.messages import own
+from onmeet_node.web.messages import snapshots as snap
 from onmeet_node.web.pages import Page, Pages
 
 
-def silent(target: str) -> say.Kept:
+def silent(target: str) -> snap.Kept:
     """Where nothing is known."""
-    return say.Kept(
+    return snap.Kept(
         target=target,
         muted=True,
         camera_off=True,
@@ -32,15 +33,15 @@ class KeptStates:
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
-        self._states: dict[str, say.Kept] = {}
+        self._states: dict[str, snap.Kept] = {}
         self._carried: dict[str, int] = {}
         """The page that carries it, or did."""
 
-    def all(self) -> tuple[say.Kept, ...]:
+    def all(self) -> tuple[snap.Kept, ...]:
         """For a page that has just come."""
         return tuple(self._states.values())
 
-    def take(self, page: Page, told: say.Keep) -> None:
+    def take(self, page: Page, told: own.Keep) -> None:
         """What a page tells; the other pages hear it."""
         changes = attrs.asdict(told, recurse=False, filter=lambda _, value: value is not None)
         before = self._states.get(told.target) or silent(told.target)
@@ -64,7 +65,7 @@ class KeptStates:
         self._states.pop(target, None)
         self._carried.pop(target, None)
 
-    def _set(self, state: say.Kept, teller: Page | None) -> None:
+    def _set(self, state: snap.Kept, teller: Page | None) -> None:
         self._states[state.target] = state
         for page in self._pages:
             if page is not teller:

@@ -37,13 +37,15 @@ from onmeet_node.store import (
     unlock_kind,
 )
 from onmeet_node.store.errors import NotAHome, StoreError
-from onmeet_node.web import messages as say
-from onmeet_node.web import room_messages as room
-from onmeet_node.web import snapshots
-from onmeet_node.web.api import Api, refusal
+from onmeet_node.web import room_snapshots, snapshots
+from onmeet_node.web.answering import refusal
+from onmeet_node.web.messages import FromNode, FromPage, answers, own
+from onmeet_node.web.messages import rooms as room
+from onmeet_node.web.messages import snapshots as snap
+from onmeet_node.web.messages.media import FromPageMedia
+from onmeet_node.web.page_door import PageDoor
 from onmeet_node.web.page_endpoint import PageEndpoint
 from onmeet_node.web.pages import Page, Pages
-from onmeet_node.web.room_api import telling
 
 log = logging.getLogger(__name__)
 
@@ -78,30 +80,30 @@ class LocalApp:
         self._release = release
         self._unlock = unlock
         self._body = body
-        self._phase = say.Phase.STARTING
+        self._phase = snap.Phase.STARTING
         self._trouble: str | None = None
         self._opened = trio.Event()
         self._opened_with: Unlock | None = None
         self._node: Node | None = None
-        self._api: Api | None = None
+        self._door: PageDoor | None = None
         self._endpoint: PageEndpoint | None = None
         self._delete = False
-        self._shown: dict[str, say.CallShown] = {}
+        self._shown: dict[str, snap.CallShown] = {}
         """Calls as they were shown last, until their end is told."""
-        self._last: dict[type, say.FromNode] = {}
+        self._last: dict[type, FromNode] = {}
 
     async def run(self) -> None:
         """Waits for a home, runs its node, until the node is stopped. Raises what stops it."""
         unlock = await self._key()
-        self._enter(say.Phase.STARTING)
+        self._enter(snap.Phase.STARTING)
         try:
             async with open_node(config=self._config, unlock=unlock) as node:
                 await self._run_beside(node)
         finally:
-            self._node = self._api = None
+            self._node = self._door = None
         if self._delete:
             delete_everything(self._config.home)
-        self._enter(say.Phase.STOPPED)
+        self._enter(snap.Phase.STOPPED)
 
     async def _key(self) -> Unlock:
         if self._unlock is not None:
@@ -109,11 +111,11 @@ class LocalApp:
         try:
             kind = unlock_kind(self._config.home)
         except NotAHome:
-            self._enter(say.Phase.NEW)
+            self._enter(snap.Phase.NEW)
         else:
             if kind != "passphrase":
                 return Keyring() if kind == "keyring" else KeyFile()
-            self._enter(say.Phase.LOCKED)
+            self._enter(snap.Phase.LOCKED)
         await self._opened.wait()
         assert self._opened_with is not None, "a page opened it"
         return self._opened_with
@@ -127,13 +129,13 @@ class LocalApp:
 
             endpoint = self._endpoint = PageEndpoint(self.pages, nursery)
             self._node = node
-            self._api = Api(node, endpoint, begin)
+            self._door = PageDoor(node, endpoint, begin)
             node.use_app(lambda: endpoint if self.pages.focused() is not None else None)
             nursery.start_soon(kept, "app", self._follow, node)
             nursery.start_soon(kept, "app", self._look)
             nursery.start_soon(kept, "app", self._follow_rooms, node)
             nursery.start_soon(kept, "app", self._ring, node)
-            self._enter(say.Phase.RUNNING)
+            self._enter(snap.Phase.RUNNING)
             self._refresh()
             await self._body(node)
             nursery.cancel_scope.cancel()
@@ -161,7 +163,7 @@ class LocalApp:
 
     def _show_event(self, node: Node, event: NodeEvent) -> None:
         if isinstance(event, CallEvent):
-            self._refresh(say.Calls, say.Guests)
+            self._refresh(snap.Calls, snap.Guests)
             if isinstance(event, CallEnded):
                 self._forget(event.call)
                 ended = self._shown.pop(event.call.hex(), None)
@@ -171,7 +173,7 @@ class LocalApp:
             self._forget(event.room)
         elif not isinstance(event, RoomEvent):  # those are followed by `_follow_rooms`
             self._refresh()
-        told = snapshots.news(node, event) or telling(event)
+        told = snapshots.news(node, event) or room_snapshots.told(event)
         if told is not None:
             self.pages.broadcast(told)
 
@@ -188,7 +190,7 @@ class LocalApp:
     async def _look(self) -> None:
         while True:
             await trio.sleep(LOOK_SECONDS)
-            self._refresh(say.Home, say.Guests)
+            self._refresh(snap.Home, snap.Guests)
 
     def _refresh(self, *only: type) -> None:
         """Sends every page what is new among these snapshots (none given: all)."""
@@ -197,18 +199,18 @@ class LocalApp:
                 self._last[type(message)] = message
                 self.pages.broadcast(message)
 
-    def _snapshots(self, only: tuple[type, ...]) -> list[say.FromNode]:
-        node, endpoint, api = self._node, self._endpoint, self._api
-        makers: list[tuple[type, Callable[[], say.FromNode]]] = [(say.Home, self._home)]
-        if node is not None and endpoint is not None and api is not None:
+    def _snapshots(self, only: tuple[type, ...]) -> list[FromNode]:
+        node, endpoint = self._node, self._endpoint
+        makers: list[tuple[type, Callable[[], FromNode]]] = [(snap.Home, self._home)]
+        if node is not None and endpoint is not None:
             makers += [
-                (say.Me, partial(snapshots.me, node)),
-                (say.People, partial(snapshots.people, node)),
-                (say.Guests, partial(snapshots.guests, node)),
-                (room.Rooms, api.rooms),
-                (say.Calls, partial(self._calls, node, endpoint)),
+                (snap.Me, partial(snapshots.me, node)),
+                (snap.People, partial(snapshots.people, node)),
+                (snap.Guests, partial(snapshots.guests, node)),
+                (room.Rooms, partial(room_snapshots.rooms, node, endpoint)),
+                (snap.Calls, partial(self._calls, node, endpoint)),
             ]
-        made: list[say.FromNode] = []
+        made: list[FromNode] = []
         for kind, make in makers:
             if only and kind not in only:
                 continue
@@ -219,43 +221,43 @@ class LocalApp:
                     log.warning("the pages are not shown what is new: %s", type(error).__name__)
         return made
 
-    def _calls(self, node: Node, endpoint: PageEndpoint) -> say.Calls:
+    def _calls(self, node: Node, endpoint: PageEndpoint) -> snap.Calls:
         calls = snapshots.calls(node, endpoint)
         self._shown |= {shown.call: shown for shown in calls.calls}
         return calls
 
-    def _home(self) -> say.Home:
+    def _home(self) -> snap.Home:
         node = self._node
         status = node.status() if node is not None else None
-        return say.Home(
+        return snap.Home(
             phase=self._phase,
             reachable=status is not None and status.reachable,
             bootstraps=status.bootstraps if status is not None else 0,
             trouble=self._trouble,
         )
 
-    def _enter(self, phase: say.Phase) -> None:
+    def _enter(self, phase: snap.Phase) -> None:
         self._phase = phase
-        self._refresh(say.Home)
+        self._refresh(snap.Home)
 
     # ── Service ───────────────────────────────────────────────────────────────────────────────────
-    def welcome(self, page: Page, hello: say.Hello) -> None:
+    def welcome(self, page: Page, hello: own.Hello) -> None:
         """See `server.Service`."""
         del hello
-        page.send(say.Welcome(page=page.number, release=self._release, keyring=_has_keyring()))
-        if self._api is not None:
+        page.send(snap.Welcome(page=page.number, release=self._release, keyring=_has_keyring()))
+        if self._door is not None:
             with contained("app"):
-                self._api.rooms_go_on(page)
+                self._door.rooms_go_on(page)
         if self._endpoint is not None:
             for state in self._endpoint.kept.all():
                 page.send(state)
         for message in self._snapshots(()):
             page.send(message)
 
-    async def handle(self, page: Page, message: say.FromPage) -> None:
+    async def handle(self, page: Page, message: FromPage) -> None:
         """See `server.Service`."""
-        number: int = getattr(message, "id", 0)
-        answer: say.FromNode | None = say.Refused(
+        number: int = getattr(message, "id", 0)  # 0: no answer is wanted
+        answer: FromNode | None = answers.Refused(
             id=number, kind="Failure", sentence="The node made an error; its log says which."
         )
         with contained("page"):
@@ -265,49 +267,49 @@ class LocalApp:
                 told = first(errors)
                 assert isinstance(told, OnMeetError)
                 answer = refusal(number, told)
-        if hasattr(message, "id"):
+        if number:
             self._refresh()  # before the answer: who waits for it finds what it changed
             if answer is not None:
                 page.send(answer)
 
-    async def _answer(self, page: Page, message: say.FromPage) -> say.FromNode | None:
+    async def _answer(self, page: Page, message: FromPage) -> FromNode | None:
         match message:
-            case say.Focus():
+            case own.Focus():
                 page.focused = trio.current_time()
                 return None
-            case say.Noticeable(noticeable=noticeable):
+            case own.Noticeable(noticeable=noticeable):
                 self.pages.says(page, noticeable=noticeable)
                 return None
-            case say.CreateHome(id=n, name=name, keeper=keeper, passphrase=passphrase):
-                if self._phase is not say.Phase.NEW:
+            case own.CreateHome(id=n, name=name, keeper=keeper, passphrase=passphrase):
+                if self._phase is not snap.Phase.NEW:
                     raise NotNow("There is a home already.")
                 unlock = _unlock(keeper, passphrase)
                 await trio.to_thread.run_sync(create_identity, self._config.home, unlock, name)
                 self._open(unlock)
-                return say.Done(id=n)
-            case say.UnlockHome(id=n, passphrase=passphrase):
-                if self._phase is not say.Phase.LOCKED:
+                return answers.Done(id=n)
+            case own.UnlockHome(id=n, passphrase=passphrase):
+                if self._phase is not snap.Phase.LOCKED:
                     raise NotNow("The home is open.")
                 unlock = Passphrase(passphrase)
                 await trio.to_thread.run_sync(find_home_key, self._config.home, unlock)
                 self._open(unlock)
-                return say.Done(id=n)
-            case say.DeleteEverything(id=n, name=name):
+                return answers.Done(id=n)
+            case own.DeleteEverything(id=n, name=name):
                 return self._delete_all(n, name)
             case _:
                 pass  # for the node
-        if isinstance(message, say.FromPageMedia) and self._endpoint is not None:
+        if isinstance(message, FromPageMedia) and self._endpoint is not None:
             self._endpoint.take(page, message)
             return None
-        if self._api is None:
+        if self._door is None:
             raise NotNow("The node is not running yet. Wait a moment, or look at what it says.")
-        return await self._api.answer(page, message)
+        return await self._door.answer(page, message)
 
     def _open(self, unlock: Unlock) -> None:
         self._opened_with = unlock
         self._opened.set()
 
-    def _delete_all(self, number: int, name: str) -> say.FromNode:
+    def _delete_all(self, number: int, name: str) -> FromNode:
         if self._node is None:
             raise NotNow("The node is not running: there is nothing to delete from here.")
         own = self._node.people.profile().name or ""
@@ -315,7 +317,7 @@ class LocalApp:
             raise OtherName("That is not the name of your profile. Nothing was deleted.")
         self._delete = True
         self._node.stop()
-        return say.Done(id=number)
+        return answers.Done(id=number)
 
     async def export(self, passphrase: str) -> bytes:
         """See `server.Service`. Raises `NotNow`, `BadPassphrase` and what the disk has to say."""
@@ -328,10 +330,10 @@ class LocalApp:
 
     async def restore(self, data: bytes, options: Mapping[str, str]) -> None:
         """See `server.Service`. `options`: export_passphrase, keeper, passphrase."""
-        if self._phase is not say.Phase.NEW:
+        if self._phase is not snap.Phase.NEW:
             raise NotNow("There is a home already; an export is read only into a new one.")
         try:
-            keeper = say.Keeper(options.get("keeper", ""))
+            keeper = own.Keeper(options.get("keeper", ""))
         except ValueError:
             raise NotNow("It is not said what shall keep the key of this home.") from None
         unlock = _unlock(keeper, options.get("passphrase"))
@@ -343,15 +345,15 @@ class LocalApp:
         self._open(unlock)
 
 
-def _unlock(keeper: say.Keeper, passphrase: str | None) -> Unlock:
+def _unlock(keeper: own.Keeper, passphrase: str | None) -> Unlock:
     match keeper:
-        case say.Keeper.PASSPHRASE:
+        case own.Keeper.PASSPHRASE:
             if not passphrase:
                 raise NotNow("A passphrase is needed to keep your key.")
             return Passphrase(passphrase)
-        case say.Keeper.KEYRING:
+        case own.Keeper.KEYRING:
             return Keyring()
-        case say.Keeper.KEY_FILE:
+        case own.Keeper.KEY_FILE:
             return KeyFile()
 
 

@@ -30,9 +30,10 @@ from onmeet_node.process.faults import alone
 from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.room.send_limits import SendLimits
 from onmeet_node.protocol.wire.messages import Candidate, Chat, Kind
-from onmeet_node.web import messages as say
-from onmeet_node.web import room_messages as rooms
 from onmeet_node.web.kept import KeptStates
+from onmeet_node.web.messages import FromNode
+from onmeet_node.web.messages import media as say
+from onmeet_node.web.messages.media import FromPageMedia
 from onmeet_node.web.pages import Page, Pages
 
 BACKLOG = 256
@@ -107,13 +108,13 @@ class PageSession:
 
     async def carry(self, frame: bytes) -> None:
         """See `MediaSession`."""
-        self._say(rooms.CarryMedia(session=self.number, data=frame))
+        self._say(say.CarryMedia(session=self.number, data=frame))
         await trio.lowlevel.checkpoint()
 
     async def shape(self, shape: SendLimits) -> None:
         """See `MediaSession`."""
         self._say(
-            rooms.ShapeMedia(
+            say.ShapeMedia(
                 session=self.number,
                 bitrate=shape.bitrate,
                 height=shape.height,
@@ -158,7 +159,7 @@ class PageSession:
         await trio.lowlevel.checkpoint()
 
     # ── the page says ─────────────────────────────────────────────────────────────────────────────
-    def take(self, message: say.FromPageMedia) -> None:
+    def take(self, message: FromPageMedia) -> None:
         """Something the page said about this session. Never waits."""
         match message:
             case say.Described(sdp=sdp):
@@ -177,7 +178,7 @@ class PageSession:
                 self._tell(Failed(why))
             case say.MediaCounters():
                 self._counters = message
-            case rooms.Carried(data=data):
+            case say.Carried(data=data):
                 self._tell(FrameCarried(data))
 
     async def watch_page(self) -> None:
@@ -192,7 +193,7 @@ class PageSession:
         await self._closed.wait()
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────
-    def _say(self, message: say.FromNode) -> None:
+    def _say(self, message: FromNode) -> None:
         if self._closed.is_set():
             raise SessionClosed("This media session is closed.")
         # To a page that is gone nothing is said: its loss is told by `watch_page`.
@@ -303,7 +304,7 @@ class PageEndpoint:
         await trio.lowlevel.checkpoint()
         return session
 
-    def take(self, page: Page, message: say.FromPageMedia) -> None:
+    def take(self, page: Page, message: FromPageMedia) -> None:
         """What a page says about a session; late words and those about others' are ignored."""
         session = self._sessions.get(message.session)
         if session is not None and session.page is page:

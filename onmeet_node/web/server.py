@@ -22,14 +22,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from onmeet_node.control.requests.node import MAX_PASSPHRASE_CHARS
 from onmeet_node.errors import OnMeetError
 from onmeet_node.net.asgi import server as asgi
 from onmeet_node.net.asgi.config import ServerLimits
 from onmeet_node.net.websocket import close_websocket
 from onmeet_node.protocol.wire.errors import DecodeError
 from onmeet_node.protocol.wire.messages import Unknown
-from onmeet_node.web import messages as say
 from onmeet_node.web.access import Access, Guard
+from onmeet_node.web.messages import MAX_PAGE_BYTES, VERSION, FromPage, from_node, from_page, own
+from onmeet_node.web.messages import snapshots as snap
 from onmeet_node.web.pages import Page, Pages
 
 log = logging.getLogger(__name__)
@@ -44,7 +46,7 @@ MAX_BUSY = 32
 """Requests of one page that are being answered."""
 MAX_PAGES = 32
 LIMITS = ServerLimits(
-    message_bytes=say.MAX_PAGE_BYTES,
+    message_bytes=MAX_PAGE_BYTES,
     ping_seconds=20.0,
     write_seconds=15.0,
     # All of them come from this machine, other users' too.
@@ -71,11 +73,11 @@ class Service(Protocol):
 
     pages: Pages
 
-    def welcome(self, page: Page, hello: say.Hello) -> None:
+    def welcome(self, page: Page, hello: own.Hello) -> None:
         """A page was let in: it is told everything it shows."""
         ...
 
-    async def handle(self, page: Page, message: say.FromPage) -> None:
+    async def handle(self, page: Page, message: FromPage) -> None:
         """Does what a page asks; answers through `page.send`. Never fails."""
         ...
 
@@ -128,7 +130,7 @@ class AppServer:
     async def _export(self, request: Request) -> Response:
         if not self._allowed(request):
             return Response(status_code=401)
-        body = await _body(request, 8 * say.MAX_PASSPHRASE_CHARS)
+        body = await _body(request, 8 * MAX_PASSPHRASE_CHARS)
         try:
             passphrase = json.loads(body or b"")["passphrase"]
             if not isinstance(passphrase, str) or not passphrase:
@@ -153,7 +155,7 @@ class AppServer:
         try:
             options = json.loads(head)
             if not isinstance(options, dict) or not all(
-                isinstance(value, str) and len(value) <= say.MAX_PASSPHRASE_CHARS
+                isinstance(value, str) and len(value) <= MAX_PASSPHRASE_CHARS
                 for value in options.values()
             ):
                 raise ValueError
@@ -184,25 +186,25 @@ class AppServer:
         except WebSocketDisconnect:
             return
 
-    async def _hello(self, socket: WebSocket) -> say.Hello | None:
-        message: say.FromPage | None = None
+    async def _hello(self, socket: WebSocket) -> own.Hello | None:
+        message: FromPage | None = None
         with trio.move_on_after(HELLO_SECONDS) as patience:
             message = await _receive(socket)
         match message:
-            case say.Hello() if not self._access.knows(message.token):
+            case own.Hello() if not self._access.knows(message.token):
                 await close_websocket(socket, NO_TOKEN)
-            case say.Hello() if message.version != say.VERSION:
-                await socket.send_bytes(say.from_node.encode(say.Outdated(version=say.VERSION)))
+            case own.Hello() if message.version != VERSION:
+                await socket.send_bytes(from_node.encode(snap.Outdated(version=VERSION)))
                 await close_websocket(socket, 1000)
-            case say.Hello() if len(self._service.pages) >= MAX_PAGES:
+            case own.Hello() if len(self._service.pages) >= MAX_PAGES:
                 await close_websocket(socket, TOO_MANY)
-            case say.Hello():
+            case own.Hello():
                 return message
             case _:
                 await close_websocket(socket, TOO_LATE if patience.cancelled_caught else MALFORMED)
         return None
 
-    async def _serve(self, socket: WebSocket, page: Page, hello: say.Hello) -> None:
+    async def _serve(self, socket: WebSocket, page: Page, hello: own.Hello) -> None:
         self._service.welcome(page, hello)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write, socket, page, nursery.cancel_scope)
@@ -221,7 +223,7 @@ class AppServer:
             except WebSocketDisconnect:
                 nursery.cancel_scope.cancel()
 
-    async def _answer(self, page: Page, message: say.FromPage, busy: trio.Semaphore) -> None:
+    async def _answer(self, page: Page, message: FromPage, busy: trio.Semaphore) -> None:
         try:
             await self._service.handle(page, message)
         finally:
@@ -230,21 +232,21 @@ class AppServer:
     async def _write(self, socket: WebSocket, page: Page, scope: trio.CancelScope) -> None:
         try:
             async for message in page.outbox:
-                await socket.send_bytes(say.from_node.encode(message))
+                await socket.send_bytes(from_node.encode(message))
             await close_websocket(socket, MALFORMED if page.why else GOING_AWAY)
         except (WebSocketDisconnect, RuntimeError, trio.BrokenResourceError):
             log.debug("a page left while it was told something")
         scope.cancel()
 
 
-async def _receive(socket: WebSocket) -> say.FromPage | None:
+async def _receive(socket: WebSocket) -> FromPage | None:
     """The next message; None for what is none."""
     content = await socket.receive()
     if content["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(content.get("code", 1005))
     data = content.get("bytes")
     try:
-        message = say.from_page.decode(data) if data is not None else None
+        message = from_page.decode(data) if data is not None else None
     except DecodeError:
         return None
     return None if isinstance(message, Unknown) else message

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from onmeet_node.calls.call import Call
+from onmeet_node.control import shapes
 from onmeet_node.events import (
     CallEnded,
     ContactConfirmed,
@@ -20,8 +21,7 @@ from onmeet_node.protocol.identity.profile import Field
 from onmeet_node.protocol.wire.codec import MAX_LIST
 from onmeet_node.protocol.wire.messages import CallId
 from onmeet_node.store import Contact, ContactState
-from onmeet_node.web import messages as say
-from onmeet_node.web import shapes
+from onmeet_node.web.messages import snapshots as say
 from onmeet_node.web.page_endpoint import PageEndpoint
 
 MAX_ASKING = 256

@@ -13,7 +13,7 @@ from typing import get_args
 
 import attrs
 
-from onmeet_node.protocol.wire.codec import type_name
+from onmeet_node.control.shapes import HEADLESS
 from onmeet_node.protocol.wire.fields import (
     SHAPE,
     Choice,
@@ -24,13 +24,14 @@ from onmeet_node.protocol.wire.fields import (
     Nested,
     Several,
     Text,
+    type_name,
 )
 from onmeet_node.protocol.wire.messages import Unknown
 from onmeet_node.web import messages
 
 TARGET = Path(__file__).parents[2] / "ui" / "src" / "node" / "messages.ts"
 _HEAD = """\
-// Made from onmeet_node/web/messages.py by: python -m onmeet_node.web.typescript
+// Made from onmeet_node/web/messages/ by: python -m onmeet_node.web.typescript
 // A test compares the two; change the Python and run it again.
 """
 
@@ -78,6 +79,8 @@ class _Writer:
         if tagged:
             yield f'  t: "{type_name(cls)}";'
         for attribute in attrs.fields(cls):
+            if attribute.metadata[SHAPE] == HEADLESS:
+                continue  # a page has devices of its own
             may_lack = "?" if attribute.default is not attrs.NOTHING else ""
             yield f"  {attribute.name}{may_lack}: {self._type(attribute.metadata[SHAPE])};"
         yield "}"

@@ -14,9 +14,10 @@ import trio
 from onmeet_bootstrap.config.file import create
 from onmeet_bootstrap.config.model import ephemeral_config
 
+from onmeet_node.control.requests.calls import ReadHistory
 from onmeet_node.net.bootstraps.doors import HostDoors
 from onmeet_node.net.libp2p.open_host import HostConfig, open_host
-from onmeet_node.web import messages as say
+from onmeet_node.web.messages import answers
 from tests.cli.test_own_gateway import onmeet
 from tests.net.odd_http import attack
 from tests.net.test_asgi import HALF
@@ -108,7 +109,7 @@ async def test_a_node_its_app_and_its_own_gateway_outlast_all_odd_inputs(tmp_pat
         await first_run(page, "Ann")
 
         async def word():
-            await page.ask(say.ReadHistory, say.History)
+            await page.ask(ReadHistory, answers.History)
 
         await word()
         link = partial(onmeet, "invite", "--let-in", "--home", home, "--json")

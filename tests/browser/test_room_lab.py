@@ -16,6 +16,17 @@ from contextlib import ExitStack, contextmanager
 import av
 import pytest
 
+from onmeet_node.control import shapes
+from onmeet_node.control.requests.rooms import (
+    ChangeRoom,
+    ChangeSeat,
+    JoinRoom,
+    LinkToRoom,
+    ListRooms,
+    NewRoom,
+    RoomAction,
+    SeatAction,
+)
 from tests.browser import steps
 from tests.browser.conftest import FLAGS, window
 from tests.browser.counting import HEIGHT, READ, WIDTH, devices, film
@@ -23,12 +34,17 @@ from tests.browser.test_rooms import join_by_code
 from tests.media.support import shown
 from tests.netlab.conftest import need
 from tests.netlab.lab import Nat, missing, open_lab
-from tests.netlab.machines import Machine, gateway
+from tests.netlab.machines import BOTH, Machine, gateway
 
 pytestmark = [pytest.mark.real, pytest.mark.netlab, pytest.mark.slow, pytest.mark.timeout(600)]
 SECONDS = 120
 SMALL = {"viewport": {"width": 560, "height": 480}}
 """Pages are drawn by the processor here."""
+
+
+def _join(code, record=None):
+    headless = shapes.Headless(record=record) if record else None
+    return JoinRoom(code=code, kinds=BOTH, headless=headless, inside=True)
 
 
 @pytest.fixture
@@ -56,11 +72,11 @@ class Headless(Machine):
     """A node without an app."""
 
     def people(self):
-        rooms = self.ask("room.list")["rooms"]
+        rooms = self.ask(ListRooms())["rooms"]
         return rooms[0]["people"] if rooms else []
 
     def room(self):
-        return self.ask("room.list")["rooms"][0]
+        return self.ask(ListRooms())["rooms"][0]
 
     def wait_whole(self, names, frames=20):
         """Until all these are in, see us, and so many frames of theirs were decoded here."""
@@ -130,14 +146,16 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
         for machine in nodes.values():
             machine.wait("reachable", 90)
 
-        code = nodes["Hal"].ask("room.create", label="Lab", knock=False)["code"]
-        link = nodes["Hal"].ask("room.link")["url"]
+        code = nodes["Hal"].ask(NewRoom(title="Lab", standing=True, kinds=BOTH, settle=True))[
+            "code"
+        ]
+        link = nodes["Hal"].ask(LinkToRoom())["url"]
         assert link.startswith(origin)
         record = tmp_path / "record"
 
         def come(name):
             if name == "Rob":
-                nodes["Rob"].ask("room.join", code=code, record=str(record))
+                nodes["Rob"].ask(_join(code, record=str(record)))
             elif name == "Gus":
                 trusting = "--ignore-certificate-errors"
                 browser = stack.enter_context(
@@ -147,9 +165,9 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
                 page.get_by_label("Your name").fill("Gus")
                 page.get_by_role("button", name="Knock").click()
                 until(lambda: nodes["Hal"].room()["knocking"])
-                nodes["Hal"].ask("room.person", note="admit")
+                nodes["Hal"].ask(ChangeSeat(action=SeatAction.ADMIT))
             elif name == "Bea":
-                nodes["Bea"].ask("room.join", code=code)
+                nodes["Bea"].ask(_join(code))
             else:
                 join_by_code(pages[name], code)
 
@@ -198,7 +216,7 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
 
         # and a new guest comes in, by a link of whoever is host now
         heir = nodes[heir_name]
-        again = heir.ask("room.link")["url"]
+        again = heir.ask(LinkToRoom())["url"]
         late = subprocess.Popen(
             hosts["Gus"].command(
                 sys.executable,
@@ -222,11 +240,11 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
         late.stdin.write(again + "\n")
         late.stdin.close()
         until(lambda: any(k["name"] == "Zoe" for k in heir.room()["knocking"]))
-        heir.ask("room.person", note="admit", who="Zoe")
+        heir.ask(ChangeSeat(key="Zoe", action=SeatAction.ADMIT))
         left = everybody - {"Hal"} | {"Zoe"}
         for name, page in pages.items():
             wait_moving(page, left - {name})
-        nodes["Rob"].ask("room.end", close_link=False)
+        nodes["Rob"].ask(ChangeRoom(action=RoomAction.LEAVE, settle=True))
     _check(record, {"Ann", "Bea", "Gus"})
 
 

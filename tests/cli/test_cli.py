@@ -205,7 +205,7 @@ def test_an_export_brings_the_same_person_to_another_home(home: Path, tmp_path: 
         b"[]\n",
         b"7\n",
         b'{"do": "fly"}\n',
-        b'{"do": "status", "extra": 1}\n',
+        b'{"do": "show-status", "extra": 1}\n',
         b"x" * 70_000,
     ],
     ids=["garbage", "empty", "a list", "a number", "unknown", "extra", "endless"],

@@ -104,7 +104,7 @@ def test_another_user_is_told_nothing_by_a_running_node(home: Path) -> None:
         "os.chdir(sys.argv[1])\n"  # so that the mode of the directories is in nobody's way
         f"os.setuid({OTHER})\n"
         "link.connect('control.sock')\n"
-        'link.sendall(b\'{"do": "status"}\\n\')\n'
+        'link.sendall(b\'{"do": "show-status"}\\n\')\n'
         "print(link.recv(4096))\n"
     )
     with node(home):

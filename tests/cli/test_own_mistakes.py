@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from onmeet_node.control import client, requests
+from onmeet_node.control import client
+from onmeet_node.control.requests.node import ShowStatus
+from onmeet_node.control.shapes import MAX_REQUEST_BYTES
 from onmeet_node.protocol.wire.link import make_link
 from tests.cli.test_cli import LONELY, home, node, run
 
@@ -56,9 +58,8 @@ def test_a_passphrase_file_that_cannot_be_read_is_told_in_words(tmp_path: Path) 
 
 
 def test_what_is_too_long_for_a_request_is_said_to_be(home: Path) -> None:
-    assert client.MAX_REQUEST_BYTES == requests.MAX_REQUEST_BYTES
     with node(home):
-        for size in (client.MAX_REQUEST_BYTES - 100, 120_000):
+        for size in (MAX_REQUEST_BYTES - 100, 120_000):
             done = run("contacts", "add", "onmeet:" + "x" * size, "--json", home=home)
             assert done.returncode == 1
             assert json.loads(done.stdout.splitlines()[-1])["event"] == "error"
@@ -83,8 +84,8 @@ def test_a_long_answer_is_read_whole_and_a_cut_one_is_told_in_words(tmp_path: Pa
             thread = threading.Thread(target=answer)
             thread.start()
             if sent == long:
-                assert len(client.ask(tmp_path, "status")) == 5_000_000
+                assert len(client.ask(tmp_path, ShowStatus())) == 5_000_000
             else:
                 with pytest.raises(client.CommandRefused, match="stopped"):
-                    client.ask(tmp_path, "status")
+                    client.ask(tmp_path, ShowStatus())
             thread.join()

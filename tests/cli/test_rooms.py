@@ -16,6 +16,7 @@ from onmeet_bootstrap.config.file import create
 from onmeet_bootstrap.config.model import ephemeral_config
 
 from onmeet_node.control import client
+from onmeet_node.control.requests.rooms import ListRooms
 from tests.cli.test_cli import LONELY, ONMEET, run
 
 pytestmark = pytest.mark.real
@@ -67,7 +68,7 @@ def ask(home: Path, *arguments: str) -> Any:
 
 def room(home: Path) -> dict[str, Any]:
     """The one room somebody is in. By the control socket: a command takes a second to start."""
-    rooms = client.ask(home, "room.list")["rooms"]
+    rooms = client.ask(home, ListRooms())["rooms"]
     return rooms[0] if rooms else {"people": []}
 
 

@@ -15,13 +15,15 @@ import trio
 from onmeet_bootstrap.config.model import GuestsConfig, SiteConfig
 from onmeet_bootstrap.gateway.server import open_gateway
 
+from onmeet_node.control.requests.node import Examine
 from onmeet_node.embedded.gateway import OwnDoors, open_own_gateway
 from onmeet_node.joining.line import open_line
 from onmeet_node.process import faults
 from onmeet_node.protocol.wire.frames import encode_frame
 from onmeet_node.protocol.wire.link import make_link
-from onmeet_node.web import messages as say
 from onmeet_node.web.access import Access
+from onmeet_node.web.messages import VERSION, answers, own
+from onmeet_node.web.messages import snapshots as snap
 from onmeet_node.web.server import open_server
 from tests.bootstrap.test_gateway import a_certificate, frames_of
 from tests.net.odd_http import MARK, attack, mutated, odd_inputs
@@ -126,12 +128,12 @@ async def served_app(tmp_path):
     async with open_server(Service(), access, files=FILES) as port:
         token = await token_for(port, access.new_code())
         async with websocket(port) as page:
-            await page.say(say.Hello(version=say.VERSION, token=token))
-            await page.hear_until(say.Welcome)
+            await page.say(own.Hello(version=VERSION, token=token))
+            await page.hear_until(snap.Welcome)
 
             async def say_a_word():
-                await page.say(say.Examine(id=1))
-                await page.hear_until(say.Done)
+                await page.say(Examine(id=1))
+                await page.hear_until(answers.Done)
 
             origin = b"http://127.0.0.1:%d" % port
             yield Served(port, b"/ws", say_a_word, origin=origin)

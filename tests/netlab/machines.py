@@ -17,12 +17,19 @@ from onmeet_bootstrap.config.file import create
 from onmeet_bootstrap.config.model import BootstrapConfig, GuestsConfig, TurnConfig
 
 from onmeet_node.control.client import ask, stream
+from onmeet_node.control.requests.calls import CallAction, ChangeCall, DialAndFollow
+from onmeet_node.control.requests.node import ShowStatus
+from onmeet_node.control.requests.people import AddContact, ChangePerson, NewCode, PersonAction
+from onmeet_node.control.shapes import Request
 from onmeet_node.errors import OnMeetError
+from onmeet_node.protocol.wire.messages import Kind
 from tests.media.coturn import make_certificate
 from tests.netlab.lab import Host
 
 PYTHON = sys.executable
 GATEWAY_PORT = 8443
+SOUND: tuple[Kind, ...] = (Kind.AUDIO,)
+BOTH = tuple(Kind)
 
 
 class Machine:
@@ -48,9 +55,9 @@ class Machine:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 
-    def ask(self, do: str, **arguments: Any) -> Any:
+    def ask(self, request: Request) -> Any:
         """A request to the running node. Quicker: its socket is a file, not of the network."""
-        return ask(self.home, do, **arguments)
+        return ask(self.home, request)
 
     def _command(self, *arguments: str) -> list[str]:
         home = ("--json", "--home", str(self.home))
@@ -122,37 +129,46 @@ class Machine:
 
     def decoded(self) -> dict[str, int]:
         """Frames decoded in the current call, by kind."""
-        (one,) = self.ask("status")["calls"]
+        (one,) = self.ask(ShowStatus())["calls"]
         return {s["kind"]: s["frames_decoded"] for s in one["streams"]}
 
 
 def befriend(ana: Machine, ben: Machine) -> None:
     """Only a code is exchanged."""
     began = time.monotonic()
-    code = ben.ask("code.new")["uri"]
-    ana.ask("contacts.add", code=code)
-    identity = ana.ask("status")["identity"]
+    code = ben.ask(NewCode(settle=True))["uri"]
+    ana.ask(AddContact(code=code))
+    identity = ana.ask(ShowStatus())["identity"]
     request = ben.wait("contact-request", after=began, identity=identity)
-    ben.ask("contacts.accept", who=request["identity"])
-    ana.wait("contact-accepted", after=began, identity=ben.ask("status")["identity"])
+    ben.ask(ChangePerson(who=request["identity"], action=PersonAction.ACCEPT))
+    ana.wait("contact-accepted", after=began, identity=ben.ask(ShowStatus())["identity"])
 
 
 class Dialling(threading.Thread):
     """A call from the moment of dialling, in a thread that follows it to its end."""
 
-    def __init__(self, ana: Machine, ben: Machine, **options: Any) -> None:
+    def __init__(
+        self,
+        ana: Machine,
+        ben: Machine,
+        *,
+        kinds: tuple[Kind, ...] = BOTH,
+        relay_only: bool = False,
+    ) -> None:
         super().__init__()
         self.began = time.monotonic()
         self.events: list[dict[str, Any]] = []
         self.problem: OnMeetError | None = None
-        self._ana, self._ben, self._options = ana, ben, options
+        self._ana, self._ben = ana, ben
+        self._kinds, self._relay_only = kinds, relay_only
 
     def run(self) -> None:
         """Follows the call."""
-        who = self._ben.ask("status")["identity"]
+        who = self._ben.ask(ShowStatus())["identity"]
         self.began = time.monotonic()
         try:
-            for line in stream(self._ana.home, "call", who=who, **self._options):
+            request = DialAndFollow(who=who, kinds=self._kinds, relay_only=self._relay_only)
+            for line in stream(self._ana.home, request):
                 self.events.append(line)
         except OnMeetError as error:
             self.problem = error
@@ -178,7 +194,7 @@ def call(ana: Machine, ben: Machine, **options: Any) -> Iterator[Dialling]:
         mine, theirs = (m.wait("connected", after=dialling.began) for m in (ana, ben))
         assert mine["sas"] == theirs["sas"]
         yield dialling
-        ana.ask("hangup")
+        ana.ask(ChangeCall(action=CallAction.HANG_UP))
         assert ben.wait("ended", after=dialling.began)["reason"] == "peer-hung-up"
     finally:
         hang_up(ana)
@@ -188,8 +204,8 @@ def call(ana: Machine, ben: Machine, **options: Any) -> Iterator[Dialling]:
 def hang_up(machine: Machine) -> None:
     """Ends whatever call the machine is in."""
     try:
-        for one in machine.ask("status")["calls"]:
-            machine.ask("hangup", call=one["call"])
+        for one in machine.ask(ShowStatus())["calls"]:
+            machine.ask(ChangeCall(call=one["call"], action=CallAction.HANG_UP))
     except OnMeetError:
         pass  # it is over, or its node is gone
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
+from onmeet_node.control.requests.node import ShowStatus
 from tests.netlab.lab import Host, Lab
 from tests.netlab.machines import Machine, befriend, bootstrap
 
@@ -98,7 +99,7 @@ def open_scene(
 
 def seen(machine: Machine) -> int:
     """Pictures decoded in the current call; 0 when there is none, or no video in it just now."""
-    calls = machine.ask("status")["calls"]
+    calls = machine.ask(ShowStatus())["calls"]
     streams = calls[0]["streams"] if calls else ()
     return sum(s["frames_decoded"] for s in streams if s["kind"] == "video")
 

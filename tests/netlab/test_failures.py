@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from onmeet_node.control.requests.calls import Take
 from tests.netlab.capture import captured
 from tests.netlab.lab import Lab, Nat
 from tests.netlab.machines import Dialling, call, hang_up
@@ -148,7 +149,7 @@ class TestServers:
             dialling.start()
             scene.ben.wait("incoming")
             scene.servers[0].process.kill()
-            scene.ben.ask("answer")
+            scene.ben.ask(Take())
             for machine in (scene.ana, scene.ben):
                 machine.wait("media", 20, kind="video")
             hang_up(scene.ana)
@@ -163,7 +164,7 @@ class TestServers:
             scene.ben.wait("incoming")
             scene.servers[0].host.silence()
             began = time.monotonic()
-            scene.ben.ask("answer")
+            scene.ben.ask(Take())
             if not scene.ana.tells("connected", 20, after=began):
                 reason = scene.ana.wait("ended", 1, after=began)["reason"]
                 assert reason != "peer-hung-up"

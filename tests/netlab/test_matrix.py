@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from onmeet_node.control.requests.calls import ReadHistory
 from tests.netlab.conftest import need
 from tests.netlab.lab import Host, Lab, Nat, missing, open_lab
 from tests.netlab.machines import Machine, befriend, bootstrap, call
@@ -146,7 +147,7 @@ def test_a_call_gets_through_with_media_both_ways(people: People, one: str, othe
         ringing = ana.wait("ringing", after=dialling.began)["t"] - dialling.began
         accepted = ben.wait("accepted", after=dialling.began)["t"]
         heard = ana.wait("media", after=dialling.began, kind="audio")["t"] - accepted
-    (report,) = [row["report"] for row in ana.ask("history", limit=1)]
+    (report,) = [row["report"] for row in ana.ask(ReadHistory(limit=1))]
     ways = {p["local"] for p in report["pairs"] if p["state"] == "nominated"}
     people.table.add(Row(one, other, path, ", ".join(sorted(ways)), ringing, heard))
     assert path in expected(one, other)

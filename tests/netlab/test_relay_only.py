@@ -15,9 +15,30 @@ from typing import Any
 
 import pytest
 
+from onmeet_node.control.requests.guests import AdmitGuest, NewLink
+from onmeet_node.control.requests.node import ChangeSettings, ShowStatus
+from onmeet_node.control.requests.rooms import (
+    ChangeRoom,
+    ChangeSeat,
+    JoinRoom,
+    LinkToRoom,
+    ListRooms,
+    NewRoom,
+    RoomAction,
+    SeatAction,
+)
 from tests.netlab.capture import Capture, captured
 from tests.netlab.lab import Host, Lab
-from tests.netlab.machines import PYTHON, Dialling, Machine, befriend, gateway, hang_up
+from tests.netlab.machines import (
+    BOTH,
+    PYTHON,
+    SOUND,
+    Dialling,
+    Machine,
+    befriend,
+    gateway,
+    hang_up,
+)
 from tests.netlab.scene import LISTEN
 from tests.requirements import needs_coturn
 
@@ -109,7 +130,7 @@ def reachable(*machines: Machine) -> None:
 @contextmanager
 def speaking(ana: Machine, ben: Machine, **options: Any) -> Iterator[None]:
     """A call with sound both ways, of two that need not answer at once."""
-    dialling = Dialling(ana, ben, audio_only=True, **options)
+    dialling = Dialling(ana, ben, kinds=SOUND, **options)
     dialling.start()
     try:
         for machine in (ana, ben):
@@ -119,11 +140,11 @@ def speaking(ana: Machine, ben: Machine, **options: Any) -> Iterator[None]:
         hang_up(ana)
         dialling.join(30)
     for machine in (ana, ben):
-        until(lambda m=machine: not m.ask("status")["calls"])
+        until(lambda m=machine: not m.ask(ShowStatus())["calls"])
 
 
 def people(machine: Machine) -> dict[str, Any]:
-    rooms = machine.ask("room.list")["rooms"]
+    rooms = machine.ask(ListRooms())["rooms"]
     return {p["name"]: p for p in rooms[0]["people"] if not p["me"]} if rooms else {}
 
 
@@ -142,10 +163,14 @@ def together(*machines: Machine, with_: tuple[str, ...] = ()) -> None:
         until(whole)
 
 
+def _standing(title: str) -> NewRoom:
+    return NewRoom(title=title, standing=True, kinds=SOUND, settle=True)
+
+
 def leave(*machines: Machine) -> None:
     for machine in machines:
-        machine.ask("room.end", close_link=False)
-        until(lambda m=machine: not m.ask("room.list")["rooms"])
+        machine.ask(ChangeRoom(action=RoomAction.LEAVE, settle=True))
+        until(lambda m=machine: not m.ask(ListRooms())["rooms"])
 
 
 def test_who_hides_exchanges_packets_with_the_server_alone_whatever_it_does(place: Place) -> None:
@@ -162,19 +187,19 @@ def test_who_hides_exchanges_packets_with_the_server_alone_whatever_it_does(plac
                 pass
 
             # a member of Ben's room, which Cy comes into later
-            code = ben.ask("room.create", label="Ben's", knock=False, audio_only=True)["code"]
-            ana.ask("room.join", code=code, audio_only=True)
-            cy.ask("room.join", code=code, audio_only=True)
+            code = ben.ask(_standing("Ben's"))["code"]
+            ana.ask(JoinRoom(code=code, kinds=SOUND, inside=True))
+            cy.ask(JoinRoom(code=code, kinds=SOUND, inside=True))
             together(ana, ben, cy)
             leave(cy, ana, ben)
 
             # and host of her own, with a guest
-            code = ana.ask("room.create", label="Ana's", knock=False, audio_only=True)["code"]
-            gus = place.guest(ana.ask("room.link")["url"], "Gus")
+            code = ana.ask(_standing("Ana's"))["code"]
+            gus = place.guest(ana.ask(LinkToRoom())["url"], "Gus")
             with captured(gus) as of_gus:
-                until(lambda: ana.ask("room.list")["rooms"][0]["knocking"])
-                ana.ask("room.person", note="admit")
-                ben.ask("room.join", code=code, audio_only=True)
+                until(lambda: ana.ask(ListRooms())["rooms"][0]["knocking"])
+                ana.ask(ChangeSeat(action=SeatAction.ADMIT))
+                ben.ask(JoinRoom(code=code, kinds=SOUND, inside=True))
                 together(ana, ben, with_=("Gus",))
             leave(ben, ana)
     place.spoke_with_the_server_alone(of_ana, ana.host)
@@ -188,11 +213,11 @@ def test_a_guest_of_a_call_that_hides_meets_a_host_that_hides(place: Place) -> N
     ana = place.up("Ana", hidden=True)
     with captured(ana.host) as of_ana:
         reachable(ana)
-        link = ana.ask("invite.new", title="")["url"]
+        link = ana.ask(NewLink())["url"]
         gus = place.guest(link, "Gus", "--relay-only")
         with captured(gus) as of_gus:
             until(lambda: ana.tells("knock", 1, after=0))
-            ana.ask("guests.admit")
+            ana.ask(AdmitGuest(kinds=BOTH))
             ana.wait("media", SECONDS, kind="audio")
     place.spoke_with_the_server_alone(of_ana, ana.host)
     place.spoke_with_the_server_alone(of_gus, gus)
@@ -204,8 +229,8 @@ def test_turned_on_in_a_call_it_leaves_no_packet_between_them(place: Place) -> N
     befriend(ana, ben)
     with speaking(ana, ben):
         assert ana.wait("connected")["path"] == "host"
-        ana.ask("settings", relays=True)
-        until(lambda: [c["path"] for c in ana.ask("status")["calls"]] == ["relay"])
+        ana.ask(ChangeSettings(relay_only=True))
+        until(lambda: [c["path"] for c in ana.ask(ShowStatus())["calls"]] == ["relay"])
 
         def quiet() -> bool:
             with captured(ana.host) as capture:
@@ -215,7 +240,7 @@ def test_turned_on_in_a_call_it_leaves_no_packet_between_them(place: Place) -> N
         until(quiet)
         before = ben.decoded()["audio"]
         until(lambda: ben.decoded()["audio"] > before + 50)
-    ana.ask("settings", relays=False)
+    ana.ask(ChangeSettings(relay_only=False))
     ben.forget()
     with speaking(ben, ana):
         assert ben.wait("connected")["path"] == "host"

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import attrs
 import av
@@ -23,10 +23,11 @@ from onmeet_node import events
 from onmeet_node.calls.call import Call, CallOptions
 from onmeet_node.config import Config
 from onmeet_node.contacts.contacts import Contacts
-from onmeet_node.control.requests import Request
-from onmeet_node.control.socket import _HANDLERS
+from onmeet_node.control.catalogue import COMMANDS, REQUESTS
+from onmeet_node.control.shapes import Request
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.call.effects import EndReason, State
+from onmeet_node.protocol.wire.fields import SHAPE, type_name
 from onmeet_node.protocol.wire.messages import Kind
 from onmeet_node.rooms.conference import Conference, RoomOptions
 from onmeet_node.rooms.rooms import Rooms
@@ -81,27 +82,28 @@ def _toml(default: object) -> str:
 
 
 def _control() -> str:
-    rows = ["| request | fields it reads | answer |", "|---|---|---|"]
-    names = [f.name for f in attrs.fields(Request)]
-    for name, handler in _HANDLERS.items():
-        source = inspect.getsource(handler)
-        read = [f"`{n}`" for n in names if re.search(rf"\brequest\.{n}\b", source)]
-        rows.append(f"| `{name}` | {', '.join(read)} | {ANSWERS[name]} |")
+    rows = ["| request | what it does | fields | answer |", "|---|---|---|---|"]
+    for name, request in REQUESTS.items():
+        does = " ".join((request.__doc__ or "").split()).replace("|", "\\|")
+        fields = "<br>".join(
+            f"`{f.name}`{'' if f.default is attrs.NOTHING else '?'}: {f.metadata[SHAPE].describe()}"
+            for f in attrs.fields(request)
+            if f.name != "id"
+        )
+        rows.append(f"| `{name}` | {does} | {fields} | {_answer(request)} |")
     return "\n" + "\n".join(rows) + "\n"
 
 
-def _fields() -> str:
-    rows = ["| field | type | default |", "|---|---|---|"]
-    for f in attrs.fields(Request):
-        kind = f.type if isinstance(f.type, str) else getattr(f.type, "__name__", str(f.type))
-        rows.append(f"| `{f.name}` | {kind.replace(' | ', ' or ')} | {_default(f.default)} |")
-    return "\n" + "\n".join(rows) + "\n"
-
-
-def _default(default: object) -> str:
-    if default is attrs.NOTHING:
-        return "required"
-    return "`{}`" if isinstance(default, attrs.Factory) else f"`{json.dumps(default)}`"  # type: ignore[arg-type]
+def _answer(request: type[Request]) -> str:
+    view = get_type_hints(COMMANDS[request])["return"]
+    if view is Any:
+        return ANSWERS[type_name(request)]
+    if view is type(None):
+        return "`{}`"
+    one = next(iter(get_args(view)), view)
+    assert isinstance(one, type), request
+    listed = "a list of: " if one is not view else ""
+    return listed + ", ".join(f"`{f.name}`" for f in attrs.fields(one))
 
 
 def _values(kind: type[enum.StrEnum]) -> str:
@@ -109,64 +111,26 @@ def _values(kind: type[enum.StrEnum]) -> str:
 
 
 ANSWERS = {
-    "status": "the node: reachability, addresses, neighbours, calls with their counters; `faults`: "
-    "how often an error of the program ended one party and nothing else, by its kind (`call`, "
-    "`peer`, `guest` …)",
-    "watch": "events until the connection is closed",
-    "code.new": "`label`, `uri`, `expires`, `direct`",
-    "code.list": "the live codes",
-    "code.revoke": "`dropped`: how many requests were erased; with `drop` those that came by it",
-    "contacts.add": "the contact, and `delivered`: whether the request reached them",
-    "contacts.list": "the contacts; `code`: by which code of ours (that works) those came who ask",
-    "contacts.accept": "the contact; `who` is sought among those who ask",
-    "contacts.block": "the contact as it was",
-    "contacts.remove": "the contact as it was",
-    "contacts.verify": "the contact with `safety_number`; `matches` marks it as verified",
-    "profile": "the profile and who may see which field",
-    "settings": "`relay_only`, `region`, `bootstraps`: all settings, after the changes asked for",
-    "call": "events of the call, then the call; `seconds` counts from `connected`",
-    "answer": "the call",
-    "decline": "the call as it was",
-    "hangup": "the call as it was",
-    "mute": "the call",
-    "invite.new": "the link: `link` (its id), `url`, `title`, `once`, `knock`, `expires`, `open`",
-    "invite.list": "the links that let guests in",
-    "invite.close": "the link that was closed; `label` is its id or its title",
-    "guests": "who knocks and who is in: `guest`, `name`, `link`, `title`, `state`",
-    "guests.admit": "the guest, who comes in",
-    "guests.deny": "the guest, who is sent away",
-    "room.create": "the room, and `code`: its room code; `label` names a standing meeting",
-    "room.join": "the room, once the host has let us in; `who` is an invitation's title or id",
-    "room.list": "`rooms`, `invitations`, `standing`",
-    "room.invite": "`who`, and `delivered`: whether a device of theirs heard it",
-    "room.lock": "the room; `muted` false unlocks it",
-    "room.end": "the room as it was; `close_link` ends it for all, else only we leave",
-    "room.person": "`key`, `name`; `note`: admit, deny, remove, ask-mute, promote, demote, hide, "
-    "show",
-    "room.link": "`url`: the guest link into the room; `knock` false lets guests in by itself",
-    "room.plan": "`code`, `link`, `name`, `calendar`: the text of a file for calendars; `start` in "
-    "Unix seconds, `zone` (IANA name) that in which the hour stays over changes of the clock",
-    "room.code": "`code`: the room code of the standing meeting `label`",
-    "room.forget": "`{}`: room code and guest link of a standing meeting lead nowhere any more",
-    "room.hand": "the room; `muted` false takes the hand down",
-    "room.look": "the room; `size` (none, small, large): how large a picture is wanted of `who` "
+    "new-link": "the link: `link` (its id), `url`, `title`, `once`, `knock`, `expires`, `open`",
+    "list-links": "the links that let guests in",
+    "close-link": "the link that was closed; as it was",
+    "list-guests": "who knocks and who is in: `guest`, `name`, `link`, `title`, `state`",
+    "admit-guest": "the guest, who comes in",
+    "send-guest-away": "the guest, who is sent away",
+    "new-room": "the room, and `code`: its room code; `label` names a standing meeting",
+    "join-room": "the room, once the host has let us in; `who` is an invitation's title or id",
+    "list-rooms": "`rooms`, `invitations`, `standing`",
+    "change-room": "the room: as it was, if we leave it",
+    "look-at": "the room; `size` (none, small, large): how large a picture is wanted of `who` "
     "or of everybody",
-    "room.react": "`{}`; `title` is one emoji",
-    "room.say": "`{}`; `who` for one alone, `title` is the line",
-    "room.mute": "the room",
-    "history": "past calls, newest first; `code`: by which code of ours a stranger came",
-    "history.delete": "`deleted`: how many; `call` is the start of an id, or `all`",
-    "export": "`path` of the encrypted file",
-    "doctor": "findings: `level` (`good`, `bad` …), `what`, `remedy`",
-    "stop": "`{}`",
+    "mute-room": "the room",
+    "read-history": "past calls, newest first; `code`: by which code of ours a stranger came",
 }
-
 
 TABLES: dict[str, Callable[[], str]] = {
     "events": _events,
     "config": _config,
     "control": _control,
-    "fields": _fields,
     "states": lambda: _values(State),
     "reasons": lambda: _values(EndReason),
 }

@@ -360,9 +360,9 @@ async def test_a_command_that_breaks_is_told_and_the_next_one_works(start: Start
     async with trio.open_nursery() as nursery:
         await nursery.start(serve_control, alice, alice.config.socket)
         history, alice.history.list = alice.history.list, broken  # type: ignore[method-assign]
-        assert "error of its own" in (await ask(alice, "history"))["error"]
+        assert "error of its own" in (await ask(alice, "read-history"))["error"]
         assert count("command") == before + 1
         alice.history.list = history  # type: ignore[method-assign]
-        assert await ask(alice, "history") == {"result": []}
-        assert (await ask(alice, "status"))["result"]["faults"]["command"] == before + 1
+        assert await ask(alice, "read-history") == {"result": []}
+        assert (await ask(alice, "show-status"))["result"]["faults"]["command"] == before + 1
         nursery.cancel_scope.cancel()

@@ -15,7 +15,7 @@ from wsproto.events import (
     Request,
 )
 
-from onmeet_node.web import messages as say
+from onmeet_node.web.messages import from_node, from_page
 
 
 @dataclass
@@ -103,7 +103,7 @@ class Socket:
         await self._write(BytesMessage(data=data))
 
     async def say(self, message):
-        await self.send_bytes(say.from_page.encode(message))
+        await self.send_bytes(from_page.encode(message))
 
     async def hear(self):
         data = b""
@@ -114,7 +114,7 @@ class Socket:
             if isinstance(event, BytesMessage):
                 data += event.data
                 if event.message_finished:
-                    return say.from_node.decode(data)
+                    return from_node.decode(data)
 
     async def hear_until(self, cls, wanted=lambda _: True):
         """The next message of this class that fits; those before it are skipped."""

@@ -9,7 +9,20 @@ from functools import partial
 import pytest
 import trio
 
-from onmeet_node.web import messages as say
+from onmeet_node.control.requests.people import (
+    AddContact,
+    ChangePerson,
+    ChangeProfile,
+    DrawQr,
+    FieldChange,
+    NewCode,
+    PersonAction,
+    ReadCode,
+)
+from onmeet_node.protocol.identity.policy import ReachPolicy
+from onmeet_node.protocol.identity.profile import Field, Share
+from onmeet_node.web.messages import VERSION, answers, own
+from onmeet_node.web.messages import snapshots as snap
 from tests.web.client import token_for, websocket
 
 pytestmark = pytest.mark.real
@@ -82,7 +95,7 @@ class Window:
         self._newest[type(message)] = message
         return message
 
-    async def ask(self, cls, answer=say.Done, **fields):
+    async def ask(self, cls, answer=answers.Done, **fields):
         self._number += 1
         await self._socket.say(cls(id=self._number, **fields))
         with trio.fail_after(90):
@@ -105,45 +118,45 @@ class Window:
 async def window(it, token=None):
     token = token or await token_for(it.port, it.code)
     async with websocket(it.port) as socket:
-        await socket.say(say.Hello(version=say.VERSION, token=token))
+        await socket.say(own.Hello(version=VERSION, token=token))
         yield Window(socket)
 
 
 async def first_run(page, name="Ann", **keeper):
-    await page.sees(say.Home, lambda home: home.phase is say.Phase.NEW)
-    await page.ask(say.CreateHome, name=name, **(keeper or {"keeper": say.Keeper.KEY_FILE}))
-    await page.sees(say.Home, lambda home: home.phase is say.Phase.RUNNING)
+    await page.sees(snap.Home, lambda home: home.phase is snap.Phase.NEW)
+    await page.ask(own.CreateHome, name=name, **(keeper or {"keeper": own.Keeper.KEY_FILE}))
+    await page.sees(snap.Home, lambda home: home.phase is snap.Phase.RUNNING)
 
 
 async def test_a_first_run_makes_a_home_in_the_browser(tmp_path):
     async with app(tmp_path / "home") as it, window(it) as page:
         await first_run(page, "Ann")
-        me = await page.sees(say.Me)
+        me = await page.sees(snap.Me)
         assert me.fields[0].value == "Ann"
-        await page.ask(say.NewCode, label="web")
-        people = await page.sees(say.People, lambda people: bool(people.codes))
+        await page.ask(NewCode, label="web")
+        people = await page.sees(snap.People, lambda people: bool(people.codes))
         code = people.codes[0]
         assert code.label == "web"
-        qr = await page.ask(say.DrawQr, say.Qr, text=code.uri)
+        qr = await page.ask(DrawQr, answers.Qr, text=code.uri)
         assert len(qr.rows) == len(qr.rows[0])
-        refused = await page.ask(say.AddContact, say.Refused, code=code.uri)
+        refused = await page.ask(AddContact, answers.Refused, code=code.uri)
         assert refused.kind == "OwnCode"
-        refused = await page.ask(say.ReadCode, say.Refused, code=code.uri[:-3] + "abc")
+        refused = await page.ask(ReadCode, answers.Refused, code=code.uri[:-3] + "abc")
         assert refused.sentence
 
 
 async def test_a_passphrase_locks_the_home_until_a_page_has_the_right_one(tmp_path):
     home = tmp_path / "home"
     async with app(home) as it, window(it) as page:
-        await first_run(page, keeper=say.Keeper.PASSPHRASE, passphrase="correct horse battery")
+        await first_run(page, keeper=own.Keeper.PASSPHRASE, passphrase="correct horse battery")
     async with app(home) as it, window(it) as page:
-        await page.sees(say.Home, lambda home: home.phase is say.Phase.LOCKED)
-        refused = await page.ask(say.NewCode, say.Refused)
+        await page.sees(snap.Home, lambda home: home.phase is snap.Phase.LOCKED)
+        refused = await page.ask(NewCode, answers.Refused)
         assert refused.kind == "NotNow"
-        refused = await page.ask(say.UnlockHome, say.Refused, passphrase="wrong horse battery")
+        refused = await page.ask(own.UnlockHome, answers.Refused, passphrase="wrong horse battery")
         assert refused.kind == "WrongPassphrase"
-        await page.ask(say.UnlockHome, passphrase="correct horse battery")
-        await page.sees(say.Home, lambda home: home.phase is say.Phase.RUNNING)
+        await page.ask(own.UnlockHome, passphrase="correct horse battery")
+        await page.sees(snap.Home, lambda home: home.phase is snap.Phase.RUNNING)
 
 
 async def test_every_page_is_shown_the_same(tmp_path):
@@ -152,22 +165,20 @@ async def test_every_page_is_shown_the_same(tmp_path):
         async with window(it, token) as one, window(it, token) as two:
             await first_run(one, "Ann")
             await one.ask(
-                say.ChangeProfile,
-                fields=(
-                    say.FieldShown(name=say.Field.NAME, value="Bea", share=say.Share.EVERYONE),
-                ),
+                ChangeProfile,
+                fields=(FieldChange(name=Field.NAME, value="Bea", share=Share.EVERYONE),),
             )
-            me = await two.sees(say.Me, lambda me: me.fields[0].value == "Bea")
-            assert me.reach is say.ReachPolicy.CODES
+            me = await two.sees(snap.Me, lambda me: me.fields[0].value == "Bea")
+            assert me.reach is ReachPolicy.CODES
 
 
 async def test_deleting_everything_needs_the_own_name(tmp_path):
     home = tmp_path / "home"
     async with app(home) as it, window(it) as page:
         await first_run(page, "Ann")
-        refused = await page.ask(say.DeleteEverything, say.Refused, name="Bob")
+        refused = await page.ask(own.DeleteEverything, answers.Refused, name="Bob")
         assert refused.kind == "OtherName"
-        await page.ask(say.DeleteEverything, name="Ann")
+        await page.ask(own.DeleteEverything, name="Ann")
         with trio.fail_after(90):
             await it.process.wait()
     assert not (home / "home.json").exists()
@@ -183,18 +194,18 @@ async def test_a_person_is_added_by_code_and_accepted(tmp_path):
         address = f"{started['addresses'][0]}"
         async with app(tmp_path / "b", "--bootstrap", address) as second, window(second) as bob:
             await first_run(bob, "Bob")
-            await ann.ask(say.NewCode)
-            people = await ann.sees(say.People, lambda people: bool(people.codes))
-            added = await bob.ask(say.AddContact, say.Added, code=people.codes[0].uri, note="hi")
-            news = await ann.sees(say.News)
+            await ann.ask(NewCode)
+            people = await ann.sees(snap.People, lambda people: bool(people.codes))
+            added = await bob.ask(AddContact, answers.Added, code=people.codes[0].uri, note="hi")
+            news = await ann.sees(snap.News)
             assert (news.what, news.name, news.note) == (
-                say.Happening.CONTACT_REQUEST, "Bob", "hi",
+                snap.Happening.CONTACT_REQUEST, "Bob", "hi",
             )  # fmt: skip
-            await ann.ask(say.ChangePerson, identity=news.identity, action=say.PersonAction.ACCEPT)
+            await ann.ask(ChangePerson, who=news.identity, action=PersonAction.ACCEPT)
             await bob.sees(
-                say.People,
+                snap.People,
                 lambda p: any(
-                    one.identity == added.identity and one.status is say.ContactStatus.ACCEPTED
+                    one.identity == added.identity and one.status is snap.ContactStatus.ACCEPTED
                     for one in p.people
                 ),
             )

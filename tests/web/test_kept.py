@@ -5,7 +5,8 @@ import trio
 
 from onmeet_node.media.endpoint import SessionConfig
 from onmeet_node.protocol.wire.messages import CallId, Kind
-from onmeet_node.web import messages as say
+from onmeet_node.web.messages import media, own
+from onmeet_node.web.messages import snapshots as snap
 from onmeet_node.web.page_endpoint import PageEndpoint
 from onmeet_node.web.pages import Pages
 
@@ -30,9 +31,9 @@ async def test_the_page_that_goes_on_with_a_call_hears_how_things_stand_before_i
 ):
     first = pages.add()
     await endpoint.on_page(first).open_session(CONFIG)
-    told = say.Keep(target=TARGET, muted=True, camera_off=False, speaker="headphones")
+    told = own.Keep(target=TARGET, muted=True, camera_off=False, speaker="headphones")
     endpoint.kept.take(first, told)
-    endpoint.kept.take(first, say.Keep(target=TARGET, draft="on my w", draft_to="ab" * 32))
+    endpoint.kept.take(first, own.Keep(target=TARGET, draft="on my w", draft_to="ab" * 32))
     second = pages.add()
     (state,) = endpoint.kept.all()  # as `LocalApp.welcome` says it
     assert (state.muted, state.camera_off, state.speaker) == (True, False, "headphones")
@@ -40,17 +41,17 @@ async def test_the_page_that_goes_on_with_a_call_hears_how_things_stand_before_i
     pages.remove(first)
     await endpoint.on_page(second).open_session(CONFIG)
     with trio.fail_after(5):
-        assert isinstance(await second.outbox.receive(), say.OpenMedia)
+        assert isinstance(await second.outbox.receive(), media.OpenMedia)
     assert endpoint.kept.all() == (state,)
 
 
 async def test_another_page_is_told_of_each_change_and_the_teller_is_not(pages, endpoint):
     first, second = pages.add(), pages.add()
     await endpoint.on_page(first).open_session(CONFIG)
-    assert isinstance(await first.outbox.receive(), say.OpenMedia)
-    endpoint.kept.take(first, say.Keep(target=TARGET, muted=False, camera_off=True))
+    assert isinstance(await first.outbox.receive(), media.OpenMedia)
+    endpoint.kept.take(first, own.Keep(target=TARGET, muted=False, camera_off=True))
     heard = await second.outbox.receive()
-    assert isinstance(heard, say.Kept)
+    assert isinstance(heard, snap.Kept)
     assert (heard.muted, heard.camera_off) == (False, True)
     with pytest.raises(trio.WouldBlock):
         first.outbox.receive_nowait()
@@ -67,9 +68,9 @@ async def test_a_call_whose_page_went_without_a_word_goes_on_silent_and_dark(
     second = pages.add()
     await endpoint.on_page(first).open_session(config)
     state = await second.outbox.receive()
-    assert isinstance(state, say.Kept), "before it is asked to open anything"
+    assert isinstance(state, snap.Kept), "before it is asked to open anything"
     assert (state.muted, state.camera_off) == (True, True)
-    assert isinstance(await second.outbox.receive(), say.OpenMedia)
+    assert isinstance(await second.outbox.receive(), media.OpenMedia)
 
 
 async def test_a_page_gone_before_its_first_connection_leaves_a_silent_call(pages, endpoint):
@@ -79,7 +80,7 @@ async def test_a_page_gone_before_its_first_connection_leaves_a_silent_call(page
     second = pages.add()
     await bound.open_session(CONFIG)
     state = await second.outbox.receive()
-    assert isinstance(state, say.Kept)
+    assert isinstance(state, snap.Kept)
     assert state.muted
 
 
@@ -92,10 +93,10 @@ async def test_a_call_that_one_page_began_is_as_its_person_wants_it(pages, endpo
 
 async def test_nothing_of_a_call_is_kept_when_it_is_over(pages, endpoint):
     page = pages.add()
-    endpoint.kept.take(page, say.Keep(target=TARGET, draft="never sent"))
+    endpoint.kept.take(page, own.Keep(target=TARGET, draft="never sent"))
     endpoint.kept.forget(TARGET)
     assert endpoint.kept.all() == ()
 
 
 async def test_a_draft_is_in_no_log(pages):
-    assert "secret" not in repr(say.Keep(target=TARGET, draft="secret"))
+    assert "secret" not in repr(own.Keep(target=TARGET, draft="secret"))

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from onmeet_node.protocol.wire.errors import DecodeError
 from onmeet_node.web import messages, tables, typescript
+from onmeet_node.web.messages import answers, media, own
 
 
 def test_the_types_of_the_page_are_those_of_the_node():
     assert typescript.TARGET.read_text() == typescript.generate(), (
-        "onmeet_node/web/messages.py changed: run python -m onmeet_node.web.typescript"
+        "web/messages or control/requests changed: run python -m onmeet_node.web.typescript"
     )
 
 
@@ -38,13 +39,13 @@ def test_whatever_a_page_sends_is_decoded_or_refused(data):
 
 
 def test_a_token_and_an_sdp_stay_out_of_repr():
-    hello = messages.Hello(version=1, token="a" * 64)
+    hello = own.Hello(version=1, token="a" * 64)
     assert "aaaa" not in repr(hello)
-    assert "v=0" not in repr(messages.Described(session=1, sdp="v=0"))
+    assert "v=0" not in repr(media.Described(session=1, sdp="v=0"))
 
 
 def test_a_message_of_the_node_is_refused_from_a_page():
-    data = messages.from_node.encode(messages.Done(id=1))
+    data = messages.from_node.encode(answers.Done(id=1))
     assert isinstance(messages.from_page.decode(data), messages.Unknown)
 
 

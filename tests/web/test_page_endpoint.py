@@ -16,10 +16,10 @@ from onmeet_node.media.endpoint import (
 from onmeet_node.media.errors import SessionClosed
 from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import CallId, Candidate, Kind
-from onmeet_node.web import messages as say
+from onmeet_node.web.messages import answers, media
+from onmeet_node.web.messages import snapshots as snap
 from onmeet_node.web.page_endpoint import PageEndpoint, PageSilent
 from onmeet_node.web.pages import QUEUE, Pages
-from onmeet_node.web.room_messages import Carried
 
 BOTH = frozenset(Kind)
 CALL = CallId(bytes(range(16)))
@@ -40,9 +40,9 @@ def endpoint(pages, nursery):
 
 async def opened(page):
     message = await page.outbox.receive()
-    while isinstance(message, say.Kept):  # tests/web/test_kept.py has those
+    while isinstance(message, snap.Kept):  # tests/web/test_kept.py has those
         message = await page.outbox.receive()
-    assert isinstance(message, say.OpenMedia)
+    assert isinstance(message, media.OpenMedia)
     return message
 
 
@@ -52,18 +52,18 @@ async def test_a_page_is_told_what_to_open_and_gives_its_offer(pages, endpoint, 
     told = await opened(page)
     assert told.call == CALL.hex()
     assert told.relay_only
-    assert told.servers == (say.Server(url="turn:192.0.2.1", username="u", credential="c"),)
+    assert told.servers == (media.Server(url="turn:192.0.2.1", username="u", credential="c"),)
 
     async def answer():
         asked = await page.outbox.receive()
-        assert asked == say.MakeOffer(session=told.session)
-        endpoint.take(page, say.Described(session=told.session, sdp="v=0"))
+        assert asked == media.MakeOffer(session=told.session)
+        endpoint.take(page, media.Described(session=told.session, sdp="v=0"))
 
     nursery.start_soon(answer)
     assert await session.create_offer() == "v=0"
-    endpoint.take(page, say.Found(session=told.session, candidates=(Candidate(candidate="c"),)))
+    endpoint.take(page, media.Found(session=told.session, candidates=(Candidate(candidate="c"),)))
     assert await session.events.receive() == LocalCandidates((Candidate(candidate="c"),), False)
-    endpoint.take(page, say.MediaConnected(session=told.session, path=MediaPath.RELAY))
+    endpoint.take(page, media.MediaConnected(session=told.session, path=MediaPath.RELAY))
     assert await session.events.receive() == Connected(MediaPath.RELAY, None)
 
 
@@ -83,7 +83,7 @@ async def test_a_page_that_goes_loses_the_path_and_the_next_one_goes_on(pages, e
     page = pages.add()
     bound = endpoint.on_page(page)
     session = await bound.open_session(CONFIG)
-    endpoint.take(page, say.MediaConnected(session=session.number, path=MediaPath.HOST))
+    endpoint.take(page, media.MediaConnected(session=session.number, path=MediaPath.HOST))
     pages.remove(page)
     assert [await session.events.receive() for _ in range(3)] == [
         Connected(MediaPath.HOST, None), SourcesGone(), PathLost(),
@@ -120,8 +120,8 @@ async def test_a_page_that_does_not_answer_is_named(pages, endpoint, autojump_cl
 async def test_what_another_page_says_about_a_session_is_ignored(pages, endpoint):
     page, other = pages.add(), pages.add()
     session = await endpoint.on_page(page).open_session(CONFIG)
-    endpoint.take(other, say.MediaPathLost(session=session.number))
-    endpoint.take(page, say.MediaPathLost(session=99))
+    endpoint.take(other, media.MediaPathLost(session=session.number))
+    endpoint.take(page, media.MediaPathLost(session=99))
     with pytest.raises(trio.WouldBlock):
         session.events.receive_nowait()
 
@@ -132,10 +132,10 @@ async def test_a_closed_session_is_forgotten_and_says_so(pages, endpoint):
     await session.aclose()
     await trio.testing.wait_all_tasks_blocked()
     assert endpoint.session_of(CALL.hex()) is None
-    assert [page.outbox.receive_nowait() for _ in range(2)][1] == say.CloseMedia(session=1)
+    assert [page.outbox.receive_nowait() for _ in range(2)][1] == media.CloseMedia(session=1)
     with pytest.raises(SessionClosed):
         await session.create_offer()
-    endpoint.take(page, say.MediaPathLost(session=1))
+    endpoint.take(page, media.MediaPathLost(session=1))
 
 
 async def test_what_the_page_counts_is_what_stats_and_report_say(pages, endpoint):
@@ -143,12 +143,12 @@ async def test_what_the_page_counts_is_what_stats_and_report_say(pages, endpoint
     session = await endpoint.open_session(CONFIG)
     endpoint.take(
         page,
-        say.MediaCounters(
+        media.MediaCounters(
             session=session.number,
-            streams=(say.StreamCounters(kind=Kind.VIDEO, frames_decoded=7, round_trip_ms=12),),
+            streams=(media.StreamCounters(kind=Kind.VIDEO, frames_decoded=7, round_trip_ms=12),),
             local=("host/udp",),
-            pairs=(say.PairSeen(local="host/udp", remote="host/udp", state="nominated"),),
-            servers=(say.ServerSeen(kind="turn/udp", worked=False, error="401"),),
+            pairs=(media.PairSeen(local="host/udp", remote="host/udp", state="nominated"),),
+            servers=(media.ServerSeen(kind="turn/udp", worked=False, error="401"),),
         ),
     )
     stats = await session.stats()
@@ -161,10 +161,10 @@ async def test_what_the_page_counts_is_what_stats_and_report_say(pages, endpoint
 async def test_a_page_that_does_not_read_is_closed(pages):
     page = pages.add()
     for number in range(QUEUE):
-        assert page.send(say.Done(id=number))
-    assert not page.send(say.Done(id=0))
+        assert page.send(answers.Done(id=number))
+    assert not page.send(answers.Done(id=0))
     assert page.gone.is_set()
-    assert not page.send(say.Done(id=0))
+    assert not page.send(answers.Done(id=0))
 
 
 async def test_frames_that_a_peer_sends_without_end_do_not_cost_the_person_the_page(
@@ -175,7 +175,7 @@ async def test_frames_that_a_peer_sends_without_end_do_not_cost_the_person_the_p
     session = await endpoint.open_session(CONFIG)
     told = await opened(page)
     for _ in range(1_000):
-        endpoint.take(page, Carried(session=told.session, data=b"frame"))
+        endpoint.take(page, media.Carried(session=told.session, data=b"frame"))
     assert not page.gone.is_set()
     await session.aclose()
 
@@ -183,4 +183,4 @@ async def test_frames_that_a_peer_sends_without_end_do_not_cost_the_person_the_p
 async def test_a_page_whose_connection_is_ending_is_told_nothing_more(pages):
     page = pages.add()
     page.outbox.close()
-    assert page.send(say.CloseMedia(session=1)) is False
+    assert page.send(media.CloseMedia(session=1)) is False

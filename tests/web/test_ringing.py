@@ -13,8 +13,8 @@ from onmeet_node.calls.call import Call
 from onmeet_node.config import Config
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.call.effects import Ring
-from onmeet_node.web import messages as say
 from onmeet_node.web.local_app import LocalApp
+from onmeet_node.web.messages import own
 from tests.node.conftest import Start, befriend, bootstrap, bootstrap_config, start, until
 
 __all__ = ["bootstrap", "bootstrap_config", "start"]
@@ -46,7 +46,7 @@ async def test_a_page_that_makes_no_sound_does_not_ring_until_it_is_touched(star
         async with alice.call("Bob") as call:
             await rings(call, Ring.DELIVERED)
             assert not bob.calls.somebody_listens
-            await shell.handle(page, say.Noticeable(noticeable=True))  # touched while it is called
+            await shell.handle(page, own.Noticeable(noticeable=True))  # touched while it is called
             await rings(call, Ring.ALERTING)
 
 
@@ -54,10 +54,10 @@ async def test_of_several_windows_one_that_can_ring_is_enough(start: Start) -> N
     bob = await start("Bob")
     async with pages_of(bob) as shell:
         silent, loud = shell.pages.add(), shell.pages.add()
-        await shell.handle(silent, say.Noticeable(noticeable=False))
-        await shell.handle(loud, say.Noticeable(noticeable=True))
+        await shell.handle(silent, own.Noticeable(noticeable=False))
+        await shell.handle(loud, own.Noticeable(noticeable=True))
         await until(lambda: bob.calls.somebody_listens, "it would ring")
         shell.pages.remove(loud)
         await until(lambda: not bob.calls.somebody_listens, "nothing rings for nobody")
-        await shell.handle(silent, say.Noticeable(noticeable=True))
+        await shell.handle(silent, own.Noticeable(noticeable=True))
         await until(lambda: bob.calls.somebody_listens, "it would ring")

@@ -5,8 +5,11 @@ import json
 import pytest
 import trio
 
-from onmeet_node.web import messages as say
+from onmeet_node.control.requests.node import Examine
 from onmeet_node.web.access import MAX_CODES, WRONG_PER_MINUTE, Access
+from onmeet_node.web.messages import MAX_PAGE_BYTES, VERSION, answers, from_node, from_page
+from onmeet_node.web.messages import snapshots as snap
+from onmeet_node.web.messages.own import Hello
 from onmeet_node.web.pages import Pages
 from onmeet_node.web.server import CannotListen, built_files, open_server
 from tests.web.client import Closed, Rejected, fetch, token_for, websocket
@@ -22,12 +25,12 @@ class Service:
         self.handled = []
 
     def welcome(self, page, hello):
-        page.send(say.Welcome(page=page.number, release="1", keyring=False))
+        page.send(snap.Welcome(page=page.number, release="1", keyring=False))
 
     async def handle(self, page, message):
         self.handled.append(message)
-        if isinstance(message, say.Examine):
-            page.send(say.Done(id=message.id))
+        if isinstance(message, Examine):
+            page.send(answers.Done(id=message.id))
 
     async def export(self, passphrase):
         return b"sealed"
@@ -218,10 +221,10 @@ async def test_an_import_carries_its_options_before_the_file(port, access, servi
 async def test_a_page_with_a_token_is_welcomed_and_answered(port, access):
     token = await token_for(port, access.new_code())
     async with websocket(port) as socket:
-        await socket.say(say.Hello(version=say.VERSION, token=token))
-        assert isinstance(await socket.hear(), say.Welcome)
-        await socket.say(say.Examine(id=7))
-        assert await socket.hear() == say.Done(id=7)
+        await socket.say(Hello(version=VERSION, token=token))
+        assert isinstance(await socket.hear(), snap.Welcome)
+        await socket.say(Examine(id=7))
+        assert await socket.hear() == answers.Done(id=7)
 
 
 async def closed_after(port, *sent):
@@ -235,12 +238,12 @@ async def closed_after(port, *sent):
 
 
 async def test_a_stale_or_stolen_token_opens_nothing(port):
-    hello = say.from_page.encode(say.Hello(version=say.VERSION, token="0" * 64))
+    hello = from_page.encode(Hello(version=VERSION, token="0" * 64))
     assert await closed_after(port, hello) == 4401
 
 
 async def test_before_hello_nothing_is_heard(port, service):
-    assert await closed_after(port, say.from_page.encode(say.Examine(id=1))) == 4400
+    assert await closed_after(port, from_page.encode(Examine(id=1))) == 4400
     assert await closed_after(port, b"\xc1") == 4400
     assert service.handled == []
 
@@ -252,22 +255,22 @@ async def test_who_says_nothing_is_cut_off(port):
 async def test_a_page_of_another_version_is_told_to_reload(port, access):
     token = await token_for(port, access.new_code())
     async with websocket(port) as socket:
-        await socket.say(say.Hello(version=say.VERSION + 1, token=token))
-        assert await socket.hear() == say.Outdated(version=say.VERSION)
+        await socket.say(Hello(version=VERSION + 1, token=token))
+        assert await socket.hear() == snap.Outdated(version=VERSION)
 
 
-@pytest.mark.parametrize("bad", [b"\xc1", b"", b"\x80", say.from_node.encode(say.Done(id=1))])
+@pytest.mark.parametrize("bad", [b"\xc1", b"", b"\x80", from_node.encode(answers.Done(id=1))])
 async def test_a_malformed_message_ends_the_page_and_not_the_server(port, access, bad):
     token = await token_for(port, access.new_code())
-    hello = say.from_page.encode(say.Hello(version=say.VERSION, token=token))
+    hello = from_page.encode(Hello(version=VERSION, token=token))
     assert await closed_after(port, hello, bad) == 4400
     assert (await fetch(port)).status == 200
 
 
 async def test_an_oversized_message_ends_the_page(port, access):
     token = await token_for(port, access.new_code())
-    hello = say.from_page.encode(say.Hello(version=say.VERSION, token=token))
-    assert await closed_after(port, hello, b"x" * (say.MAX_PAGE_BYTES + 1)) == 1009
+    hello = from_page.encode(Hello(version=VERSION, token=token))
+    assert await closed_after(port, hello, b"x" * (MAX_PAGE_BYTES + 1)) == 1009
 
 
 async def test_pages_are_told_when_the_server_goes(service, access):
@@ -275,8 +278,8 @@ async def test_pages_are_told_when_the_server_goes(service, access):
         token = await token_for(port, access.new_code())
         stream = websocket(port)
         socket = await stream.__aenter__()
-        await socket.say(say.Hello(version=say.VERSION, token=token))
-        assert isinstance(await socket.hear(), say.Welcome)
+        await socket.say(Hello(version=VERSION, token=token))
+        assert isinstance(await socket.hear(), snap.Welcome)
     with pytest.raises(Closed) as closed:
         await socket.hear()
     assert closed.value.code == 1001

@@ -8,10 +8,12 @@ import pytest
 import trio
 
 from onmeet_node.config import Config
+from onmeet_node.control.requests.calls import ReadHistory
 from onmeet_node.process import faults
 from onmeet_node.store import KeyFile
-from onmeet_node.web import messages as say
 from onmeet_node.web.local_app import LocalApp
+from onmeet_node.web.messages import VERSION, answers, own
+from onmeet_node.web.messages import snapshots as snap
 from tests.node.conftest import LOOPBACK, make_home, until
 
 pytestmark = pytest.mark.real
@@ -64,16 +66,16 @@ async def test_one_thing_that_cannot_be_shown_leaves_the_rest_of_the_page(runnin
     page = shell.pages.add()
     before = faults.counts().get("app", 0)
     node.people.first = broken
-    shell.welcome(page, say.Hello(version=say.VERSION, token="a" * 64))
-    await next_of(page, say.Me)
+    shell.welcome(page, own.Hello(version=VERSION, token="a" * 64))
+    await next_of(page, snap.Me)
     assert faults.counts()["app"] > before
     node.people.change_profile({"name": "Alicia"}, {})
     shell._refresh()
-    await next_of(page, say.Me)
+    await next_of(page, snap.Me)
     del node.people.first
     node.people.codes.new("one")
     shell._refresh()
-    await next_of(page, say.People)
+    await next_of(page, snap.People)
 
 
 async def test_a_request_that_breaks_is_refused_and_the_next_one_answered(
@@ -83,12 +85,12 @@ async def test_a_request_that_breaks_is_refused_and_the_next_one_answered(
     page = shell.pages.add()
     before = faults.counts().get("page", 0)
     listed, node.history.list = node.history.list, broken
-    await shell.handle(page, say.ReadHistory(id=1))
-    assert (await next_of(page, say.Refused, id=1)).kind == "Failure"
+    await shell.handle(page, ReadHistory(id=1))
+    assert (await next_of(page, answers.Refused, id=1)).kind == "Failure"
     assert faults.counts()["page"] == before + 1
     node.history.list = listed
-    await shell.handle(page, say.ReadHistory(id=2))
-    await next_of(page, say.History, id=2)
+    await shell.handle(page, ReadHistory(id=2))
+    await next_of(page, answers.History, id=2)
 
 
 async def test_an_event_that_cannot_be_shown_is_the_only_one(running: Running) -> None:
@@ -103,4 +105,4 @@ async def test_an_event_that_cannot_be_shown_is_the_only_one(running: Running) -
     shell._show_event = show  # type: ignore[method-assign]
     node.people.change_profile({"name": "Alicia"}, {})
     node.hub.publish(node.started)
-    await next_of(page, say.Me)
+    await next_of(page, snap.Me)

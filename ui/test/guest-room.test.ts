@@ -390,7 +390,7 @@ test("lines, reactions, hands and asks to mute go through", async () => {
   for (const question of [
     { t: "change-room", room, action: "lock" },
     { t: "change-seat", room, key: alice.id, action: "remove" },
-    { t: "invite-to-room", room, identity: alice.id },
+    { t: "invite-to-room", room, who: alice.id },
     { t: "say-in-room", room, text: "x", to: "00".repeat(32) },
     { t: "new-code" },
   ] as const)

@@ -9,7 +9,6 @@ what `fields` says about a value holds when it returns.
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, NoReturn, TypeVar, get_args
 
@@ -21,6 +20,7 @@ from cattrs.preconf.msgpack import make_converter
 from onmeet_node.protocol.errors import LocalProtocolError
 from onmeet_node.protocol.wire import messages
 from onmeet_node.protocol.wire.errors import DecodeError
+from onmeet_node.protocol.wire.fields import type_name
 
 MAX_MESSAGE_BYTES = 65_519
 """What one Noise transport message carries: 65,535 less the tag of 16."""
@@ -29,11 +29,6 @@ MAX_LIST = 1_024
 _TYPE_KEY = "t"
 
 M = TypeVar("M")
-
-
-def type_name(cls: type) -> str:
-    """How messages of this class are named on the wire: ``MediaState`` is ``media-state``."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
 
 
 class Codec(Generic[M]):
@@ -72,7 +67,10 @@ class Codec(Generic[M]):
         """
         if len(data) > self._limit:
             raise DecodeError(f"it has {len(data)} bytes and {self._limit} are allowed")
-        content = _unpack(data)
+        return self.from_map(_unpack(data))
+
+    def from_map(self, content: Mapping[str, Any]) -> M | messages.Unknown:
+        """The message that this map is, from whatever encoding. Raises `DecodeError`."""
         name = content.get(_TYPE_KEY)
         if not isinstance(name, str) or not len(name) <= messages.MAX_TYPE_CHARS:
             raise DecodeError("it does not say its type")
@@ -94,7 +92,7 @@ def _unpack(data: bytes) -> dict[str, Any]:
             data,
             raw=False,
             strict_map_key=True,
-            object_pairs_hook=_map,
+            object_pairs_hook=unique,
             ext_hook=_refuse_extension,
             max_str_len=len(data),
             max_bin_len=len(data),
@@ -113,7 +111,8 @@ def _unpack(data: bytes) -> dict[str, Any]:
     return content
 
 
-def _map(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+def unique(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+    """A map of these, in which no key may stand twice. Raises `DecodeError`."""
     content = dict(pairs)
     if len(content) != len(pairs):
         raise DecodeError("a key stands twice in one map")

@@ -14,6 +14,21 @@ from typing import Any, Protocol
 import attrs
 
 
+class BadField(ValueError):
+    """A value that its field does not take. Neither of its texts quotes the value."""
+
+    def __init__(self, owner: str, name: str, wrong: str) -> None:
+        super().__init__(f"{owner}.{name} {wrong}")
+        self.name = name
+        self.wrong = wrong
+        """The end of a sentence about it: ``must be …``."""
+
+
+def type_name(cls: type) -> str:
+    """How messages of this class are named: ``MediaState`` is ``media-state``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
+
+
 class Shape(Protocol):
     """What values a field takes."""
 
@@ -197,7 +212,7 @@ def maybe(shape: Shape, *, hidden: bool = False) -> Any:
 def _validate(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     shape: Shape = attribute.metadata[SHAPE]
     if wrong := shape.check(value):
-        raise ValueError(f"{type(instance).__name__}.{attribute.name} {wrong}")
+        raise BadField(type(instance).__name__, attribute.name, wrong)
 
 
 def _encodes(text: str) -> bool:

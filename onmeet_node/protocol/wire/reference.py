@@ -13,8 +13,7 @@ from typing import Any, get_args
 import attrs
 
 from onmeet_node.protocol.wire import bootstrap_api, door, messages, room
-from onmeet_node.protocol.wire.codec import type_name
-from onmeet_node.protocol.wire.fields import SHAPE, Nested, Several
+from onmeet_node.protocol.wire.fields import SHAPE, Nested, Several, type_name
 
 BEGIN = "<!-- messages:begin -->"
 END = "<!-- messages:end -->"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from onmeet_node.protocol.wire import reference
-from onmeet_node.protocol.wire.codec import type_name
+from onmeet_node.protocol.wire.fields import type_name
 from onmeet_node.protocol.wire.messages import CardUpdate, Invite, MediaState
 
 PROTOCOL_FILE = Path(__file__).parents[3] / "docs" / "PROTOCOL.md"

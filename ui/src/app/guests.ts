@@ -30,7 +30,7 @@ export class OmGuests extends OmElement {
         {
           t: "new-link",
           title: this.field("title").value.trim(),
-          hours: Number(this.field("hours").value),
+          seconds: Number(this.field("hours").value) * 3_600,
           once: this.field("once").checked,
           knock: this.field("knock").checked,
         },

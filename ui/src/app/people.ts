@@ -38,7 +38,7 @@ export class OmPeople extends OmElement {
 
   async #change(identity: string, action: PersonAction): Promise<void> {
     this.trouble = "";
-    await app.client.ask({ t: "change-person", identity, action }, "done").catch((error: unknown) => {
+    await app.client.ask({ t: "change-person", who: identity, action }, "done").catch((error: unknown) => {
       this.trouble = words(error);
     });
   }
@@ -170,7 +170,7 @@ export class OmPerson extends OmElement {
 
   #change(action: PersonAction): Promise<void> {
     return this.#try(() =>
-      app.client.ask({ t: "change-person", identity: this.identity, action }, "done"),
+      app.client.ask({ t: "change-person", who: this.identity, action }, "done"),
     );
   }
 
@@ -185,7 +185,7 @@ export class OmPerson extends OmElement {
   async #lookFor(): Promise<void> {
     this.look = "looking";
     await this.#try(async () => {
-      const found = await app.client.ask({ t: "look-for", identity: this.identity }, "presence");
+      const found = await app.client.ask({ t: "look-for", who: this.identity }, "presence");
       this.look = found.reachable ? "reachable" : this.app.home?.reachable ? "unreachable" : "offline";
     });
     if (this.trouble !== "") this.look = "";
@@ -221,7 +221,7 @@ export class OmPerson extends OmElement {
   }
 
   #show(name: Field, shown: boolean | null): Promise<void> {
-    return this.#try(() => app.client.ask({ t: "show-to", identity: this.identity, name, shown }, "done"));
+    return this.#try(() => app.client.ask({ t: "show-to", who: this.identity, name, shown }, "done"));
   }
 
   override render() {
@@ -258,7 +258,7 @@ export class OmPerson extends OmElement {
             @change=${(e: Event) =>
               this.#try(() =>
                 app.client.ask(
-                  { t: "rename-person", identity: one.identity, name: (e.target as HTMLInputElement).value },
+                  { t: "rename-person", who: one.identity, name: (e.target as HTMLInputElement).value },
                   "done",
                 ),
               )}
@@ -280,7 +280,7 @@ export class OmPerson extends OmElement {
               <button
                 @click=${() =>
                   this.#try(async () => {
-                    this.safety = await app.client.ask({ t: "verify", identity: one.identity }, "safety-number");
+                    this.safety = await app.client.ask({ t: "verify", who: one.identity }, "safety-number");
                   })}
               >
                 ${t("person.verify")}

@@ -18,7 +18,7 @@ export function details(call: CallShown, quality: Quality, people: readonly Pers
   const person = people.find((one) => one.identity === call.identity);
   const verify = () =>
     void app.client
-      .ask({ t: "change-person", identity: call.identity, action: "mark-verified" }, "done")
+      .ask({ t: "change-person", who: call.identity, action: "mark-verified" }, "done")
       .catch(() => undefined);
   return html`<div class="stack">
     <section class="stack">

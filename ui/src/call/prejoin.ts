@@ -26,7 +26,7 @@ export class OmPrejoin extends OmElement {
       if (this.answer !== null) {
         app.devices.keepPreviewFor(this.answer);
         await app.client.ask({ t: "take", call: this.answer, kinds, relay_only }, "done");
-      } else await app.client.ask({ t: "dial", identity: this.identity, kinds, relay_only }, "dialled");
+      } else await app.client.ask({ t: "dial", who: this.identity, kinds, relay_only }, "dialled");
       this.#end();
     } catch (error) {
       this.trouble = words(error);

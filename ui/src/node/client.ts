@@ -67,7 +67,8 @@ export class LinkLost extends RefusedError {
   }
 }
 
-type Request = Extract<FromPage, { id: number }>;
+type Numbered<M> = M extends unknown ? ("id" extends keyof M ? M : never) : never;
+type Request = Numbered<FromPage>;
 type WithoutId<R> = R extends Request ? Omit<R, "id"> : never;
 export type Question = WithoutId<Request>;
 type AnswerName = Extract<FromNode, { id: number }>["t"];
@@ -180,7 +181,7 @@ export class Client {
    */
   ask<A extends AnswerName>(question: Question, answer: A): Promise<Extract<FromNode, { t: A }>> {
     // Who takes a call begins it as they want to, whatever another page had in mind.
-    if (question.t === "take") this.#kept.delete(question.call);
+    if (question.t === "take") this.#kept.delete(question.call ?? "");
     const id = ++this.#number;
     return new Promise((done, failed) => {
       if (this.#socket?.readyState !== 1) {

@@ -1,4 +1,4 @@
-// Made from onmeet_node/web/messages.py by: python -m onmeet_node.web.typescript
+// Made from onmeet_node/web/messages/ by: python -m onmeet_node.web.typescript
 // A test compares the two; change the Python and run it again.
 
 export const VERSION = 1;
@@ -73,11 +73,11 @@ export type RoomState = "knocking" | "in";
 /** What somebody may do in a room. */
 export type Role = "host" | "co-host" | "member" | "guest";
 
-/** One field of the profile and who may see it. */
-export interface FieldShown {
+/** Another value of one field of the profile, and who may see it; None: as it is. */
+export interface FieldChange {
   name: Field;
-  value: string;
-  share: Share;
+  value?: string | null;
+  share?: Share | null;
 }
 
 /** One ICE candidate, as in RFC 8839 ``a=candidate:`` without the ``a=``. */
@@ -115,6 +115,13 @@ export interface ServerSeen {
   kind: string;
   worked: boolean;
   error?: string;
+}
+
+/** One field of the profile and who may see it. */
+export interface FieldShown {
+  name: Field;
+  value: string;
+  share: Share;
 }
 
 /** Somebody we know, or who asks. `name` is cleaned like a card's. */
@@ -204,13 +211,6 @@ export interface Finding {
   remedy: string | null;
 }
 
-/** A STUN or TURN server (RFC 7064, 7065). */
-export interface Server {
-  url: string;
-  username: string | null;
-  credential: string | null;
-}
-
 /** A room we are in, or at whose door we are. `page`: whose devices it uses; None: no page's. */
 export interface RoomShown {
   room: string;
@@ -242,6 +242,13 @@ export interface Invitation {
 export interface Meeting {
   title: string;
   code: string;
+}
+
+/** A STUN or TURN server (RFC 7064, 7065). */
+export interface Server {
+  url: string;
+  username: string | null;
+  credential: string | null;
 }
 
 /** What a person shows us of themselves. Cleaned: no control or direction characters. */
@@ -329,7 +336,7 @@ export interface Noticeable {
 /** First run. `passphrase` only with that keeper. Answered with `Done`. */
 export interface CreateHome {
   t: "create-home";
-  id: number;
+  id?: number;
   name: string;
   keeper: Keeper;
   passphrase?: string | null;
@@ -338,182 +345,188 @@ export interface CreateHome {
 /** Opens the home. Answered with `Done`, or `Refused` for a wrong passphrase. */
 export interface UnlockHome {
   t: "unlock-home";
-  id: number;
+  id?: number;
   passphrase: string;
 }
 
-/** Makes a contact code. `days` 0: for good. Answered with `Done`; `People` has it then. */
+/** Makes a contact code. `days` 0: for good. `direct`: its holders see this node's addresses. */
 export interface NewCode {
   t: "new-code";
-  id: number;
+  id?: number;
   label?: string | null;
   days?: number;
   direct?: boolean;
+  settle?: boolean;
 }
 
 /** Ends a contact code at once. `drop`: its pending requests are erased with it. */
 export interface RevokeCode {
   t: "revoke-code";
-  id: number;
+  id?: number;
   label: string;
-  drop: boolean;
+  drop?: boolean;
 }
 
-/** Makes a guest link. `hours` 0: until it is closed. Answered with `LinkMade`.
+/** Makes a guest link. `seconds` 0: it works until it is closed.
  *
  * `once`: for one guest. `knock`: the person admits each guest.
  */
 export interface NewLink {
   t: "new-link";
-  id: number;
+  id?: number;
   title?: string;
-  hours?: number;
+  seconds?: number;
   once?: boolean;
   knock?: boolean;
 }
 
-/** Ends a guest link at once. */
+/** Ends a guest link (the start of its id, or its title) at once. */
 export interface CloseLink {
   t: "close-link";
-  id: number;
+  id?: number;
   link: string;
 }
 
-/** Lets a guest in, with this page's devices. */
+/** Lets a guest in who knocks; None: the only one. */
 export interface AdmitGuest {
   t: "admit-guest";
-  id: number;
-  guest: string;
+  id?: number;
+  guest?: string | null;
   kinds: Kind[];
+  relay_only?: boolean;
 }
 
-/** Sends a guest away, from the door or out of the call. */
+/** Sends a guest away, from the door or out of the call; None: the only one. */
 export interface SendGuestAway {
   t: "send-guest-away";
-  id: number;
-  guest: string;
+  id?: number;
+  guest?: string | null;
   close_link?: boolean;
 }
 
-/** Whose code is this? Answered with `CodeRead`, or `Refused` saying what is wrong with it. */
+/** Whose code is this? */
 export interface ReadCode {
   t: "read-code";
-  id: number;
+  id?: number;
   code: string;
 }
 
-/** A QR code of this text. Answered with `Qr`. */
+/** A QR code of this text. */
 export interface DrawQr {
   t: "draw-qr";
-  id: number;
+  id?: number;
   text: string;
 }
 
-/** Adds somebody by their code and asks them. Answered with `Added`. */
+/** Adds somebody by their code and asks them; looks for them for 10 s at most. */
 export interface AddContact {
   t: "add-contact";
-  id: number;
+  id?: number;
   code: string;
   name?: string | null;
   note?: string | null;
 }
 
-/** Answered with `Done`; `People` follows. */
+/** Does something about a person. To accept or ignore, they are sought among those who ask. */
 export interface ChangePerson {
   t: "change-person";
-  id: number;
-  identity: string;
+  id?: number;
+  who: string;
   action: PersonAction;
 }
 
 /** How a person is called here; empty: as they call themselves. */
 export interface RenamePerson {
   t: "rename-person";
-  id: number;
-  identity: string;
+  id?: number;
+  who: string;
   name: string;
 }
 
-/** Is this person reachable now? Answered with `Presence`, after 10 s at the latest. */
+/** Is this person reachable now? Looks for 10 s at most. */
 export interface LookFor {
   t: "look-for";
-  id: number;
-  identity: string;
+  id?: number;
+  who: string;
 }
 
-/** Answered with `SafetyNumber`. */
+/** The safety number to compare with a person. `matches`: it was, and is the same. */
 export interface Verify {
   t: "verify";
-  id: number;
-  identity: string;
+  id?: number;
+  who: string;
+  matches?: boolean;
 }
 
-/** What is given is changed. Answered with `Done`; `Me` follows. */
+/** Changes of the profile what is given, and tells all of it. */
 export interface ChangeProfile {
   t: "change-profile";
-  id: number;
-  fields?: FieldShown[];
+  id?: number;
+  fields?: FieldChange[];
   picture_share?: Share | null;
   reach?: ReachPolicy | null;
   busy?: Busy | null;
 }
 
-/** Another picture of the person (a JPEG), or none. Answered with `Done`; `Me` follows. */
+/** Another picture of the person (a JPEG), or none. */
 export interface SetPicture {
   t: "set-picture";
-  id: number;
+  id?: number;
   data?: Uint8Array | null;
 }
 
-/** Answered with `PictureShown`. `picture`: as `Person` or `Me` names it. */
+/** A picture of somebody, by the name that their card gives it. */
 export interface GetPicture {
   t: "get-picture";
-  id: number;
+  id?: number;
   picture: string;
 }
 
-/** Whether one contact sees a field; None: as all contacts do. Answered with `Done`. */
+/** Whether one contact sees a field; None: as all contacts do. */
 export interface ShowTo {
   t: "show-to";
-  id: number;
-  identity: string;
+  id?: number;
+  who: string;
   name: Field;
   shown?: boolean | null;
 }
 
-/** What is given is changed. `region`: ``ca``, ``de`` or ``any``. Answered with `Done`. */
+/** Changes of the settings what is given, and tells all of them.
+ *
+ * `region`: ``ca``, ``de`` or ``any``.
+ */
 export interface ChangeSettings {
   t: "change-settings";
-  id: number;
+  id?: number;
   relay_only?: boolean | null;
   region?: string | null;
   add_bootstrap?: string | null;
   remove_bootstrap?: string | null;
 }
 
-/** Calls somebody, with this page's devices. Answered with `Dialled`. */
+/** Calls somebody, with this page's devices. The call lives on when the page is gone. */
 export interface Dial {
   t: "dial";
-  id: number;
-  identity: string;
+  id?: number;
+  who: string;
   kinds: Kind[];
   relay_only?: boolean;
 }
 
-/** Takes the ringing call on this page. `Refused` if it rings no more. */
+/** Takes the ringing call: the one of this id, or the only one. `kinds` None: as they call. */
 export interface Take {
   t: "take";
-  id: number;
-  call: string;
-  kinds: Kind[];
+  id?: number;
+  call?: string | null;
+  kinds?: Kind[] | null;
   relay_only?: boolean;
 }
 
-/** Answered with `Done`; `Calls` follows. `note`: with `decline`, a line for the caller. */
+/** Does something about a call. `note`: with ``decline``, a line for the caller. */
 export interface ChangeCall {
   t: "change-call";
-  id: number;
-  call: string;
+  id?: number;
+  call?: string | null;
   action: CallAction;
   note?: string | null;
 }
@@ -544,133 +557,147 @@ export interface Keep {
   speaker?: string | null;
 }
 
-/** Answered with `History`, newest first. */
+/** Past calls, newest first. */
 export interface ReadHistory {
   t: "read-history";
-  id: number;
+  id?: number;
   limit?: number;
 }
 
-/** One call, or all (None), for good. */
+/** Deletes one call, or all (None), for good. */
 export interface DeleteHistory {
   t: "delete-history";
-  id: number;
+  id?: number;
   call?: string | null;
 }
 
-/** ``onmeet doctor``. Answered with `Findings`. */
+/** What works from here and what does not, with remedies: ``onmeet doctor``. */
 export interface Examine {
   t: "examine";
-  id: number;
+  id?: number;
 }
 
 /** Deletes this home for good; `name` is the person's own, typed as a confirmation. */
 export interface DeleteEverything {
   t: "delete-everything";
-  id: number;
+  id?: number;
   name: string;
 }
 
-/** Makes a room, with this page's devices. Answered with `RoomMade`; `Rooms` has it then.
+/** Makes a room of our own.
  *
- * `standing`: the title names a standing meeting, whose room code stays from time to time.
+ * `standing`: the title names a standing meeting, whose room code stays from time to time. `name`:
+ * ours in it; None: as in the profile.
  */
 export interface NewRoom {
   t: "new-room";
-  id: number;
+  id?: number;
   title?: string;
   standing?: boolean;
   knock?: boolean;
   kinds: Kind[];
+  name?: string | null;
+  relay_only?: boolean;
+  settle?: boolean;
 }
 
-/** Comes into a room by a room code, or by an invitation (`room`). Answered with `RoomMade` as
- * soon as the host is being asked; `Rooms` says whether we are in.
+/** Comes into a room by a room code, or by an invitation (`room`; neither: the only one).
+ *
+ * Answered as soon as the host is being asked; with `inside`, when we are in.
  */
 export interface JoinRoom {
   t: "join-room";
-  id: number;
+  id?: number;
   room?: string | null;
   code?: string | null;
   kinds: Kind[];
+  name?: string | null;
+  relay_only?: boolean;
+  inside?: boolean;
 }
 
 /** Puts an invitation away; who sent it is not told. */
 export interface DismissInvitation {
   t: "dismiss-invitation";
-  id: number;
+  id?: number;
   room: string;
 }
 
 /** Forgets a standing meeting: its room code leads nowhere from now on. */
 export interface ForgetMeeting {
   t: "forget-meeting";
-  id: number;
+  id?: number;
   title: string;
 }
 
-/** Asks somebody in. Answered with `Invited`. */
+/** Asks somebody in. */
 export interface InviteToRoom {
   t: "invite-to-room";
-  id: number;
-  room: string;
-  identity: string;
+  id?: number;
+  room?: string | null;
+  who: string;
 }
 
-/** A link by which guests come into this room from a browser. Answered with `RoomLink`. */
+/** A link by which guests come into this room from a browser. `knock`: somebody admits each. */
 export interface LinkToRoom {
   t: "link-to-room";
-  id: number;
-  room: string;
+  id?: number;
+  room?: string | null;
+  knock?: boolean;
 }
 
-/** Answered with `Done`; `Rooms` follows. */
+/** Does something about a room as a whole. */
 export interface ChangeRoom {
   t: "change-room";
-  id: number;
-  room: string;
+  id?: number;
+  room?: string | null;
   action: RoomAction;
+  settle?: boolean;
 }
 
-/** Answered with `Done`; `Rooms` follows. */
+/** Does something about a participant, or somebody at the door (`key` None: the only one). */
 export interface ChangeSeat {
   t: "change-seat";
-  id: number;
-  room: string;
-  key: string;
+  id?: number;
+  room?: string | null;
+  key?: string | null;
   action: SeatAction;
 }
 
-/** A line to everybody, or to one. It comes back as `RoomLine`; answered with `SaidInRoom`. */
+/** A line to everybody, or to one. Answered once it is known who has it. */
 export interface SayInRoom {
   t: "say-in-room";
-  id: number;
-  room: string;
+  id?: number;
+  room?: string | null;
   text: string;
   to?: string | null;
 }
 
-/** Shows everybody one emoji. Comes back as `RoomReaction`. */
+/** Shows everybody one emoji. */
 export interface ReactInRoom {
   t: "react-in-room";
-  room: string;
+  id?: number;
+  room?: string | null;
   emoji: string;
 }
 
-/** How large a participant's picture is shown here now: they send no more than that. */
+/** How large a participant's picture (None: everybody's) is shown here now: they send no more
+ * than that.
+ */
 export interface LookAt {
   t: "look-at";
-  room: string;
-  key: string;
+  id?: number;
+  room?: string | null;
+  key?: string | null;
   size: PictureSize;
 }
 
 /** A calendar file (RFC 5545) for a standing meeting, with its room code, and a guest link if
- * one can be made. The meeting is made if there is none of this title. Answered with `Calendar`.
+ * one can be made. The meeting is made if there is none of this title.
  */
 export interface PlanMeeting {
   t: "plan-meeting";
-  id: number;
+  id?: number;
   title: string;
   start: number;
   minutes: number;
@@ -873,15 +900,6 @@ export interface Guests {
   guests: GuestShown[];
 }
 
-/** A guest link was made; `plain` and `html` are it for an e-mail. */
-export interface LinkMade {
-  t: "link-made";
-  id: number;
-  link: string;
-  plain: string;
-  html: string;
-}
-
 /** A call has ended; `sentence` says why and what to try, `detail` what failed exactly. */
 export interface Over {
   t: "over";
@@ -974,6 +992,15 @@ export interface Dialled {
   call: string;
 }
 
+/** A guest link was made; `plain` and `html` are it for an e-mail. */
+export interface LinkMade {
+  t: "link-made";
+  id: number;
+  link: string;
+  plain: string;
+  html: string;
+}
+
 /** Past calls, newest first. */
 export interface History {
   t: "history";
@@ -986,77 +1013,6 @@ export interface Findings {
   t: "findings";
   id: number;
   findings: Finding[];
-}
-
-/** Make a peer connection for a call, with a transceiver of each kind and no track.
- *
- * Chat is the negotiated data channel ``onmeet``, id 0. Nothing of camera or microphone is opened
- * before `AttachMedia`.
- */
-export interface OpenMedia {
-  t: "open-media";
-  session: number;
-  call: string;
-  kinds: Kind[];
-  servers: Server[];
-  relay_only: boolean;
-  room: string | null;
-  carry: boolean;
-}
-
-/** Answer with `Described`; candidates may follow it in `Found`. */
-export interface MakeOffer {
-  t: "make-offer";
-  session: number;
-}
-
-/** The peer's offer. Answer with `Described`. */
-export interface TakeOffer {
-  t: "take-offer";
-  session: number;
-  sdp: string;
-}
-
-/** The peer's answer; connecting begins. */
-export interface TakeAnswer {
-  t: "take-answer";
-  session: number;
-  sdp: string;
-}
-
-/** ICE candidates of the peer. */
-export interface TakeCandidates {
-  t: "take-candidates";
-  session: number;
-  candidates: Candidate[];
-  end: boolean;
-}
-
-/** The call was accepted: open camera and microphone as chosen and send them (replaceTrack). */
-export interface AttachMedia {
-  t: "attach-media";
-  session: number;
-  kinds: Kind[];
-}
-
-/** Somebody else (the command line) muted this end. */
-export interface MuteMedia {
-  t: "mute-media";
-  session: number;
-  kind: Kind;
-  muted: boolean;
-}
-
-/** The peer may be gone: look now whether packets still come; `MediaPathLost` if not. */
-export interface SuspectMedia {
-  t: "suspect-media";
-  session: number;
-}
-
-/** Close the peer connection and, if no other session of this call is left, the devices. */
-export interface CloseMedia {
-  t: "close-media";
-  session: number;
 }
 
 /** Rooms, invitations and standing meetings. */
@@ -1139,6 +1095,77 @@ export interface Calendar {
   text: string;
 }
 
+/** Make a peer connection for a call, with a transceiver of each kind and no track.
+ *
+ * Chat is the negotiated data channel ``onmeet``, id 0. Nothing of camera or microphone is opened
+ * before `AttachMedia`.
+ */
+export interface OpenMedia {
+  t: "open-media";
+  session: number;
+  call: string;
+  kinds: Kind[];
+  servers: Server[];
+  relay_only: boolean;
+  room: string | null;
+  carry: boolean;
+}
+
+/** Answer with `Described`; candidates may follow it in `Found`. */
+export interface MakeOffer {
+  t: "make-offer";
+  session: number;
+}
+
+/** The peer's offer. Answer with `Described`. */
+export interface TakeOffer {
+  t: "take-offer";
+  session: number;
+  sdp: string;
+}
+
+/** The peer's answer; connecting begins. */
+export interface TakeAnswer {
+  t: "take-answer";
+  session: number;
+  sdp: string;
+}
+
+/** ICE candidates of the peer. */
+export interface TakeCandidates {
+  t: "take-candidates";
+  session: number;
+  candidates: Candidate[];
+  end: boolean;
+}
+
+/** The call was accepted: open camera and microphone as chosen and send them (replaceTrack). */
+export interface AttachMedia {
+  t: "attach-media";
+  session: number;
+  kinds: Kind[];
+}
+
+/** Somebody else (the command line) muted this end. */
+export interface MuteMedia {
+  t: "mute-media";
+  session: number;
+  kind: Kind;
+  muted: boolean;
+}
+
+/** The peer may be gone: look now whether packets still come; `MediaPathLost` if not. */
+export interface SuspectMedia {
+  t: "suspect-media";
+  session: number;
+}
+
+/** Close the peer connection and, if no other session of this call is left, the devices. */
+export interface CloseMedia {
+  t: "close-media";
+  session: number;
+}
+
 /** The most that this session may send as picture from now on; 0 for everything: nothing.
  *
  * A shared screen keeps its own height.
@@ -1168,7 +1195,6 @@ export type FromNode =
   | Calls
   | Kept
   | Guests
-  | LinkMade
   | Over
   | News
   | Done
@@ -1180,17 +1206,9 @@ export type FromNode =
   | Presence
   | SafetyNumber
   | Dialled
+  | LinkMade
   | History
   | Findings
-  | OpenMedia
-  | MakeOffer
-  | TakeOffer
-  | TakeAnswer
-  | TakeCandidates
-  | AttachMedia
-  | MuteMedia
-  | SuspectMedia
-  | CloseMedia
   | Rooms
   | RoomLine
   | RoomReaction
@@ -1201,5 +1219,14 @@ export type FromNode =
   | RoomLink
   | SaidInRoom
   | Calendar
+  | OpenMedia
+  | MakeOffer
+  | TakeOffer
+  | TakeAnswer
+  | TakeCandidates
+  | AttachMedia
+  | MuteMedia
+  | SuspectMedia
+  | CloseMedia
   | ShapeMedia
   | CarryMedia;

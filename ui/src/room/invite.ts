@@ -73,7 +73,7 @@ export class OmRoomDoor extends OmElement {
   async #invite(identity: string, name: string): Promise<void> {
     this.trouble = this.told = "";
     try {
-      const { delivered } = await app.client.ask({ t: "invite-to-room", room: this.room.room, identity }, "invited");
+      const { delivered } = await app.client.ask({ t: "invite-to-room", room: this.room.room, who: identity }, "invited");
       this.told = t(delivered ? "room.invited" : "room.invited.later", { name });
     } catch (error) {
       this.trouble = words(error);

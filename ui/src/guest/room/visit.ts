@@ -1,5 +1,5 @@
 // A guest's visit to a room: carries out what the machine asks for, and plays the node's part for the
-// page (web/room_messages.py).
+// page (web/messages/rooms.py).
 import { RefusedError, type Question } from "../../node/client.js";
 import { visitKey, type VisitKey } from "../../protocol/ed25519.js";
 import type { FromNode, FromPage, Participant, PeerMedia, PictureSize, RoomEnd, RoomShown } from "../../node/messages.js";
@@ -198,7 +198,7 @@ export class Visit implements RoomVisit {
         break;
       case "change-seat":
         if (question.action !== "hide" && question.action !== "show") throw new RefusedError("NotAGuests", "");
-        this.#hide(question.key, question.action === "hide");
+        this.#hide(question.key as string, question.action === "hide");
         break;
       case "say-in-room": {
         const said = this.#machine.say(question.text, question.to ?? null, this.#now);
@@ -232,8 +232,8 @@ export class Visit implements RoomVisit {
         this.#reaction(this.#me, message.emoji);
         break;
       case "look-at":
-        this.#looks.set(message.key, message.size);
-        this.#ways.say(message.key, { t: "look", size: message.size });
+        this.#looks.set(message.key as string, message.size);
+        this.#ways.say(message.key as string, { t: "look", size: message.size });
         break;
       default:
         if ("session" in message) this.#pairs.tell(message);

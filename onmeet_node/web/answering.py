@@ -1,0 +1,127 @@
+"""What a page is answered: the message that a command's view becomes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from onmeet_node.calls.sentences import when
+from onmeet_node.control.qr import qr_rows
+from onmeet_node.control.requests import calls, guests, node, people, rooms
+from onmeet_node.control.shapes import MAX_SENTENCE_CHARS, Request
+from onmeet_node.errors import OnMeetError
+from onmeet_node.findings import Finding
+from onmeet_node.guests.invitation import email_html, email_plain
+from onmeet_node.protocol.call.effects import EndReason
+from onmeet_node.protocol.identity.text import clean_text
+from onmeet_node.protocol.media import MediaPath
+from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS
+from onmeet_node.web.messages import FromNode, answers
+from onmeet_node.web.messages import rooms as room
+
+MAX_HISTORY = 500
+"""Past calls that a message to a page holds."""
+MAX_FINDINGS = 64
+
+
+def answer_to(request: Request, view: Any) -> FromNode:
+    """The answer that names the request's number: `Done`, where the page is shown the rest."""
+    n: int = getattr(request, "id")  # noqa: B009 - each request has one
+    match request:
+        case people.ReadCode():
+            return answers.CodeRead(
+                id=n,
+                identity=view.identity.hex(),
+                name=view.name,
+                expires=view.expires,
+                known=view.known,
+            )
+        case people.DrawQr():
+            return answers.Qr(id=n, rows=view.rows)
+        case people.AddContact():
+            return answers.Added(id=n, identity=view.identity.hex(), delivered=view.delivered)
+        case people.LookFor():
+            return answers.Presence(id=n, reachable=view.reachable)
+        case people.Verify():
+            number = view.safety_number
+            return answers.SafetyNumber(id=n, number=number, rows=qr_rows(number))
+        case people.GetPicture():
+            return answers.PictureShown(id=n, data=view.data or b"")
+        case calls.Dial():
+            return answers.Dialled(id=n, call=view.call.hex())
+        case calls.ReadHistory():
+            return answers.History(id=n, calls=tuple(map(_past, view[:MAX_HISTORY])))
+        case guests.NewLink():
+            return _link(n, view, once=request.once)
+        case node.Examine():
+            return answers.Findings(id=n, findings=tuple(map(_finding, view))[:MAX_FINDINGS])
+        case rooms.NewRoom() | rooms.JoinRoom():
+            return room.RoomMade(id=n, room=view["room"])
+        case rooms.InviteToRoom():
+            return room.Invited(id=n, delivered=view.delivered)
+        case rooms.LinkToRoom():
+            return room.RoomLink(id=n, url=view.url)
+        case rooms.SayInRoom():
+            return room.SaidInRoom(id=n, missed=tuple(key.hex() for key in view.keys))
+        case rooms.PlanMeeting():
+            return room.Calendar(id=n, name=view.name, text=view.calendar)
+        case _:
+            return answers.Done(id=n)
+
+
+def refusal(number: int, error: OnMeetError) -> answers.Refused:
+    """How a page is told that something was not done."""
+    sentence = str(error)[:MAX_SENTENCE_CHARS]
+    return answers.Refused(id=number, kind=type(error).__name__[:64], sentence=sentence)
+
+
+def _link(number: int, made: dict[str, Any], *, once: bool) -> answers.LinkMade:
+    words = {
+        "host": made["host"] or "",
+        "title": made["title"],
+        "until": when(made["expires"]) if made["expires"] else "",
+        "once": once,
+    }
+    return answers.LinkMade(
+        id=number,
+        link=made["link"],
+        plain=email_plain(made["url"], **words),
+        html=email_html(made["url"], **words),
+    )
+
+
+def _past(entry: dict[str, Any]) -> answers.PastCall:
+    report, receipts = entry.pop("report"), entry.pop("receipts")
+    return answers.PastCall(
+        call=str(entry["call"]),
+        identity=str(entry["identity"]),
+        name=str(entry["with"]),
+        outgoing=bool(entry["outgoing"]),
+        started=int(str(entry["started"])),
+        seconds=round(float(str(entry["seconds"]))),
+        reason=EndReason(str(entry["reason"])) if entry["reason"] else None,
+        sentence=str(entry["sentence"]),
+        path=MediaPath(str(entry["path"])) if entry["path"] else None,
+        region=str(entry["region"]) if entry["region"] else None,
+        note=str(entry["note"]) if entry["note"] else None,
+        report=json.dumps(report) if report else None,
+        receipts=tuple(map(_receipt, receipts or ()))[:16],
+        code=str(entry["code"]) if entry["code"] else None,
+    )
+
+
+def _receipt(entry: dict[str, Any]) -> answers.ReceiptShown:
+    return answers.ReceiptShown(
+        operator=clean_text(entry["operator"], MAX_NAME_CHARS) or entry["bootstrap"][-8:],
+        signed="missing" not in entry,
+        circuits=entry.get("circuits", 0),
+        guests=entry.get("guests", 0),
+        credentials=entry.get("credentials", 0),
+        size=entry.get("circuit_bytes", 0) + entry.get("guest_bytes", 0),
+        held=entry.get("held", 0),
+    )
+
+
+def _finding(finding: Finding) -> answers.Finding:
+    remedy = finding.remedy or None
+    return answers.Finding(grade=finding.level, sentence=finding.what, remedy=remedy)
