@@ -20,6 +20,7 @@ from onmeet_node.cli.common import (
     media_options,
     revoke_hint,
     show,
+    show_answer,
     table,
 )
 from onmeet_node.control.client import CommandRefused, NoNodeRuns, ask, stream
@@ -32,6 +33,8 @@ from onmeet_node.control.requests.calls import (
     ReadHistory,
     Take,
 )
+from onmeet_node.control.views import CallsDeleted
+from onmeet_node.node.views import CallView
 from onmeet_node.protocol.wire.messages import Kind
 
 _SAID = {
@@ -157,10 +160,11 @@ def answer_command(home: Path, call: str | None, *, media: MediaChoice, as_json:
         relay_only=media.relay_only,
         headless=media.headless,
     )
-    show(
+    show_answer(
         ask(home, request),
+        CallView,
         as_json=as_json,
-        text=lambda result: click.echo(f"Answered {result['with']}."),
+        text=lambda call: click.echo(f"Answered {call.with_}."),
     )
 
 
@@ -171,10 +175,11 @@ def answer_command(home: Path, call: str | None, *, media: MediaChoice, as_json:
 @json_option
 def decline_command(home: Path, call: str | None, *, note: str | None, as_json: bool) -> None:
     """Refuses the ringing call (or CALL, the start of its id)."""
-    show(
+    show_answer(
         ask(home, ChangeCall(call=call, action=CallAction.DECLINE, note=note or None)),
+        CallView,
         as_json=as_json,
-        text=lambda result: click.echo(f"Declined {result['with']}."),
+        text=lambda call: click.echo(f"Declined {call.with_}."),
     )
 
 
@@ -184,10 +189,11 @@ def decline_command(home: Path, call: str | None, *, note: str | None, as_json: 
 @json_option
 def hangup_command(home: Path, call: str | None, *, as_json: bool) -> None:
     """Ends the call."""
-    show(
+    show_answer(
         ask(home, ChangeCall(call=call, action=CallAction.HANG_UP)),
+        CallView,
         as_json=as_json,
-        text=lambda result: click.echo(f"Ended the call with {result['with']}."),
+        text=lambda call: click.echo(f"Ended the call with {call.with_}."),
     )
 
 
@@ -200,8 +206,9 @@ def hangup_command(home: Path, call: str | None, *, as_json: bool) -> None:
 def mute_command(home: Path, call: str | None, *, video: bool, off: bool, as_json: bool) -> None:
     """Stops sending sound (or picture) in the current call."""
     kind = Kind.VIDEO if video else Kind.AUDIO
-    show(
+    show_answer(
         ask(home, MuteCall(call=call, kind=kind, muted=not off)),
+        CallView,
         as_json=as_json,
         text=lambda _: click.echo(f"{kind} is {'on' if off else 'off'}."),
     )
@@ -246,10 +253,11 @@ def history_command(
 ) -> None:
     """Past calls, newest first. They exist on this machine alone."""
     if delete is not None:
-        show(
+        show_answer(
             ask(home, DeleteHistory(call=None if delete == "all" else delete)),
+            CallsDeleted,
             as_json=as_json,
-            text=lambda result: click.echo(f"{result['deleted']} deleted for good."),
+            text=lambda result: click.echo(f"{result.deleted} deleted for good."),
         )
         return
 

@@ -17,6 +17,7 @@ from onmeet_node.process.suggestions import command
 from onmeet_node.protocol.wire.messages import Kind
 
 F = TypeVar("F", bound=Callable[..., Any])
+V = TypeVar("V")
 
 
 def home_option(command: F) -> F:
@@ -41,11 +42,21 @@ def json_option(command: F) -> F:
 
 
 def show(result: Any, *, as_json: bool, text: Callable[[Any], None]) -> None:
-    """Prints a result for a program or a person."""
+    """Prints what a command did by itself, without a node: for a program or a person."""
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False))
     else:
         text(result)
+
+
+def show_answer(answer: Any, view: type[V], *, as_json: bool, text: Callable[[V], None]) -> None:
+    """Prints what a node answered: for a program as it is, for a person as this view."""
+    if as_json:
+        click.echo(json.dumps(answer, ensure_ascii=False))
+        return
+    from onmeet_node.control.as_json import from_json
+
+    text(from_json(answer, view))
 
 
 def table(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from onmeet_node.calls.sentences import when
-from onmeet_node.cli.common import home_option, json_option, revoke_hint, show, table
+from onmeet_node.cli.common import home_option, json_option, revoke_hint, show_answer, table
+from onmeet_node.contacts.views import CodeView, ContactView, ProfileView
 from onmeet_node.control.client import ask
 from onmeet_node.control.requests.people import (
     AddContact,
@@ -22,6 +22,7 @@ from onmeet_node.control.requests.people import (
     RevokeCode,
     Verify,
 )
+from onmeet_node.control.views import CodeRevoked, ContactAdded, ContactNumber
 from onmeet_node.process.suggestions import below, command
 from onmeet_node.protocol.call.node_calls import Busy
 from onmeet_node.protocol.identity.policy import ReachPolicy
@@ -50,20 +51,20 @@ def code_new(
 ) -> None:
     """Makes a code. Whoever holds it can ask to be a contact, and ring you."""
 
-    def text(result: dict[str, Any]) -> None:
-        click.echo(result["uri"])
+    def text(result: CodeView) -> None:
+        click.echo(result.uri)
         if qr:
             from onmeet_node.protocol.identity.code import qr_terminal
 
-            click.echo(qr_terminal(result["uri"]))
+            click.echo(qr_terminal(result.uri))
         click.echo(
-            f"\nGive this code ({result['label']}) to people you trust to ring you. "
-            f"Take it back with: {command('onmeet', 'code', 'revoke', '--', result['label'])}",
+            f"\nGive this code ({result.label}) to people you trust to ring you. "
+            f"Take it back with: {command('onmeet', 'code', 'revoke', '--', result.label)}",
             err=True,
         )
 
     result = ask(home, NewCode(label=label, days=days or 0, direct=not hide_address, settle=True))
-    show(result, as_json=as_json, text=text)
+    show_answer(result, CodeView, as_json=as_json, text=text)
 
 
 @code_command.command("list")
@@ -72,23 +73,23 @@ def code_new(
 def code_list(home: Path, *, as_json: bool) -> None:
     """The codes that work now."""
 
-    def text(result: list[dict[str, Any]]) -> None:
+    def text(result: list[CodeView]) -> None:
         table(
             "Contact codes",
             ("label", "until", "your address", "code"),
             (
                 (
-                    row["label"],
-                    when(row["expires"]) if row["expires"] else "you revoke it",
-                    "shown" if row["direct"] else "hidden",
-                    row["uri"],
+                    row.label,
+                    when(row.expires) if row.expires else "you revoke it",
+                    "shown" if row.direct else "hidden",
+                    row.uri,
                 )
                 for row in result
             ),
             empty="No codes. Make one with: onmeet code new",
         )
 
-    show(ask(home, ListCodes()), as_json=as_json, text=text)
+    show_answer(ask(home, ListCodes()), list[CodeView], as_json=as_json, text=text)
 
 
 @code_command.command("revoke")
@@ -104,14 +105,14 @@ def code_revoke(home: Path, label: str, *, drop_requests: bool, as_json: bool) -
     Contacts made with it stay.
     """
 
-    def text(result: dict[str, Any]) -> None:
+    def text(result: CodeRevoked) -> None:
         click.echo(f"The code {label!r} no longer works.")
         if drop_requests:
-            number = result["dropped"]
+            number = result.dropped
             click.echo("One request was erased." if number == 1 else f"{number} requests erased.")
 
     result = ask(home, RevokeCode(label=label, drop=drop_requests))
-    show(result, as_json=as_json, text=text)
+    show_answer(result, CodeRevoked, as_json=as_json, text=text)
 
 
 # ── contacts ─────────────────────────────────────────────────────────────────────────────────────
@@ -131,17 +132,22 @@ def contacts_add(
 ) -> None:
     """Adds the person who gave you CODE, and asks them to accept you."""
 
-    def text(result: dict[str, Any]) -> None:
+    def text(result: ContactAdded) -> None:
         sent = (
             "Your request has reached them."
-            if result["delivered"]
+            if result.delivered
             else (
                 "They are not reachable now; the request is delivered when both of you are online."
             )
         )
-        click.echo(f"Added {result['name']}. {sent}")
+        click.echo(f"Added {result.name}. {sent}")
 
-    show(ask(home, AddContact(code=code, name=name, note=note)), as_json=as_json, text=text)
+    show_answer(
+        ask(home, AddContact(code=code, name=name, note=note)),
+        ContactAdded,
+        as_json=as_json,
+        text=text,
+    )
 
 
 @contacts_command.command("list")
@@ -150,27 +156,27 @@ def contacts_add(
 def contacts_list(home: Path, *, as_json: bool) -> None:
     """Contacts, requests and people you blocked."""
 
-    def text(result: list[dict[str, Any]]) -> None:
+    def text(result: list[ContactView]) -> None:
         table(
             "Contacts",
             ("name", "state", "verified", "last seen", "identity", "came by"),
             (
                 (
-                    row["name"],
-                    row["state"],
-                    "yes" if row["verified"] else "no",
-                    when(row["last_seen"]),
-                    row["identity"][:16],
-                    row["code"] or "",
+                    row.name,
+                    row.state,
+                    "yes" if row.verified else "no",
+                    when(row.last_seen),
+                    row.identity.hex()[:16],
+                    row.code or "",
                 )
                 for row in result
             ),
             empty="No contacts. Add somebody with: onmeet contacts add CODE",
         )
-        for label in sorted({row["code"] for row in result if row["code"]}):
+        for label in sorted({row.code for row in result if row.code}):
             click.echo(revoke_hint(label))
 
-    show(ask(home, ListContacts()), as_json=as_json, text=text)
+    show_answer(ask(home, ListContacts()), list[ContactView], as_json=as_json, text=text)
 
 
 def _who_command(action: PersonAction, done: str, text: str) -> None:
@@ -179,10 +185,11 @@ def _who_command(action: PersonAction, done: str, text: str) -> None:
     @home_option
     @json_option
     def command(home: Path, who: str, *, as_json: bool) -> None:
-        show(
+        show_answer(
             ask(home, ChangePerson(who=who, action=action)),
+            ContactView,
             as_json=as_json,
-            text=lambda result: click.echo(done.format(name=result["name"])),
+            text=lambda result: click.echo(done.format(name=result.name)),
         )
 
 
@@ -204,20 +211,22 @@ _who_command(PersonAction.REMOVE, "{name} is forgotten.", "Deletes a contact for
 def contacts_verify(home: Path, who: str, *, matches: bool, as_json: bool) -> None:
     """Shows the safety number to compare with WHO; with --matches, marks it as compared."""
 
-    def text(result: dict[str, Any]) -> None:
-        number = result["safety_number"]
+    def text(result: ContactNumber) -> None:
+        number = result.safety_number
         groups = [number[i : i + 5] for i in range(0, len(number), 5)]
         for row in range(0, len(groups), 4):
             click.echo("  " + "  ".join(groups[row : row + 4]))
-        if result["verified"]:
-            click.echo(f"{result['name']} is verified.")
+        if result.verified:
+            click.echo(f"{result.name} is verified.")
         else:
             click.echo(
-                f"\nRead this to {result['name']} over the phone or in person. If they see the "
-                "same:" + below(f"onmeet contacts verify {result['identity'][:12]} --matches")
+                f"\nRead this to {result.name} over the phone or in person. If they see the "
+                "same:" + below(f"onmeet contacts verify {result.identity.hex()[:12]} --matches")
             )
 
-    show(ask(home, Verify(who=who, matches=matches)), as_json=as_json, text=text)
+    show_answer(
+        ask(home, Verify(who=who, matches=matches)), ContactNumber, as_json=as_json, text=text
+    )
 
 
 # ── profile ──────────────────────────────────────────────────────────────────────────────────────
@@ -271,14 +280,17 @@ def profile_command(
         if given[name] is not None or name in shares
     )
 
-    def text(result: dict[str, Any]) -> None:
+    def text(result: ProfileView) -> None:
         table(
             "Your profile",
             ("field", "value", "shown to"),
-            ((name, result[name] or "-", result["shares"][name]) for name in _FIELDS),
+            (
+                (name, result.text(Field(name)) or "-", result.shares[Field(name)])
+                for name in _FIELDS
+            ),
             empty="",
         )
-        click.echo(f"Who can ring you: {result['reach']}. When busy: {result['busy']}.")
+        click.echo(f"Who can ring you: {result.reach}. When busy: {result.busy}.")
 
     result = ask(
         home,
@@ -288,4 +300,4 @@ def profile_command(
             busy=Busy(busy) if busy else None,
         ),
     )
-    show(result, as_json=as_json, text=text)
+    show_answer(result, ProfileView, as_json=as_json, text=text)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from onmeet_node.cli.common import home_option, json_option, show
+from onmeet_node.cli.common import home_option, json_option, show_answer
 from onmeet_node.control.client import ask
 from onmeet_node.control.requests.node import ChangeSettings
+from onmeet_node.node.views import NodeSettings
 
 _REGIONS = {"ca": "Canada only", "de": "Germany only", None: "any"}
 
@@ -41,11 +41,11 @@ def settings_command(
 ) -> None:
     """Shows the settings, and changes those that are given."""
 
-    def text(result: dict[str, Any]) -> None:
-        media = "always through a relay" if result["relay_only"] else "directly where it can"
+    def text(result: NodeSettings) -> None:
+        media = "always through a relay" if result.relay_only else "directly where it can"
         click.echo(f"Media       {media}")
-        click.echo(f"Region      {_REGIONS[result['region']]}")
-        for address in result["bootstraps"] or ["none of your own"]:
+        click.echo(f"Region      {_REGIONS[result.region]}")
+        for address in result.bootstraps or ("none of your own",):
             click.echo(f"Bootstrap   {address}")
 
     result = ask(
@@ -57,4 +57,4 @@ def settings_command(
             remove_bootstrap=remove_bootstrap,
         ),
     )
-    show(result, as_json=as_json, text=text)
+    show_answer(result, NodeSettings, as_json=as_json, text=text)

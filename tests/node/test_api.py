@@ -103,7 +103,7 @@ def _answer(request: type[Request]) -> str:
     one = next(iter(get_args(view)), view)
     assert isinstance(one, type), request
     listed = "a list of: " if one is not view else ""
-    return listed + ", ".join(f"`{f.name}`" for f in attrs.fields(one))
+    return listed + ", ".join(f"`{f.name.rstrip('_')}`" for f in attrs.fields(one))
 
 
 def _values(kind: type[enum.StrEnum]) -> str:
