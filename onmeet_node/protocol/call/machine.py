@@ -1,7 +1,8 @@
-"""One call: events and the time in, effects out (DESIGN 4.4). Where it may go is in `table.py`.
+"""One call: events and the time in, effects out (PROTOCOL, "Calls").
 
-A call has legs, one for each device of the peer. The caller's legs ring together until one device
-accepts; from then on both sides have exactly one leg. The callee has one leg from the start.
+Where it may go is in `table.py`. A call has legs, one for each device of the peer. The caller's
+legs ring together until one device accepts; from then on both sides have exactly one leg. The
+callee has one leg from the start.
 
 Messages are not repeated on a timer: a channel keeps order and loses nothing until it breaks. When
 one opens again, each side says anew what still counts: the invite, the ringing, the accept, the
@@ -12,11 +13,10 @@ from __future__ import annotations
 
 from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
-from onmeet_node.protocol.call import timing
 from onmeet_node.protocol.call.effects import Effect, EndReason, State
+from onmeet_node.protocol.call.ending import CallEnding
 from onmeet_node.protocol.call.errors import CallRefused, PeerBrokeCall
 from onmeet_node.protocol.call.events import Device, Event, Identity
-from onmeet_node.protocol.call.leg import Leg
 from onmeet_node.protocol.call.media import Negotiation
 from onmeet_node.protocol.call.ringing import DeviceRinging
 from onmeet_node.protocol.call.search import DeviceSearch
@@ -26,12 +26,7 @@ from onmeet_node.protocol.call.table import (
     ACCEPTED,
     TRANSITIONS,
     UNANSWERED,
-    CallerGone,
-    ConnectTimeout,
-    PathHeld,
     PeerError,
-    ReconnectTimeout,
-    RingTimeout,
     Superseded,
 )
 from onmeet_node.protocol.wire import messages as m
@@ -39,31 +34,9 @@ from onmeet_node.protocol.wire.messages import (
     CallId,
     CallMessage,
     CancelReason,
-    DeclineReason,
-    HangupReason,
     Kind,
     RingState,
 )
-
-HUNG_UP = {
-    HangupReason.NORMAL: EndReason.PEER_HUNG_UP,
-    HangupReason.MEDIA_FAILED: EndReason.MEDIA_FAILED,
-    HangupReason.CONNECTION_LOST: EndReason.CONNECTION_LOST,
-    HangupReason.SHUTDOWN: EndReason.SHUTDOWN,
-    HangupReason.FAULT: EndReason.FAULT,
-}
-DECLINED = {
-    DeclineReason.DECLINED: EndReason.PEER_DECLINED,
-    DeclineReason.BUSY: EndReason.PEER_BUSY,
-    DeclineReason.NO_ANSWER: EndReason.NO_ANSWER,
-    DeclineReason.NOT_NOW: EndReason.PEER_DECLINED,
-}
-CANCELLED = {
-    CancelReason.CANCELLED: EndReason.MISSED,
-    CancelReason.ANSWERED_ELSEWHERE: EndReason.ANSWERED_ELSEWHERE,
-    CancelReason.NO_ANSWER: EndReason.MISSED,
-    CancelReason.SUPERSEDED: EndReason.SUPERSEDED,
-}
 
 
 class CallMachine:
@@ -74,6 +47,7 @@ class CallMachine:
         self._search = DeviceSearch(call)
         self._negotiation = Negotiation(call, self._search)
         self._ringing = DeviceRinging(call, self._search, self._negotiation)
+        self._ending = CallEnding(call, self._negotiation, self._ringing)
 
     @classmethod
     def dial(
@@ -200,7 +174,7 @@ class CallMachine:
         """
         self._call.now = now
         if self._call.deadline is not None and now >= self._call.deadline:
-            self._time_out()
+            self._ending.time_out()
         if self._call.search_at is not None and now >= self._call.search_at:
             self._search.begin()
         if self._call.taking_at is not None and now >= self._call.taking_at:
@@ -225,7 +199,7 @@ class CallMachine:
                 self._call.id, self._call.peer, self._call.outgoing, EndReason.FAULT
             )
             return [*self._call.flush(), *(() if told else (ended,))]
-        self._fault()
+        self._ending.fault()
         return self._call.flush()
 
     def give_up(self) -> list[Effect]:
@@ -252,15 +226,14 @@ class CallMachine:
             case on.AcceptCall(kinds=kinds):
                 self._ringing.accept(kinds)
             case on.DeclineCall(note=note):
-                word = m.Decline(call=self._call.id, note=note)
-                self._call.end(on.DeclineCall, EndReason.DECLINED, word)
+                self._ending.decline(note)
             case on.Alerting():
                 if self._call.rung is RingState.DELIVERED:
                     self._ringing.rings_here(RingState.ALERTING)
             case on.SilenceCall():
                 self._ringing.rings_here(RingState.SILENCED)
             case on.HangUp(shutdown=shutdown):
-                self._hang_up(shutdown=shutdown)
+                self._ending.hang_up(shutdown=shutdown)
             case on.SetMedia():
                 self._negotiation.tell_media(event)
             case on.RestartMedia():
@@ -276,7 +249,7 @@ class CallMachine:
             case on.DeviceLost(device=device):
                 self._ringing.device_lost(device)
             case on.ProgramFault():
-                self._fault()
+                self._ending.fault()
             case on.PeerBroke():
                 raise PeerBrokeCall("its sealed channel carried what nobody sealed")
             case (
@@ -324,14 +297,11 @@ class CallMachine:
                     self._call.peer_media = message
                     self._call.out.append(do.PeerMedia(self._call.id, message))
             case m.Decline():
-                self._declined_by(leg, message)
+                self._ending.declined_by(leg, message)
             case m.Cancel(reason=reason):
-                ended = CANCELLED[reason]
-                if self._call.state in ACCEPTED and ended is EndReason.MISSED:
-                    ended = EndReason.PEER_HUNG_UP
-                self._call.end(m.Cancel, ended, None)
+                self._ending.cancelled(reason)
             case m.Hangup(reason=reason):
-                self._hung_up_by(leg, reason)
+                self._ending.hung_up_by(leg, reason)
         if not was_open and self._call.state is not State.ENDED:
             self._ringing.reopened(leg)
 
@@ -345,87 +315,3 @@ class CallMachine:
                 wrong = False
         if wrong:
             raise PeerBrokeCall(f"{type(message).__name__} from the wrong side of the call")
-
-    # ── ends ──────────────────────────────────────────────────────────────────────────────────────
-    def _fault(self) -> None:
-        # NOTE: a hangup while it rings here, too: the caller shall not read that we declined
-        last: CallMessage = m.Hangup(call=self._call.id, reason=HangupReason.FAULT)
-        if self._call.state in UNANSWERED:
-            last = self._call.final_message()
-        self._call.end(on.ProgramFault, EndReason.FAULT, last)
-
-    def _hang_up(self, *, shutdown: bool) -> None:
-        reason = HangupReason.SHUTDOWN if shutdown else HangupReason.NORMAL
-        last: CallMessage | None = self._call.final_message(
-            CancelReason.CANCELLED, DeclineReason.DECLINED, reason
-        )
-        match self._call.state:
-            case State.DIALING | State.RINGING_OUT:
-                ended = EndReason.CANCELLED
-            case State.RINGING_IN:
-                ended = EndReason.DECLINED
-                if shutdown:  # of this device alone; a decline would stop the others too
-                    last = m.Hangup(call=self._call.id, reason=reason)
-            case State.CONNECTING | State.CONNECTED | State.RECONNECTING:
-                ended = EndReason.HUNG_UP
-            case State.ENDED:
-                return
-        self._call.end(on.HangUp, EndReason.SHUTDOWN if shutdown else ended, last)
-
-    def _declined_by(self, leg: Leg, message: m.Decline) -> None:
-        no_answer = message.reason is DeclineReason.NO_ANSWER
-        last = None
-        if self._call.state in UNANSWERED:
-            last = m.Cancel(
-                call=self._call.id,
-                reason=CancelReason.NO_ANSWER if no_answer else CancelReason.ANSWERED_ELSEWHERE,
-            )
-        self._call.end(
-            m.Decline,
-            DECLINED[message.reason],
-            last,
-            spare=leg,
-            leave_note=no_answer,
-            said=message.note,
-        )
-
-    def _hung_up_by(self, leg: Leg, reason: HangupReason) -> None:
-        if reason is HangupReason.SHUTDOWN and self._call.state in UNANSWERED:
-            self._ringing.device_stopped(leg)
-            return
-        # NOTE: before an accept it comes from a callee whose accept was lost with its channel, or
-        # from a caller that had not heard ours
-        last = None
-        if self._call.state in UNANSWERED:
-            last = m.Cancel(call=self._call.id, reason=CancelReason.ANSWERED_ELSEWHERE)
-        ended = EndReason.MISSED if self._call.state is State.RINGING_IN else HUNG_UP[reason]
-        self._call.end(m.Hangup, ended, last, spare=leg)
-
-    def _time_out(self) -> None:
-        match self._call.state:
-            case State.DIALING | State.RINGING_OUT:
-                reason = EndReason.NO_ANSWER if self._call.rang else EndReason.NOT_REACHABLE
-                last = self._call.final_message(CancelReason.NO_ANSWER)
-                self._call.end(RingTimeout, reason, last, leave_note=True)
-            case State.RINGING_IN:
-                if self._call.now < self._call.begun + timing.RING:
-                    self._call.end(CallerGone, EndReason.MISSED, None)
-                else:
-                    self._call.end(RingTimeout, EndReason.MISSED, self._call.final_message())
-            case State.CONNECTING:
-                if self._call.leg is not None and self._call.leg.open:
-                    last = self._call.final_message(hangup=HangupReason.MEDIA_FAILED)
-                    self._call.end(ConnectTimeout, EndReason.MEDIA_FAILED, last)
-                else:
-                    last = self._call.final_message(hangup=HangupReason.CONNECTION_LOST)
-                    self._call.end(ConnectTimeout, EndReason.CONNECTION_LOST, last)
-            case State.RECONNECTING:
-                if self._call.leg is not None and self._call.leg.live:
-                    if self._call.leg.pending is not None:
-                        self._call.add(self._call.leg.close(self._call.leg.pending.generation))
-                    self._negotiation.connected(PathHeld)
-                else:
-                    last = self._call.final_message(hangup=HangupReason.CONNECTION_LOST)
-                    self._call.end(ReconnectTimeout, EndReason.CONNECTION_LOST, last)
-            case State.CONNECTED | State.ENDED:
-                raise AssertionError("has no deadline")

@@ -3,8 +3,8 @@
 The host keeps the roster; everybody else goes by the newest one it signed. Who loses the host waits
 a moment and follows the first in the order of succession. Channels and media are between each pair;
 this machine says when to open and to ring, and never repeats what is open. Its parts: `members`
-(what is known), `election` (whose roster counts), `attendance` (who sees whom), `admission` (who
-comes in). `phases` is the table of where we stand.
+(what is known), `election` (whose roster counts), `connections` (channels and calls with each),
+`attendance` (who sees whom), `admission` (who comes in). `phases` is the table of where we stand.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from onmeet_node.protocol.room import roster as rosters
 from onmeet_node.protocol.room import timing
 from onmeet_node.protocol.room.admission import RoomAdmission
 from onmeet_node.protocol.room.attendance import Attendance
+from onmeet_node.protocol.room.connections import MemberConnections
 from onmeet_node.protocol.room.effects import Effect, RoomEnd
 from onmeet_node.protocol.room.election import Election
 from onmeet_node.protocol.room.errors import NotInRoom
@@ -39,6 +40,7 @@ class Room:
         self._election = Election(self._members)
         self._attendance = Attendance(self._members, self._election)
         self._admission = RoomAdmission(self._members, self._election)
+        self._connections = MemberConnections(self._members, self._election)
         self._told_end = False
 
     @classmethod
@@ -155,11 +157,7 @@ class Room:
 
     def welcome(self, key: bytes) -> bool:
         """Whether a channel with this key has any business with us."""
-        if self._members.over is not None:
-            return False
-        if self._members.roster is None:
-            return self._members.door is not None and key == self._members.door.key
-        return key not in self._members.roster.removed or self._election.may_outrank(key)
+        return self._connections.welcome(key)
 
     @property
     def next_timeout(self) -> float | None:
@@ -283,74 +281,15 @@ class Room:
     def opened(self, key: bytes, device: str, *, now: float) -> list[Effect]:
         """The first channel with this key is open, to this libp2p PeerId (empty: a guest's)."""
         self._members.now = now
-        if not self.welcome(key):
-            if (
-                self._members.signed is not None and self._members.over is None
-            ):  # that they were sent out
-                if self._election.previous_host is not None:
-                    self._members.emit(do.SendInRoom(Key(key), self._election.previous_host[1]))
-                self._members.emit(do.SendInRoom(Key(key), self._members.signed))
-            self._members.emit(do.Close(Key(key)))
-            return self._flush()
-        other = self._members.obtain(Key(key))
-        other.device = device
-        other.up, other.lost_at, other.try_at, other.pause = True, None, None, timing.RETRY
-        other.told, other.door_told = None, ()
-        other.shown = PictureSize.SMALL
-        if other.looks is not PictureSize.SMALL and self._members.seated(key):
-            self._members.emit(do.SendInRoom(Key(key), w.Look(size=other.looks)))
-        if self._members.roster is not None and key == self._members.roster.host:
-            self._members.host_lost_at = None
-        if (
-            self._members.knock is not None
-            and self._members.door is not None
-            and key == self._members.door.key
-        ):
-            self._members.emit(do.SendInRoom(Key(key), self._members.knock))
-        if self._members.is_host and Key(key) in self._members.departed:
-            self._election.take_back(Key(key))
-        if self._members.seated(key) or Key(key) in {
-            *self._members.departed,
-            *self._members.hinted_hosts,
-            *self._election.removed_away,
-        }:
-            self._election.tell_roster(Key(key))
-        self._members.hinted_hosts.pop(Key(key), None)
-        if self._members.roster is not None and not self._members.seated(key):
-            other.stray_until = now + timing.STRAY
-        self._members.emit(do.MemberChanged(Key(key)))
-        self._members.plan_calls()
+        self._connections.opened(Key(key), device)
         return self._flush()
 
     def lost(self, key: bytes, *, now: float) -> list[Effect]:
         """The last channel with this key is gone, or none could be opened."""
         self._members.now = now
-        key = Key(key)
         if self._members.over is not None:
             return []
-        if self._members.knocks.pop(key, None) is not None:
-            self._members.emit(do.KnockGone(key))
-        other = self._members.others.get(key)
-        if other is None:
-            return self._flush()
-        if other.up or other.lost_at is None:
-            other.lost_at = now
-        other.up = False
-        other.was_lost = True
-        other.blind_since = other.ring_at = other.stray_until = None
-        other.here = w.Here(host=False)
-        if self._members.wanted(key):
-            other.try_at = max(now + other.pause, self._members.opens_at(key))
-            other.pause = min(other.pause * 2, timing.MAX_RETRY)
-        elif not self._members.seated(key) and not other.calling:
-            del self._members.others[key]
-        if (
-            self._members.roster is not None
-            and key == self._members.roster.host
-            and self._members.host_lost_at is None
-        ):
-            self._members.host_lost_at = now
-        self._members.emit(do.MemberChanged(key))
+        self._connections.lost(Key(key))
         return self._flush()
 
     def received(self, key: bytes, message: Message, *, now: float) -> list[Effect]:
@@ -394,27 +333,19 @@ class Room:
     def media(self, key: bytes, *, up: bool, now: float) -> list[Effect]:
         """Media of this seat reaches us, or no more."""
         self._members.now = now
-        other = self._members.others.get(Key(key))
-        if other is not None:
-            other.media = up
-            if up:
-                other.calling = True
+        self._connections.media(Key(key), up=up)
         return self._flush()
 
     def call_over(self, key: bytes, *, now: float) -> list[Effect]:
         """The call with this seat is over; while both are in, it is begun again."""
         self._members.now = now
-        other = self._members.others.get(Key(key))
-        if other is not None:
-            other.media = other.calling = False
-            if other.up and self._members.is_caller(Key(key)):
-                other.ring_at = now + 2 * timing.RETRY
+        self._connections.call_over(Key(key))
         return self._flush()
 
     def called(self, key: bytes, *, now: float) -> list[Effect]:
         """They have begun the call with us."""
         self._members.now = now
-        self._members.obtain(Key(key)).calling = True
+        self._connections.called(Key(key))
         return self._flush()
 
     def tick(self, *, now: float) -> list[Effect]:
@@ -429,16 +360,7 @@ class Room:
             if now >= knocker.until:
                 self._members.turn_away(key, m.DenyReason.NO_ANSWER)
         self._members.forget_departed()
-        for key, other in list(self._members.others.items()):
-            if other.stray_until is not None and now >= other.stray_until:
-                other.stray_until = None
-                if not self._members.seated(key) and key not in self._members.knocks:
-                    self._members.emit(do.Close(key))
-            if other.try_at is not None and now >= other.try_at:
-                other.try_at = None
-                seat = self._members.seat_to_open(key)
-                if seat is not None and not other.up:
-                    self._members.emit(do.Open(seat))
+        self._connections.tick()
         claim_at = self._election.claim_at()
         if claim_at is not None and now >= claim_at:
             self._election.claim()
