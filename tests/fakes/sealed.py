@@ -9,8 +9,9 @@ from typing import Any
 import trio
 import trio.testing
 
-from onmeet_node.net.channels.channel import Channel, Timing, accept_channel, open_channel
+from onmeet_node.net.channels.channel import Channel, accept_channel, open_channel
 from onmeet_node.net.channels.handshake import SeenEphemerals
+from onmeet_node.net.channels.timing import Timing
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.wire.messages import Card, Hello, Message

@@ -17,6 +17,7 @@ from onmeet_node.net.channels.channels import (
     MessageArrived,
     open_channels,
 )
+from onmeet_node.net.channels.handshake_limits import HandshakeLimits
 from onmeet_node.net.errors import ChannelRefused, PutFailed
 from onmeet_node.net.libp2p.open_host import Host, open_host
 from onmeet_node.net.presence.rendezvous import Rendezvous
@@ -70,9 +71,14 @@ class Node:
 
 
 @contextlib.asynccontextmanager
-async def node(who: str, key: IdentityKey, through: Host) -> AsyncIterator[Node]:
+async def node(
+    who: str, key: IdentityKey, through: Host, limits: HandshakeLimits | None = None
+) -> AsyncIterator[Node]:
     door = Door(who)
-    async with open_host(config()) as host, open_channels(host, key, door) as book:
+    async with (
+        open_host(config()) as host,
+        open_channels(host, key, door, limits=limits) as book,
+    ):
         await host.join(through.addresses)
         async with trio.open_nursery() as nursery:
             made = Node(host, book, Rendezvous(host, key), door)
@@ -82,11 +88,12 @@ async def node(who: str, key: IdentityKey, through: Host) -> AsyncIterator[Node]
 
 
 @contextlib.asynccontextmanager
-async def two_nodes() -> AsyncIterator[tuple[Node, Node]]:
+async def two_nodes(limits: HandshakeLimits | None = None) -> AsyncIterator[tuple[Node, Node]]:
+    """`limits`: Bob's."""
     async with (
         open_host(config(server=True)) as bootstrap,
         node("Alice", ALICE, bootstrap) as alice,
-        node("Bob", BOB, bootstrap) as bob,
+        node("Bob", BOB, bootstrap, limits) as bob,
     ):
         yield alice, bob
 
@@ -159,9 +166,8 @@ def _same(alice: Node, bob: Node) -> bool:
 
 async def test_a_blocked_caller_gets_no_answer_and_bob_hears_nothing():
     with trio.fail_after(30):
-        async with two_nodes() as (alice, bob):
+        async with two_nodes(HandshakeLimits(seconds=1)) as (alice, bob):
             bob.door.blocked.add(name(ALICE))
-            bob.book.lobby.seconds = 1
             await bob.rendezvous.published.wait()
             with pytest.raises(ChannelRefused):
                 await reach(alice, name(BOB))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import trio
 import trio.testing
 
-from onmeet_node.net.channels import channel as signaling
-from onmeet_node.net.channels.channel import Channel, End, Timing
+from onmeet_node.net.channels.channel import INBOX, Channel, End
 from onmeet_node.net.channels.handshake import Framed
+from onmeet_node.net.channels.send_queue import MAX_QUEUED, MAX_QUEUED_BYTES
+from onmeet_node.net.channels.timing import Timing
 from onmeet_node.net.errors import ChannelEnded
 from onmeet_node.protocol.wire import codec
 from onmeet_node.protocol.wire.frames import encode_frame
@@ -37,6 +40,10 @@ def note(n: int) -> ContactRequest:
     return ContactRequest(note=str(n))
 
 
+def _note_time(times: list[float]) -> None:
+    times.append(trio.current_time())
+
+
 class Raw:
     """Alice's end of a handshake, used by hand: what a peer with another program could send."""
 
@@ -55,12 +62,15 @@ class Raw:
 class Peer:
     """Bob's running channel and Alice's hand-driven end."""
 
-    def __init__(self, timing: Timing | None = None) -> None:
+    def __init__(
+        self, timing: Timing | None = None, doubted: Callable[[], None] = lambda: None
+    ) -> None:
         self._timing = timing
+        self._doubted = doubted
 
     async def __aenter__(self) -> tuple[Raw, Channel]:
         left, right = trio.testing.memory_stream_pair()
-        alice, bob = await shake(left, right, timing=self._timing)
+        alice, bob = await shake(left, right, timing=self._timing, doubted=self._doubted)
         self._manager = trio.open_nursery()
         self._nursery = await self._manager.__aenter__()
         self._nursery.start_soon(bob.run)
@@ -181,9 +191,8 @@ class TestHeartbeat:
     async def test_a_silent_peer_is_doubted_as_soon_as_somebody_waits(self, autojump_clock):
         """It may have moved to another network while nobody looked."""
         for use in (lambda bob: bob.attend(attended=True), lambda bob: bob.send(note(1))):
-            async with Peer() as (raw, bob):
-                doubts: list[float] = []
-                bob.on_doubt = lambda doubts=doubts: doubts.append(trio.current_time())
+            doubts: list[float] = []
+            async with Peer(doubted=partial(_note_time, doubts)) as (raw, bob):
                 while not bob.idle:
                     await raw.seal(codec.encode(Pong(n=0)))
                     await trio.sleep(4)
@@ -197,9 +206,8 @@ class TestHeartbeat:
                 assert doubts == [began]
 
     async def test_a_peer_that_answers_nothing_is_doubted_after_a_second(self, autojump_clock):
-        async with Peer() as (raw, bob):
-            doubts: list[float] = []
-            bob.on_doubt = lambda: doubts.append(trio.current_time())
+        doubts: list[float] = []
+        async with Peer(doubted=partial(_note_time, doubts)) as (raw, bob):
             for _ in range(2):
                 await raw.seal(codec.encode(Pong(n=0)))
                 await trio.sleep(0.5)
@@ -242,11 +250,11 @@ class TestHeartbeat:
     async def test_a_slow_app_does_not_make_the_peer_look_dead(self, autojump_clock):
         timing = Timing(burst=1000, rate=1000)
         async with sealed_pair(timing=timing) as (alice, bob):
-            for n in range(signaling.INBOX + 20):
+            for n in range(INBOX + 20):
                 alice.send(note(n))
             await trio.sleep(14)
-            got = [await anext(aiter(bob)) for _ in range(signaling.INBOX + 20)]
-            assert got[-1] == note(signaling.INBOX + 19)
+            got = [await anext(aiter(bob)) for _ in range(INBOX + 20)]
+            assert got[-1] == note(INBOX + 19)
             await trio.sleep(60)
             assert bob.end is None
 
@@ -297,7 +305,7 @@ class TestEnds:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(bob.run)
             with pytest.raises(ChannelEnded, match="not-reading"):
-                for n in range(signaling.MAX_QUEUED + 2):
+                for n in range(MAX_QUEUED + 2):
                     bob.send(note(n))
             with trio.fail_after(3):
                 await bob.over.wait()
@@ -312,7 +320,7 @@ class TestEnds:
             while True:
                 bob.send(big)
                 sent += 1
-        assert sent * 24_000 <= signaling.MAX_QUEUED_BYTES
+        assert sent * 24_000 <= MAX_QUEUED_BYTES
 
     async def test_one_write_that_hangs_ends_it(self, autojump_clock):
         left, right = trio.testing.lockstep_stream_pair()

@@ -1,12 +1,9 @@
-"""A sealed channel: typed messages over Noise over a stream (DESIGN 4.3)."""
+"""A sealed channel: typed messages over Noise over a stream (PROTOCOL, "Sealed channel")."""
 
 from __future__ import annotations
 
 import enum
-import math
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import trio
@@ -21,6 +18,9 @@ from onmeet_node.net.channels.handshake import (
     prologue,
     respond,
 )
+from onmeet_node.net.channels.heartbeat import Heartbeat
+from onmeet_node.net.channels.send_queue import SendQueue
+from onmeet_node.net.channels.timing import Timing
 from onmeet_node.net.errors import ChannelEnded
 from onmeet_node.process.faults import contained
 from onmeet_node.protocol.call.events import Device, Identity
@@ -29,36 +29,8 @@ from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.wire import codec
 from onmeet_node.protocol.wire.messages import Bye, Hello, Message, Ping, Pong, Unknown, Unsupported
 
-MAX_QUEUED = 256
-MAX_QUEUED_BYTES = 1 << 20
-"""Waiting to be sent. A peer that lets more pile up does not read, and loses the channel."""
 INBOX = 64
 """Messages read but not taken; past it the peer is not read from, and feels it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds and rates of a channel; the defaults are the protocol's."""
-
-    interval: float = 5.0
-    """After so long without hearing anything, ask with a Ping."""
-    dead_after: float = 15.0
-    """After so long without hearing anything, or with one write not done, the channel is over."""
-    idle_after: float = 60.0
-    """Without a message of the layers above for so long, and not attended to, it is idle."""
-    idle_interval: float = 20.0
-    """`interval` of an idle channel: nobody waits for it, and each question costs traffic."""
-    idle_dead_after: float = 35.0
-    """`dead_after` of an idle channel. Libp2p's own pings find a dead connection before."""
-    fresh: float = 1.0
-    """Seconds of silence, before or after a message is sent, that make us doubt whether the peer
-    is still there: it may have moved, and somebody is waiting."""
-    close: float = 2.0
-    """For the orderly end: Bye there, and the end of the stream back."""
-    rate: float = 50.0
-    """Messages a second that a peer may send in the long run. A call in full swing sends a few."""
-    burst: float = 300.0
-    """Messages it may send at once, as when it trickles candidates."""
 
 
 class End(enum.StrEnum):
@@ -104,15 +76,16 @@ async def open_channel(
     lost: Sequence[bytes] = (),
     sent: Callable[[], None] = lambda: None,
     timing: Timing | None = None,
+    doubted: Callable[[], None] = lambda: None,
 ) -> Channel:
     """A sealed channel to `remote` over a stream that `local` opened to `device`.
 
-    See `handshake.initiate` for the rest and for what is raised.
+    See `Channel` for `doubted`, `handshake.initiate` for the rest and for what is raised.
     """
     framed = Framed(stream)
     bound = prologue(local, device)
     sealed = await initiate(framed, key, remote, bound, greet, first=first, lost=lost, sent=sent)
-    return Channel(framed, sealed, device, timing)
+    return Channel(framed, sealed, device, timing, doubted)
 
 
 async def accept_channel(
@@ -124,14 +97,15 @@ async def accept_channel(
     local: Device,
     device: Device,
     timing: Timing | None = None,
+    doubted: Callable[[], None] = lambda: None,
 ) -> Channel:
     """A sealed channel over a stream that `device` opened to `local`; its `identity` is proven.
 
-    See `handshake.respond` for the rest and for what is raised.
+    See `Channel` for `doubted`, `handshake.respond` for the rest and for what is raised.
     """
     framed = Framed(stream)
     sealed = await respond(framed, key, prologue(device, local), admit, seen)
-    return Channel(framed, sealed, device, timing)
+    return Channel(framed, sealed, device, timing, doubted)
 
 
 class Channel:
@@ -142,8 +116,14 @@ class Channel:
     """
 
     def __init__(
-        self, framed: Framed, sealed: Sealed, device: Device, timing: Timing | None = None
+        self,
+        framed: Framed,
+        sealed: Sealed,
+        device: Device,
+        timing: Timing | None = None,
+        doubted: Callable[[], None] = lambda: None,
     ) -> None:
+        """`doubted` is called when the connection below may be dead: see `Heartbeat`."""
         self.identity = sealed.identity
         self.device = device
         self.hello = sealed.hello
@@ -167,27 +147,17 @@ class Channel:
         self._opening = sealed.receive
         self._timing = timing or Timing()
         self._scope = trio.CancelScope()
-        self._queue: deque[bytes] = deque()
-        self._urgent: deque[bytes] = deque()
-        self._queued_bytes = 0
-        self._wake = trio.Event()
-        self._held = False
+        self._queue = SendQueue()
         self._bye_queued = False
         self._bye_written = False
-        self._heard = trio.current_time()
-        self._used = self._spoke = self._heard
-        """When it was last used, and when the peer was last heard for sure."""
-        self._waiting = math.inf
-        """Since when nothing was heard after a message of ours."""
-        self._doubtful = False
-        self.on_doubt: Callable[[], None] = lambda: None
-        """Called when the connection below had better be looked at. That is quicker and surer than
-        waiting for a Pong: a peer that is merely slow to read keeps its connection."""
-        self._attended = False
-        self._rhythm = trio.Event()
-        self._delivering = False
+        self._heartbeat = Heartbeat(
+            self._timing,
+            ping=self._ping,
+            doubted=doubted,
+            silent=partial(self.fail, End.SILENT),
+        )
         self._allowance = self._timing.burst
-        self._counted = self._heard
+        self._counted = trio.current_time()
         self._asked = 0
         self._flushes: dict[int, trio.Event] = {}
         self._inbox, self._taken = trio.open_memory_channel[Message](INBOX)
@@ -208,50 +178,29 @@ class Channel:
         data = codec.encode(message)
         if self.end is not None:
             raise ChannelEnded(self.end)
-        if len(self._queue) >= MAX_QUEUED or self._queued_bytes + len(data) > MAX_QUEUED_BYTES:
+        if not self._queue.takes(data):
             self.fail(End.NOT_READING)
             raise ChannelEnded(End.NOT_READING)
         self.carried = True
-        self._use()
-        self._push(data)
+        self._heartbeat.use()
+        self._queue.push(data)
 
     @property
     def idle(self) -> bool:
         """Whether nobody waits for it, so that its heartbeat may be slow."""
-        return not self._attended and trio.current_time() - self._used > self._timing.idle_after
+        return self._heartbeat.idle
 
     def attend(self, *, attended: bool) -> None:
         """Somebody waits for what comes, or no more: a call is on, or its page is open."""
-        self._use()
-        self._attended = attended
-
-    def _use(self) -> None:
-        """It is used from our side: somebody waits for what comes of it."""
-        now = trio.current_time()
-        if now - self._spoke > self._timing.fresh:
-            self._doubt()
-        elif self._waiting == math.inf:
-            self._waiting = now
-        if self.idle:
-            # What is not heard from now on counts, not what was not heard while nobody minded.
-            self._heard = now
-        self._used = now
-        self._rhythm.set()
-
-    def _doubt(self) -> None:
-        if not self._doubtful:
-            self._doubtful = True
-            self.on_doubt()
-            self._push(codec.encode(Ping(n=self._next_number())), urgent=True)
+        self._heartbeat.attend(attended=attended)
 
     def hold(self) -> None:
         """Keep what is sent from now on back until `release`; heartbeats go on."""
-        self._held = True
+        self._queue.hold()
 
     def release(self) -> None:
         """Send what was held back."""
-        self._held = False
-        self._wake.set()
+        self._queue.release()
 
     async def flush(self) -> bool:
         """Return once the peer has taken all that was sent before; False if that cannot be known.
@@ -263,7 +212,7 @@ class Channel:
         number = self._next_number()
         answered = self._flushes[number] = trio.Event()
         if self.end is None:
-            self._push(codec.encode(Ping(n=number)))
+            self._queue.push(codec.encode(Ping(n=number)))
         await answered.wait()
         return self.end in {None, End.PEER_CLOSED, End.CLOSED}
 
@@ -305,7 +254,7 @@ class Channel:
             with contained("channel", then=partial(self._set_end, End.FAULT)), self._scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._write)
-                    nursery.start_soon(self._keep_alive)
+                    nursery.start_soon(self._heartbeat.run)
                     await self._read()
                     self._set_end(End.LOST)
                     nursery.cancel_scope.cancel()
@@ -324,8 +273,7 @@ class Channel:
             for message in self._first:
                 await self._deliver(message)
             while (frame := await self._framed.receive()) is not None:
-                self._heard = self._spoke = trio.current_time()
-                self._waiting, self._doubtful = math.inf, False
+                self._heartbeat.heard()
                 self._count()
                 if await self._take(codec.decode(self._opening.decrypt(b"", frame))):
                     return
@@ -340,7 +288,7 @@ class Channel:
         """Act on one message; True if it was the last."""
         match message:
             case Ping(n=n):
-                self._push(codec.encode(Pong(n=n)), urgent=True)
+                self._send_first(Pong(n=n))
             case Pong(n=n):
                 answered = self._flushes.pop(n, None)
                 if answered is not None:
@@ -350,7 +298,7 @@ class Channel:
                 # The peer reads on until our own Bye, so it goes out before we end.
                 return self._bye_written
             case Unknown(type=kind):
-                self._push(codec.encode(Unsupported(type=kind[:32])), urgent=True)
+                self._send_first(Unsupported(type=kind[:32]))
             case Hello():
                 raise _ViolationError(End.MALFORMED, "a second Hello")
             case _:
@@ -359,26 +307,21 @@ class Channel:
 
     async def _deliver(self, message: Message) -> None:
         # While nobody takes messages we do not read, so we cannot hear the peer either.
-        self._delivering = True
-        self._used = trio.current_time()
-        try:
-            await self._inbox.send(message)
-        except trio.BrokenResourceError:
-            self.close()
-        finally:
-            self._delivering = False
-            self._heard = trio.current_time()
+        with self._heartbeat.delivering():
+            try:
+                await self._inbox.send(message)
+            except trio.BrokenResourceError:
+                self.close()
 
     async def _write(self) -> None:
         while True:
-            self._wake = trio.Event()
-            while (data := self._next()) is not None:
+            while (data := self._queue.take()) is not None:
                 await self._write_one(data)
-            if self._bye_queued and not self._queue:
+            if self._bye_queued and self._queue.all_taken:
                 self._bye_written = True
                 if self.end in {End.MALFORMED, End.FLOOD}:
                     self._scope.cancel()
-            await self._wake.wait()
+            await self._queue.wait()
 
     async def _write_one(self, data: bytes) -> None:
         with trio.move_on_after(self._timing.dead_after) as limit:
@@ -389,39 +332,13 @@ class Channel:
         if limit.cancelled_caught:
             self.fail(End.NOT_READING)
 
-    async def _keep_alive(self) -> None:
-        timing = self._timing
-        asked = -math.inf
-        while True:
-            self._rhythm = trio.Event()
-            now = trio.current_time()
-            if self._delivering:
-                self._heard = self._spoke = now
-                self._waiting, self._doubtful = math.inf, False
-            if now >= self._waiting + timing.fresh:
-                self._doubt()
-            idle = self.idle
-            interval = timing.idle_interval if idle else timing.interval
-            dead_at = self._heard + (timing.idle_dead_after if idle else timing.dead_after)
-            due = max(self._heard, asked) + interval
-            if now >= dead_at:
-                self.fail(End.SILENT)
-            if now >= due:
-                self._push(codec.encode(Ping(n=self._next_number())), urgent=True)
-                asked, due = now, now + interval
-            # It wakes up when it becomes idle, too, or when it is used again.
-            doubt_at = math.inf if self._doubtful else self._waiting + timing.fresh
-            turns = math.inf if idle or self._attended else self._used + timing.idle_after + 0.001
-            with trio.move_on_at(min(due, dead_at, turns, doubt_at)):
-                await self._rhythm.wait()
-
     # ── the rest ────────────────────────────────────────────────────────────────────────────────
     def _finish(self, end: End, reason: str, *, detail: str = "") -> None:
         self._set_end(end, detail)
         if self._bye_queued:
             return
         self._bye_queued = True
-        self._push(codec.encode(Bye(reason=reason[:64])))
+        self._queue.push(codec.encode(Bye(reason=reason[:64])))
         self.release()
         self._scope.deadline = min(self._scope.deadline, trio.current_time() + self._timing.close)
 
@@ -429,24 +346,13 @@ class Channel:
         if self.end is None:
             self.end, self.detail = end, detail
 
-    def _push(self, data: bytes, *, urgent: bool = False) -> None:
-        queue = self._urgent if urgent else self._queue
-        if urgent and len(queue) >= MAX_QUEUED:
+    def _send_first(self, message: Message) -> None:
+        """Of the channel itself: before what is queued, and also while that is held back."""
+        if not self._queue.push_first(codec.encode(message)):
             self.fail(End.NOT_READING)
-            return
-        queue.append(data)
-        self._queued_bytes += len(data)
-        self._wake.set()
 
-    def _next(self) -> bytes | None:
-        if self._urgent:
-            data = self._urgent.popleft()
-        elif self._queue and not self._held:
-            data = self._queue.popleft()
-        else:
-            return None
-        self._queued_bytes -= len(data)
-        return data
+    def _ping(self) -> None:
+        self._send_first(Ping(n=self._next_number()))
 
     def _next_number(self) -> int:
         self._asked = (self._asked + 1) % 2**32

@@ -7,15 +7,15 @@ is lost or overtakes another on the way. What happens is told in `events`, in or
 from __future__ import annotations
 
 import contextlib
-from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Protocol
 
 import trio
 
-from onmeet_node.net.channels.channel import Channel, End, Timing, accept_channel, open_channel
+from onmeet_node.net.channels.channel import Channel, End
+from onmeet_node.net.channels.channel_opener import ChannelNetwork, ChannelOpener, Doorkeeper
 from onmeet_node.net.channels.device_channels import (
     ChannelEvent,
     ChannelGone,
@@ -25,21 +25,22 @@ from onmeet_node.net.channels.device_channels import (
     Opening,
     tag_of,
 )
-from onmeet_node.net.channels.handshake import MAX_FIRST, MAX_LOST, SIGNAL_PROTOCOL, SeenEphemerals
+from onmeet_node.net.channels.handshake import MAX_FIRST, SIGNAL_PROTOCOL
 from onmeet_node.net.channels.handshake_limits import HandshakeLimits
-from onmeet_node.net.errors import ChannelEnded, ChannelRefused, PeerUnreachable
+from onmeet_node.net.channels.lost_channels import LostChannels
+from onmeet_node.net.channels.timing import Timing
+from onmeet_node.net.errors import ChannelEnded, ChannelRefused
 from onmeet_node.net.libp2p.streams import Stream
 from onmeet_node.process.faults import alone
 from onmeet_node.protocol.call.events import Device, Identity
-from onmeet_node.protocol.errors import RemoteProtocolError
-from onmeet_node.protocol.identity.errors import IdentityError
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.wire.codec import encode
-from onmeet_node.protocol.wire.messages import Hello, Message
+from onmeet_node.protocol.wire.messages import Message
 
 __all__ = [
     "ChannelEvent",
     "ChannelGone",
+    "ChannelNetwork",
     "ChannelOpened",
     "Channels",
     "Doorkeeper",
@@ -55,61 +56,6 @@ MAX_EVENTS = 256
 """Events not taken yet; past it peers are not read from."""
 GUESTS = "guests"
 """The network that channels inside other channels count for: their guests share its places."""
-REMEMBERED_LOSSES = 256
-"""Devices whose lost channels are remembered."""
-
-
-class ChannelNetwork(Protocol):
-    """The part of `net.libp2p.host.Host` that channels need."""
-
-    peer_id: str
-
-    def connected(self, peer: str) -> bool:
-        """Whether a connection is open."""
-        ...
-
-    async def connect(self, addresses: Sequence[str]) -> str:
-        """Open one. Raises NetError."""
-        ...
-
-    async def open_stream(self, peer: str, protocol: str) -> Stream:
-        """Open a stream on it. Raises NetError."""
-        ...
-
-    def suspect(self, peer: str) -> None:
-        """The connection may be dead: look at once, and close it if so."""
-        ...
-
-    async def verify(self, peer: str) -> None:
-        """Return once it is known whether a suspected connection is alive."""
-        ...
-
-    def on_direct(self, notify: Callable[[str], None]) -> Callable[[], None]:
-        """Tell of peers to whom a direct connection opened beside a relayed one."""
-        ...
-
-    def handle(self, protocol: str, handler: Callable[[Stream], Awaitable[None]]) -> None:
-        """Serve a protocol; a handler is cancelled when its connection is gone."""
-        ...
-
-    def stop_handling(self, protocol: str) -> None:
-        """Refuse new streams."""
-        ...
-
-
-class Doorkeeper(Protocol):
-    """Who is told what, and who comes in. Its methods must be quick: handshakes wait for them."""
-
-    def greet(self, identity: Identity, opening_hash: bytes) -> Hello:
-        """Our Hello on a channel we open: card for this reader, and a proof over the hash."""
-        ...
-
-    def admit(self, identity: Identity, hello: Hello, opening_hash: bytes) -> Hello | None:
-        """Our Hello in answer to somebody who opens a channel; None: they get no answer at all.
-
-        A proof in `hello` is over `opening_hash` (`protocol.identity.audience.find_by_proof`).
-        """
-        ...
 
 
 class Channels:
@@ -119,27 +65,22 @@ class Channels:
         self,
         network: ChannelNetwork,
         key: IdentityKey,
-        door: Doorkeeper,
+        opener: ChannelOpener,
         nursery: trio.Nursery,
         *,
-        timing: Timing,
-        lobby: HandshakeLimits,
         max_idle: int,
         known: Callable[[Identity], bool],
     ) -> None:
-        self.lobby = lobby
         self._network = network
         self._me = Device(network.peer_id)
         self._key = key
-        self._door = door
+        self._opener = opener
         self._nursery = nursery
-        self._timing = timing
         self._max_idle = max_idle
         self._is_known = known
-        self._seen = SeenEphemerals()
         self._lines: OrderedDict[tuple[Identity, Device], DeviceChannels] = OrderedDict()
         """The least recently used first."""
-        self._losses: OrderedDict[tuple[Identity, Device], deque[bytes]] = OrderedDict()
+        self._losses = LostChannels()
         self._kept: Counter[Identity] = Counter()
         self._tell, self.events = trio.open_memory_channel[ChannelEvent](MAX_EVENTS)
         """`events` is for one reader, the app; it is to be read all the time."""
@@ -279,7 +220,14 @@ class Channels:
         channel: Channel | None = None
         try:
             with opening.scope:
-                channel = await self._connect(line, opening, addresses, first)
+                channel = await self._opener.connect(
+                    line.identity,
+                    line.device,
+                    addresses,
+                    first=first,
+                    lost=partial(self._lost, line),
+                    sent=opening.message_sent,
+                )
         except Exception as error:  # noqa: BLE001 - handed to those who wait
             opening.error = error
         finally:
@@ -295,32 +243,6 @@ class Channels:
         else:
             self._forget(line)
 
-    async def _connect(
-        self,
-        line: DeviceChannels,
-        opening: Opening,
-        addresses: tuple[str, ...],
-        first: tuple[Message, ...],
-    ) -> Channel:
-        def sent() -> None:
-            opening.sent = True
-
-        device = line.device
-        await self._network.verify(device)
-        if not self._network.connected(device):
-            # Somebody else named them: they lead to this device or nowhere.
-            end = f"/p2p/{device}"
-            own = [address for address in addresses if address.endswith(end)]
-            if not own:
-                raise PeerUnreachable(device)
-            await self._network.connect(own)
-        stream = await self._network.open_stream(device, SIGNAL_PROTOCOL)
-        try:
-            return await self._initiate(line, stream, device, self._me, first, sent)
-        except BaseException:
-            stream.abort()
-            raise
-
     async def open_over(
         self, stream: trio.abc.Stream, identity: Identity, device: Device, local: Device
     ) -> Channel:
@@ -329,45 +251,12 @@ class Channels:
         """
         line = self._line(identity, device)
         try:
-            channel = await self._initiate(line, stream, device, local, (), lambda: None)
+            channel = await self._opener.initiate(
+                stream, identity, device, local, lost=partial(self._lost, line)
+            )
         finally:
             self._forget(line)
         self._establish(self._line(identity, device), channel)
-        return channel
-
-    async def _initiate(
-        self,
-        line: DeviceChannels,
-        stream: trio.abc.Stream,
-        device: Device,
-        local: Device,
-        first: tuple[Message, ...],
-        sent: Callable[[], None],
-    ) -> Channel:
-        channel: Channel | None = None
-        try:
-            with trio.move_on_after(self.lobby.seconds):
-                channel = await open_channel(
-                    stream,
-                    self._key,
-                    line.identity,
-                    lambda opening_hash: self._door.greet(line.identity, opening_hash),
-                    local=local,
-                    device=device,
-                    first=first,
-                    lost=(*self._losses.get((line.identity, device), ()), *line.lost),
-                    sent=sent,
-                    timing=self._timing,
-                )
-        except (
-            RemoteProtocolError,
-            IdentityError,
-            trio.BrokenResourceError,
-            trio.ClosedResourceError,
-        ) as error:
-            raise ChannelRefused(device) from error
-        if channel is None:
-            raise ChannelRefused(device)
         return channel
 
     async def _serve(self, stream: Stream) -> None:
@@ -387,19 +276,7 @@ class Channels:
         The two names are those of the prologue. `network`: see `HandshakeLimits.receive`. What
         a network serves comes here by itself.
         """
-
-        async def handshake() -> Channel:
-            return await accept_channel(
-                stream,
-                self._key,
-                self._door.admit,
-                self._seen,
-                local=local,
-                device=device,
-                timing=self._timing,
-            )
-
-        channel = await self.lobby.receive(device, network, handshake)
+        channel = await self._opener.accept(stream, device, local, network=network)
         if channel is None:
             return None
         line = self._line(channel.identity, device)
@@ -427,7 +304,6 @@ class Channels:
         return line
 
     def _establish(self, line: DeviceChannels, channel: Channel) -> None:
-        channel.on_doubt = partial(self._network.suspect, line.device)
         line.establish(channel)
         if line.identity in self._kept:
             channel.attend(attended=True)
@@ -437,12 +313,12 @@ class Channels:
     def _channel_over(self, line: DeviceChannels, channel: Channel) -> None:
         if channel.end is End.SILENT:
             self._network.suspect(line.device)
-        name = (line.identity, line.device)
-        self._losses.setdefault(name, deque(maxlen=MAX_LOST)).append(tag_of(channel))
-        self._losses.move_to_end(name)
-        if len(self._losses) > REMEMBERED_LOSSES:
-            self._losses.popitem(last=False)
+        self._losses.add(line.identity, line.device, tag_of(channel))
         self._forget(line)
+
+    def _lost(self, line: DeviceChannels) -> list[bytes]:
+        """Tags of channels with this device that are over here; the peer may not have noticed."""
+        return [*self._losses.of(line.identity, line.device), *line.lost]
 
     def _forget(self, line: DeviceChannels) -> None:
         name = (line.identity, line.device)
@@ -499,7 +375,7 @@ async def open_channels(
     door: Doorkeeper,
     *,
     timing: Timing | None = None,
-    lobby: HandshakeLimits | None = None,
+    limits: HandshakeLimits | None = None,
     max_idle: int = MAX_IDLE,
     known: Callable[[Identity], bool] = lambda _: True,
 ) -> AsyncIterator[Channels]:
@@ -510,16 +386,10 @@ async def open_channels(
     """
     timing = timing or Timing()
     async with trio.open_nursery() as nursery:
-        channels = Channels(
-            network,
-            key,
-            door,
-            nursery,
-            timing=timing,
-            lobby=lobby or HandshakeLimits(),
-            max_idle=max_idle,
-            known=known,
+        opener = ChannelOpener(
+            network, key, door, timing=timing, limits=limits or HandshakeLimits()
         )
+        channels = Channels(network, key, opener, nursery, max_idle=max_idle, known=known)
         network.handle(SIGNAL_PROTOCOL, channels._serve)
         stop_moving = network.on_direct(lambda peer: channels.move(Device(peer)))
         try:

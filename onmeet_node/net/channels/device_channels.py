@@ -63,6 +63,10 @@ class Opening:
     """Message 1 is out, so what rides in it may have arrived."""
     error: Exception | None = None
 
+    def message_sent(self) -> None:
+        """Message 1 is out."""
+        self.sent = True
+
 
 @dataclass(eq=False)
 class _Session:

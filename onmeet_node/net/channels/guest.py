@@ -6,8 +6,9 @@ import secrets
 
 import trio
 
-from onmeet_node.net.channels.channel import Channel, Timing
+from onmeet_node.net.channels.channel import Channel
 from onmeet_node.net.channels.handshake import Framed, Sealed, SeenEphemerals
+from onmeet_node.net.channels.timing import Timing
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.wire import codec
 from onmeet_node.protocol.wire.errors import HandshakeError
