@@ -7,7 +7,7 @@ is lost or overtakes another on the way. What happens is told in `events`, in or
 from __future__ import annotations
 
 import contextlib
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -27,6 +27,7 @@ from onmeet_node.net.channels.device_channels import (
 )
 from onmeet_node.net.channels.handshake import MAX_FIRST, SIGNAL_PROTOCOL
 from onmeet_node.net.channels.handshake_limits import HandshakeLimits
+from onmeet_node.net.channels.keeping import ChannelKeeping
 from onmeet_node.net.channels.lost_channels import LostChannels
 from onmeet_node.net.channels.timing import Timing
 from onmeet_node.net.errors import ChannelEnded, ChannelRefused
@@ -66,22 +67,18 @@ class Channels:
         network: ChannelNetwork,
         key: IdentityKey,
         opener: ChannelOpener,
+        keeping: ChannelKeeping,
         nursery: trio.Nursery,
-        *,
-        max_idle: int,
-        known: Callable[[Identity], bool],
     ) -> None:
         self._network = network
         self._me = Device(network.peer_id)
         self._key = key
         self._opener = opener
         self._nursery = nursery
-        self._max_idle = max_idle
-        self._is_known = known
+        self._keeping = keeping
         self._lines: OrderedDict[tuple[Identity, Device], DeviceChannels] = OrderedDict()
         """The least recently used first."""
         self._losses = LostChannels()
-        self._kept: Counter[Identity] = Counter()
         self._tell, self.events = trio.open_memory_channel[ChannelEvent](MAX_EVENTS)
         """`events` is for one reader, the app; it is to be read all the time."""
 
@@ -161,14 +158,12 @@ class Channels:
 
         For a call that is on, or whose page is open: a peer gone silent is noticed within 15 s.
         """
-        self._kept[identity] += 1
+        self._keeping.begin(identity)
         self._attend(identity)
         try:
             yield
         finally:
-            self._kept[identity] -= 1
-            if not self._kept[identity]:
-                del self._kept[identity]
+            if self._keeping.end(identity):
                 self._attend(identity)
             self._close_idle()
 
@@ -176,7 +171,7 @@ class Channels:
         for line in self._lines.values():
             if line.identity == identity:
                 for channel in line.channels:
-                    channel.attend(attended=identity in self._kept)
+                    channel.attend(attended=self._keeping.attends(identity))
 
     async def close(self, identity: Identity, reason: str = "closed") -> None:
         """Close all channels with this person, and wait until they are over."""
@@ -305,7 +300,7 @@ class Channels:
 
     def _establish(self, line: DeviceChannels, channel: Channel) -> None:
         line.establish(channel)
-        if line.identity in self._kept:
+        if self._keeping.attends(line.identity):
             channel.attend(attended=True)
         self._touch(line)
         self._close_idle()
@@ -337,17 +332,8 @@ class Channels:
         return channel
 
     def _close_idle(self) -> None:
-        idle = [
-            line.current
-            for line in self._lines.values()
-            if line.current is not None and line.identity not in self._kept
-        ]
-        many = len(idle) - self._max_idle
-        if many <= 0:
-            return
-        # Identities cost nothing: however many strangers come, they take each other's places.
-        idle.sort(key=lambda channel: self._is_known(channel.identity))
-        for channel in idle[:many]:
+        current = [line.current for line in self._lines.values() if line.current is not None]
+        for channel in self._keeping.surplus(current):
             channel.close("idle")
 
     async def close_all(self) -> None:
@@ -389,7 +375,7 @@ async def open_channels(
         opener = ChannelOpener(
             network, key, door, timing=timing, limits=limits or HandshakeLimits()
         )
-        channels = Channels(network, key, opener, nursery, max_idle=max_idle, known=known)
+        channels = Channels(network, key, opener, ChannelKeeping(max_idle, known), nursery)
         network.handle(SIGNAL_PROTOCOL, channels._serve)
         stop_moving = network.on_direct(lambda peer: channels.move(Device(peer)))
         try:
