@@ -40,13 +40,13 @@ def make_recording_directory(directory: Path) -> None:
         raise SinkUnavailable(
             f"Recordings cannot be kept in {directory}: {error.strerror}. Name another directory."
         ) from error
-    from onmeet_node.media.engine.recording import require_writable  # noqa: PLC0415 - heavy
+    from onmeet_node.media.engine.recording_formats import require_writable  # noqa: PLC0415 - heavy
 
     require_writable(directory)
 
 
 def _check_recording(path: Path) -> None:
-    from onmeet_node.media.engine.recording import check_recording  # noqa: PLC0415 - heavy
+    from onmeet_node.media.engine.recording_formats import check_recording  # noqa: PLC0415 - heavy
 
     check_recording(path)
 

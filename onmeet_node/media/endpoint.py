@@ -41,7 +41,7 @@ class SessionConfig:
     """What `attach` opens: ``test``, ``none``, ``devices``, a file's path, or a program's frames.
     None: the endpoint's own setting."""
     record: pathlib.Path | None = None
-    """File that gets what the peer sends; its suffix chooses the format (`recording.FORMATS`)."""
+    """File that gets what the peer sends; its suffix chooses the format (`recording_formats`)."""
     picture: pathlib.Path | None = None
     """PNG file that gets the first decoded picture."""
     tap: FrameTap | None = None

@@ -8,14 +8,13 @@ from __future__ import annotations
 import asyncio
 import pathlib
 
-import aioice
 import pytest
 import trio
 
 from onmeet_node.media.endpoint import Connected, FirstFrame, PathLost, SessionConfig
-from onmeet_node.media.engine.consent import LOST_SECONDS
+from onmeet_node.media.engine.consent import BROKEN_CHANNEL, LOST_SECONDS
+from onmeet_node.media.engine.consent_checks import ConsentChecks
 from onmeet_node.media.engine.endpoint import AiortcEndpoint
-from onmeet_node.media.engine.ice import IceAgent
 from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import Kind
 from tests.media.coturn import run_coturn
@@ -90,11 +89,10 @@ async def test_a_suspicion_that_is_wrong_changes_nothing(
 
 async def test_closing_at_the_moment_of_a_hint_is_not_overheard(endpoint: AiortcEndpoint) -> None:
     async def aio_close_while_hinted() -> bool:
-        replaced = aioice.Connection(ice_controlling=True)
-        agent = IceAgent(replaced, (), relay_only=False, on_path=lambda _up: None)
-        pause = asyncio.ensure_future(agent._pause(30))
+        checks = ConsentChecks[object](tuple, asyncio.sleep, lambda _up: None)
+        pause = asyncio.ensure_future(checks.aio_pause(30))
         await asyncio.sleep(0)
-        agent._hurry.set()
+        checks.hint(BROKEN_CHANNEL)
         pause.cancel()
         await asyncio.wait({pause})
         return pause.cancelled()

@@ -346,7 +346,7 @@ async def test_huge_pictures_of_a_peer_leave_its_session_and_its_sound_alone() -
         before = _peak_mb()
         await mallory.do(aio_send)
         await victim.wait_for(FirstFrame(Kind.VIDEO), 120)
-        assert victim.session._peer._players[Kind.VIDEO].refused > 40  # type: ignore[union-attr]
+        assert victim.session._peer._media.players[Kind.VIDEO].refused > 40  # type: ignore[union-attr]
         assert not victim.have(Failed)
         assert _peak_mb() - before < 80
 
@@ -447,7 +447,7 @@ async def test_damaged_pictures_and_sounds_never_stop_the_players() -> None:
     async def aio_play() -> tuple[int, int]:
         seen = asyncio.Event()
         video = VideoPlayer(lambda _: seen.set(), float, lambda: faults.append("picture"))
-        audio = AudioPlayer(lambda _samples, *, concealed: None, lambda: faults.append("sound"))
+        audio = AudioPlayer(lambda _samples, _concealed: None, lambda: faults.append("sound"))
         encoder, sound = Vp8Encoder(), OpusEncoder()
         for number in range(300):
             picture = TestPicture(320, 180).draw(number)

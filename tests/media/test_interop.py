@@ -96,7 +96,7 @@ async def test_no_third_party_server_is_ever_asked(endpoint: AiortcEndpoint) -> 
     for agent in session._peer._agents:
         assert agent.stun_server is None
         assert agent.turn_server is None
-        assert agent._servers == ()
+        assert agent._gathering.servers == ()
     await session.aclose()
 
 

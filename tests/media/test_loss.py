@@ -34,7 +34,7 @@ async def test_at_five_percent_loss_47_of_50_frames_are_played_without_lasting_d
         before, begin = await stream(pair, Kind.AUDIO), trio.current_time()
         await trio.sleep(5)
         after, seconds = await stream(pair, Kind.AUDIO), trio.current_time() - begin
-        player = pair.b.session._peer._players[Kind.AUDIO]
+        player = pair.b.session._peer._media.players[Kind.AUDIO]
     decoded = after.frames_decoded - before.frames_decoded
     concealed = after.frames_concealed - before.frames_concealed
     arrived = after.packets_received - before.packets_received

@@ -61,7 +61,7 @@ async def test_two_pictures_are_never_in_the_decoder_at_once() -> None:
 
 async def test_audio_that_comes_after_closing_starts_nothing() -> None:
     async def aio_late() -> int:
-        player = AudioPlayer(lambda samples, *, concealed: None)
+        player = AudioPlayer(lambda _samples, _concealed: None)
         await player.aio_close()
         late = RtpPacket(sequence_number=1, timestamp=960)
         late.payload = bytes([0x78, 1, 2])

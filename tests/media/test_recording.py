@@ -19,7 +19,8 @@ from onmeet_node.cli.calls import answer_command, call_command
 from onmeet_node.cli.guests import join_command
 from onmeet_node.media.endpoint import Connected, FirstFrame, RecorderStopped, SessionConfig
 from onmeet_node.media.engine.endpoint import AiortcEndpoint, AiortcSession
-from onmeet_node.media.engine.recording import FORMATS, Recorder, Recorders, check_recording
+from onmeet_node.media.engine.recording import Recorder, Recorders
+from onmeet_node.media.engine.recording_formats import FORMATS, check_recording
 from onmeet_node.media.engine.sources import audio_frame
 from onmeet_node.media.engine.test_picture import TestPicture
 from onmeet_node.media.errors import SinkUnavailable

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from onmeet_node.media.endpoint import Connected, Failed, IceServer, PathLost, SessionConfig
-from onmeet_node.media.engine import ice
+from onmeet_node.media.engine import candidates
 from onmeet_node.media.engine import ice_gathering as gathering
 from onmeet_node.media.engine.endpoint import AiortcEndpoint, AiortcSession, open_endpoint
 from onmeet_node.media.errors import (
@@ -313,5 +313,5 @@ def test_two_sessions_call_each_other_when_loopback_is_the_only_interface() -> N
 
 
 def test_loopback_is_not_offered_when_there_is_another_interface() -> None:
-    addresses = ice.host_addresses()
+    addresses = candidates.host_addresses()
     assert addresses == ["127.0.0.1"] or "127.0.0.1" not in addresses

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import time
 from collections.abc import Callable, Sequence
 
@@ -20,23 +19,18 @@ from aioice.candidate import Candidate
 from aioice.mdns import is_mdns_hostname
 
 from onmeet_node.media.endpoint import IceServer
-from onmeet_node.media.engine import ice_gathering as gathering
-from onmeet_node.media.engine import ice_servers as servers_
 from onmeet_node.media.engine import internals
-from onmeet_node.media.engine.consent import CLOSED_PORT, JITTER, RETRANSMISSIONS, PathWatch
-from onmeet_node.media.engine.ice_gathering import Question
-from onmeet_node.media.engine.ice_servers import IceServerUrl
+from onmeet_node.media.engine.candidates import CandidateGathering
+from onmeet_node.media.engine.consent import CLOSED_PORT, RETRANSMISSIONS
+from onmeet_node.media.engine.consent_checks import ConsentChecks
 from onmeet_node.media.engine.ice_sockets import Socket
-from onmeet_node.media.engine.nat_mapping import SeenMapping, nat_kind
+from onmeet_node.media.engine.nat_mapping import nat_kind
 from onmeet_node.media.ice_report import IceReport, PairReport, ServerReport, counted
 from onmeet_node.process.faults import contained
 from onmeet_node.protocol.media import MediaPath
 
 CHECK_PACE = 0.005
 """Seconds between connectivity checks: the least RFC 8445, 14.2 allows."""
-
-MAX_SERVERS = 4
-"""STUN and TURN servers asked at the same time."""
 
 DIRECT_HEAD_START = 0.5
 """Seconds that direct paths have before a relayed one may be nominated: hole punching takes one
@@ -56,17 +50,6 @@ send to an open port, so what is too much is lost, as on the way."""
 
 CLOSE_SECONDS = 1.0
 """For TURN servers to confirm that the allocation is gone."""
-
-LOOPBACK = "127.0.0.1"
-
-
-def host_addresses() -> list[str]:
-    """Addresses of this machine to offer; loopback only if there is no other.
-
-    Loopback is useless to anybody elsewhere, and is offered so that two nodes on a machine without
-    a network reach each other.
-    """
-    return ice.get_host_addresses(use_ipv4=True, use_ipv6=True) or [LOOPBACK]
 
 
 class IceAgent(aioice.Connection):
@@ -90,24 +73,14 @@ class IceAgent(aioice.Connection):
             local_password=replaced.local_password,
             transport_policy=policy,
         )
-        parsed = [(server.url, servers_.parse(server)) for server in servers[:MAX_SERVERS]]
-        self._servers = tuple(server for _, server in parsed if server is not None)
         self._relay_only = relay_only
         self._on_path = on_path
-        self._watch: PathWatch | None = None
-        self._hurry = asyncio.Event()
+        self._gathering = CandidateGathering(servers, relay_only=relay_only)
+        self._consent: ConsentChecks[ice.CandidatePair] | None = None
         self._relays_from = 0.0
         self._final: IceReport | None = None
-        self._mappings: list[SeenMapping] = []
         self._names: set[str] = set()
         self._resolving: set[asyncio.Task[None]] = set()
-        self._relays: dict[ice.StunProtocol, IceServerUrl] = {}
-        self.asked: list[ServerReport] = [
-            ServerReport("?", worked=False, error="its address is malformed")
-            for _, server in parsed
-            if server is None
-        ]
-        """What came of asking STUN and TURN servers."""
 
     # ── gathering ────────────────────────────────────────────────────────────────────────────────
     async def gather_candidates(self) -> None:
@@ -115,62 +88,18 @@ class IceAgent(aioice.Connection):
         if self._local_candidates_start:
             return
         self._local_candidates_start = True
-        if not self._relay_only:
-            for address in host_addresses():
-                await self._gather_host(address)
-        ours = [socket for socket in self._protocols if isinstance(socket, Socket)]
-        asked = [
-            Question(server, self._gather_relayed(server), relay=True)
-            for server in self._servers
-            if server.is_turn
-        ]
-        # A TURN server answers STUN at its UDP port as well.
-        asked += [
-            Question(server, self._gather_reflexive(server, ours), relay=False)
-            for server in self._servers
-            if server.transport == "udp" and ours
-        ]
-        limit = gathering.GATHER_SECONDS_WITH_HOSTS if ours else gathering.GATHER_SECONDS
-        for silent in await gathering.ask_all(asked, limit):
-            if silent.relay == silent.server.is_turn:
-                self.asked.append(silent.server.failed("no answer in time"))
+        await self._gathering.aio_gather(self, self._add_local)
         self._local_candidates_end = True
 
-    async def _gather_host(self, address: str) -> None:
-        try:
-            opened = await gathering.open_host(self, address)
-        except OSError:  # an address that just went away, or IPv6 still being checked
-            return
-        self._protocols.append(opened)
-        self._local_candidates.append(opened.local_candidate)
+    def _add_local(self, candidate: Candidate, protocol: Socket | None) -> None:
+        if protocol is not None:
+            self._protocols.append(protocol)
+        self._local_candidates.append(candidate)
 
-    async def _gather_reflexive(self, server: IceServerUrl, ours: list[Socket]) -> bool:
-        try:
-            mappings = await gathering.see_self(server, ours)
-        except Exception as error:  # noqa: BLE001 - a server answers what it likes
-            if not server.is_turn:
-                self.asked.append(server.failed(error))
-            return False
-        if not server.is_turn:
-            self.asked.append(server.worked())
-        self._mappings += mappings
-        for mapping in mappings:
-            shown = {(c.host, c.port) for c in self._local_candidates}
-            if mapping.seen[0] != mapping.own[0] and mapping.seen not in shown:
-                self._local_candidates.append(gathering.reflexive_candidate(mapping))
-        return True
-
-    async def _gather_relayed(self, server: IceServerUrl) -> bool:
-        try:
-            relay = await gathering.allocate(self, server, hide_related=self._relay_only)
-        except Exception as error:  # noqa: BLE001 - a server answers what it likes
-            self.asked.append(server.failed(error))
-            return False
-        self.asked.append(server.worked())
-        self._relays[relay] = server
-        self._protocols.append(relay)
-        self._local_candidates.append(relay.local_candidate)
-        return True
+    @property
+    def asked(self) -> list[ServerReport]:
+        """What came of asking STUN and TURN servers."""
+        return self._gathering.asked
 
     # ── what the peer tells and shows ────────────────────────────────────────────────────────────
     async def add_remote_candidate(self, remote_candidate: Candidate | None) -> None:
@@ -295,58 +224,24 @@ class IceAgent(aioice.Connection):
     # ── staying connected ────────────────────────────────────────────────────────────────────────
     async def query_consent(self) -> None:
         """Asks the peer again and again whether it is still there, and tells `on_path`."""
-        watch = self._watch = PathWatch(time.monotonic())
-        lost = False
-        asked: set[asyncio.Task[None]] = set()
-
-        async def ask(pair: ice.CandidatePair) -> None:
-            assert self.remote_password is not None
-            request = self.build_request(pair, nominate=False)
-            key = self.remote_password.encode()
-            began = time.monotonic()
-            try:
-                await pair.protocol.request(
-                    request, pair.remote_addr, key, retransmissions=RETRANSMISSIONS
-                )
-            except Exception:  # noqa: BLE001 - whatever came, it was no consent
-                return
-            watch.consented(time.monotonic(), asked=began)
-
-        async with asyncio.TaskGroup() as asking:
-            while not watch.dead(now := time.monotonic()):
-                if lost != watch.lost(now):
-                    lost = not lost
-                    self._on_path(not lost)
-                for pair in list(self._nominated.values()):
-                    task = asking.create_task(ask(pair))
-                    asked.add(task)
-                    task.add_done_callback(asked.discard)
-                pause = watch.pause(now)
-                await self._pause(pause)
-                late = (resumed := time.monotonic()) - now - pause * (1 + JITTER)
-                watch.stood_still(max(0.0, late), resumed)
-            for task in asked:
-                task.cancel()
+        self._consent = ConsentChecks(self._nominated.values, self._aio_ask_consent, self._on_path)
+        await self._consent.aio_run()
         self._query_consent_task = None
         await self.close()
 
-    async def _pause(self, seconds: float) -> None:
-        """± JITTER, so that many sessions do not check at once; a hint ends it."""
-        self._hurry.clear()
-        jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
-        # NOTE: not asyncio.wait_for, which in Python 3.11 loses a cancellation that comes at the
-        # moment of the hint, as it does when both ends hang up: the agent then lived on for 15 s.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds * jitter):
-                await self._hurry.wait()
+    async def _aio_ask_consent(self, pair: ice.CandidatePair) -> None:
+        assert self.remote_password is not None
+        await pair.protocol.request(
+            self.build_request(pair, nominate=False),
+            pair.remote_addr,
+            self.remote_password.encode(),
+            retransmissions=RETRANSMISSIONS,
+        )
 
     def hint(self, why: str) -> None:
         """Something says that the peer may be gone: check at once, and often."""
-        if self._watch is not None:
-            hurried = self._watch.hurried(time.monotonic())
-            self._watch.hint(why, time.monotonic())
-            if not hurried:
-                self._hurry.set()
+        if self._consent is not None:
+            self._consent.hint(why)
 
     def port_closed(self, protocol: ice.StunProtocol, address: tuple[str, int]) -> None:
         """Nobody listens any more at this address of the peer, says an ICMP message."""
@@ -366,9 +261,8 @@ class IceAgent(aioice.Connection):
         The path counts as lost from now on, and the session stays as after any lost path.
         """
         pair = self._nominated.get(1)
-        if pair is not None and pair.protocol is protocol and self._watch is not None:
-            self._watch.broke()
-            self._hurry.set()
+        if pair is not None and pair.protocol is protocol and self._consent is not None:
+            self._consent.broke()
 
     def data_received(self, data: bytes, component: int) -> None:
         """Media or DTLS came in, or what anybody sent to this port."""
@@ -376,8 +270,8 @@ class IceAgent(aioice.Connection):
             return  # NOTE: an empty one would end the connection in aiortc
         if self._queue.qsize() >= MAX_WAITING_DATAGRAMS:
             return
-        if self._watch is not None:
-            self._watch.heard(time.monotonic())
+        if self._consent is not None:
+            self._consent.heard()
         super().data_received(data, component)
 
     # ── closing ──────────────────────────────────────────────────────────────────────────────────
@@ -420,20 +314,14 @@ class IceAgent(aioice.Connection):
     @property
     def round_trip(self) -> float:
         """Seconds to the peer and back, as consent checks found it; 0 while unknown."""
-        return self._watch.round_trip or 0.0 if self._watch is not None else 0.0
+        return self._consent.round_trip if self._consent is not None else 0.0
 
     @property
     def relay(self) -> str | None:
         """URL of the TURN server that data goes through on our side."""
         pair = self._nominated.get(1)
-        server = self._relays.get(pair.protocol) if pair is not None else None
+        server = self._gathering.relay_of(pair.protocol) if pair is not None else None
         return server.url if server is not None else None
-
-    def _label(self, candidate: Candidate) -> str:
-        for protocol, server in self._relays.items():
-            if protocol.local_candidate is candidate:
-                return f"relay/{server.kind.partition('/')[2]}"
-        return f"{candidate.type}/{candidate.transport}"
 
     def report(self) -> IceReport:
         """What was gathered and tried, and how it ended."""
@@ -442,19 +330,19 @@ class IceAgent(aioice.Connection):
         used = self._nominated.get(1)
         pairs = counted(
             PairReport(
-                local=self._label(pair.local_candidate),
+                local=self._gathering.label(pair.local_candidate),
                 remote=pair.remote_candidate.type,
                 state="nominated" if pair is used else _STATES[pair.state],
             )
             for pair in self._check_list
         )
         return IceReport(
-            local=tuple(sorted({self._label(c) for c in self._local_candidates})),
+            local=tuple(sorted({self._gathering.label(c) for c in self._local_candidates})),
             remote=tuple(sorted({c.type for c in self._remote_candidates})),
             pairs=pairs,
             servers=tuple(self.asked),
             relay_only=self._relay_only,
-            nat=nat_kind(self._mappings),
+            nat=nat_kind(self._gathering.mappings),
         )
 
 

@@ -8,14 +8,14 @@ import socket
 import ssl
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from aioice import stun, turn
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 
 from onmeet_node.media.engine import ice_sockets as sockets
 from onmeet_node.media.engine.ice_servers import IceServerUrl
-from onmeet_node.media.engine.ice_sockets import Socket
+from onmeet_node.media.engine.ice_sockets import Socket, SocketAgent
 from onmeet_node.media.engine.nat_mapping import SeenMapping
 
 GATHER_SECONDS = 5.0
@@ -42,14 +42,6 @@ PERMISSION_SECONDS = 240.0
 """Between renewals of permissions, which last 300 s (RFC 8656, 9); a channel's bind renews both."""
 
 RELAY_PREFERENCE = {"turn/udp": 65_535, "turn/tcp": 32_768, "turn/tls": 16_384}
-
-
-class RelayAgent(sockets.SocketAgent, Protocol):
-    """The part of `ice.IceAgent` that its relays speak to."""
-
-    def server_refused(self, protocol: Socket) -> None:
-        """Nobody listens any more at the port of the TURN server of this allocation."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +78,7 @@ async def ask_all(questions: Sequence[Question], limit: float) -> list[Question]
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def open_host(agent: RelayAgent, address: str) -> Socket:
+async def open_host(agent: SocketAgent, address: str) -> Socket:
     """A UDP socket at one of this machine's addresses, with its candidate. Raises OSError."""
     transport, opened = await sockets.open_socket(agent, address)
     host, port = transport.get_extra_info("sockname")[:2]
@@ -168,7 +160,7 @@ class _UdpClient(_Client, turn.TurnClientUdpProtocol):
     """
 
     def __init__(
-        self, agent: RelayAgent, relay: Socket, refused: asyncio.Future[None], **options: Any
+        self, agent: SocketAgent, relay: Socket, refused: asyncio.Future[None], **options: Any
     ) -> None:
         super().__init__(**options)
         self._agent = agent
@@ -184,7 +176,7 @@ class _UdpClient(_Client, turn.TurnClientUdpProtocol):
 
 
 async def allocate(
-    agent: RelayAgent,
+    agent: SocketAgent,
     server: IceServerUrl,
     *,
     hide_related: bool,

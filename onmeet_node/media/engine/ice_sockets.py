@@ -38,10 +38,17 @@ async def unless_refused(job: Coroutine[Any, Any, T], refused: asyncio.Future[No
 
 
 class SocketAgent(Protocol):
-    """The part of `ice.IceAgent` that its sockets speak to, besides aioice's own."""
+    """The part of `ice.IceAgent` that its sockets and relays speak to, besides aioice's own.
+
+    tests/media/test_turn_trouble.py has its own in place of it, which counts what a relay receives.
+    """
 
     def port_closed(self, protocol: ice.StunProtocol, address: tuple[str, int]) -> None:
         """Nobody listens at this address, says an ICMP message."""
+        ...
+
+    def server_refused(self, protocol: ice.StunProtocol) -> None:
+        """Nobody listens any more at the port of the TURN server of this allocation."""
         ...
 
 

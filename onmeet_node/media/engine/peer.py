@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any
 
 import aioice
 import aiortc
@@ -17,35 +17,25 @@ from onmeet_node.media.endpoint import (
     ChatReceived,
     Connected,
     Failed,
-    FirstFrame,
     FrameCarried,
     MediaEvent,
     MediaStats,
     PathLost,
-    RecorderStopped,
     SessionConfig,
 )
 from onmeet_node.media.engine import internals, sdp
 from onmeet_node.media.engine.consent import BROKEN_CHANNEL
 from onmeet_node.media.engine.data_channels import ChatChannel, FrameChannel
-from onmeet_node.media.engine.guard import UNUSABLE, Discard, PacketGuard
+from onmeet_node.media.engine.guard import UNUSABLE, PacketGuard
 from onmeet_node.media.engine.ice import IceAgent
-from onmeet_node.media.engine.packing import Vp8Packer
-from onmeet_node.media.engine.rate_control import RateControl
-from onmeet_node.media.engine.receivers import AudioPlayer, VideoPlayer
+from onmeet_node.media.engine.operations import SessionOperations, aio_finish
 from onmeet_node.media.engine.recording import Recorders
-from onmeet_node.media.engine.rtcp_feedback import watch_feedback
-from onmeet_node.media.engine.senders import AudioOutlet, MediaSender, VideoOutlet
-from onmeet_node.media.engine.sinks import Sinks
-from onmeet_node.media.engine.sources import aio_open_source
-from onmeet_node.media.engine.stats import stream_stats
+from onmeet_node.media.engine.session_media import SessionMedia
 from onmeet_node.media.errors import (
     BadDescription,
-    EngineFailed,
     GatheringFailed,
     MediaError,
     MediaMisuse,
-    SessionClosed,
 )
 from onmeet_node.media.frames import FrameFeed
 from onmeet_node.media.ice_report import IceReport
@@ -55,21 +45,10 @@ from onmeet_node.protocol.wire.messages import Candidate, Chat, Kind
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-
-CODECS = {Kind.AUDIO: ("audio/opus",), Kind.VIDEO: ("video/VP8", "video/rtx")}
-"""Both are mandatory for WebRTC endpoints (RFC 7874, RFC 7742), so no other is needed."""
 CONNECT_SECONDS = 20.0
 """From the answer to connected; ICE alone gives up after 30 s, and never without candidates."""
 REMOTE_CLOSE_SECONDS = 1.0
 """A hang-up is usually on its way when the peer's connection closes; it tells more."""
-CLOSE_SECONDS = 1.2
-"""For aiortc to close before it is left behind: the promise is 2 s for everything."""
-
-
-_closing_late: set[asyncio.Future[Any]] = set()
-"""Keeps what is still closing from being collected as garbage."""
 
 
 @contextmanager
@@ -116,20 +95,13 @@ class Peer:
         emit: Callable[[MediaEvent], None],
     ) -> None:
         self._config = config
-        self._source = source
-        self._recorders = recorders
         self._emit = emit
         self._agents: list[IceAgent] = []
-        self._rate = RateControl()
-        self._outlets: dict[Kind, MediaSender] = {}
-        self._players: dict[Kind, AudioPlayer | VideoPlayer] = {}
-        self._seen: set[Kind] = set()
         self._chat: ChatChannel | None = None
         self._frames: FrameChannel | None = None
         self._phase = _Phase.NEW
         self._remote_types: tuple[str, ...] = ()
-        self._busy: set[asyncio.Task[Any]] = set()
-        self._closing: asyncio.Task[None] | None = None
+        self._operations = SessionOperations()
         self._ended = False
         self._timer: asyncio.TimerHandle | None = None
         configuration = aiortc.RTCConfiguration(
@@ -144,14 +116,23 @@ class Peer:
         )
         self._pc.on("connectionstatechange", self._on_state)
         try:
-            self._sinks = self._make_sinks(config)
+            self._media = SessionMedia(
+                self._pc,
+                config,
+                source=source,
+                recorders=recorders,
+                guard=self._guard,
+                emit=emit,
+                alive=lambda: not self._operations.closing,
+                round_trip=self._round_trip,
+                unusable=self._unusable,
+            )
             # NOTE: all transceivers before the data channel: otherwise aiortc 1.16 with
             # MAX_BUNDLE stays "new" for ever.
             for kind in sorted(config.kinds):
-                self._add_transceiver(kind)
+                self._media.add(kind)
         except BaseException:
-            task = asyncio.ensure_future(self._pc.close())
-            self._busy.add(task)
+            self._operations.begin(self._pc.close())
             raise
 
     def _make_agent(self, replaced: aioice.Connection) -> IceAgent:
@@ -164,37 +145,10 @@ class Peer:
         self._agents.append(agent)
         return agent
 
-    def _add_transceiver(self, kind: Kind) -> None:
-        make = AudioOutlet if kind is Kind.AUDIO else VideoOutlet
-        outlet: MediaSender = make(self._rate)
-        transceiver = self._pc.addTransceiver(outlet, "sendrecv")
-        codecs = aiortc.RTCRtpSender.getCapabilities(kind.value).codecs
-        transceiver.setCodecPreferences([c for c in codecs if c.mimeType in CODECS[kind]])
-        self._outlets[kind] = outlet
-        internals.begin_only_while(lambda: self._closing is None, transceiver)
-        if kind is Kind.VIDEO:
-            internals.set_packer(transceiver.sender, Vp8Packer())
-        self._guard.watch_reports(transceiver.receiver)
-        watch_feedback(transceiver.sender, outlet, self._rate)
-        self._watch_receiver(kind, transceiver.receiver)
-
-    def _turn_away(self, kind: Kind) -> None:
-        """Takes a section of the offer for a kind that this call does not have, and plays nothing.
-
-        A browser offers a picture in every call, so that it can be turned on later.
-        NOTE: aiortc would make the transceiver by itself, and decode what comes without end.
-        """
-        transceiver = self._pc.addTransceiver(kind.value, "recvonly")
-        codecs = aiortc.RTCRtpSender.getCapabilities(kind.value).codecs
-        transceiver.setCodecPreferences([c for c in codecs if c.mimeType in CODECS[kind]])
-        internals.begin_only_while(lambda: self._closing is None, transceiver)
-        self._guard.watch_reports(transceiver.receiver)
-        internals.set_packet_sink(transceiver.receiver, Discard())
-
     # ── describing ───────────────────────────────────────────────────────────────────────────────
     async def aio_create_offer(self) -> str:
         """Gathers, and returns the offer."""
-        return await self._aio_do(self._aio_create_offer)
+        return await self._operations.aio_do(self._aio_create_offer)
 
     def _enter(self, phase: _Phase, *, after: _Phase) -> None:
         if self._phase is not after:
@@ -211,7 +165,7 @@ class Peer:
 
     async def aio_accept_offer(self, offer: str) -> str:
         """Takes the peer's offer, gathers, returns the answer; connecting begins."""
-        return await self._aio_do(self._aio_accept_offer, offer)
+        return await self._operations.aio_do(self._aio_accept_offer, offer)
 
     async def _aio_accept_offer(self, offer: str) -> str:
         description = sdp.check_description(offer)
@@ -223,7 +177,7 @@ class Peer:
         self._enter(_Phase.ANSWERED, after=_Phase.NEW)
         with _their_fault("offer"):
             for kind in sorted(description.kinds - self._config.kinds):
-                self._turn_away(kind)
+                self._media.turn_away(kind)
             if description.has_data:
                 self._open_chat()
             self._remote_types = description.candidate_types
@@ -236,7 +190,7 @@ class Peer:
 
     async def aio_accept_answer(self, answer: str) -> None:
         """Takes the peer's answer; connecting begins."""
-        await self._aio_do(self._aio_accept_answer, answer)
+        await self._operations.aio_do(self._aio_accept_answer, answer)
 
     async def _aio_accept_answer(self, answer: str) -> None:
         description = sdp.check_description(answer, answer=True)
@@ -265,7 +219,7 @@ class Peer:
 
     async def aio_add_candidates(self, candidates: Sequence[Candidate], end: bool) -> None:
         """Adds trickled candidates. After the end was said, more are ignored as late."""
-        await self._aio_do(self._aio_add_candidates, candidates, end)
+        await self._operations.aio_do(self._aio_add_candidates, candidates, end)
 
     async def _aio_add_candidates(self, candidates: Sequence[Candidate], end: bool) -> None:
         usable = sdp.check_candidates(candidates)
@@ -277,53 +231,34 @@ class Peer:
     # ── sending ──────────────────────────────────────────────────────────────────────────────────
     async def aio_attach(self, kinds: frozenset[Kind], config: SessionConfig | None = None) -> None:
         """Opens the sources of these kinds and sends them; `config` as in `MediaSession.attach`."""
-        await self._aio_do(self._aio_attach, kinds, config)
+        await self._operations.aio_do(self._aio_attach, kinds, config)
 
     async def _aio_attach(self, kinds: frozenset[Kind], config: SessionConfig | None) -> None:
         if config is not None:
-            await self._aio_change(config)
-        for kind in sorted(kinds & self._outlets.keys()):
-            await self._outlets[kind].aio_attach(partial(aio_open_source, self._source, kind))
-
-    async def _aio_change(self, config: SessionConfig) -> None:
-        before, self._config = self._config, config
-        if config.source is not None:
-            self._source = config.source
-        sinks = (config.record, config.picture, config.tap)
-        if sinks != (before.record, before.picture, before.tap):
-            await self._sinks.aio_close()
-            self._sinks = self._make_sinks(config)
-
-    def _make_sinks(self, config: SessionConfig) -> Sinks:
-        return Sinks(
-            kinds=config.kinds,
-            recorders=self._recorders,
-            stopped=lambda why: self._emit(RecorderStopped(why)),
-            record=config.record,
-            picture=config.picture,
-            tap=config.tap,
-        )
+            self._config = config
+            await self._media.aio_change(config)
+        await self._media.aio_attach(kinds)
 
     async def aio_mute(self, kind: Kind, muted: bool) -> None:
         """Stops or resumes sending this kind."""
-        outlet = self._outlets.get(kind)
+        outlet = self._media.outlet(kind)
         if outlet is not None:
-            await self._aio_do(partial(outlet.aio_mute, muted=muted))
+            await self._operations.aio_do(partial(outlet.aio_mute, muted=muted))
 
     async def aio_send_chat(self, chat: Chat) -> None:
         """Sends a line once the channel is open."""
         if self._chat is None:
             raise MediaError("The peer's program has no chat in calls.")
-        await self._aio_do(self._chat.aio_send, chat)
+        await self._operations.aio_do(self._chat.aio_send, chat)
 
     async def aio_carry(self, frame: bytes) -> None:
         """Sends a frame over the data channel for frames, if there is one and it is open."""
-        if self._frames is not None and self._closing is None:
+        if self._frames is not None and not self._operations.closing:
             self._frames.send(frame)
 
     async def aio_shape(self, shape: SendLimits) -> None:
         """The most to send as picture from now on."""
-        self._rate.shape(shape)
+        self._media.limit(shape)
 
     def _open_chat(self) -> None:
         self._chat = ChatChannel(self._pc, lambda chat: self._emit(ChatReceived(chat)))
@@ -331,32 +266,8 @@ class Peer:
             self._frames = FrameChannel(self._pc, lambda data: self._emit(FrameCarried(data)))
 
     # ── watching ─────────────────────────────────────────────────────────────────────────────────
-    def _watch_receiver(self, kind: Kind, receiver: aiortc.RTCRtpReceiver) -> None:
-        audio = kind is Kind.AUDIO
-        player = (
-            AudioPlayer(self._on_audio, self._unusable)
-            if audio
-            else VideoPlayer(self._on_video, self._round_trip, self._unusable)
-        )
-        internals.set_packet_sink(receiver, player)
-        self._players[kind] = player
-
     def _round_trip(self) -> float:
         return max((agent.round_trip for agent in self._agents), default=0.0)
-
-    def _on_audio(self, samples: bytes, *, concealed: bool) -> None:
-        if not concealed:
-            self._first_frame(Kind.AUDIO)
-        self._sinks.audio(samples, concealed=concealed)
-
-    def _on_video(self, frame: Any) -> None:
-        self._first_frame(Kind.VIDEO)
-        self._sinks.video(frame)
-
-    def _first_frame(self, kind: Kind) -> None:
-        if kind not in self._seen:
-            self._seen.add(kind)
-            self._emit(FirstFrame(kind))
 
     def _unusable(self) -> None:
         self._fail(UNUSABLE)
@@ -369,7 +280,7 @@ class Peer:
             except Exception as error:
                 # NOTE: it fails whenever the connection is closed meanwhile: in a room, every time
                 # that somebody goes while others are still coming. `_on_state` tells of the end.
-                if self._closing is None and self._pc.connectionState != "closed":
+                if not self._operations.closing and self._pc.connectionState != "closed":
                     raise
                 log.debug("a media session was closed while it connected: %s", type(error).__name__)
 
@@ -394,7 +305,7 @@ class Peer:
                     "the peer could not be authenticated (DTLS)" if self.path else "no path worked"
                 )
                 self._fail(f"The media connection failed: {why}. Try again, or through TURN.")
-            case "closed" if not self._ended and self._closing is None:
+            case "closed" if not self._ended and not self._operations.closing:
                 self._stop_timer()
                 self._timer = asyncio.get_running_loop().call_later(
                     REMOTE_CLOSE_SECONDS, self._fail, "The peer closed the media connection."
@@ -423,7 +334,7 @@ class Peer:
 
     def _fail(self, why: str) -> None:
         self._stop_timer()
-        if not self._ended and self._closing is None:
+        if not self._ended and not self._operations.closing:
             self._ended = True
             self._emit(Failed(why))
 
@@ -439,77 +350,22 @@ class Peer:
 
     async def aio_stats(self) -> MediaStats:
         """Counters as of now."""
-        reports = await self._pc.getStats() if self._closing is None else {}
-        streams = tuple(
-            stream_stats(
-                kind,
-                reports,
-                outlet=self._outlets.get(kind),
-                player=self._players.get(kind),
-                rate=self._rate,
-            )
-            for kind in sorted(self._players)
-        )
+        reports = await self._pc.getStats() if not self._operations.closing else {}
         local = {c.type for agent in self._agents for c in agent.local_candidates}
         remote = {c.type for agent in self._agents for c in agent.remote_candidates}
         return MediaStats(
             path=self.path,
-            streams=streams,
+            streams=self._media.streams(reports),
             local_candidate_types=tuple(sorted(local)),
             remote_candidate_types=tuple(sorted(remote | set(self._remote_types))),
         )
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────────
-    async def _aio_do(self, function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
-        """Runs one operation such that closing the session ends it."""
-        if self._closing is not None:
-            raise SessionClosed("This media session is closed; open a new one.")
-
-        async def call() -> T:
-            return await function(*args)
-
-        task = asyncio.ensure_future(call())
-        self._busy.add(task)
-        try:
-            return await task
-        except asyncio.CancelledError:
-            if self._closing is not None:
-                raise SessionClosed("The media session was closed meanwhile.") from None
-            raise
-        except MediaError:
-            raise
-        except Exception as error:
-            # The border of this package: whatever a library raised that nobody foresaw.
-            log.error("a media session failed: %s", type(error).__name__)  # noqa: TRY400 - no words
-            raise EngineFailed(
-                f"The media engine failed ({type(error).__name__}). Call again, or restart On-Meet."
-            ) from error
-        finally:
-            task.cancel()
-            self._busy.discard(task)
-
     async def aio_close(self) -> None:
         """Closes everything, within 2 s in whatever state it is. Any number of times."""
-        if self._closing is None:
-            self._closing = asyncio.ensure_future(self._aio_close())
-        await asyncio.shield(self._closing)
+        await self._operations.aio_close(self._aio_close)
 
     async def _aio_close(self) -> None:
         self._stop_timer()
-        busy = list(self._busy)
-        for task in busy:
-            task.cancel()
-        await asyncio.gather(*busy, return_exceptions=True)
-        closing: list[Awaitable[Any]] = [self._pc.close()]
-        closing += [outlet.aio_close() for outlet in self._outlets.values()]
-        closing += [player.aio_close() for player in self._players.values()]
-        tasks = [asyncio.ensure_future(job) for job in closing]
-        _, stuck = await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
-        if stuck:
-            # NOTE: on a machine that is short of CPU. They go on by themselves and are awaited when
-            # the thread stops; cancelling aiortc's close would leave its sockets open for good.
-            log.info("a media session is still closing: %d tasks", len(stuck))
-            _closing_late.update(stuck)
-            for task in stuck:
-                task.add_done_callback(_closing_late.discard)
-        await self._sinks.aio_close()
+        await aio_finish([self._pc.close(), *self._media.closing()])
+        await self._media.aio_close_sinks()

@@ -12,7 +12,7 @@ import logging
 from array import array
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import av
 from aiortc.jitterbuffer import JitterFrame
@@ -37,13 +37,8 @@ MAX_BACKLOG_BYTES = 4 << 20
 
 SILENCE = bytes(FRAME * 2)
 
-
-class AudioSink(Protocol):
-    """Takes 20 ms of s16 mono 48 kHz."""
-
-    def __call__(self, samples: bytes, *, concealed: bool) -> None:
-        """Takes one frame."""
-        ...
+AudioSink = Callable[[bytes, bool], None]
+"""Takes 20 ms of s16 mono 48 kHz, and whether they stand in for what did not come."""
 
 
 class AudioPlayer:
@@ -102,7 +97,7 @@ class AudioPlayer:
             if not paused:
                 samples = bytes(self._pcm[: FRAME * 2])
                 del self._pcm[: FRAME * 2]
-                self._sink(samples, concealed=self._gap > 0)
+                self._sink(samples, self._gap > 0)
             # While waiting to begin, look often: the first packet should not wait for a tick.
             due += TICK if not paused or self.decoded else 0.005
             if due < loop.time() - 0.2:  # the machine slept

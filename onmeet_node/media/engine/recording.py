@@ -11,15 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import itertools
 import logging
 import os
 import queue
-import shutil
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -27,52 +23,16 @@ from typing import Any
 import av
 
 from onmeet_node.media.engine.canvas import Canvas
-from onmeet_node.media.errors import SinkUnavailable
+from onmeet_node.media.engine.recording_file import RecordingFile, unused
+from onmeet_node.media.engine.recording_formats import check_recording, is_full
 from onmeet_node.media.frames import KEPT_BYTES, SAMPLE_RATE
 from onmeet_node.process.faults import contained
-from onmeet_node.process.ownership import ForeignPlace, open_own
+from onmeet_node.process.ownership import ForeignPlace
 from onmeet_node.protocol.wire.messages import Kind
 
 log = logging.getLogger(__name__)
 
-_H264 = {"preset": "ultrafast", "tune": "zerolatency"}
-_VP8 = {"deadline": "realtime", "lag-in-frames": "0"}
-_PIECES = {"flush_packets": "1", "max_interleave_delta": "500000"}
-"""Written at once, and no kind waits more than half a second (in µs) for the other."""
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """What a suffix means."""
-
-    name: str
-    """FFmpeg's."""
-    codecs: Mapping[Kind, str]
-    container: Mapping[str, str] = field(default_factory=dict)
-    """Options of FFmpeg's muxer."""
-    picture: Mapping[str, str] = field(default_factory=dict)
-    """Options of the encoder of pictures."""
-
-
-_CLUSTERS = {**_PIECES, "cluster_time_limit": "1000"}
-_FRAGMENTS = {
-    **_PIECES,
-    "movflags": "hybrid_fragmented+frag_keyframe+default_base_moof",
-    "frag_duration": "1000000",
-}
-"""A common MP4 file once it is closed, and fragments until then."""
-_AAC_H264 = {Kind.AUDIO: "aac", Kind.VIDEO: "libx264"}
-FORMATS = {
-    ".mkv": Format("matroska", _AAC_H264, _CLUSTERS, _H264),
-    ".mp4": Format("mp4", _AAC_H264, _FRAGMENTS, _H264),
-    ".webm": Format("webm", {Kind.AUDIO: "libopus", Kind.VIDEO: "libvpx"}, _CLUSTERS, _VP8),
-    ".wav": Format("wav", {Kind.AUDIO: "pcm_s16le"}, _PIECES),
-}
-"""By suffix: what a recording may be."""
 VIDEO_BITRATE = 1_000_000
-MIN_FREE_BYTES = 1_000_000
-"""On the disk of a recording, to begin and to go on: less than ten seconds of it. What is left lets
-the file have its end, and the node write down the call."""
 LOOK_SECONDS = 1.0
 """Of media, between looks at the disk."""
 QUEUE_FRAMES = 100
@@ -89,84 +49,6 @@ CLOCK = 1000
 """Ticks per second of the pictures of a recording."""
 
 
-def formats() -> dict[str, Format]:
-    """Those of `FORMATS` that this machine's FFmpeg can write: a distribution's may lack some."""
-    there = av.codecs_available
-    return {suffix: f for suffix, f in FORMATS.items() if there.issuperset(f.codecs.values())}
-
-
-def check_recording(path: Path) -> Format:
-    """The format of a recording at `path`. Raises `SinkUnavailable` where there can be none."""
-    chosen = formats().get(path.suffix.lower())
-    if chosen is None:
-        known = ", ".join(formats())
-        raise SinkUnavailable(f"Cannot record to {path.name}: use one of {known}.")
-    require_writable(path.parent)
-    return chosen
-
-
-def require_writable(directory: Path) -> None:
-    """Raises `SinkUnavailable` unless files can be made in `directory`."""
-    if not directory.is_dir():
-        raise SinkUnavailable(f"Cannot record: there is no directory {directory}. Create it.")
-    if not os.access(directory, os.W_OK | os.X_OK):  # which knows of read-only disks, root or not
-        raise SinkUnavailable(f"Cannot record: {directory} is not writable. Choose another.")
-    if _is_full(directory):
-        raise SinkUnavailable(
-            f"Cannot record: the disk that holds {directory} is full. Free some space, or choose "
-            "another."
-        )
-
-
-def _is_full(directory: Path) -> bool:
-    return shutil.disk_usage(directory).free < MIN_FREE_BYTES
-
-
-class OwnFile:
-    """A new file, ours alone, and no link that another put there.
-
-    After a write that failed it is as before it, and takes no more: a muxer that goes on would
-    overwrite the beginning with words about an end that is not there, and a player stumbles over
-    half a header.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Raises `ForeignPlace` and OSError; FileExistsError if it is not new."""
-        self._file = os.fdopen(
-            open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb", buffering=0
-        )
-        self._size = 0
-        self._failed: OSError | None = None
-
-    def write(self, data: bytes) -> int:
-        """All of it. Raises OSError, and the same one from then on."""
-        if self._failed is not None:
-            raise self._failed
-        at, rest = self._file.tell(), memoryview(data)
-        try:
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            self._failed = error
-            if at == self._size:
-                self._file.truncate(at)
-            raise
-        self._size = max(self._size, at + len(data))
-        return len(data)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """As of any file."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """As of any file."""
-        return self._file.tell()
-
-    def close(self) -> None:
-        """The file is as it is."""
-        self._file.close()
-
-
 class Recorder:
     """Writes what arrives to a file, in a thread of its own. Nothing arrived: no file."""
 
@@ -181,7 +63,7 @@ class Recorder:
         self._early: list[tuple[Any, float]] = []
         self._waiting = 0
         self._lock = threading.Lock()
-        self._file: OwnFile | None = None
+        self._file: RecordingFile | None = None
         self._container: Any = None
         self._streams: dict[Kind, Any] = {}
         self._canvas = Canvas()
@@ -260,7 +142,7 @@ class Recorder:
         if at - self._looked < LOOK_SECONDS:
             return
         self._looked = at
-        if _is_full(self._path.parent):
+        if is_full(self._path.parent):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _stopped(self, why: str) -> str:
@@ -283,9 +165,9 @@ class Recorder:
 
     def _begin(self) -> None:
         while self._file is None:
-            self._path = _unused(self._path)
+            self._path = unused(self._path)
             with suppress(FileExistsError):  # another recording was quicker
-                self._file = OwnFile(self._path)
+                self._file = RecordingFile(self._path)
         self._container = av.open(
             self._file, "w", format=self._format.name, options=dict(self._format.container)
         )
@@ -376,14 +258,6 @@ def _bytes(frame: av.AudioFrame | av.VideoFrame) -> int:
 
 def _kind(frame: av.AudioFrame | av.VideoFrame) -> Kind:
     return Kind.AUDIO if isinstance(frame, av.AudioFrame) else Kind.VIDEO
-
-
-def _unused(path: Path) -> Path:
-    """The path, or one with a number where there is a file already: nothing is overwritten."""
-    if not os.path.lexists(path):
-        return path
-    names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
-    return next(name for name in names if not os.path.lexists(name))
 
 
 class Recorders:
