@@ -26,7 +26,7 @@ from onmeet_bootstrap.audit.scan import (
 )
 from onmeet_bootstrap.audit.stage import Stage, staged
 from onmeet_bootstrap.errors import BootstrapError
-from onmeet_bootstrap.forgetting.state import REMAINDERS
+from onmeet_bootstrap.forgetting.remainders import REMAINDERS
 from onmeet_bootstrap.forgetting.sweep import WIPING
 
 Tell = Callable[..., None]

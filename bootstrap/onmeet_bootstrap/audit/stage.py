@@ -6,17 +6,12 @@ canaries too; else all is on the loopback interface, and the report says that th
 
 from __future__ import annotations
 
-import functools
 import json
 import os
-import secrets
-import shutil
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,33 +20,18 @@ import trio
 
 from onmeet_bootstrap.audit import canaries
 from onmeet_bootstrap.audit.canaries import Canary
+from onmeet_bootstrap.audit.places import StageFailed, free_port, places
+from onmeet_bootstrap.audit.processes import child_of, cpu_seconds, resident, sockets
+from onmeet_bootstrap.audit.staged_process import NODE, StagedPerson, staged_process
 from onmeet_bootstrap.config.file import create
 from onmeet_bootstrap.config.model import BootstrapConfig, GuestsConfig, TurnConfig
-from onmeet_bootstrap.errors import BootstrapError, NotRunning
+from onmeet_bootstrap.errors import NotRunning
 from onmeet_bootstrap.forgetting.sweep import WIPING
 from onmeet_bootstrap.status import ask_status
 
-STEP_SECONDS = 90.0
-"""For each step of the call. NOTE: in namespaces nodes take some 20 s each until they call
-themselves reachable; why was not traced. Every other step takes two at most."""
 GONE_SECONDS = 90.0
 """From the nodes' end to a bootstrap that holds nothing: buckets take up to 20 s."""
 _LOOK_SECONDS = 0.25
-_NODE = (sys.executable, "-m", "onmeet_node.cli")
-
-
-class StageFailed(BootstrapError):
-    """The staged call did not come about, so there is nothing to audit."""
-
-
-@attrs.frozen
-class Place:
-    """Where a node runs."""
-
-    prefix: tuple[str, ...] = ()
-    """Before its commands."""
-    ip: str = ""
-    """Its own address, if it has one."""
 
 
 @attrs.frozen
@@ -72,148 +52,11 @@ class Stage:
     """About the call, for the report: path, bytes, what it took."""
 
 
-@contextmanager
-def places() -> Iterator[tuple[str, tuple[Place, Place]]]:
-    """Where the server is reached, and a place for each of two nodes."""
-    ip = shutil.which("ip")
-    if os.geteuid() or ip is None:
-        yield "127.0.0.1", (Place(), Place())
-        return
-    made: list[Place] = []
-    with ExitStack() as stack:
-        server = ""
-        for side in ("a", "b"):
-            # With the process in it: two audits at once do not meet, and what one leaves behind
-            # when it is killed is known to be nobody's.
-            name = f"onmeet-{os.getpid()}-audit-{secrets.token_hex(2)}{side}"
-            net = f"10.{secrets.randbelow(100) + 120}.{secrets.randbelow(200) + 40}"
-            link = secrets.token_hex(4)
-            _run(ip, "netns", "add", name)
-            stack.callback(_run, ip, "netns", "del", name)
-            _run(ip, "link", "add", f"v{link}", "type", "veth", "peer", f"w{link}", "netns", name)
-            _run(ip, "addr", "add", f"{net}.1/24", "dev", f"v{link}")
-            _run(ip, "link", "set", f"v{link}", "up")
-            inside = (ip, "netns", "exec", name)
-            mine = f"{net}.{secrets.randbelow(140) + 100}"
-            _run(*inside, ip, "addr", "add", f"{mine}/24", "dev", f"w{link}")
-            for device in ("lo", f"w{link}"):
-                _run(*inside, ip, "link", "set", device, "up")
-            _run(*inside, ip, "route", "add", "default", "via", f"{net}.1")
-            made.append(Place(inside, mine))
-            server = server or f"{net}.1"
-        yield server, (made[0], made[1])
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise StageFailed(
-            f"{' '.join(command)} failed: {done.stderr.strip()}. Run the audit as a user without "
-            "root to leave namespaces out."
-        )
-
-
-def _free_port(ip: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((ip, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-class _Lines:
-    """The JSON lines that a process writes, as they come."""
-
-    def __init__(self, who: str) -> None:
-        self._who = who
-        self._told: list[dict[str, Any]] = []
-        self._news = trio.Event()
-
-    async def listen(self, process: trio.Process, log: Path | None) -> None:
-        assert process.stdout is not None
-        buffer = b""
-        async for part in process.stdout:
-            if log is not None:
-                with log.open("ab") as file:
-                    file.write(part)
-            *lines, buffer = (buffer + part).split(b"\n")
-            self._told += [json.loads(line) for line in lines]
-            self._news.set()
-            self._news = trio.Event()
-
-    async def told(self, event: str, **fields: Any) -> dict[str, Any]:
-        with trio.move_on_after(STEP_SECONDS):
-            while True:
-                news = self._news
-                for line in self._told:
-                    if line["event"] == event and all(line.get(k) == v for k, v in fields.items()):
-                        return line
-                await news.wait()
-        last = [line["event"] for line in self._told[-5:]]
-        raise StageFailed(
-            f"{self._who} did not tell {event!r} within {STEP_SECONDS:.0f} s (last: {last}). "
-            "Look whether 'onmeet demo' works on this machine."
-        )
-
-
-@asynccontextmanager
-async def _process(
-    who: str, command: Sequence[str], errors: Path, env: Mapping[str, str], log: Path | None = None
-) -> AsyncIterator[tuple[trio.Process, _Lines]]:
-    lines = _Lines(who)
-    with errors.open("wb") as file:
-        async with trio.open_nursery() as nursery:
-            process: trio.Process = await nursery.start(
-                functools.partial(
-                    trio.run_process,
-                    list(command),
-                    stdout=subprocess.PIPE,
-                    stderr=file,
-                    check=False,
-                    env=dict(env),
-                )
-            )
-            nursery.start_soon(lines.listen, process, log)
-            try:
-                yield process, lines
-            finally:
-                with suppress(ProcessLookupError):
-                    process.terminate()
-
-
-class _StagedPerson:
-    """One side of the call, as a person uses it."""
-
-    def __init__(self, name: str, home: Path, place: Place) -> None:
-        self.name = name
-        self.home = home
-        self._place = place
-        self.prefix = place.prefix
-        self.lines = _Lines(name)
-
-    async def command(self, *arguments: str) -> Any:
-        command = [*self._place.prefix, *_NODE, *arguments, "--home", str(self.home), "--json"]
-        done = await trio.run_process(
-            command, capture_stdout=True, capture_stderr=True, check=False
-        )
-        if done.returncode:
-            said = done.stderr.decode(errors="replace").strip()
-            raise StageFailed(f"onmeet {arguments[0]} failed: {said}")
-        return json.loads(done.stdout.decode().strip().splitlines()[-1])
-
-    @asynccontextmanager
-    async def up(self, *options: str) -> AsyncIterator[None]:
-        command = [*self._place.prefix, *_NODE, "up", "--json", "--home", str(self.home), *options]
-        errors = self.home.with_suffix(".err")
-        async with _process(self.name, command, errors, os.environ) as (_, lines):
-            self.lines = lines
-            yield
-
-
 def _guests(server: str, *, spaced: bool) -> GuestsConfig:
     """A gateway for guests of another machine; the guest stands where a proxy would."""
     if not spaced:
         return GuestsConfig(serve=True, listen=("127.0.0.1:0",))
-    where = f"{server}:{_free_port(server)}"
+    where = f"{server}:{free_port(server)}"
     return GuestsConfig(
         serve=True, listen=(where,), origin=f"https://{where}", behind_proxy=("127.0.0.1",)
     )
@@ -244,7 +87,7 @@ async def staged(
             turn=TurnConfig(
                 serve=True,
                 public=(server,),
-                port=_free_port(server),
+                port=free_port(server),
                 relay_port_min=40_500,
                 relay_port_max=40_700,
                 allow_private_peers=True,
@@ -254,7 +97,7 @@ async def staged(
         home = create(root / "boot", config).parent
         env = {**os.environ, **environment, "TMPDIR": str(temporary)}
         run = [*command, "--home", str(home)]
-        async with _process("the bootstrap", run, errors, env, log) as (process, lines):
+        async with staged_process("the bootstrap", run, errors, env, log) as (process, lines):
             started = await lines.told("started")
             enter = next(
                 (a for a in started["addresses"] if f"/{server}/" in a), started["addresses"][0]
@@ -262,18 +105,22 @@ async def staged(
             if here.ip:
                 port, peer = enter.split("/tcp/")[1].split("/")[0], started["peer"]
                 enter = f"/ip4/{server}/tcp/{port}/p2p/{peer}"
-            coturn = _child_of(process.pid, "turnserver")
+            coturn = child_of(process.pid, "turnserver")
+            if coturn is None:
+                raise StageFailed(
+                    "coturn does not run beside the bootstrap: look at onmeet-bootstrap doctor."
+                )
             idle = {pid: sockets(pid) for pid in (process.pid, coturn)}
-            used = _cpu_seconds(process.pid)
+            used = cpu_seconds(process.pid)
             say(f"bootstrap {process.pid} and coturn {coturn} run; the call begins")
             people = [
-                _StagedPerson(canaries.unusual_name(begin), root / f"node-{begin}", place)
+                StagedPerson(canaries.unusual_name(begin), root / f"node-{begin}", place)
                 for begin, place in (("Zora", here), ("Quinn", there))
             ]
             facts, found = await _call(people[0], people[1], enter, seconds, say)
             facts["gone_seconds"] = await _forgotten(home, idle, say)
-            facts["cpu_seconds"] = round(_cpu_seconds(process.pid) - used, 2)
-            facts["resident_mb"] = round(_resident(process.pid) / 1e6, 1)
+            facts["cpu_seconds"] = round(cpu_seconds(process.pid) - used, 2)
+            facts["resident_mb"] = round(resident(process.pid) / 1e6, 1)
             ips = tuple(place.ip for place in (here, there) if place.ip)
             found += [canaries.address(f"IP address {n}", ip) for n, ip in enumerate(ips, 1)]
             yield Stage(
@@ -290,8 +137,8 @@ async def staged(
 
 
 async def _call(
-    caller: _StagedPerson,
-    callee: _StagedPerson,
+    caller: StagedPerson,
+    callee: StagedPerson,
     enter: str,
     seconds: float,
     say: Callable[[str], None],
@@ -338,7 +185,7 @@ async def _call(
 
 
 async def _guest(
-    host: _StagedPerson, where: _StagedPerson, seconds: float, found: list[Canary]
+    host: StagedPerson, where: StagedPerson, seconds: float, found: list[Canary]
 ) -> str:
     """A guest joins from where the other node is, relay-only, and leaves; the path of its media."""
     link = (await host.command("invite", "--let-in", "--name", "audit"))["url"]
@@ -349,7 +196,7 @@ async def _guest(
     ]
     join = ("join", "-", "--name", name, "--source", "test", "--relay-only", "--json", "--plain")
     done = await trio.run_process(
-        [*where.prefix, *_NODE, *join, "--seconds", str(seconds)],
+        [*where.prefix, *NODE, *join, "--seconds", str(seconds)],
         stdin=f"{link}\n".encode(),
         capture_stdout=True,
         capture_stderr=True,
@@ -370,7 +217,7 @@ async def _guest(
     return str(next(line["path"] for line in said if line["event"] == "connected"))
 
 
-def _identities(person: _StagedPerson, told: Mapping[str, Any]) -> list[Canary]:
+def _identities(person: StagedPerson, told: Mapping[str, Any]) -> list[Canary]:
     """The canaries of one side: its name and whatever ids its node tells."""
     side = person.name.split()[0]
     found = [canaries.text(f"name of {side}", person.name)]
@@ -415,31 +262,3 @@ async def _forgotten(home: Path, idle: Mapping[int, int], say: Callable[[str], N
         "sockets more than before"
     )
     return took
-
-
-def sockets(pid: int) -> int:
-    """How many sockets a process has open: coturn has one for each allocation besides its own."""
-    count = 0
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(OSError):
-            count += str(entry.readlink()).startswith("socket:")
-    return count
-
-
-def _cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far (proc(5), fields 14 and 15 of stat)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _resident(pid: int) -> int:
-    """Bytes of a process that are in memory."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _child_of(pid: int, name: str) -> int:
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            if Path(f"/proc/{child}/comm").read_text().strip() == name:
-                return int(child)
-    raise StageFailed("coturn does not run beside the bootstrap: look at onmeet-bootstrap doctor.")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from onmeet_bootstrap.api import BootstrapApi
+from onmeet_bootstrap.forgetting.remainders import COST, REMAINDERS
 from onmeet_bootstrap.forgetting.sweep import SETTLE_SECONDS, SWEEP_SECONDS
 from onmeet_bootstrap.relay import Relay, RelayLimits
 from onmeet_bootstrap.turn.coturn import ALLOCATION_SECONDS
@@ -307,42 +308,6 @@ STATE: tuple[Piece, ...] = (
 """NOTE: the order is the document's."""
 
 
-@attrs.frozen(kw_only=True)
-class Remainder:
-    """What an audit finds although it should not, and is known: told, and no reason to fail."""
-
-    canary: str
-    """How the names of the canaries begin."""
-    place: str
-    """How the places begin."""
-    at_most: int
-    """Finds of each canary in all such places together; more is a find like any other."""
-    why: str
-    gone: str
-
-
-REMAINDERS: tuple[Remainder, ...] = (
-    Remainder(
-        canary="IP address",
-        place="memory of bootstrap: [heap]",
-        at_most=16,
-        why="with the DHT records that came from it (live), and in up to a dozen places that were "
-        "not traced to an owner",
-        gone="for the live ones, with the records; for the others, unknown: when overwritten, at "
-        "the latest at the end of the process",
-    ),
-    Remainder(
-        canary="IP address",
-        place="memory of coturn: [anonymous]",
-        at_most=16,
-        why="coturn does not clear the stacks and session objects of its threads; which of them "
-        "these are was not traced",
-        gone="when overwritten by later clients; at the latest at the end of the process",
-    ),
-)
-"""PeerIds, keys, names and codes are in none of them: any that is found fails the audit."""
-
-
 def declared(container: str) -> Piece | None:
     """The piece of state that a container belongs to; None if it is declared nowhere."""
     for piece in STATE:
@@ -352,11 +317,6 @@ def declared(container: str) -> Piece | None:
     return None
 
 
-_COST = (
-    "What is freed is overwritten by glibc (`forgetting.WIPING`). Measured over a whole staged "
-    "call (two nodes entering, asking, calling through relay and TURN, leaving), three times each: "
-    "0.63 to 0.70 s of CPU in place of 0.58 to 0.65, and 100.5 MB resident in place of 97.5."
-)
 _HEAD = """\
 # What a bootstrap holds, and until when
 
@@ -388,7 +348,7 @@ def document() -> str:
         "`onmeet-bootstrap audit` finds no name, key, PeerId or code after a staged call. It still "
         "finds this,\nand says so; more than this fails it.\n"
     )
-    parts.append(textwrap.fill(_COST, 100) + "\n")
+    parts.append(textwrap.fill(COST, 100) + "\n")
     for left in REMAINDERS:
         facts = {
             f"{left.canary} in {left.place}": f"at most {left.at_most} times each",

@@ -1,9 +1,10 @@
-"""The messages of a sealed channel (PROTOCOL, "Messages"), as frozen typed values.
+"""The messages of a sealed channel; one file because it is the catalogue of the wire.
 
-Each class is one msgpack map with the key ``t`` naming its type: the class's name in lower case and
-with hyphens. What each field may hold is said here, so that a decoded message needs no further
-check; making one that breaks it raises ValueError. Unknown keys are ignored, unknown types decode
-to `Unknown` and are answered with `Unsupported`.
+Frozen typed values, as PROTOCOL has them under "Messages". Each class is one msgpack map with the
+key ``t`` naming its type: the class's name in lower case and with hyphens. What each field may hold
+is said here, so that a decoded message needs no further check; making one that breaks it raises
+ValueError. Unknown keys are ignored, unknown types decode to `Unknown` and are answered with
+`Unsupported`.
 """
 
 from __future__ import annotations
