@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 import trio
 
 
-async def either(*events: trio.Event) -> None:
-    """Return once any of the events is set."""
+async def either(*waits: Awaitable[object]) -> None:
+    """Return once the first of these is over; the others are cancelled."""
     async with trio.open_nursery() as nursery:
 
-        async def wait(event: trio.Event) -> None:
-            await event.wait()
+        async def one(wait: Awaitable[object]) -> None:
+            await wait
             nursery.cancel_scope.cancel()
 
-        for event in events:
-            nursery.start_soon(wait, event)
+        for wait in waits:
+            nursery.start_soon(one, wait)

@@ -26,6 +26,7 @@ from onmeet_node.media.endpoint import (
 )
 from onmeet_node.media.errors import GatheringFailed, MediaError, SessionClosed
 from onmeet_node.media.ice_report import IceReport, PairReport, ServerReport
+from onmeet_node.net.waiting import either
 from onmeet_node.process.faults import alone
 from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.room.send_limits import SendLimits
@@ -183,7 +184,7 @@ class PageSession:
 
     async def watch_page(self) -> None:
         """Until the session is closed or its page goes: then its path is lost."""
-        await _either(self._closed, self.page.gone)
+        await either(self._closed.wait(), self.page.gone.wait())
         if not self._closed.is_set():
             self._tell(SourcesGone())
             self._tell(PathLost() if self._path is not None else Failed("The page was closed."))
@@ -201,7 +202,7 @@ class PageSession:
 
     async def _description(self) -> str:
         with trio.move_on_after(DESCRIBE_SECONDS):
-            await _either(self._described, self.page.gone)
+            await either(self._described.wait(), self.page.gone.wait())
         if not self._described.is_set():
             raise PageSilent(
                 "The browser page of this call does not answer. Bring its window to the front or "
@@ -338,15 +339,3 @@ def _stream(counters: say.StreamCounters) -> StreamStats:
         jitter_ms=float(counters.jitter_ms),
         round_trip_ms=None if counters.round_trip_ms is None else float(counters.round_trip_ms),
     )
-
-
-async def _either(*events: trio.Event) -> None:
-    """Waits for the first of these."""
-    async with trio.open_nursery() as nursery:
-
-        async def one(event: trio.Event) -> None:
-            await event.wait()
-            nursery.cancel_scope.cancel()
-
-        for event in events:
-            nursery.start_soon(one, event)

@@ -47,7 +47,7 @@ async def keep_dht_mode(
         elif not host.server:
             with trio.move_on_after(ALONE_AFTER) as patience:
                 while not bootstraps.connected and not exposure.relay_only():
-                    await either(bootstraps.changed, exposure.changed)
+                    await either(bootstraps.changed.wait(), exposure.changed.wait())
             if patience.cancelled_caught:
                 await host.set_role(server=True)
-        await either(*changed)
+        await either(*(event.wait() for event in changed))

@@ -170,7 +170,7 @@ class ReachabilityProbe:
             if changed is self._bootstraps.changed and not self._again.is_set():
                 next_due = min(map(self._due, askable), default=math.inf)
                 with trio.move_on_at(next_due):
-                    await either(changed, self._again)
+                    await either(changed.wait(), self._again.wait())
 
     def _due(self, peer: str) -> float:
         answer = self._answers.get(peer)

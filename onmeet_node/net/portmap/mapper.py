@@ -111,7 +111,8 @@ class PortMapper:
                         pause = self.opened.mapping.lifetime / 2
                 with trio.move_on_after(pause):
                     # While a port is open that nobody reaches, changes are its own doing.
-                    await either(self._again, *(() if self.opened else (changed,)))
+                    causes = (self._again,) if self.opened else (self._again, changed)
+                    await either(*(event.wait() for event in causes))
         finally:
             await self._close()
 
