@@ -19,6 +19,7 @@ from onmeet_node.events import Hub, LinkChanged, NodeEvent
 from onmeet_node.net.backoff import Backoff
 from onmeet_node.net.bootstraps.doors import GuestStream, HostDoor
 from onmeet_node.net.errors import NetError, PeerUnreachable, RelayInterrupted
+from onmeet_node.net.waiting import either
 from onmeet_node.process.faults import contained, kept
 from onmeet_node.protocol.identity.text import clean_text
 from onmeet_node.protocol.wire.link import SECRET_BYTES, GuestLink, make_link
@@ -289,7 +290,7 @@ class Links:
             while not link.done.is_set():
                 if link.row.gateway not in self._gate.gateways():
                     self._set(link, trouble="Its gateway is not connected; it is being tried.")
-                    await _either(self._gate.gateways_changed, link.done.wait)
+                    await either(self._gate.gateways_changed(), link.done.wait())
                     continue
                 try:
                     async with self._gate.open_door(link.row.gateway, link.row.door_secret) as door:
@@ -315,7 +316,7 @@ class Links:
                         nursery.start_soon(self._serve_alone, link, stream)
 
                 nursery.start_soon(receive)
-                await _either(door.gone.wait, link.done.wait)
+                await either(door.gone.wait(), link.done.wait())
                 nursery.cancel_scope.cancel()
         finally:
             self._set(link, is_open=False)
@@ -339,15 +340,3 @@ class Links:
 
     def _tell(self) -> None:
         self._hub.publish(LinkChanged())
-
-
-async def _either(*waits: Callable[[], Awaitable[object]]) -> None:
-    """Waits for the first of these."""
-    async with trio.open_nursery() as nursery:
-
-        async def one(wait: Callable[[], Awaitable[object]]) -> None:
-            await wait()
-            nursery.cancel_scope.cancel()
-
-        for wait in waits:
-            nursery.start_soon(one, wait)
