@@ -1,4 +1,4 @@
-"""Builds the app and the guest page into the package (DESIGN 5): `npm ci`, then Vite, all locked.
+"""Builds the app and the guest page into the package: `npm ci`, then Vite, all locked.
 
 Without Node.js 20 the package is built without the page, and says so: everything else works.
 """

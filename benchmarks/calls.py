@@ -31,7 +31,7 @@ class CallBench:
     def __init__(self, report: Report, delay_ms: float) -> None:
         self._report = report
         self._delay = delay_ms
-        self._half = delay_ms  # half a round trip, in DESIGN 6's terms 0.5 r
+        self._half = delay_ms  # half a round trip
         self._trip = 2 * delay_ms
 
     def _series(self, name: str, target: float | None = None, floor: str | None = None) -> Series:

@@ -47,7 +47,7 @@ async def measure_relayed(
 async def _call(
     report: Report, delay: float, alice: Node, ben: Node, way: str, *options: str
 ) -> None:
-    """One call; DESIGN 6 allows five round trips and 300 ms from accepting to media."""
+    """One call; the targets are five round trips and 300 ms from accepting to media."""
     since = ben.up.mark
     async with alice.calling("Ben", *options) as call:
         await ben.up.event("incoming", since=since)

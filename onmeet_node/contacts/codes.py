@@ -1,4 +1,4 @@
-"""Who can find this node: contact codes, the contacts' secret and its rotation (DESIGN 4.2)."""
+"""Who can find this node: codes, the contacts' secret, its rotation (PROTOCOL, "Audiences")."""
 
 from __future__ import annotations
 

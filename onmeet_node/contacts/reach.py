@@ -2,7 +2,7 @@
 
 An open channel is used at once; meanwhile addresses seen lately are dialled, and the DHT is asked
 for the person's record, all side by side, because a person may have several devices and an old
-address may be dead (DESIGN 4.1, 4.2).
+address may be dead (PROTOCOL, "Publishing and finding").
 """
 
 from __future__ import annotations

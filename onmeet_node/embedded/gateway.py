@@ -1,6 +1,7 @@
 """Guests straight to this node: the gateway of `bootstrap`, in this process, for a host with HTTPS.
 
-One of the places where a node may use the bootstrap's code (DESIGN 3.1): nobody else is served.
+One of the two places where a node uses the bootstrap's code (the other is `cli.demo`): nobody else
+is served.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a call needs of a WebRTC endpoint (DESIGN 3.4): plain SDP, ICE, DTLS-SRTP, seen from trio.
+"""What a call needs of a WebRTC endpoint (PROTOCOL, "Media"), seen from trio.
 
 One `MediaSession` is one peer connection: one generation of one leg of a call. A media re-offer
 opens a new one and closes the old one when the new one is connected.

@@ -1,6 +1,6 @@
 """Decoded frames as plain values, and the two bounded pipes that carry them across the threads.
 
-Frames cross from the media thread only for API users who ask for them (DESIGN 3.3).
+Frames cross from the media thread only for API users who ask for them: see `asyncio_thread`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The audiences of this node: who can find its presence records, and until when (DESIGN 4.2)."""
+"""The audiences of this node: who finds its presence records, until when (PROTOCOL, "Audiences")."""
 
 from __future__ import annotations
 

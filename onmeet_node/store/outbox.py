@@ -1,4 +1,4 @@
-"""Messages that wait until a peer is online: there is no mailbox on any server (DESIGN 4.4)."""
+"""Messages that wait until a peer is online: no server has a mailbox (PROTOCOL, "Contacts")."""
 
 from __future__ import annotations
 

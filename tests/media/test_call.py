@@ -59,7 +59,7 @@ async def test_connected_while_ringing_but_nothing_is_sent_or_opened(
 
 
 async def test_media_starts_at_once_when_the_call_is_accepted(endpoint: AiortcEndpoint) -> None:
-    """DESIGN 6: first audio within 90 ms, first video within 100 ms. Best of three, for load."""
+    """The promise: first audio within 90 ms, first video within 100 ms. Best of three, for load."""
     took = []
     for _ in range(3):
         async with open_pair(endpoint, SessionConfig(BOTH)) as pair:

@@ -1,4 +1,4 @@
-"""What a DHT node that logs everything has in its hands, over real hosts (P2, DESIGN 4.2).
+"""What a DHT node that logs everything has in hand, over real hosts (PROTOCOL, "Key blinding").
 
 The pure test of the records themselves is `tests/protocol/identity/test_record.py`; here a server
 keeps whatever arrives, as a curious operator would.

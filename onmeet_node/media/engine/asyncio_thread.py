@@ -1,4 +1,4 @@
-"""asyncio in one plain thread, seen from trio (DESIGN 3.3).
+"""asyncio in one plain thread, seen from trio (ARCHITECTURE, "Why it is so").
 
 aiortc runs here and nowhere else. Under trio-asyncio, closing a peer connection hung whenever an
 encode was in flight; in guest mode each hiccup of trio was a hiccup of the audio.

@@ -1,4 +1,4 @@
-"""The aiortc endpoint seen from trio: for headless nodes, bots, recordings, tests (DESIGN 3.4)."""
+"""The aiortc endpoint seen from trio: for headless nodes, bots, recordings, tests."""
 
 from __future__ import annotations
 

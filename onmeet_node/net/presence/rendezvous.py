@@ -1,4 +1,4 @@
-"""Finding people and being found: presence records in the DHT (DESIGN 4.2).
+"""Finding people and being found: presence records in the DHT (PROTOCOL, "Publishing and finding").
 
 A lookup happens when somebody asks for a person; nothing here polls. What is published, and when,
 is the publisher's part.

@@ -1,1 +1,1 @@
-"""A call as a machine: events and the time go in, effects come out (DESIGN 4.4). Pure."""
+"""A call as a machine: events and the time go in, effects come out (PROTOCOL, "Calls"). Pure."""

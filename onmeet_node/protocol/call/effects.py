@@ -10,7 +10,7 @@ from onmeet_node.protocol.wire.messages import CallId, CallMessage, Candidate, K
 
 
 class State(enum.StrEnum):
-    """The states of DESIGN 4.4."""
+    """The states of a call: PROTOCOL, "Calls", has their picture."""
 
     DIALING = "dialing"
     """Looking for the peer; nothing has reached a device of theirs."""

@@ -1,4 +1,4 @@
-"""Key blinding: an identity becomes another key in each audience and epoch (DESIGN 4.2).
+"""Key blinding: an identity is another key in each audience and epoch (PROTOCOL, "Key blinding").
 
 As in Tor's rend-spec-v3, appendix A.2: with A = aB, a factor h gives A' = hA and a' = ha mod L.
 Whoever knows A, the audience's secret and the epoch finds A'; nobody else can tell that A' and A,

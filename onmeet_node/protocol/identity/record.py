@@ -1,4 +1,4 @@
-"""What a presence record says, sealed for one audience and epoch (DESIGN 4.2).
+"""What a presence record says, sealed for one audience and epoch (PROTOCOL, "Presence records").
 
 The envelope (`protocol.wire.record`) is what servers check. Its body is, always as long::
 

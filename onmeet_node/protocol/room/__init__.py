@@ -1,1 +1,1 @@
-"""Several people as a mesh of calls (DESIGN 3.2): who is in, who keeps the list, who carries on."""
+"""Several people as a mesh of calls: who is in, who keeps the list (PROTOCOL, "Rooms")."""

@@ -9,7 +9,7 @@ import { Session, type SessionOwner } from "./session.js";
 import { quality, UNKNOWN, type Look, type Quality } from "./stats.js";
 
 const LOOK_EVERY = 2_000;
-/** How long a call outlives a node that does not answer: as long as the node keeps it (DESIGN 4.4). */
+/** How long a call outlives a node that does not answer: as long as the node keeps it (PROTOCOL, "Calls": reconnect). */
 const KEPT_WITHOUT_NODE = 45_000;
 const MAX_DEVICE = 256;
 /** A preview that waits for a room which has no name yet. */

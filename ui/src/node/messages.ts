@@ -59,7 +59,7 @@ export type RoomEnd = "left" | "ended" | "removed" | "denied" | "full" | "locked
 /** How a person stands to us. */
 export type ContactStatus = "accepted" | "requested-by-us" | "requested-by-them" | "blocked" | "ignored" | "stranger";
 
-/** The states of DESIGN 4.4. */
+/** The states of a call: PROTOCOL, "Calls", has their picture. */
 export type State = "dialing" | "ringing-out" | "ringing-in" | "connecting" | "connected" | "reconnecting" | "ended";
 
 /** What a caller knows of the ringing. All but `SENT` are the callee's own words (`RingState`):
