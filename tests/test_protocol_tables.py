@@ -34,7 +34,8 @@ from onmeet_node.media.engine.receivers import MAX_BACKLOG_BYTES, MAX_DECODE_BAC
 from onmeet_node.media.frames import KEPT_BYTES
 from onmeet_node.net import exposure
 from onmeet_node.net.bootstraps import bootstraps
-from onmeet_node.net.channels import channel, channels, handshake, handshake_limits
+from onmeet_node.net.channels import channel, channels, handshake, handshake_limits, send_queue
+from onmeet_node.net.channels.timing import Timing
 from onmeet_node.net.libp2p import (
     accepting,
     connections,
@@ -76,7 +77,7 @@ TURN = TurnConfig()
 GUESTS = GuestsConfig()
 RELAY = RelayLimits()
 HOST = HostConfig()
-CHANNEL = channel.Timing()
+CHANNEL = Timing()
 
 Row = Sequence[str]
 
@@ -255,7 +256,7 @@ def channel_times() -> str:
         ),
         (
             "unsent messages for a peer that does not read",
-            f"{channel.MAX_QUEUED}, or {size(channel.MAX_QUEUED_BYTES)}, or one write of "
+            f"{send_queue.MAX_QUEUED}, or {size(send_queue.MAX_QUEUED_BYTES)}, or one write of "
             f"{n(t.dead_after)} s",
             "ends, no word",
         ),
