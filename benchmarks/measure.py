@@ -19,8 +19,8 @@ class Series:
     """Repeated measurements of one thing at one delay.
 
     `delay_ms` is one way, None where there is no network. `target` is what it should take, in the
-    same unit, less being better. `floor` names the series of the same run and delay that shows what the
-    libraries alone take; `floor_ratio` is a target against it.
+    same unit, less being better. `floor` names the series of the same run and delay that shows
+    what the libraries alone take; `floor_ratio` is a target against it.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The audiences of this node: who finds its presence records, until when (PROTOCOL, "Audiences")."""
+"""The audiences of this node: who finds its presence, and until when (PROTOCOL, "Audiences")."""
 
 from __future__ import annotations
 
