@@ -22,8 +22,8 @@ from onmeet_node.net.errors import BadDhtKey, PutFailed
 from onmeet_node.net.libp2p import patches
 from onmeet_node.net.libp2p.config import HostConfig, RecordRules
 from onmeet_node.net.libp2p.dht_role import DhtRole
+from onmeet_node.net.libp2p.library_calls import LibraryCalls
 from onmeet_node.net.libp2p.record_store import RecordStore
-from onmeet_node.net.libp2p.streams import Runner
 from onmeet_node.process.faults import contained
 
 MAX_KEY_BYTES = 50
@@ -89,7 +89,7 @@ class Dht:
     def __init__(
         self,
         kad: KadDHT,
-        runner: Runner,
+        calls: LibraryCalls,
         config: HostConfig,
         role: DhtRole,
         entered: Callable[[], Sequence[str]] = tuple,
@@ -102,7 +102,7 @@ class Dht:
         self._kad = kad
         self._entered = entered
         self._exposure = config.exposure
-        self._runner = runner
+        self._calls = calls
         self._rules = config.rules
         self._remedies = config.remedies
         self._role = role
@@ -129,7 +129,7 @@ class Dht:
         """
         self._check(key)
         self._rules.verify(key, value, int(time.time()))
-        return await self._runner.call(self._put, key.encode(), value)
+        return await self._calls.call(self._put, key.encode(), value)
 
     async def _put(self, key: bytes, value: bytes) -> int:
         if self._remedies.anonymous_records:
@@ -158,7 +158,7 @@ class Dht:
                     done.set()
 
         for peer in peers:
-            self._runner.spawn(store, peer)
+            self._calls.spawn(store, peer)
         if peers:
             await first.wait()
             with trio.move_on_after(PUT_GRACE):
@@ -198,7 +198,7 @@ class Dht:
         asking. Records that the rules refuse are passed over. Raises BadKey.
         """
         self._check(key)
-        return await self._runner.call(self._get, key)
+        return await self._calls.call(self._get, key)
 
     async def _get(self, key: str) -> bytes | None:
         raw = key.encode()
@@ -225,7 +225,7 @@ class Dht:
                     continue
                 lookup.asked.add(peer)
                 lookup.running += 1
-                self._runner.spawn(self._ask, key, peer, lookup)
+                self._calls.spawn(self._ask, key, peer, lookup)
             if not lookup.running:
                 break
             with trio.move_on_at(deadline) as grace:

@@ -1,8 +1,9 @@
 """libp2p streams as trio streams that survive their callers' cancellation."""
 
+from __future__ import annotations
+
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import trio
 from libp2p.abc import INetStream
@@ -11,7 +12,8 @@ from libp2p.network.stream.exceptions import StreamEOF
 from onmeet_node.net.errors import HostClosed
 from onmeet_node.net.libp2p.remote_address import network_of
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from onmeet_node.net.libp2p.library_calls import LibraryCalls  # which knows streams
 
 _CLOSE_LIMIT = 3.0
 """Seconds a FIN may take; a connection that cannot send one by then is dead."""
@@ -19,16 +21,6 @@ _LINGER = 10.0
 """Seconds a stream closed here waits for the peer's end before it is reset: a
 reset at once could overtake data that the peer has not read yet."""
 _CHUNK = 65536
-
-
-class Runner(Protocol):
-    """Runs library calls to their end, whatever becomes of the caller."""
-
-    async def call(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """The result of `fn(*args)`; if the caller is cancelled, `fn` still finishes."""
-
-    def spawn(self, fn: Callable[..., Awaitable[object]], *args: Any) -> None:
-        """Run `fn` in the background; its errors are dropped."""
 
 
 class Stream(trio.abc.HalfCloseableStream):
@@ -44,11 +36,11 @@ class Stream(trio.abc.HalfCloseableStream):
     """
 
     def __init__(
-        self, raw: INetStream, peer_id: str, runner: Runner, *, tell_resets: bool = True
+        self, raw: INetStream, peer_id: str, calls: LibraryCalls, *, tell_resets: bool = True
     ) -> None:
         self.peer_id = peer_id
         self._raw = raw
-        self._runner = runner
+        self._calls = calls
         self._tell_resets = tell_resets
         self._sending = trio.Lock()
         self._unsent = 0
@@ -80,7 +72,7 @@ class Stream(trio.abc.HalfCloseableStream):
             return
         self._unsent += 1
         try:
-            await self._runner.call(self._send, bytes(data))
+            await self._calls.call(self._send, bytes(data))
         except HostClosed as error:
             raise trio.BrokenResourceError from error
 
@@ -108,7 +100,7 @@ class Stream(trio.abc.HalfCloseableStream):
             return
         self._sent_eof = True
         try:
-            await self._runner.call(self._send_eof)
+            await self._calls.call(self._send_eof)
         except HostClosed as error:
             raise trio.BrokenResourceError from error
 
@@ -139,7 +131,7 @@ class Stream(trio.abc.HalfCloseableStream):
                     ) from self._ended
                 self._arrived = trio.Event()
                 if not self._reading.locked():
-                    self._runner.spawn(self._read)
+                    self._calls.spawn(self._read)
                 await self._arrived.wait()
             taken = bytes(self._received[:max_bytes])
             del self._received[: len(taken)]
@@ -177,7 +169,7 @@ class Stream(trio.abc.HalfCloseableStream):
         if not self._closed:
             self._closed = True
             self._arrived.set()
-            self._runner.spawn(self._reset)
+            self._calls.spawn(self._reset)
 
     async def aclose(self) -> None:
         """End the stream; raises nothing but Cancelled, and never waits for the peer."""
@@ -189,7 +181,7 @@ class Stream(trio.abc.HalfCloseableStream):
         self._arrived.set()
         broken = self._unsent or self._send_error is not None
         with contextlib.suppress(HostClosed):
-            await self._runner.call(self._reset if broken else self._finish)
+            await self._calls.call(self._reset if broken else self._finish)
 
     async def _finish(self) -> None:
         with trio.move_on_after(_CLOSE_LIMIT) as limit, contextlib.suppress(Exception):
@@ -197,7 +189,7 @@ class Stream(trio.abc.HalfCloseableStream):
         if limit.cancelled_caught:
             await self._reset()
         elif self._ended is None:
-            self._runner.spawn(self._linger)
+            self._calls.spawn(self._linger)
 
     async def _linger(self) -> None:
         with trio.move_on_after(_LINGER) as limit:
