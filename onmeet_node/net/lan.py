@@ -66,7 +66,7 @@ GOODBYE_SECONDS = 1.0
 
 
 class LanHost(Protocol):
-    """The part of `net.libp2p.host.Host` that this needs."""
+    """The part of `net.libp2p.host.Host` that this needs; its tests have one without a network."""
 
     peer_id: str
 

@@ -267,7 +267,7 @@ def socket_path(path: Path) -> Iterator[str]:
 
 
 class UnixSocket(Protocol):
-    """A connected Unix socket, of the standard library or of trio."""
+    """A connected Unix socket: `socket.socket`, or trio's `SocketType`."""
 
     def getsockopt(self, level: int, option: int, size: int, /) -> bytes: ...  # noqa: D102
 

@@ -43,7 +43,7 @@ class DatabaseKey:
 
 
 class KeyringBackend(Protocol):
-    """The part of `keyring` that we use."""
+    """The part of `keyring.backend.KeyringBackend` that we use; tests have one in memory."""
 
     def get_password(self, service: str, username: str) -> str | None: ...  # noqa: D102
     def set_password(self, service: str, username: str, password: str) -> None: ...  # noqa: D102

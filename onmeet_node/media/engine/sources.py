@@ -39,7 +39,7 @@ class EndOfSource(Exception):
 
 
 class Source(Protocol):
-    """A stream of frames of one kind, in real time."""
+    """A stream of frames of one kind, in real time: a tone, a file (`FileSource`), a device …"""
 
     is_device: bool
     """A camera or microphone: closed while muted, so that its light goes out."""

@@ -58,7 +58,9 @@ class HostDoor:
 
 
 class Abortable(Protocol):
-    """A stream that can be reset: a libp2p stream, or a pipe in this process."""
+    """A stream that can be reset: libp2p's (`net.libp2p.streams.Stream`), or a pipe in this process
+    (`embedded.gateway`).
+    """
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """See `trio.abc.SendStream`."""

@@ -32,7 +32,7 @@ SAVE_EVERY = 600.0
 
 
 class Servers(Protocol):
-    """The part of `net.libp2p.host.Host` that this needs."""
+    """The part of `net.libp2p.host.Host` that this needs; its tests have one who met a few."""
 
     def dht_peers(self) -> tuple[str, ...]:
         """The peers that a lookup starts from."""

@@ -24,7 +24,8 @@ from onmeet_node.protocol.wire.messages import Hello, Message
 class ChannelNetwork(Protocol):
     """The part of `net.libp2p.host.Host` that channels need.
 
-    A room has `net.channels.room_streams.RoomStreams` in its place.
+    A room has `room_streams.RoomNetwork` in its place, a guest `joining.room.NoNetwork`, and tests
+    a network in memory.
     """
 
     peer_id: str
@@ -63,7 +64,10 @@ class ChannelNetwork(Protocol):
 
 
 class Doorkeeper(Protocol):
-    """Who is told what, and who comes in. Its methods must be quick: handshakes wait for them."""
+    """Who is told what, and who comes in: a node's `Contacts`, or a room's `RoomDoorkeeper`.
+
+    Its methods must be quick: handshakes wait for them.
+    """
 
     def greet(self, identity: Identity, opening_hash: bytes) -> Hello:
         """Our Hello on a channel we open: card for this reader, and a proof over the hash."""

@@ -10,7 +10,10 @@ from onmeet_node.protocol.wire import record
 
 
 class RecordRules(Protocol):
-    """What makes a record of one namespace valid, and which of several is the newest."""
+    """What makes a record of one namespace valid, and which of several is the newest.
+
+    `PresenceRules` are ours; tests of the DHT have rules that take any key, or none.
+    """
 
     def verify(self, key: str, value: bytes, now: int) -> object:
         """Raise if `value` may not be stored under `key` at Unix second `now`."""
