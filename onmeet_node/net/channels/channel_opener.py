@@ -64,7 +64,7 @@ class ChannelNetwork(Protocol):
 
 
 class Doorkeeper(Protocol):
-    """Who is told what, and who comes in: a node's `Contacts`, or a room's `RoomDoorkeeper`.
+    """Who is told what, and who comes in: `ContactDoorkeeper`, or a room's `RoomDoorkeeper`.
 
     Its methods must be quick: handshakes wait for them.
     """
