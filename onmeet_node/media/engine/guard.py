@@ -11,10 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from aiortc import RTCRtpReceiver
-from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcsctptransport import WEBRTC_DCEP, RTCSctpTransport
-from aiortc.rtp import RtpPacket
 
 from onmeet_node.media.engine.data_channels import FRAMES_STREAM, STREAM
 from onmeet_node.media.engine.sctp import check_packet
@@ -143,12 +141,3 @@ class PacketGuard:
         sctp._receive_forward_tsn_chunk = aio_take_forward  # type: ignore[method-assign]
         sctp._receive_data_chunk = aio_take_chunk  # type: ignore[method-assign]
         sctp._data_channel_receive = aio_take  # type: ignore[method-assign]
-
-
-class Discard:
-    """Stands in for a player where nothing of a kind was asked for."""
-
-    def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
-        """Called by aiortc's receiver; nothing is decoded."""
-        del packet
-        return False, None

@@ -177,7 +177,7 @@ class Peer:
         self._enter(_Phase.ANSWERED, after=_Phase.NEW)
         with _their_fault("offer"):
             for kind in sorted(description.kinds - self._config.kinds):
-                self._media.turn_away(kind)
+                self._media.receive(kind)
             if description.has_data:
                 self._open_chat()
             self._remote_types = description.candidate_types

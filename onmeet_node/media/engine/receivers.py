@@ -244,6 +244,28 @@ class VideoPlayer:
         return list(self._decoder.decode(packet))
 
 
+class LatePlayer:
+    """Stands in for a player until the first packet comes, and hands on to it from then on.
+
+    Once the session is not `alive` any more, none is made.
+    """
+
+    def __init__(
+        self, make: Callable[[], AudioPlayer | VideoPlayer], alive: Callable[[], bool]
+    ) -> None:
+        self._make = make
+        self._alive = alive
+        self._player: AudioPlayer | VideoPlayer | None = None
+
+    def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
+        """Called by aiortc's receiver; see the players."""
+        if self._player is None:
+            if not self._alive():
+                return False, None
+            self._player = self._make()
+        return self._player.add(packet)
+
+
 async def _aio_cancel(task: asyncio.Task[None] | None) -> None:
     if task is not None:
         task.cancel()

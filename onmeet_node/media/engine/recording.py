@@ -90,6 +90,10 @@ class Recorder:
         else:
             self._wait(_bytes(frame))
 
+    def has_place_for(self, kind: Kind) -> bool:
+        """Whether the format has; the file has it only if it was among `kinds`."""
+        return kind in self._format.codecs
+
     def take_trouble(self) -> str | None:
         """`trouble`, the first time that there is some."""
         if self.trouble is None or self._told:

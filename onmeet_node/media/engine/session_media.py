@@ -16,10 +16,10 @@ from onmeet_node.media.endpoint import (
     StreamStats,
 )
 from onmeet_node.media.engine import internals
-from onmeet_node.media.engine.guard import Discard, PacketGuard
+from onmeet_node.media.engine.guard import PacketGuard
 from onmeet_node.media.engine.packing import Vp8Packer
 from onmeet_node.media.engine.rate_control import RateControl
-from onmeet_node.media.engine.receivers import AudioPlayer, VideoPlayer
+from onmeet_node.media.engine.receivers import AudioPlayer, LatePlayer, VideoPlayer
 from onmeet_node.media.engine.recording import Recorders
 from onmeet_node.media.engine.rtcp_feedback import watch_feedback
 from onmeet_node.media.engine.senders import AudioOutlet, MediaSender, VideoOutlet
@@ -79,22 +79,27 @@ class SessionMedia:
         if kind is Kind.VIDEO:
             internals.set_packer(transceiver.sender, Vp8Packer())
         watch_feedback(transceiver.sender, outlet, self._rate)
-        player = (
+        internals.set_packet_sink(transceiver.receiver, self._player(kind))
+
+    def receive(self, kind: Kind) -> None:
+        """Takes a section of the offer for a kind that this call does not have; sends nothing.
+
+        A browser offers a picture in every call, so that it can be turned on later. Until then
+        there is no player, and nothing to count.
+        NOTE: aiortc would make the transceiver by itself, and decode what comes without end.
+        """
+        transceiver = self._transceiver(kind, kind.value, "recvonly")
+        internals.set_packet_sink(
+            transceiver.receiver, LatePlayer(partial(self._player, kind), self._alive)
+        )
+
+    def _player(self, kind: Kind) -> AudioPlayer | VideoPlayer:
+        player = self.players[kind] = (
             AudioPlayer(self._on_audio, self._unusable)
             if kind is Kind.AUDIO
             else VideoPlayer(self._on_video, self._round_trip, self._unusable)
         )
-        internals.set_packet_sink(transceiver.receiver, player)
-        self.players[kind] = player
-
-    def turn_away(self, kind: Kind) -> None:
-        """Takes a section of the offer for a kind that this call does not have, and plays nothing.
-
-        A browser offers a picture in every call, so that it can be turned on later.
-        NOTE: aiortc would make the transceiver by itself, and decode what comes without end.
-        """
-        transceiver = self._transceiver(kind, kind.value, "recvonly")
-        internals.set_packet_sink(transceiver.receiver, Discard())
+        return player
 
     def _transceiver(
         self, kind: Kind, sends: MediaSender | str, direction: str

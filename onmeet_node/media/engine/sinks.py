@@ -12,8 +12,9 @@ from pathlib import Path
 import av
 from av.video.reformatter import VideoReformatter
 
-from onmeet_node.media.engine.recording import Recorders
+from onmeet_node.media.engine.recording import Recorder, Recorders
 from onmeet_node.media.engine.sources import audio_frame
+from onmeet_node.media.errors import SinkUnavailable
 from onmeet_node.media.frames import AudioFrame, FrameTap, VideoFrame
 from onmeet_node.process.ownership import ForeignPlace, create_own
 from onmeet_node.protocol.wire.messages import Kind
@@ -51,6 +52,7 @@ class Sinks:
         self._record = record
         self._recorders = recorders
         self._recorder = recorders.take(record, kinds) if record is not None else None
+        self._tried_pictures = False
         self._picture = picture
         self._tap = tap
         if tap is not None:
@@ -75,8 +77,27 @@ class Sinks:
         if self._tap is not None and Kind.VIDEO in self._tap.kinds:
             self._tap.put(copy_picture(frame))
         if self._recorder is not None:
+            self._make_place_for_pictures(self._recorder)
             self._recorder.put(frame, asyncio.get_running_loop().time())
             self._look()
+
+    def _make_place_for_pictures(self, before: Recorder) -> None:
+        """Goes on in another file: a camera was turned on in a voice call, and all streams of a
+        file are in its header.
+        """
+        if self._record is None or Kind.VIDEO in before.kinds or self._tried_pictures:
+            return
+        self._tried_pictures = True
+        if not before.has_place_for(Kind.VIDEO):
+            return
+        try:
+            self._recorder = self._recorders.take(self._record, before.kinds | {Kind.VIDEO})
+        except SinkUnavailable as error:
+            self._stopped(str(error))
+            return
+        task = asyncio.ensure_future(self._recorders.aio_release(self._record, before))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _look(self) -> None:
         # With each frame, which costs less than waking this thread from the recorder's.
