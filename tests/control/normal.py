@@ -30,7 +30,7 @@ WHOLE = {
     "session": "<session>",
 }  # fmt: skip
 """By their key, whatever they are, if they are anything."""
-MACHINE = {"keyring", "round_trip_ms", "last_seen"}
+MACHINE = {"keyring", "round_trip_ms", "last_seen", "connected"}
 _QR = re.compile(r"[█▀▄ ]+")
 _PATTERNS = (
     ("room-code", r"onmeet-room:[0-9a-f]+@onmeet:[A-Za-z0-9_-]+"),
@@ -114,6 +114,7 @@ class Normal:
                 shown = "<qr>"
             else:
                 shown = re.sub(r"[━─┄]{2,}", "━━", re.sub(r" {2,}", "  ", self.text(line))).rstrip()
+            shown = re.sub(r"(signed that it released: ).*", r"\1<what>", shown)
             shown = re.sub(r"^(DHT nodes|Channels)  \d+", r"\1  <number>", shown)
             if not (shown == "<qr>" and lines[-1:] == ["<qr>"]):
                 lines.append(shown)

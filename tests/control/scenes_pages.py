@@ -148,10 +148,9 @@ def play_calls(stage: Stage) -> None:
         cleo.ask("take", call=call, kinds=["audio"])
         ann.shows("calls", lambda c: c["calls"] and c["calls"][0]["state"] == "connected",
                   quiet=True)  # fmt: skip
-        for page in (ann, cleo):
-            page.media("media-failed", session=page.last_session(), why="The browser says no.")
         ann.ask("change-call", call=call, action="hang-up")
         ann.shows("calls", lambda c: not c["calls"], quiet=True)
+        ann.media("media-failed", session=ann.last_session(), why="It is late, and ignored.")
         ann.record_media()
         until(lambda: len(stage.world.nodes["ann"].ask("history")) == 4, "all are written down")
         past = ann.ask("read-history", limit=10)["calls"]
@@ -225,6 +224,9 @@ def play_rooms(stage: Stage) -> None:
         ann.say("look-at", room=room, key=key, size="large")
         for action in ("ask-mute", "promote", "demote", "hide", "show"):
             ann.ask("change-seat", room=room, key=key, action=action)
+            role = {"promote": "co-host", "demote": "member"}.get(action)
+            if role is not None:
+                cleo.shows("rooms", lambda r, role=role: r["rooms"][0]["role"] == role, quiet=True)
         cleo.shows("room-mute-asked")
         cleo.ask("change-room", room=room, action="end")
         link = ann.ask("link-to-room", room=room)["url"]
