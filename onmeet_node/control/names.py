@@ -38,9 +38,9 @@ def anybody(node: Node, text: str, *states: ContactState) -> Identity:
     return Identity(identity) if identity is not None else node.people.which(text, *states)
 
 
-def person(node: Node, text: str, *states: ContactState) -> Identity:
-    """Somebody we know (in one of `states`, if given). Raises `NoSuchPerson`, `Ambiguous`."""
-    found = anybody(node, text, *states)
+def person(node: Node, text: str) -> Identity:
+    """Somebody we know. Raises `NoSuchPerson`, `Ambiguous`."""
+    found = anybody(node, text)
     if node.people.get(found) is None:
         raise NoSuchPerson("You do not know them any more. See: onmeet contacts list")
     return found

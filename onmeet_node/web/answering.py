@@ -72,7 +72,7 @@ def answer_to(request: Request, view: Any) -> FromNode:
 def refusal(number: int, error: OnMeetError) -> answers.Refused:
     """How a page is told that something was not done."""
     sentence = str(error)[:MAX_SENTENCE_CHARS]
-    return answers.Refused(id=number, kind=type(error).__name__[:64], sentence=sentence)
+    return answers.Refused(id=number, kind=error.kind[:64], sentence=sentence)
 
 
 def _link(number: int, made: dict[str, Any], *, once: bool) -> answers.LinkMade:

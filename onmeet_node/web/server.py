@@ -264,7 +264,7 @@ async def _body(request: Request, limit: int) -> bytes | None:
 
 
 def _refusal(error: OnMeetError) -> Response:
-    return JSONResponse({"kind": type(error).__name__, "sentence": str(error)}, status_code=409)
+    return JSONResponse({"kind": error.kind, "sentence": str(error)}, status_code=409)
 
 
 def built_files(directory: Path = STATIC) -> dict[str, bytes]:

@@ -237,7 +237,7 @@ class Page:
     def looks_for(self, identity: str) -> bool:
         """Whether the node reaches this person now; nothing is recorded of it."""
         number = 1_000_000 + len(self._heard)
-        message = {"t": "look-for", "id": number, "identity": identity}
+        message = {"t": "look-for", "id": number, "who": identity}
         self._write(BytesMessage(data=msgpack.packb(message)))
         answer = self._await(
             lambda: next((m for m in self._heard if m.get("id") == number), None), "look-for"

@@ -23,9 +23,9 @@ def play_people(stage: Stage) -> None:
         stage.on("bob", "contacts", "add", made["uri"])
         stage.on("bob", "contacts", "add", "onmeet:nonsense")
         stage.on("ann", "contacts", "add", made["uri"], "--name", "Bobby", "--note", "It is Ann")
-        cleo.ask("contacts.add", code=made["uri"])
-        until(lambda: len(bob.ask("contacts.list")) == 2, "both ask")
-        who = {name: node.ask("status")["identity"] for name, node in
+        cleo.ask("add-contact", code=made["uri"])
+        until(lambda: len(bob.ask("list-contacts")) == 2, "both ask")
+        who = {name: node.ask("show-status")["identity"] for name, node in
                (("ann", ann), ("bob", bob), ("cleo", cleo))}  # fmt: skip
         stage.on("bob", "contacts", "list")
         stage.on("bob", "contacts", "accept", "Nobody")
@@ -33,11 +33,11 @@ def play_people(stage: Stage) -> None:
         stage.on("bob", "contacts", "accept", who["ann"])
         stage.on("bob", "contacts", "block", who["cleo"])
         stage.on("bob", "contacts", "list")
-        cleo.ask("contacts.remove", who=who["bob"])  # or she would ask again
+        cleo.ask("change-person", who=who["bob"], action="remove")  # or she would ask again
         stage.on("bob", "contacts", "remove", who["cleo"])
         stage.on("bob", "contacts", "remove", who["cleo"])
         stage.on("bob", "contacts", "block", "Nobody")
-        until(lambda: ann.ask("contacts.list")[0]["state"] == "accepted", "Bob accepted")
+        until(lambda: ann.ask("list-contacts")[0]["state"] == "accepted", "Bob accepted")
         stage.on("ann", "contacts", "list")
         stage.on("ann", "contacts", "verify", "Bobby")
         stage.on("ann", "contacts", "verify", "Bobby", "--matches")
@@ -90,11 +90,11 @@ def play_calls(stage: Stage) -> None:
             """What others do meanwhile."""
             event = line.get("event")
             if event == "ringing" and line["ring"] == "alerting":
-                bob.ask("answer", source="test")
+                bob.ask("take", headless={"source": "test"})
             elif event == "media":
                 seen.add(line["kind"])
                 if seen == {"audio", "video"}:
-                    ann.ask("hangup")
+                    ann.ask("change-call", action="hang-up")
 
         tap.on_line = go_on
         stage.on("ann", "call", "Bobby", "--source", "test", events=True)
@@ -103,9 +103,10 @@ def play_calls(stage: Stage) -> None:
         stage.on("ann", "call", "Nobody", events=True)
         for command in ("answer", "decline", "hangup", "mute"):
             stage.on("ann", command)
-        who = ann.ask("status")["identity"]
+        who = ann.ask("show-status")["identity"]
 
-        call = stage.later("bob", "call", who=who, source="test")
+        call = stage.later("bob", "dial-and-follow", who=who, kinds=["audio", "video"],
+                           headless={"source": "test"})  # fmt: skip
         until(lambda: call.told("ringing", ring="delivered"), "it rings")
         stage.on("ann", "status")
         stage.on("ann", "answer", "--source", "test", "--record", "/nowhere/at/all.mkv")
@@ -113,7 +114,7 @@ def play_calls(stage: Stage) -> None:
         until(lambda: call.told("connected"), "connected")
         for kind in ("audio", "video"):
             until(lambda kind=kind: call.told("media", kind=kind), kind)
-        until(lambda: len(ann.ask("status")["calls"][0]["streams"]) == 2, "streams")
+        until(lambda: len(ann.ask("show-status")["calls"][0]["streams"]) == 2, "streams")
         stage.on("ann", "mute", "--video")
         stage.on("ann", "mute")
         until(lambda: call.told("peer-media", muted=True, camera_off=True), "muted")
@@ -123,7 +124,8 @@ def play_calls(stage: Stage) -> None:
         call.end(lambda lines: in_any_order([stage.normal.value(x) for x in lines]))
 
         until(lambda: idle(ann, bob), "the call is over for both")
-        call = stage.later("bob", "call", who=who, source="none", audio_only=True, seconds=5)
+        call = stage.later("bob", "dial-and-follow", who=who, kinds=["audio"], hang_up_after=5_000,
+                           headless={"source": "none"})  # fmt: skip
         until(lambda: call.told("ringing", ring="delivered"), "it rings")
         stage.on("ann", "decline", "--note", "In a meeting")
         call.end(lambda lines: in_any_order([stage.normal.value(x) for x in lines]))
@@ -131,7 +133,7 @@ def play_calls(stage: Stage) -> None:
 
 def idle(*nodes: Running) -> bool:
     """Whether none of these is in a call."""
-    return not any(node.ask("status")["calls"] for node in nodes)
+    return not any(node.ask("show-status")["calls"] for node in nodes)
 
 
 def _streams(line: Any) -> Any:
@@ -143,7 +145,7 @@ def _streams(line: Any) -> Any:
 
 def whole(node: Running, people: int) -> bool:
     """Whether so many are in the node's one room, and media flows both ways with each."""
-    rooms = node.ask("room.list")["rooms"]
+    rooms = node.ask("list-rooms")["rooms"]
     return (
         len(rooms) == 1
         and len(rooms[0]["people"]) == people
@@ -167,10 +169,10 @@ def play_rooms(stage: Stage) -> None:
         for name in ("ann", "bob"):
             stage.on(name, "room", "list")
         stage.on("bob", "room", "hand")
-        until(lambda: ann.ask("room.list")["rooms"][0]["people"][1]["hand"], "the hand")
+        until(lambda: ann.ask("list-rooms")["rooms"][0]["people"][1]["hand"], "the hand")
         stage.on("ann", "room", "list")
         stage.on("bob", "room", "hand", "--down")
-        until(lambda: not ann.ask("room.list")["rooms"][0]["people"][1]["hand"], "the hand")
+        until(lambda: not ann.ask("list-rooms")["rooms"][0]["people"][1]["hand"], "the hand")
         stage.on("ann", "room", "look", "large")
         stage.on("ann", "room", "look", "none", "--who", "Bob")
         stage.on("ann", "room", "look", "small", "--who", "Nobody")
@@ -186,13 +188,13 @@ def play_rooms(stage: Stage) -> None:
             stage.on("ann", "room", command, "Bob")
             if command in {"promote", "demote"}:
                 role = "co-host" if command == "promote" else "member"
-                until(lambda role=role: bob.ask("room.list")["rooms"][0]["role"] == role, role)
+                until(lambda role=role: bob.ask("list-rooms")["rooms"][0]["role"] == role, role)
         stage.on("bob", "room", "lock")
         stage.on("bob", "room", "link")
         stage.on("ann", "room", "link")
         stage.on("ann", "room", "invite", "Bobby")
         stage.on("ann", "room", "remove", "Bob")
-        until(lambda: not bob.ask("room.list")["rooms"], "Bob is out")
+        until(lambda: not bob.ask("list-rooms")["rooms"], "Bob is out")
 
         stage.on("ann", "room", "create", "Team", "--require-knock", "--name", "A.", *QUIET)
         stage.on("ann", "room", "hand")
@@ -206,18 +208,19 @@ def play_rooms(stage: Stage) -> None:
         stage.on("ann", "room", "forget", "Weekly")
         for answer in ("deny", "admit"):
             stage.on("ann", "room", "invite", "Bobby")
-            until(lambda: any(i["title"] == "Team" for i in bob.ask("room.list")["invitations"]),
+            until(lambda: any(i["title"] == "Team" for i in bob.ask("list-rooms")["invitations"]),
                   "invited")  # fmt: skip
             stage.on("bob", "room", "list")
-            join = stage.later("bob", "room.join", who="Team", source="none", audio_only=True)
-            until(lambda: ann.ask("room.list")["rooms"][0]["knocking"], "Bob knocks")
+            join = stage.later("bob", "join-room", room="Team", kinds=["audio"], inside=True,
+                               headless={"source": "none"})  # fmt: skip
+            until(lambda: ann.ask("list-rooms")["rooms"][0]["knocking"], "Bob knocks")
             stage.on("ann", "room", "list")
             stage.on("ann", "room", answer)
             join.end(stage.normal.value)
         until(lambda: whole(ann, 2) and whole(bob, 2), "both are in")
         stage.on("ann", "room", "list")
         stage.on("bob", "room", "leave")
-        until(lambda: len(ann.ask("room.list")["rooms"][0]["people"]) == 1, "Bob left")
+        until(lambda: len(ann.ask("list-rooms")["rooms"][0]["people"]) == 1, "Bob left")
         stage.on("ann", "room", "admit")
         stage.on("ann", "room", "end")
         stage.on("bob", "room", "join", "Team")
@@ -248,28 +251,31 @@ def play_guests(stage: Stage) -> None:
         one = stage.on("ann", "invite", "--name", "Tuesday", "--expires", "2h", "--qr",
                        "--email-snippet")[0]  # fmt: skip
         two = stage.on("ann", "invite", "--room", "--let-in", "--expires", "never")[0]
-        until(lambda: all(link["open"] for link in ann.ask("invite.list")), "doors are open")
+        until(lambda: all(link["open"] for link in ann.ask("list-links")), "doors are open")
         stage.on("ann", "invite", "list")
         gerda = stage.guests["Gerda"]
         gerda.give(one["url"])
         gerda.wait("waiting")
-        until(lambda: ann.ask("guests"), "Gerda knocks")
+        until(lambda: ann.ask("list-guests"), "Gerda knocks")
         stage.on("ann", "guests")
         stage.on("ann", "deny", "--close-link")
         told(stage, gerda)
         three = stage.on("ann", "invite", "--name", "Friday")[0]
-        until(lambda: all(link["open"] for link in ann.ask("invite.list")), "doors are open")
+        until(lambda: all(link["open"] for link in ann.ask("list-links")), "doors are open")
         paul = stage.guests["Paul"]
         paul.give(three["url"])
         paul.wait("waiting")
-        until(lambda: ann.ask("guests"), "Paul knocks")
+        until(lambda: ann.ask("list-guests"), "Paul knocks")
         stage.on("ann", "admit", "Paul", "--source", "test")
         for kind in ("audio", "video"):
             paul.wait("media", kind=kind)
-        call = ann.ask("status")["calls"][0]["call"]
-        ann.ask("hangup", call=call)
+        call = ann.ask("show-status")["calls"][0]["call"]
+        ann.ask("change-call", call=call, action="hang-up")
         told(stage, paul)
-        until(lambda: not ann.ask("guests") and not ann.ask("status")["calls"], "Paul is gone")
+        until(
+            lambda: not ann.ask("list-guests") and not ann.ask("show-status")["calls"],
+            "Paul is gone",
+        )
         stage.on("ann", "invite", "close", two["link"])
         stage.on("ann", "invite", "close", two["link"])
         stage.type.alone("guest-page", "verify", two["url"].partition("#")[0], trim=_same)
@@ -296,7 +302,7 @@ def play_history(stage: Stage) -> None:
     with stage.scene("history"):
         stage.on("ann", "history", trim=_reports)
         stage.on("ann", "history", "--verbose", "--limit", "2", trim=_reports, words=_pairs)
-        call = ann.ask("history")[0]["call"]
+        call = ann.ask("read-history")[0]["call"]
         stage.on("ann", "history", "--delete", "ffffffffffff")
         stage.on("ann", "history", "--delete", call)
         stage.on("ann", "history", "--delete", "all")

@@ -31,20 +31,20 @@ def play_people(stage: Stage) -> None:
         added = ann.ask("add-contact", code=codes[0]["uri"], name="Cleopatra", note="It is Ann")
         news = cleo.shows("news", lambda n: n["what"] == "contact-request")
         cleo.shows("people", _connected(1))
-        cleo.ask("change-person", identity=news["identity"], action="accept")
-        cleo.ask("change-person", identity="00" * 32, action="accept")
+        cleo.ask("change-person", who=news["identity"], action="accept")
+        cleo.ask("change-person", who="00" * 32, action="accept")
         ann.shows("news", lambda n: n["what"] == "contact-accepted")
         them = added["identity"]
         ann.shows("people", lambda p: _one(p, them)["status"] == "accepted")
         for action in ("favourite", "no-favourite", "mark-verified", "favourite"):
-            ann.ask("change-person", identity=them, action=action)
-        ann.ask("rename-person", identity=them, name="Cleo P.")
-        ann.ask("look-for", identity=them)
-        ann.ask("look-for", identity="00" * 32)
-        ann.ask("verify", identity=them)
-        ann.ask("verify", identity="00" * 32)
-        ann.ask("show-to", identity=them, name="phone", shown=True)
-        ann.ask("show-to", identity="00" * 32, name="phone", shown=True)
+            ann.ask("change-person", who=them, action=action)
+        ann.ask("rename-person", who=them, name="Cleo P.")
+        ann.ask("look-for", who=them)
+        ann.ask("look-for", who="00" * 32)
+        ann.ask("verify", who=them)
+        ann.ask("verify", who="00" * 32)
+        ann.ask("show-to", who=them, name="phone", shown=True)
+        ann.ask("show-to", who="00" * 32, name="phone", shown=True)
         ann.ask("change-profile", picture_share="everyone", reach="anyone", busy="hide", fields=[
             {"name": "name", "value": "Ann A.", "share": "everyone"},
             {"name": "country", "value": "CA", "share": "contacts"},
@@ -72,7 +72,7 @@ def play_people(stage: Stage) -> None:
         cleo.ask("revoke-code", label="web", drop=True)
         cleo.ask("revoke-code", label="web", drop=True)
         for action in ("ignore", "block", "unblock", "remove"):
-            cleo.ask("change-person", identity="00" * 32, action=action)
+            cleo.ask("change-person", who="00" * 32, action=action)
 
 
 def _one(people: dict[str, Any], identity: str) -> dict[str, Any]:
@@ -95,9 +95,9 @@ def play_calls(stage: Stage) -> None:
         for page in (ann, cleo):
             page.say("focus")
         cleo.say("noticeable", noticeable=True)
-        nobody = ann.ask("dial", identity="00" * 32, kinds=["audio"])["call"]
+        nobody = ann.ask("dial", who="00" * 32, kinds=["audio"])["call"]
         ann.shows("over", lambda o: o["call"] == nobody)
-        call = ann.ask("dial", identity=them, kinds=BOTH)["call"]
+        call = ann.ask("dial", who=them, kinds=BOTH)["call"]
         ann.shows("calls", lambda c: c["calls"] and c["calls"][0]["ring"] == "alerting")
         cleo.shows("calls", lambda c: c["calls"] and c["calls"][0]["session"])
         cleo.ask("change-call", call=call, action="silence")
@@ -137,13 +137,13 @@ def play_calls(stage: Stage) -> None:
         ann.ask("change-call", call=call, action="hang-up")
         ann.say("keep", target=call, muted=True)
 
-        call = ann.ask("dial", identity=them, kinds=["audio"], relay_only=True)["call"]
+        call = ann.ask("dial", who=them, kinds=["audio"], relay_only=True)["call"]
         for page in (ann, cleo):  # media are prepared while it rings
             page.connected_to_node()
         cleo.ask("change-call", call=call, action="decline", note="In a meeting")
         ann.shows("over", lambda o: o["call"] == call)
 
-        call = ann.ask("dial", identity=them, kinds=["audio"])["call"]
+        call = ann.ask("dial", who=them, kinds=["audio"])["call"]
         cleo.shows("calls", lambda c: c["calls"] and c["calls"][0]["session"], quiet=True)
         cleo.ask("take", call=call, kinds=["audio"])
         ann.shows("calls", lambda c: c["calls"] and c["calls"][0]["state"] == "connected",
@@ -152,7 +152,9 @@ def play_calls(stage: Stage) -> None:
         ann.shows("calls", lambda c: not c["calls"], quiet=True)
         ann.media("media-failed", session=ann.last_session(), why="It is late, and ignored.")
         ann.record_media()
-        until(lambda: len(stage.world.nodes["ann"].ask("history")) == 4, "all are written down")
+        until(
+            lambda: len(stage.world.nodes["ann"].ask("read-history")) == 4, "all are written down"
+        )
         past = ann.ask("read-history", limit=10)["calls"]
         ann.ask("delete-history", call="ff" * 16)
         ann.ask("delete-history", call=past[0]["call"])
@@ -194,14 +196,14 @@ def play_rooms(stage: Stage) -> None:
         ann.shows("rooms", lambda r: r["meetings"])
         ann.ask("forget-meeting", title="Weekly")
         ann.ask("forget-meeting", title="Weekly")
-        ann.ask("invite-to-room", room=room, identity=them)
-        ann.ask("invite-to-room", room="00" * 16, identity=them)
+        ann.ask("invite-to-room", room=room, who=them)
+        ann.ask("invite-to-room", room="00" * 16, who=them)
         cleo.shows("rooms", lambda r: r["invitations"])
         cleo.ask("dismiss-invitation", room=room)
         cleo.shows("rooms", lambda r: not r["invitations"], quiet=True)
         cleo.ask("join-room", room=room, kinds=BOTH)
         cleo.ask("join-room", code="onmeet-room:nonsense", kinds=BOTH)
-        ann.ask("invite-to-room", room=room, identity=them)
+        ann.ask("invite-to-room", room=room, who=them)
         cleo.shows("rooms", lambda r: r["invitations"], quiet=True)
         cleo.ask("join-room", room=room, kinds=BOTH)
         knocker = ann.shows("rooms", lambda r: r["rooms"][0]["knocking"])["rooms"][0]["knocking"]
@@ -269,7 +271,7 @@ def play_room_guest(stage: Stage, ann: Page, room: str, link: str) -> None:
 def play_guests(stage: Stage) -> None:
     """A link, a guest who knocks at it, is let in, and sent away."""
     with stage.scene("page guests"), stage.page("ann") as ann:
-        made = ann.ask("new-link", title="Tuesday", hours=2, once=False)
+        made = ann.ask("new-link", title="Tuesday", seconds=7_200, once=False)
         ann.ask("new-link", knock=False)
         shown = ann.shows("guests", lambda g: [x["open"] for x in g["links"]] == [True, True])
         url = next(x["url"] for x in shown["links"] if x["link"] == made["link"])
@@ -297,12 +299,12 @@ def play_guests(stage: Stage) -> None:
 def play_end(stage: Stage) -> None:
     """A call whose other end dies; homes that are deleted, nodes that are stopped."""
     with stage.scene("end"), stage.page("ann") as ann, stage.page("cleo") as cleo:
-        for request in (b"garbage", b"{}", b"[]", b'{"do": "fly"}', b'{"do": "status", "x": 1}',
+        for request in (b"garbage", b"{}", b"[]", b'{"do": "fly"}', b'{"do": "show-status", "x": 1}',
                         b"x" * 70_000):  # fmt: skip
             stage.raw("ann", request)
         people = ann.shows("people", lambda p: p["people"], quiet=True)["people"]
         them = next(p["identity"] for p in people if p["name"] == "Cleo P.")
-        call = ann.ask("dial", identity=them, kinds=["audio"])["call"]
+        call = ann.ask("dial", who=them, kinds=["audio"])["call"]
         cleo.shows("calls", lambda c: c["calls"] and c["calls"][0]["session"], quiet=True)
         cleo.ask("take", call=call, kinds=["audio"])
         ann.shows("calls", lambda c: c["calls"] and c["calls"][0]["state"] == "connected",

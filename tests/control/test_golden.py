@@ -71,7 +71,7 @@ def _types(value: Any) -> Iterator[str]:
 
 
 def test_every_request_of_the_control_socket_is_in_it() -> None:
-    from onmeet_node.control.socket import _HANDLERS
+    from onmeet_node.control.catalogue import REQUESTS
 
     asked = {ask["request"]["do"] for step in _kept() for ask in step.get("asks", ())
              if isinstance(ask, dict)}  # fmt: skip
@@ -80,7 +80,8 @@ def test_every_request_of_the_control_socket_is_in_it() -> None:
         for step in _kept()
         if (request := step.get("request")) and '"do"' in json.dumps(request).replace("\\", "")
     }
-    assert {*_HANDLERS, "app.open"} - asked == set()
+    asked |= {step["asks"]["t"] for step in _kept() if isinstance(step.get("asks"), dict)}
+    assert REQUESTS.keys() - asked == set()
 
 
 def test_every_command_is_in_it() -> None:
@@ -99,8 +100,8 @@ def test_every_command_is_in_it() -> None:
 
 
 def test_every_message_of_pages_is_in_it() -> None:
-    from onmeet_node.web import messages as say
+    from onmeet_node.web import messages
 
     seen = {kind for step in _kept() for kind in _types(step)}
-    assert set(say.from_page.classes) - seen == set()
-    assert set(say.from_node.classes) - seen == set(NEVER_HEARD)
+    assert set(messages.from_page.classes) - seen == set()
+    assert set(messages.from_node.classes) - seen == set(NEVER_HEARD)

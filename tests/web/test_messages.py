@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onmeet_node.net.errors import BadMultiaddr
 from onmeet_node.protocol.wire.errors import DecodeError
 from onmeet_node.web import messages, tables, typescript
+from onmeet_node.web.answering import refusal
 from onmeet_node.web.messages import answers, media, own
 
 
@@ -52,3 +54,8 @@ def test_a_message_of_the_node_is_refused_from_a_page():
 def test_a_message_beyond_the_limit_is_refused():
     with pytest.raises(DecodeError, match="allowed"):
         messages.from_page.decode(b"\x81" * (messages.MAX_PAGE_BYTES + 1))
+
+
+def test_programs_know_a_refusal_by_the_name_that_it_always_had():
+    told = refusal(1, BadMultiaddr("example.org", "it is none"))
+    assert told.kind == "BadAddress", "the class has another name now"

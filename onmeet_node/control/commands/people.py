@@ -96,7 +96,7 @@ async def change_person(door: Door, request: ask.ChangePerson) -> ContactView:
     people, do = door.node.people, ask.PersonAction
     match request.action:
         case do.ACCEPT | do.IGNORE:
-            peer = names.person(door.node, request.who, ContactState.REQUESTED_BY_THEM)
+            peer = names.anybody(door.node, request.who, ContactState.REQUESTED_BY_THEM)
         case do.BLOCK | do.UNBLOCK:
             peer = names.anybody(door.node, request.who)
         case _:
