@@ -47,9 +47,27 @@ function integrity(): Plugin {
   };
 }
 
+/** Without Vite's helper, which preloads the style sheets of what is loaded later: there are none. */
+function withoutPreloads(): Plugin {
+  return {
+    name: "without-preloads",
+    enforce: "pre",
+    load: (id) => (id.endsWith("vite/preload-helper.js") ? "export const __vitePreload = (load) => load();" : null),
+  };
+}
+
+/** Templates of styles and elements without the indents that they have in our sources. */
+function withoutIndents(): Plugin {
+  return {
+    name: "without-indents",
+    enforce: "post",
+    transform: (code, id) => (/\b(?:css|html|svg)`/.test(code) && id.includes("/src/") ? code.replace(/\n[ \t]+/g, "\n") : null),
+  };
+}
+
 export default defineConfig({
   base: "/",
-  plugins: [integrity()],
+  plugins: [integrity(), withoutPreloads(), withoutIndents()],
   build: {
     outDir: "../onmeet_node/web/guest",
     emptyOutDir: true,
