@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from onmeet_node.protocol.room import send_limits, timing
+from onmeet_node.protocol.room.phases import Phase
 from onmeet_node.protocol.wire import cipher, frames, limits, turn
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire import room as w
@@ -62,6 +63,7 @@ def generate() -> dict[Path, str]:
     """The files, whole."""
     line = [*_numbers(LINE), "", *_words("KINDS", m.Kind), *_words("WAIT_STATES", m.WaitState)]
     room = [*_numbers(ROOM), "", *_words("ROLES", w.Role), *_words("PICTURE_SIZES", w.PictureSize)]
+    room += _words("PHASES", Phase)
     room += ["", "// Milliseconds (onmeet_node/protocol/room/timing.py)."]
     room += _numbers({name: round(1000 * seconds) for name, seconds in TIMES.items()})
     room += ["", *_send_limits()]

@@ -5,7 +5,7 @@ import { encodingOf } from "../src/media/encoding.js";
 const SMALL = { bitrate: 150_000, height: 180, frame_rate: 15, share_bitrate: 200_000 };
 const LARGE = { bitrate: 1_200_000, height: 720, frame_rate: 30, share_bitrate: 2_500_000 };
 
-test("without a shape the picture follows the path alone", () => {
+test("without limits the picture follows the path alone", () => {
   for (const [path, scale] of [[100_000, 4], [300_000, 2], [2_000_000, 1]] as const)
     assert.deepEqual(encodingOf(path, false, null, 720), {
       active: true,

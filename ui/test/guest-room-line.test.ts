@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { keyOf } from "../src/protocol/x25519.js";
-import { GuestClient, type RoomVisit, type VisitRoom } from "../src/guest/client.js";
-import { Visit } from "../src/guest/room/visit.js";
+import { GuestClient } from "../src/guest/client.js";
+import type { VisitRoom } from "../src/guest/stage.js";
+import { GuestVisit } from "../src/guest/room/visit.js";
 import { hex } from "../src/protocol/guest-messages.js";
 import { FakeSocket, LINK, settled } from "./host.js";
 import { Member, ROOM, until, World } from "./room-world.js";
@@ -14,7 +15,7 @@ class Door {
   now = 0;
   loads = 0;
   fails = false;
-  visit: VisitRoom = (page, visitor) => Visit.enter(page, visitor);
+  visit: VisitRoom = (page, options) => GuestVisit.enter(page, options);
   began: string[] = [];
   client: GuestClient;
 
@@ -92,7 +93,7 @@ for (const [what, host, visits] of [
     t.after(() => door.client.leave());
     const keyed = async (seed: number) => (await Member.make(await World.make(["Hedda"]), "Hedda", seed)).key.publicKey;
     let made = 0;
-    door.visit = (page, visitor) => ((made += 1), Visit.enter(page, visitor));
+    door.visit = (page, options) => ((made += 1), GuestVisit.enter(page, options));
     await door.welcome(await keyed(10));
     door.client.knock("Gerda", ["audio"]);
     await until(() => door.socket.heard().some((one) => one["t"] === "carry"), "the channel of the room");
@@ -109,7 +110,7 @@ for (const [what, host, visits] of [
 
 test("who could not reach the host for as long as a knock lasts goes on waiting", async () => {
   const world = await World.make(["Hedda"]);
-  world.visit.lineOpen(ROOM, world.host.key.publicKey);
+  world.visit.line.opened(ROOM, world.host.key.publicKey);
   world.dropLine();
   await world.pass(130_000);
   assert.deepEqual([world.finished, world.renewed], [null, 1]);
@@ -135,14 +136,14 @@ test("a link that was closed says so before anybody is in, and a part that does 
 
 test("who leaves while the part is loaded has left", async () => {
   const door = new Door();
-  let loaded: (visit: RoomVisit) => void = () => undefined;
+  let loaded: (visit: GuestVisit) => void = () => undefined;
   let left = 0;
   door.visit = () => new Promise((done) => (loaded = done));
   await door.welcome(new Uint8Array(32).fill(1));
   door.client.knock("Gerda", ["audio"]);
   await settled();
   door.client.leave();
-  loaded({ leave: () => (left += 1) } as unknown as RoomVisit);
+  loaded({ leave: () => (left += 1) } as unknown as GuestVisit);
   await settled();
   assert.deepEqual([door.client.stage.at, left], ["over", 1]);
 });

@@ -10,7 +10,7 @@ import { keyOf } from "../src/protocol/x25519.js";
 import { Channel, prologue, type ChannelEnd, type Ends } from "../src/guest/room/channel.js";
 import { commitment, roomString } from "../src/protocol/room-authentication.js";
 import { readRoster } from "../src/protocol/room-roster.js";
-import { shape } from "../src/protocol/room-send-limits.js";
+import { sendLimits } from "../src/protocol/room-send-limits.js";
 import { clean, cleanLines } from "../src/protocol/text.js";
 import { unhex, unpack, type FromSeat, type Key } from "../src/protocol/room-messages.js";
 import type { PictureSize } from "../src/node/messages.js";
@@ -258,9 +258,9 @@ test("messages are read or refused, and never anything else", () => {
 });
 
 test("the table of pictures is the nodes'", () => {
-  for (const { people, size, shape: row } of read("room-shapes.json") as { people: number; size: PictureSize; shape: number[] }[]) {
-    const { bitrate, height, frame_rate, share_bitrate } = shape(people, size);
-    assert.deepEqual([bitrate, height, frame_rate, share_bitrate], row, `${people} ${size}`);
+  for (const { people, size, limits } of read("room-send-limits.json") as { people: number; size: PictureSize; limits: number[] }[]) {
+    const { bitrate, height, frame_rate, share_bitrate } = sendLimits(people, size);
+    assert.deepEqual([bitrate, height, frame_rate, share_bitrate], limits, `${people} ${size}`);
   }
 });
 

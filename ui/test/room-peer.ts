@@ -3,7 +3,8 @@
 import { createHash } from "node:crypto";
 import { createInterface } from "node:readline";
 import { hex, pack } from "../src/protocol/guest-messages.js";
-import { Machine, type Effect } from "../src/protocol/room-machine.js";
+import type { Effect } from "../src/protocol/room-effects.js";
+import { Room } from "../src/protocol/room-machine.js";
 import { unhex, unpack, type Key } from "../src/protocol/room-messages.js";
 import type { Bytes } from "../src/protocol/noise.js";
 
@@ -23,10 +24,10 @@ interface Asked {
   readonly data?: string;
 }
 
-const machines = new Map<number, Machine>();
+const machines = new Map<number, Room>();
 
-/** The same numbers for the same machine, as the test can be run again. */
-function numbers(me: Key): (bytes: number) => Bytes {
+/** The same nonces for the same machine, as the test can be run again. */
+function nonces(me: Key): (bytes: number) => Bytes {
   let count = 0;
   return (bytes) => new Uint8Array(createHash("sha512").update(`${me} ${++count}`).digest()).slice(0, bytes);
 }
@@ -35,7 +36,7 @@ function act(asked: Asked): Effect[] {
   const { now, key = "" } = asked;
   if (asked.do === "join") {
     const knock = { room: unhex(asked.room!), host: key, name: asked.name!, video: asked.video! };
-    const machine = new Machine(asked.me!, knock, now, numbers(asked.me!));
+    const machine = new Room(asked.me!, knock, now, nonces(asked.me!));
     machines.set(asked.who, machine);
     return machine.tick(now);
   }
@@ -70,10 +71,10 @@ function told(effect: Effect): Record<string, unknown> {
   switch (effect.do) {
     case "send":
       return { do: "send", to: effect.to, data: hex(pack(effect.message)) };
-    case "numbered":
-      return { do: "numbered", digest: effect.digest, numbers: [...effect.numbers].map(([key, nonce]) => [key, hex(nonce)]) };
-    case "changed":
-      return { do: "changed", removed: effect.roster.removed };
+    case "string-ready":
+      return { do: effect.do, digest: effect.digest, nonces: [...effect.nonces].map(([key, nonce]) => [key, hex(nonce)]) };
+    case "roster-changed":
+      return { do: effect.do, removed: effect.roster.removed };
     case "lent":
       return { do: "lent" };
     default:
@@ -90,6 +91,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     effects,
     next: machine.nextTimeout,
     over: machine.over,
+    phase: machine.phase,
     digest: roster?.digest ?? null,
     host: roster?.host ?? null,
     seats: roster?.seats ?? null,

@@ -7,10 +7,10 @@ import { visitKey, type VisitKey } from "../src/protocol/ed25519.js";
 import type { FromNode, Kind, RoomShown } from "../src/node/messages.js";
 import { hash, join, utf8, type Bytes } from "../src/protocol/noise.js";
 import { keyOf } from "../src/protocol/x25519.js";
-import type { RoomPage, Stage } from "../src/guest/client.js";
+import type { RoomPage, Stage } from "../src/guest/stage.js";
 import { Channel, type ChannelEnd } from "../src/guest/room/channel.js";
 import { commitment } from "../src/protocol/room-authentication.js";
-import { Visit } from "../src/guest/room/visit.js";
+import { GuestVisit } from "../src/guest/room/visit.js";
 import { unhex, unpack, type FromSeat, type Key } from "../src/protocol/room-messages.js";
 import { hex } from "../src/protocol/guest-messages.js";
 
@@ -129,7 +129,7 @@ export class Member {
   }
 
   /** Says its part of the room's string: a commitment, and perhaps the number. */
-  pledge(number: number, show = false): void {
+  commit(number: number, show = false): void {
     const { digest } = this.world;
     const nonce = new Uint8Array(16).fill(number);
     this.say({ t: "here", digest: unhex(digest), commitment: commitment(digest, this.id, nonce), nonce: show ? nonce : undefined });
@@ -156,7 +156,7 @@ export class World {
   renewed = 0;
   lineOpen = false;
   guestId = "";
-  visit!: Visit;
+  visit!: GuestVisit;
   host!: Member;
   /** Who passes frames on in the host's place. */
   carrier: Member | null = null;
@@ -176,7 +176,7 @@ export class World {
     world.host = world.members[0]!;
     const seed = new Uint8Array(32).fill(200);
     world.guestId = hex((await visitKey(seed)).publicKey);
-    world.visit = await Visit.enter(world.#page(seed), {
+    world.visit = await GuestVisit.enter(world.#page(seed), {
       room: ROOM,
       host: world.host.key.publicKey,
       name: "Gerda",
@@ -231,7 +231,7 @@ export class World {
 
   toGuest(from: Member, by: SentBy, number: number, frame: Bytes): void {
     if (by === "line") {
-      if (this.lineOpen) this.visit.carried(frame);
+      if (this.lineOpen) this.visit.line.carried(frame);
     } else if (by === "media") {
       const session = this.shown?.people.find((one) => one.key === from.id)?.session;
       const head = new Uint8Array(4);
@@ -285,7 +285,7 @@ export class World {
   openLine(): void {
     this.lineOpen = true;
     this.host.channel = null;
-    this.visit.lineOpen(ROOM, this.host.key.publicKey);
+    this.visit.line.opened(ROOM, this.host.key.publicKey);
   }
 
   /** At the door, with a knock. */
@@ -328,7 +328,7 @@ export class World {
 
   dropLine(): void {
     this.lineOpen = false;
-    this.visit.lineEnded("host-gone");
+    this.visit.line.ended("host-gone");
   }
 
   person(one: Member | string) {

@@ -76,6 +76,7 @@ class PageRoom:
         self.me = me
         self.id = knock.room
         self.is_host = False
+        self.phase = Phase.AT_DOOR
         self.knocks: dict[Key, str] = {}
         self.next_timeout: float | None = None
         self.over: RoomEnd | None = None
@@ -87,20 +88,13 @@ class PageRoom:
         self._media: set[bytes] = set()
 
     @property
-    def phase(self) -> Phase:
-        """Where it stands, as far as it says."""
-        if self.over is not None:
-            return Phase.OVER
-        return Phase.AT_DOOR if self.roster is None else Phase.MEMBER
-
-    @property
     def role(self) -> Role | None:
         """A guest's, once it is in."""
         return Role.GUEST if self.roster is not None and self.seated(self.me) else None
 
     @property
     def string(self) -> str | None:
-        """Made here of the numbers that the page has: see `room_string`."""
+        """Made here of the nonces that the page has: see `room_string`."""
         shown = self._shown.get(self.digest.hex()) if self.digest is not None else None
         return room_string(self.id, shown) if shown is not None else None
 
@@ -118,6 +112,7 @@ class PageRoom:
         answer = self._pages.ask(who=self._number, do=what, now=milliseconds, key=key.hex(), **more)
         due = answer["next"]
         self.next_timeout = None if due is None else math.ceil(1000 * due) / 1_000_000
+        self.phase = Phase(answer["phase"])
         self.over = RoomEnd(answer["over"]) if answer["over"] is not None else None
         self._media = {bytes.fromhex(one) for one in answer["media"]}
         if answer["digest"] is not None:
@@ -145,10 +140,10 @@ class PageRoom:
                 return [do.RingMember(key)]
             case "hang-up":
                 return [do.HangUpWith(key)]
-            case "changed":
+            case "roster-changed":
                 return [do.RosterChanged(self.roster)]
-            case "numbered":
-                shown = {Key(bytes.fromhex(one)): bytes.fromhex(n) for one, n in told["numbers"]}
+            case "string-ready":
+                shown = {Key(bytes.fromhex(one)): bytes.fromhex(n) for one, n in told["nonces"]}
                 self._shown[told["digest"]] = shown
                 return []
             case "ended":

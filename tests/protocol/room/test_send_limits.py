@@ -7,12 +7,12 @@ from pathlib import Path
 from onmeet_node.protocol.room.send_limits import NOTHING, SendLimits, send_limits
 from onmeet_node.protocol.wire.room import MAX_SEATS, PictureSize
 
-VECTORS = Path(__file__).parents[2] / "vectors" / "room-shapes.json"
+VECTORS = Path(__file__).parents[2] / "vectors" / "room-send-limits.json"
 
 
 def vectors() -> str:
     rows = [
-        {"people": people, "size": size.value, "shape": astuple(send_limits(people, size))}
+        {"people": people, "size": size.value, "limits": astuple(send_limits(people, size))}
         for people in range(1, MAX_SEATS + 1)
         for size in PictureSize
     ]
@@ -20,7 +20,7 @@ def vectors() -> str:
 
 
 def test_the_vectors_are_those_of_the_code() -> None:
-    assert VECTORS.read_text() == vectors(), f"run: python tests/room/{Path(__file__).name}"
+    assert VECTORS.read_text() == vectors(), f"run: python tests/protocol/room/{Path(__file__).name}"
 
 
 def test_more_people_never_cost_one_of_them_more() -> None:

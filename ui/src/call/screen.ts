@@ -5,7 +5,7 @@ import { repeat } from "lit/directives/repeat.js";
 import { OmElement, words } from "../elements/element.js";
 import { app } from "../elements/context.js";
 import { meter, type Meter } from "../media/devices.js";
-import type { CallMediaView } from "../media/media.js";
+import type { CallMediaView } from "../media/call-media.js";
 import type { CallAction, CallShown } from "../node/messages.js";
 import { clock, t } from "../i18n/index.js";
 import { details } from "./details.js";

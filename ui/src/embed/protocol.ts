@@ -11,7 +11,7 @@ export type EmbedCommand =
   | { command: "theme"; theme: "light" | "dark" | "auto" }
   | { command: "hangup" };
 
-/** Where the guest is: see `Stage` in guest/client.ts. `reason` says why they were denied or it ended. */
+/** Where the guest is: see `Stage` in guest/stage.ts. `reason` says why they were denied or it ended. */
 export type EmbedEvent =
   | { event: "ready" }
   | { event: "stage"; stage: "opening" | "door" | "knocking" | "in" | "denied" | "failed" | "over"; reason?: string }

@@ -2,7 +2,7 @@
 import { chime } from "../call/sounds.js";
 import { askToNotify, notify, notifying } from "../elements/optional.js";
 import { t, type Key } from "../i18n/index.js";
-import type { Stage } from "./client.js";
+import type { Stage } from "./stage.js";
 
 /** What a guest who waited is called back for. */
 function news(before: Stage, now: Stage): Key | null {

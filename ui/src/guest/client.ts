@@ -1,111 +1,23 @@
 // The guest's own small node: the host's messages become what the page's media is told, and back.
-// It plays the node's part of node/client.ts, so that app and guest page share the call module.
-import { Client, RefusedError, type KeepChange, type Question } from "../node/client.js";
-import type { GuestLink } from "../protocol/guest-link.js";
-import type { CallShown, FromNode, FromPage, Kind, RoomShown } from "../node/messages.js";
-import type { Bytes } from "../protocol/noise.js";
-import { join } from "../protocol/noise.js";
-import { fingerprint, sas, sorted } from "../protocol/sas.js";
-import { Call } from "./call.js";
+// It plays the node's part of node/client.ts, so that app and guest page share the call module. Its
+// parts: the line to the host (host-line.ts), and the call (host-call.ts) or the visit to a room
+// (room/visit.ts) that the link leads into.
+import { RefusedError, type KeepChange, type Question } from "../node/client.js";
+import type { FromNode, FromPage, Kind, RoomShown } from "../node/messages.js";
 import { guarded } from "../node/stores.js";
-import { Places } from "./place.js";
-import { Line, type LineBrowser, type LineEnd } from "./line.js";
+import type { GuestLink } from "../protocol/guest-link.js";
 import { hex, type FromHost, type TurnServer } from "../protocol/guest-messages.js";
-
-/** The line is away, and comes back by itself: why, and how often that was tried by now. */
-export interface Trying {
-  readonly why: LineEnd;
-  readonly tries: number;
-}
-
-/** Where a guest is on the way into a call and out of it. `trying`: the line is away meanwhile. */
-export type Stage =
-  | { at: "opening" }
-  | { at: "door"; trying?: Trying }
-  | { at: "knocking"; state: "sent" | "delivered" | "shown" | "busy"; trying?: Trying }
-  | { at: "in" }
-  | { at: "denied"; reason: string }
-  | { at: "failed"; why: LineEnd; trying?: Trying }
-  | { at: "over"; reason: string; seconds: number };
+import type { Bytes } from "../protocol/noise.js";
+import { HostCall } from "./host-call.js";
+import { HostLine, LONGEST_AT_DOOR, LONGEST_WAIT } from "./host-line.js";
+import type { LineBrowser, LineEnd } from "./line.js";
+import { NoNode } from "./no-node.js";
+import { Places } from "./place.js";
+import type { GuestVisit } from "./room/visit.js";
+import { PAGE, type GuestOptions, type Parts, type RoomPage, type Stage, type Trying } from "./stage.js";
 
 /** How long a call outlives its line and its media. Who waits, waits for as long as they like. */
-export const PATIENCE = 45_000;
-const FIRST_WAIT = 500;
-/** Between tries in a call; and of somebody who waits, whose host may be away for long. */
-const LONGEST_WAIT = 5_000;
-const LONGEST_AT_DOOR = 12_000;
-/** For a gateway that said that too many come (`tries_per_minute`). */
-const CROWDED_WAIT = 30_000;
-export const PAGE = 1;
-/** Ends of a line that another try does not mend. */
-const FINAL: ReadonlySet<LineEnd> = new Set(["tampered", "malformed"]);
-
-/** A visit to a room: what the part of the page that rooms need does (room/visit.ts). */
-export interface RoomVisit {
-  /** The line is open, to somebody who has this key in that room. */
-  lineOpen(room: Bytes, host: Bytes): void;
-  lineEnded(why: LineEnd): void;
-  carried(data: Bytes): void;
-  denied(reason: string): void;
-  ask(question: Question): Promise<FromNode>;
-  tell(message: FromPage): void;
-  leave(): void;
-}
-
-/** What a visit needs of the page. */
-export interface RoomPage {
-  readonly browser: Pick<LineBrowser, "now" | "key">;
-  openLine(): void;
-  closeLine(): void;
-  /** For who is not in yet: what to show while the line is away, or null if it stays away. */
-  trying(why: LineEnd): Trying | null;
-  /** This visit led nowhere, and another takes its place: the guest still waits. */
-  renew(): void;
-  carry(data: Bytes): void;
-  take(message: FromNode): void;
-  /** Shows this of the room. */
-  show(room: RoomShown): void;
-  stage(stage: Stage): void;
-  /** The visit is over. */
-  finish(stage: Stage): void;
-  number(): number;
-  after(ms: number, run: () => void): () => void;
-  random(bytes: number): Bytes;
-}
-
-export interface Visitor {
-  readonly room: Bytes;
-  readonly host: Bytes;
-  readonly name: string;
-  readonly kinds: readonly Kind[];
-}
-
-export type VisitRoom = (page: RoomPage, visitor: Visitor) => Promise<RoomVisit>;
-
-/** Parts of the page that are loaded once it is known which of them is needed. */
-export interface Parts {
-  /** The screen of a call. */
-  call(): Promise<unknown>;
-  /** What a room needs, its screen included. */
-  room(): Promise<VisitRoom>;
-}
-
-/** A page without a node behind it. */
-export class NoNode extends Client {
-  constructor() {
-    const none = () => {
-      throw new Error("a guest has no node");
-    };
-    super({
-      connect: none,
-      fetch: none,
-      storage: { getItem: () => null, setItem: () => undefined, removeItem: () => undefined },
-      takeCode: () => null,
-      later: none,
-      language: "en",
-    });
-  }
-}
+const PATIENCE = 45_000;
 
 export class GuestClient extends NoNode {
   stage: Stage = { at: "opening" };
@@ -120,28 +32,17 @@ export class GuestClient extends NoNode {
   /** The link leads into a room. */
   toRoom = false;
   room: RoomShown | null = null;
-  #line: Line | null = null;
+  #line: HostLine;
   #ticket: Bytes | undefined;
-  #guest: Bytes | null = null;
-  #servers: readonly TurnServer[] = [];
-  #call: Call | null = null;
-  #began = 0;
-  #sas: string | null = null;
+  #call: HostCall | null = null;
   #kinds: readonly Kind[] = ["audio", "video"];
   #sessions = 0;
-  #broken: number | null = null;
-  #wait = FIRST_WAIT;
-  #tries = 0;
-  /** When the host was proven to be at the other end of the line. */
-  #met: number | null = null;
-  /** Numbers what was planned last: one try at a time. */
-  #planned = 0;
   /** The place is kept, although the call is over for this page. */
   #keeps = false;
   #returned = false;
-  #door: Pick<Visitor, "room" | "host"> | null = null;
+  #door: Pick<GuestOptions, "room" | "host"> | null = null;
   #loaded: Partial<Record<keyof Parts, Promise<unknown>>> = {};
-  #visit: RoomVisit | null = null;
+  #visit: GuestVisit | null = null;
   /** Numbers what a person began; what was begun before is not gone on with. */
   #visits = 0;
   /** Told when a call is about to begin, or a room, with its id, before any device is opened for it. */
@@ -155,7 +56,7 @@ export class GuestClient extends NoNode {
   constructor(
     readonly link: GuestLink,
     private readonly browser: LineBrowser,
-    private readonly later: (run: () => void, ms: number) => unknown,
+    later: (run: () => void, ms: number) => unknown,
     private readonly random: (bytes: number) => Bytes,
     private readonly parts: Parts,
     private readonly after = (ms: number, run: () => void): (() => void) => {
@@ -166,6 +67,11 @@ export class GuestClient extends NoNode {
     readonly places = new Places(guarded(() => sessionStorage), hex(link.door)),
   ) {
     super();
+    this.#line = new HostLine(link, browser, later, {
+      heard: (message) => this.#heard(message),
+      ended: (why, met) => this.#lineEnded(why, met),
+      awaits: () => this.#awaits,
+    });
     this.name = places.before?.name ?? "";
     this.#draft = { text: places.before?.draft ?? "", to: places.before?.draftTo ?? "" };
     this.take({ t: "welcome", version: 0, page: PAGE, release: "", keyring: false } as unknown as FromNode);
@@ -173,7 +79,7 @@ export class GuestClient extends NoNode {
 
   // ── what a person does ────────────────────────────────────────────────────────────────────────
   override async start(): Promise<void> {
-    this.#open();
+    this.#line.begin();
   }
 
   /** What is typed as a name so far. */
@@ -187,8 +93,8 @@ export class GuestClient extends NoNode {
     this.places.put({ name, waits: true, voice: !kinds.includes("video") });
     this.#kinds = kinds;
     this.#stage({ at: "knocking", state: "sent" });
-    if (this.#line === null) this.#open();
-    else if (this.#line.open) this.#ask();
+    if (this.#line.open) this.#ask();
+    else this.#line.begin();
   }
 
   /** Takes the knock back, or leaves the call; nothing of it is kept. */
@@ -225,15 +131,14 @@ export class GuestClient extends NoNode {
 
   /** After an end: at the door once more, with fresh keys. */
   again(): void {
-    this.#broken = null;
-    this.#line?.close();
+    this.#line.close();
     this.#stage({ at: "opening" });
-    this.#open();
+    this.#line.begin();
   }
 
   /** The network is back, say: the next try need not wait. */
   tryNow(): void {
-    if (this.#line === null && this.#awaits && (this.#visit === null || this.stage.at !== "in")) this.#open();
+    if (this.#awaits && (this.#visit === null || this.stage.at !== "in")) this.#line.begin();
   }
 
   /** The line is wanted, now or when it can be had. */
@@ -252,39 +157,20 @@ export class GuestClient extends NoNode {
   }
 
   // ── the line ──────────────────────────────────────────────────────────────────────────────────
-  #open(): void {
-    this.#planned += 1;
-    const line: Line = new Line(
-      this.link,
-      {
-        heard: (message) => this.#heard(message),
-        ended: (why) => {
-          if (this.#line === line) this.#lineEnded(why);
-        },
-      },
-      this.browser,
-    );
-    this.#line = line;
-  }
-
-  #lineEnded(why: LineEnd): void {
-    this.#line = null;
-    const was = this.#met !== null;
-    // One that was good is looked for at once; one that goes as soon as it comes, is not.
-    if (this.#met !== null && this.browser.now() - this.#met >= LONGEST_WAIT) this.#wait = FIRST_WAIT;
-    this.#met = null;
-    if (this.#visit !== null) return this.#visit.lineEnded(why);
+  #lineEnded(why: LineEnd, met: boolean): void {
+    if (this.#visit !== null) return this.#visit.line.ended(why);
     const { stage } = this;
+    const call = this.#call;
     if (stage.at === "denied" || stage.at === "over") return;
-    if (this.#call !== null && why === "tampered") return this.#over("tampered");
-    if (this.#call !== null && why === "bye") return this.#over("peer-hung-up");
-    if (this.#call?.connectedSession != null) {
+    if (call !== null && why === "tampered") return this.#over("tampered");
+    if (call !== null && why === "bye") return this.#over("peer-hung-up");
+    if (call?.connected === true) {
       // Sound and picture need no line. It may be gone because the host is, though.
-      this.#broken = null;
-      if (was) this.#call.suspect();
-    } else if (this.#call !== null) {
-      this.#broken ??= this.browser.now();
-      if (this.browser.now() - this.#broken >= PATIENCE) return this.#over("connection-lost");
+      call.broken = null;
+      if (met) call.suspect();
+    } else if (call !== null) {
+      call.broken ??= this.browser.now();
+      if (this.browser.now() - call.broken >= PATIENCE) return this.#over("connection-lost");
     } else {
       const trying = this.#trying(why);
       if (trying === null) return this.#finish({ at: "failed", why });
@@ -292,18 +178,11 @@ export class GuestClient extends NoNode {
       else if (stage.at === "knocking") this.#stage({ at: "knocking", state: "sent", trying });
       else this.#stage({ at: "failed", why, trying });
     }
-    const plan = ++this.#planned;
-    this.later(() => {
-      if (plan === this.#planned && this.#line === null && this.#awaits) this.#open();
-    }, why === "too-many" ? CROWDED_WAIT : this.#wait);
-    this.#wait = Math.min(this.#wait * 2, this.#call === null ? LONGEST_AT_DOOR : LONGEST_WAIT);
+    this.#line.again(why, call === null ? LONGEST_AT_DOOR : LONGEST_WAIT);
   }
 
-  /** A door that is not there may be there in a moment: a gateway or a host that begins again. */
   #trying(why: LineEnd): Trying | null {
-    const { expires } = this.link;
-    const closed = why === "no-door" && (this.used || (expires !== null && expires * 1_000 < Date.now()));
-    return FINAL.has(why) || closed ? null : { why, tries: ++this.#tries };
+    return this.#line.trying(why, this.used);
   }
 
   #heard(message: FromHost): void {
@@ -316,8 +195,7 @@ export class GuestClient extends NoNode {
         this.#door = message.room === null || message.host === null ? null : { room: message.room, host: message.host };
         this.toRoom = this.#door !== null;
         void this.#load(this.toRoom ? "room" : "call");
-        this.#tries = 0;
-        this.#met = this.browser.now();
+        this.#line.met();
         if (this.stage.at === "opening" || this.stage.at === "failed") this.#atDoor();
         else if (this.stage.at === "door") this.#stage({ at: "door" });
         else if (this.stage.at === "knocking" || this.stage.at === "in") {
@@ -326,22 +204,22 @@ export class GuestClient extends NoNode {
         }
         break;
       case "wait":
-        this.#wait = FIRST_WAIT;
+        this.#line.answered();
         if (this.stage.at === "knocking") this.#stage({ at: "knocking", state: message.state });
         break;
       case "admit":
         this.#admitted(message.guest, message.ticket, message.servers);
         break;
       case "carry":
-        this.#visit?.carried(message.data);
+        this.#visit?.line.carried(message.data);
         break;
       case "deny":
-        if (this.#visit !== null) this.#visit.denied(message.reason);
+        if (this.#visit !== null) this.#visit.line.denied(message.reason);
         else if (this.#call !== null && message.reason === "removed") this.#over("removed");
         else this.#finish({ at: "denied", reason: message.reason });
         break;
       default:
-        if ("call" in message && this.#call !== null && message.call === hex(this.#call.id)) this.#call.heard(message);
+        this.#call?.heard(message);
     }
   }
 
@@ -356,23 +234,20 @@ export class GuestClient extends NoNode {
   /** Asks whoever is behind the door to be let in, or says who we were. */
   #ask(): void {
     const door = this.#door;
-    if (door === null) this.#line?.say({ t: "knock", name: this.name, ticket: this.#ticket });
-    else if (this.#visit !== null) this.#visit.lineOpen(door.room, door.host);
+    if (door === null) this.#line.say({ t: "knock", name: this.name, ticket: this.#ticket });
+    else if (this.#visit !== null) this.#visit.line.opened(door.room, door.host);
     else void this.#enter(++this.#visits);
   }
 
   #admitted(guest: Bytes, ticket: Bytes, servers: readonly TurnServer[]): void {
-    this.#broken = null;
-    this.#wait = FIRST_WAIT;
+    this.#line.answered();
     this.#ticket = ticket;
-    this.#guest = guest;
-    this.#servers = servers;
     if (this.#once && !this.used) {
       this.used = true;
       this.onUsed();
     }
-    if (this.#call === null) void this.#begin(++this.#visits);
-    else this.#call.sayAgain();
+    if (this.#call === null) void this.#begin(++this.#visits, guest, servers);
+    else this.#call.admitted(guest, servers);
   }
 
   /** Loads a part of the page, once. What fails to load ends in `lost`, and is tried again. */
@@ -387,39 +262,34 @@ export class GuestClient extends NoNode {
 
   // ── a room ────────────────────────────────────────────────────────────────────────────────────
   async #enter(visit: number): Promise<void> {
-    const visitor = { ...this.#door!, name: this.name, kinds: this.#kinds };
+    const options = { ...this.#door!, name: this.name, kinds: this.#kinds };
     const wanted = () => visit === this.#visits && this.stage.at === "knocking";
     try {
       const enter = await this.#load("room");
       if (!wanted()) return;
-      const made = await enter(this.#roomPage(visit), visitor);
+      const made = await enter(this.#roomPage(visit), options);
       if (!wanted()) return made.leave();
       this.#visit = made;
     } catch {
       if (wanted()) this.#finish({ at: "failed", why: "lost" });
       return;
     }
-    if (this.#line?.open === true) this.#visit.lineOpen(visitor.room, visitor.host);
-    else this.#visit.lineEnded("lost");
+    if (this.#line.open) this.#visit.line.opened(options.room, options.host);
+    else this.#visit.line.ended("lost");
   }
 
   #roomPage(visit: number): RoomPage {
     return {
       browser: this.browser,
-      openLine: () => {
-        if (this.#line === null) this.#open();
-      },
-      closeLine: () => {
-        this.#line?.close();
-        this.#line = null;
-      },
+      openLine: () => this.#line.begin(),
+      closeLine: () => this.#line.close(),
       trying: (why) => this.#trying(why),
       renew: () => {
         if (visit !== this.#visits) return;
         this.#visit = null;
         void this.#enter(++this.#visits);
       },
-      carry: (data) => this.#line?.say({ t: "carry", data }),
+      carry: (data) => this.#line.say({ t: "carry", data }),
       take: (message) => this.take(message),
       show: (room) => {
         if (this.room === null) this.onCall(room.room);
@@ -438,7 +308,7 @@ export class GuestClient extends NoNode {
   }
 
   // ── the call ──────────────────────────────────────────────────────────────────────────────────
-  async #begin(visit: number): Promise<void> {
+  async #begin(visit: number, guest: Bytes, servers: readonly TurnServer[]): Promise<void> {
     try {
       await this.#load("call");
     } catch {
@@ -447,43 +317,24 @@ export class GuestClient extends NoNode {
     if (visit !== this.#visits) return;
     const id = this.random(16);
     this.onCall(hex(id));
-    const call: Call = new Call(id, true, true, this.#kinds, {
-      say: (message) => this.#line?.say(message),
+    const call = (this.#call = new HostCall(id, guest, servers, {
+      key: this.link.key,
+      kinds: this.#kinds,
+      name: () => this.host ?? "",
+      say: (message) => this.#line.say(message),
       take: (message) => this.take(message),
       number: () => ++this.#sessions,
-      opening: () => ({
-        servers: [...this.#servers],
-        relay_only: false,
-        room: null,
-        carry: false,
-      }),
-      changed: () => this.#show(),
-      agreed: (local, remote) => void this.#authenticate(local, remote),
-      over: (reason) => this.#over(reason),
       after: this.after,
-    });
-    this.#call = call;
-    this.#began = Math.floor(Date.now() / 1_000);
+      over: (reason) => this.#over(reason),
+    }));
     this.#stage({ at: "in" });
-    this.#show();
     call.begin();
-  }
-
-  async #authenticate(local: string, remote: string): Promise<void> {
-    const [mine, theirs] = [fingerprint(local), fingerprint(remote)];
-    if (mine === null || theirs === null || this.#guest === null) return this.#over("media-failed");
-    this.#sas = await sas(join(...sorted(this.link.key, this.#guest)), mine, theirs);
-    this.#show();
   }
 
   override tell(message: FromPage): void {
     if (message.t === "keep") return; // there is no other page
     if (this.#visit !== null) this.#visit.tell(message);
-    else if ("session" in message) this.#call?.media(message);
-    else if (message.t === "tell-media") {
-      const { muted, camera_off, sharing } = message;
-      this.#call?.tellMedia({ muted, camera_off, sharing });
-    }
+    else this.#call?.tell(message);
   }
 
   // ── ends ──────────────────────────────────────────────────────────────────────────────────────
@@ -493,17 +344,11 @@ export class GuestClient extends NoNode {
 
   /** The call is over: nothing of it stays in this page. */
   #finish(stage: Stage): void {
-    const line = this.#line;
-    this.#line = null;
-    line?.close();
+    this.#line.forget();
     this.#call?.close();
     this.#visits += 1;
-    this.#planned += 1;
-    this.#tries = 0;
-    this.#call = this.#visit = this.#guest = this.#sas = this.#broken = this.room = null;
+    this.#call = this.#visit = this.room = null;
     this.#ticket = undefined;
-    this.#servers = [];
-    this.#wait = FIRST_WAIT;
     if (stage.at === "over") {
       this.name = "";
       this.#draft = { text: "", to: "" };
@@ -515,29 +360,6 @@ export class GuestClient extends NoNode {
     else if (!this.#keeps) this.places.forget();
     this.#keeps = false;
     this.#stage(stage);
-  }
-
-  #show(): void {
-    const call = this.#call;
-    if (call === null) return;
-    const shown: CallShown = {
-      call: hex(call.id),
-      identity: "",
-      name: this.host ?? "",
-      outgoing: true,
-      state: call.state,
-      ring: null,
-      kinds: [...this.#kinds],
-      began: this.#began,
-      answered: call.answered,
-      path: call.path,
-      region: null,
-      sas: this.#sas,
-      page: PAGE,
-      session: call.session,
-      peer_media: call.peerMedia,
-    };
-    this.take({ t: "calls", calls: [shown] });
   }
 
   #stage(stage: Stage): void {

@@ -6,9 +6,10 @@ import { tabStore } from "../node/stores.js";
 import { texts as callTexts } from "../i18n/call/index.js";
 import { texts as guestTexts } from "../i18n/guest/index.js";
 import { beginLanguage, provide as provideTexts } from "../i18n/index.js";
-import { GuestClient, NoNode } from "./client.js";
+import { GuestClient } from "./client.js";
 import { listenToParent } from "./frame.js";
 import { lineBrowser } from "./line.js";
+import { NoNode } from "./no-node.js";
 import type { OmGuest } from "./page.js";
 import "./page.js";
 

@@ -7,8 +7,9 @@ import { undelivered } from "../call/undelivered.js";
 import { app } from "../elements/context.js";
 import type { LinkTrouble } from "../protocol/guest-link.js";
 import { chooseLanguage, clock, has, language, LANGUAGES, t, when, type Key, type Language } from "../i18n/index.js";
-import type { GuestClient, Stage, Trying } from "./client.js";
+import type { GuestClient } from "./client.js";
 import type { Calling } from "./calling.js";
+import type { Stage, Trying } from "./stage.js";
 
 /** What the gateway says of itself, if it says anything (bootstrap/gateway). */
 interface Operator {

@@ -3,7 +3,7 @@
 import type { Store } from "../node/stores.js";
 
 const PLACE = "onmeet-place";
-/** So long the host keeps the place of a guest whose page went (`REJOIN_SECONDS` in guests.py). */
+/** So long the host keeps the place of a guest whose page went (`REJOIN_SECONDS` in onmeet_node/guests). */
 const RETURN = 45_000;
 
 export interface Place {

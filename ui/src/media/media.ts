@@ -1,12 +1,11 @@
 // The page as a media endpoint: obeys the node, opens the devices, and shows each call's media.
 import type { AppState, Client } from "../node/client.js";
 import type { Heard } from "../node/codec.js";
+import { CallMedia, type CallMediaView } from "./call-media.js";
 import type { Devices } from "./devices.js";
-import { Lines, type ChatLine } from "./lines.js";
 import type { FromNode, FromPage, Kind } from "../node/messages.js";
 import { Sending, type SendingBrowser, type SendingView, type Told } from "./sending.js";
 import { Session, type SessionOwner } from "./session.js";
-import { quality, UNKNOWN, type Look, type Quality } from "./stats.js";
 
 const LOOK_EVERY = 2_000;
 /** How long a call outlives a node that does not answer: as long as the node keeps it (PROTOCOL, "Calls": reconnect). */
@@ -14,40 +13,6 @@ const KEPT_WITHOUT_NODE = 45_000;
 const MAX_DEVICE = 256;
 /** A preview that waits for a room which has no name yet. */
 export const NEW_ROOM = "new-room";
-
-/** What a screen shows of a call's media. A new object at every change. */
-export interface CallMediaView extends SendingView {
-  readonly call: string;
-  readonly remote: MediaStream;
-  readonly connected: boolean;
-  /** Whether the other side can take a picture of us in this call. */
-  readonly takesPicture: boolean;
-  readonly chat: readonly ChatLine[];
-  readonly quality: Quality;
-}
-
-class CallMedia {
-  sessions: Session[] = [];
-  /** What this call was accepted with has been told. */
-  attached = false;
-  /** The room's list of people has named it. */
-  listed = false;
-  readonly lines = new Lines();
-  quality: Quality = UNKNOWN;
-  last: Look | null = null;
-  timer: ReturnType<typeof setInterval> | null = null;
-
-  constructor(
-    readonly id: string,
-    readonly sending: Sending,
-  ) {}
-
-  /** The session that plays: the newest connected one, be it silent just now, or the newest. */
-  get playing(): Session | undefined {
-    const connected = this.sessions.filter((one) => one.connected);
-    return connected.findLast((one) => !one.lost) ?? connected.at(-1) ?? this.sessions.at(-1);
-  }
-}
 
 /**
  * Calls of one room share camera, microphone and screen: what is done about these is asked for by
@@ -160,15 +125,15 @@ export class Media implements SessionOwner {
   sendChat(call: string, text: string): boolean {
     const one = this.#calls.get(call);
     if (one === undefined || text === "") return false;
-    this.#say(one, one.lines.write(text, Date.now()));
+    one.write(text);
+    this.#show(call);
     return true;
   }
 
   /** A line that was not delivered, once more. */
   sendAgain(call: string, number: number): void {
-    const one = this.#calls.get(call);
-    const line = one?.lines.again(number, Date.now());
-    if (one !== undefined && line != null) this.#say(one, line);
+    this.#calls.get(call)?.writeAgain(number);
+    this.#show(call);
   }
 
   /** The first picture is on the screen (requestVideoFrameCallback). */
@@ -243,7 +208,7 @@ export class Media implements SessionOwner {
         this.#do(message.session, (session) => this.#attach(session, message.kinds), false);
         break;
       case "shape-media":
-        this.#do(message.session, (session) => session.shape(message), false);
+        this.#do(message.session, (session) => session.limit(message), false);
         break;
       case "carry-media":
         this.#sessions.get(message.session)?.carry(message.data);
@@ -346,18 +311,7 @@ export class Media implements SessionOwner {
 
   async #look(one: CallMedia): Promise<void> {
     if (one.lines.age(Date.now())) this.#show(one.id);
-    const session = one.playing;
-    if (session === undefined || session.pc.connectionState === "new") return;
-    const now = await session.look();
-    one.quality = quality(one.last, now, session.lost);
-    one.last = now;
-    this.#show(one.id);
-  }
-
-  #say(one: CallMedia, line: ChatLine): void {
-    // Over any channel that is open: the one that plays may be silent just now.
-    if (one.sessions.map((session) => session.say(line.text, line.number!)).includes(true)) one.lines.handed(line);
-    this.#show(one.id);
+    if (await one.look()) this.#show(one.id);
   }
 
   // ── what there is, and what is over ─────────────────────────────────────────────────────────────
@@ -403,9 +357,8 @@ export class Media implements SessionOwner {
     session.close();
     const one = this.#calls.get(session.open.call);
     if (one === undefined) return;
-    one.sessions = one.sessions.filter((other) => other !== session);
-    one.last = null;
-    if (one.sending.ofRoom && !one.listed && one.sessions.length === 0) this.#endCall(one);
+    const last = one.dropped(session);
+    if (last && one.sending.ofRoom && !one.listed) this.#endCall(one);
     else this.#show(one.id);
   }
 
@@ -436,16 +389,7 @@ export class Media implements SessionOwner {
   #show(call: string): void {
     const one = this.#calls.get(call);
     if (one === undefined) return;
-    const playing = one.playing;
-    this.#views.set(call, {
-      ...one.sending.view,
-      call,
-      remote: playing?.remote ?? new MediaStream(),
-      connected: playing?.connected === true && !playing.lost,
-      takesPicture: playing?.takesPicture !== false,
-      chat: one.lines.all,
-      quality: one.quality,
-    });
+    this.#views.set(call, one.view);
     for (const listener of this.#listeners) listener(call);
   }
 }

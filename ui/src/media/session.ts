@@ -1,7 +1,8 @@
 // One peer connection: one generation of a call's media, as the node's page_endpoint.py asks for it.
 import { packChat, packTaken, unpackChat, type Heard } from "../node/codec.js";
 import type { Candidate, FromPage, Kind, OpenMedia, ServerSeen } from "../node/messages.js";
-import { encodingOf, FIRST_BITRATE, LEAST_BITRATE, MOST_BITRATE, SHARE_BITRATE, type Shape } from "./encoding.js";
+import type { SendLimits } from "../protocol/room-send-limits.js";
+import { Encoder } from "./encoder.js";
 import { look, type Look } from "./stats.js";
 
 const KINDS: readonly Kind[] = ["audio", "video"];
@@ -44,11 +45,7 @@ export class Session {
   #lostTimer: ReturnType<typeof setTimeout> | null = null;
   #first = new Set<Kind>();
   #closed = false;
-  #share = false;
-  #bitrate = FIRST_BITRATE;
-  #shape: Shape | null = null;
-  /** The encoder was not told yet what the last change of these was. */
-  #unlimited = false;
+  #encoder = new Encoder((kind) => (this.#closed ? undefined : this.#senders.get(kind)?.sender));
   #level = 0;
   #path: string | null = null;
 
@@ -147,12 +144,12 @@ export class Session {
   /** Sends these tracks; null sends nothing of that kind. No renegotiation. */
   async send(kind: Kind, track: MediaStreamTrack | null, share = false): Promise<void> {
     this.#tracks.set(kind, track);
-    if (kind === "video") this.#share = share;
+    if (kind === "video") this.#encoder.sends(track, share);
     const sender = this.#senders.get(kind)?.sender;
     if (sender === undefined || this.#closed) return;
     if (kind === "video" && track !== null) track.contentHint = share ? "detail" : "motion";
     await sender.replaceTrack(track);
-    await this.#limit();
+    await this.#encoder.apply();
   }
 
   sends(kind: Kind): MediaStreamTrack | null {
@@ -174,9 +171,8 @@ export class Session {
   }
 
   /** The most that may go out as picture from now on, whatever the path carries. */
-  async shape(shape: Shape): Promise<void> {
-    this.#shape = shape;
-    await this.#limit();
+  async limit(limits: SendLimits): Promise<void> {
+    await this.#encoder.limit(limits);
   }
 
   /** Looks now, tells the node what was counted, and lets the bit rate follow the path. */
@@ -198,7 +194,7 @@ export class Session {
         servers: seen.servers,
       });
       this.#tellPath(seen);
-      await this.#follow(seen);
+      await this.#encoder.follow(seen.availableBps);
       if (seen.audioSamples > 0) this.#firstFrame("audio");
       if ((seen.streams.find((s) => s.kind === "video")?.frames_decoded ?? 0) > 0)
         this.#firstFrame("video");
@@ -242,7 +238,7 @@ export class Session {
 
   async #ready(): Promise<void> {
     this.#described = true;
-    await this.#soundFirst();
+    await this.#encoder.soundFirst();
     await this.#add(this.#early.splice(0));
   }
 
@@ -347,53 +343,6 @@ export class Session {
   /** The screen decoded a picture: told at once, not at the next look. */
   firstPicture(): void {
     this.#firstFrame("video");
-  }
-
-  /** Video takes what the path is said to carry, less what sound needs (research/media.md 4). */
-  async #follow(seen: Look): Promise<void> {
-    if (seen.availableBps === null) return;
-    const most = this.#share ? SHARE_BITRATE : MOST_BITRATE;
-    const next = Math.max(LEAST_BITRATE, Math.min(most, Math.round(seen.availableBps * 0.85)));
-    if (Math.abs(next - this.#bitrate) >= this.#bitrate * 0.1) this.#bitrate = next;
-    else if (!this.#unlimited) return;
-    await this.#limit();
-  }
-
-  async #limit(): Promise<void> {
-    this.#unlimited = false;
-    const track = this.#tracks.get("video") ?? null;
-    if (track === null && this.#shape === null) return;
-    const height = track?.getSettings().height ?? null;
-    await this.#encode("video", (encoding, parameters) => {
-      const { maxFramerate, ...rest } = encodingOf(this.#bitrate, this.#share, this.#shape, height);
-      Object.assign(encoding, rest);
-      if (maxFramerate === null) delete encoding.maxFramerate;
-      else encoding.maxFramerate = maxFramerate;
-      parameters.degradationPreference = this.#share ? "maintain-resolution" : "balanced";
-    });
-  }
-
-  /** Where the path carries too little, the picture gives way. */
-  async #soundFirst(): Promise<void> {
-    await this.#encode("audio", (encoding) => (encoding.priority = encoding.networkPriority = "high"));
-  }
-
-  async #encode(
-    kind: Kind,
-    change: (encoding: RTCRtpEncodingParameters, parameters: RTCRtpSendParameters) => void,
-  ): Promise<void> {
-    const sender = this.#senders.get(kind)?.sender;
-    if (sender === undefined || this.#closed) return;
-    const parameters = sender.getParameters();
-    const encoding = parameters.encodings[0];
-    if (encoding === undefined) return;
-    change(encoding, parameters);
-    try {
-      await sender.setParameters(parameters);
-    } catch {
-      // Parameters changed meanwhile, or this browser knows less of them: the next look tries again.
-      this.#unlimited = kind === "video";
-    }
   }
 }
 

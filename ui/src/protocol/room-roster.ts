@@ -99,8 +99,8 @@ export const sameOffice = (one: Roster, other: Roster): boolean =>
 /** A later word of the same host in the same office. */
 export const newer = (one: Roster, other: Roster): boolean => sameOffice(one, other) && one.version > other.version;
 
-/** Of two hosts who are both there, whether this one's prevails: fewer claims, then who came first. */
-export function prevails(one: Roster, other: Roster): boolean {
+/** Of two hosts who are both there, whether this one's counts (`precedence`): fewer claims, then who came first. */
+export function precedes(one: Roster, other: Roster): boolean {
   if (one.claims !== other.claims) return one.claims < other.claims;
   const [a, b] = [seatOf(one, one.host)!.order, seatOf(other, other.host)!.order];
   return a !== b ? a < b : one.host < other.host;

@@ -13,6 +13,7 @@ export const MAX_FIELD_CHARS = 120;
 
 export const ROLES = ["host", "co-host", "member", "guest"] as const;
 export const PICTURE_SIZES = ["none", "small", "large"] as const;
+export const PHASES = ["at-door", "member", "host-lost", "host", "over"] as const;
 
 // Milliseconds (onmeet_node/protocol/room/timing.py).
 export const CLAIM = 1_500;

@@ -11,7 +11,6 @@ import "../call/preview.js";
 import { chime } from "../call/sounds.js";
 import type { Reaction, RoomChatLine } from "../node/client.js";
 import { app } from "../elements/context.js";
-import { meter, type Meter } from "../media/devices.js";
 import type { RoomAction, RoomShown, SeatAction } from "../node/messages.js";
 import type { SendingView } from "../media/sending.js";
 import { clock, has, plural, t } from "../i18n/index.js";
@@ -25,12 +24,10 @@ import { leads } from "./people.js";
 import { roomStyles } from "./screen.styles.js";
 import "./stage.js";
 import type { OmRoomStage } from "./stage.js";
+import { Unnoticed } from "./unnoticed.js";
 
 type Panel = "chat" | "people" | "devices" | null;
 const SAID_MS = 5_000;
-/** So long somebody muted must speak to be told, and is then told. */
-const UNNOTICED_TICKS = 4;
-const UNNOTICED_MS = 6_000;
 
 @customElement("om-room")
 export class OmRoom extends OmLive<RoomDeed> {
@@ -43,7 +40,6 @@ export class OmRoom extends OmLive<RoomDeed> {
   @state() private deaf = false;
   @state() private trouble = "";
   @state() private said = "";
-  @state() private speaking = false;
   @state() private to = "";
   @state() private volumes: ReadonlyMap<string, number> = new Map();
   #closed = new Closed();
@@ -51,9 +47,7 @@ export class OmRoom extends OmLive<RoomDeed> {
   @query("om-room-bar") private bar!: OmRoomBar | null;
   protected readonly keys: Readonly<Record<string, RoomDeed>> = KEYS;
   protected readonly help = HELP;
-  #ear: { track: MediaStreamTrack; meter: Meter } | null = null;
-  #unnoticed = 0;
-  #hintUntil = 0;
+  #unnoticed = new Unnoticed();
   #saidUntil = 0;
   #read: RoomChatLine | undefined;
   #line: RoomChatLine | undefined;
@@ -62,7 +56,7 @@ export class OmRoom extends OmLive<RoomDeed> {
   override connectedCallback(): void {
     super.connectedCallback();
     this.attend(() => app.media.subscribe(() => this.requestUpdate()));
-    this.attend(() => () => this.#ear?.meter.close());
+    this.attend(() => () => this.#unnoticed.close());
   }
 
   protected get target(): string {
@@ -133,18 +127,9 @@ export class OmRoom extends OmLive<RoomDeed> {
   }
 
   protected override tick(): void {
-    const track = app.media.ear(this.room.room);
-    if (track !== (this.#ear?.track ?? null)) {
-      this.#ear?.meter.close();
-      this.#ear = track === null ? null : { track, meter: meter(new MediaStream([track])) };
-    }
-    const loud = this.#ear?.meter.speaking() ?? false;
     const muted = this.#mine?.muted !== false;
-    this.#unnoticed = loud && muted && !this.talking ? this.#unnoticed + 1 : 0;
-    if (this.#unnoticed >= UNNOTICED_TICKS) this.#hintUntil = Date.now() + UNNOTICED_MS;
-    if (!muted) this.#hintUntil = 0;
-    else if (this.app.muteAsked?.room === this.room.room) app.client.dismissMuteAsked(); // it is done
-    this.speaking = loud && !muted;
+    this.#unnoticed.tick(app.media.ear(this.room.room), muted, this.talking);
+    if (muted && this.app.muteAsked?.room === this.room.room) app.client.dismissMuteAsked(); // it is done
     this.requestUpdate(); // the clock
   }
 
@@ -263,7 +248,7 @@ export class OmRoom extends OmLive<RoomDeed> {
         .view=${this.view}
         .volumes=${this.volumes}
         .deaf=${this.deaf}
-        .selfSpeaks=${this.speaking}
+        .selfSpeaks=${this.#unnoticed.speaking}
         @om-deaf=${() => (this.deaf = true)}
       ></om-room-stage>
       <div class="toasts">${this.#toasts(mine)}</div>
@@ -285,7 +270,7 @@ export class OmRoom extends OmLive<RoomDeed> {
     const { room } = this;
     const asked = this.app.muteAsked?.room === room.room && !mine.muted ? this.app.muteAsked : null;
     const knock = this.panel !== "people" && leads(room.role) ? room.knocking[0] : undefined;
-    const hint = Date.now() < this.#hintUntil ? t("room.muted.speaking") : this.held ? t("room.onhold") : "";
+    const hint = this.#unnoticed.told ? t("room.muted.speaking") : this.held ? t("room.onhold") : "";
     return html`<span class="live" role="status">${this.said}</span>
       <span class="said" aria-hidden="true" ?hidden=${Date.now() > this.#saidUntil}>${this.said}</span>
       ${knock === undefined

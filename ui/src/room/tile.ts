@@ -3,7 +3,7 @@ import { html, nothing } from "lit";
 import { customElement, property } from "lit/decorators.js";
 import { OmElement } from "../elements/element.js";
 import { app } from "../elements/context.js";
-import type { CallMediaView } from "../media/media.js";
+import type { CallMediaView } from "../media/call-media.js";
 import type { Participant } from "../node/messages.js";
 import type { SendingView } from "../media/sending.js";
 import { t } from "../i18n/index.js";

@@ -3,7 +3,7 @@ import type { FromNode, FromPage, Kind, PeerMedia, PictureSize } from "../../nod
 import type { Bytes } from "../../protocol/noise.js";
 import { Call } from "../call.js";
 import { hex, type TurnServer } from "../../protocol/guest-messages.js";
-import { shape } from "../../protocol/room-send-limits.js";
+import { sendLimits } from "../../protocol/room-send-limits.js";
 import { unhex, type FromSeat, type Key, type ToSeat } from "../../protocol/room-messages.js";
 
 type CallMessage = Extract<FromSeat, { call: string }>;
@@ -14,7 +14,7 @@ type Candidates = Extract<ToSeat, { t: "candidates" }>;
 const TRICKLE = 30;
 const MAX_CANDIDATES = 64;
 
-export interface PairsOwner {
+export interface RoomCallsOwner {
   readonly me: Key;
   readonly room: string;
   readonly kinds: readonly Kind[];
@@ -36,60 +36,60 @@ export interface PairsOwner {
   over(key: Key): void;
 }
 
-interface Pair {
+interface RoomCall {
   readonly call: Call;
   /** Their call, until they have a seat. */
   waiting: Invite | null;
 }
 
-export class Pairs {
-  #pairs = new Map<Key, Pair>();
+export class RoomCalls {
+  #calls = new Map<Key, RoomCall>();
   /** How large they show us. */
   #looks = new Map<Key, PictureSize>();
   #media: PeerMedia | null = null;
   #trickle = new Map<Key, Candidates>();
 
-  constructor(private readonly owner: PairsOwner) {}
+  constructor(private readonly owner: RoomCallsOwner) {}
 
   of(key: Key): Call | null {
-    return this.#pairs.get(key)?.call ?? null;
+    return this.#calls.get(key)?.call ?? null;
   }
 
   /** With whom this session is. */
   with(session: number): Key | null {
-    for (const [key, { call }] of this.#pairs) if (call.has(session)) return key;
+    for (const [key, { call }] of this.#calls) if (call.has(session)) return key;
     return null;
   }
 
   /** Dials, unless a call with them is on. */
   ring(key: Key): void {
-    if (this.#pairs.has(key)) return;
+    if (this.#calls.has(key)) return;
     const call = this.#make(key, this.owner.random(16), true);
     call.begin();
   }
 
   hangUp(key: Key): void {
     const call = this.of(key);
-    this.#pairs.delete(key);
+    this.#calls.delete(key);
     call?.hangUp();
     this.owner.changed(key);
   }
 
   /** Says to everybody that we go; media goes on until `closeAll`. */
   sayGoodbye(): void {
-    for (const [key, { call }] of this.#pairs) this.owner.say(key, { t: "hangup", call: call.id, reason: "normal" });
+    for (const [key, { call }] of this.#calls) this.owner.say(key, { t: "hangup", call: call.id, reason: "normal" });
   }
 
   closeAll(): void {
-    const calls = [...this.#pairs.values()].map((pair) => pair.call);
-    this.#pairs.clear();
+    const calls = [...this.#calls.values()].map((one) => one.call);
+    this.#calls.clear();
     for (const call of calls) call.close();
   }
 
   /** Takes the calls of those who have a seat by now. */
   settle(): void {
-    for (const [key, pair] of this.#pairs) if (pair.waiting !== null) this.#accept(key, pair);
-    this.shapeAll();
+    for (const [key, one] of this.#calls) if (one.waiting !== null) this.#accept(key, one);
+    this.limitAll();
   }
 
   heard(key: Key, message: CallMessage): void {
@@ -110,16 +110,16 @@ export class Pairs {
   /** What we send now: to one, or to everybody. */
   tellMedia(media: PeerMedia, call: string | null): void {
     this.#media = media;
-    for (const pair of this.#pairs.values()) if (call === null || hex(pair.call.id) === call) pair.call.tellMedia(media);
+    for (const one of this.#calls.values()) if (call === null || hex(one.call.id) === call) one.call.tellMedia(media);
   }
 
   look(key: Key, size: PictureSize): void {
     this.#looks.set(key, size);
-    this.#shape(key);
+    this.#limit(key);
   }
 
-  shapeAll(): void {
-    for (const key of this.#pairs.keys()) this.#shape(key);
+  limitAll(): void {
+    for (const key of this.#calls.keys()) this.#limit(key);
   }
 
   // ── inside ────────────────────────────────────────────────────────────────────────────────────
@@ -129,7 +129,7 @@ export class Pairs {
       say: (message) => this.#say(key, message),
       take: (message) => {
         owner.take(message);
-        if (message.t === "open-media") this.#shapeSession(key, message.session);
+        if (message.t === "open-media") this.#limitSession(key, message.session);
         else if (message.t === "close-media") owner.silent(message.session);
       },
       number: () => owner.number(),
@@ -146,42 +146,42 @@ export class Pairs {
       over: () => this.#over(key, call),
       after: (ms, run) => owner.after(ms, run),
     });
-    this.#pairs.set(key, { call, waiting: null });
+    this.#calls.set(key, { call, waiting: null });
     owner.begins(key);
     if (this.#media !== null) call.tellMedia(this.#media);
     return call;
   }
 
   #invited(key: Key, invite: Invite): void {
-    const pair = this.#pairs.get(key);
-    if (pair !== undefined) {
-      const { call } = pair;
+    const one = this.#calls.get(key);
+    if (one !== undefined) {
+      const { call } = one;
       if (hex(call.id) === invite.call) {
-        if (pair.waiting === null && !call.outgoing) call.sayAgain();
+        if (one.waiting === null && !call.outgoing) call.sayAgain();
         return;
       }
       // Both have dialled: the greater id goes on. Else they gave the call up that we know.
       if (call.outgoing && !call.accepted && hex(call.id) > invite.call) return;
-      this.#pairs.delete(key);
+      this.#calls.delete(key);
       call.close();
     }
     this.#make(key, unhex(invite.call), false);
-    const made = this.#pairs.get(key)!;
+    const made = this.#calls.get(key)!;
     made.waiting = invite;
     this.#accept(key, made);
   }
 
-  #accept(key: Key, pair: Pair): void {
-    const invite = pair.waiting;
+  #accept(key: Key, one: RoomCall): void {
+    const invite = one.waiting;
     if (invite === null || !this.owner.seated(key)) return;
-    pair.waiting = null;
-    pair.call.accept();
-    if (invite.sdp !== null) pair.call.heard({ t: "renegotiate", call: invite.call, generation: 0, sdp: invite.sdp });
+    one.waiting = null;
+    one.call.accept();
+    if (invite.sdp !== null) one.call.heard({ t: "renegotiate", call: invite.call, generation: 0, sdp: invite.sdp });
   }
 
   #over(key: Key, call: Call): void {
     if (this.of(key) !== call) return;
-    this.#pairs.delete(key);
+    this.#calls.delete(key);
     call.close();
     this.owner.over(key);
   }
@@ -202,13 +202,13 @@ export class Pairs {
     if (message !== undefined) this.owner.say(key, message);
   }
 
-  #shape(key: Key): void {
+  #limit(key: Key): void {
     const session = this.of(key)?.session ?? null;
-    if (session !== null) this.#shapeSession(key, session);
+    if (session !== null) this.#limitSession(key, session);
   }
 
-  #shapeSession(key: Key, session: number): void {
+  #limitSession(key: Key, session: number): void {
     const size = this.#looks.get(key) ?? "small";
-    this.owner.take({ t: "shape-media", session, ...shape(this.owner.people(), size) });
+    this.owner.take({ t: "shape-media", session, ...sendLimits(this.owner.people(), size) });
   }
 }

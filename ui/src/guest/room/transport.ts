@@ -12,7 +12,7 @@ type Way =
   | { by: "pipe"; via: Key }
   | { by: "media"; session: number };
 
-export interface WaysOwner {
+export interface RoomTransportOwner {
   opened(key: Key, card: Card): void;
   heard(key: Key, message: FromSeat): void;
   /** No channel with this key any more, or none could be opened. */
@@ -49,12 +49,12 @@ const MAX_TAGS = 4;
 /** Somebody we have no seat of, at once: a seat's roster may come after its first frame. */
 const MAX_PEERS = 32;
 
-export class Ways {
+export class RoomTransport {
   #peers = new Map<Key, Peer>();
 
   constructor(
     private readonly ends: Ends,
-    private readonly owner: WaysOwner,
+    private readonly owner: RoomTransportOwner,
   ) {}
 
   /** Whether a channel with this key is open. */

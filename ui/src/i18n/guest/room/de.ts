@@ -18,7 +18,7 @@ export const de: Record<keyof typeof en, string> = {
   "guest.room.denied.locked": "Die Besprechung ist abgeschlossen. Bitten Sie jemanden, der drin ist, sie aufzuschließen.",
   "guest.room.denied.no-answer": "Niemand hat Sie eingelassen. Fragen Sie nach, oder versuchen Sie es später noch einmal.",
   "guest.room.denied.host-gone": "Wer Sie hätte einlassen können, ist gegangen. Bitten Sie um einen neuen Link.",
-  "guest.room.blind": "Sie und {name} sehen einander nicht, oder nur eine Seite die andere. Eine von beiden sollte gehen und wiederkommen.",
-  "guest.room.lied": "Ihnen und {name} wurde Verschiedenes darüber gesagt, wer in dieser Besprechung ist. Vergleichen Sie die Zahlen der Besprechung laut, und gehen Sie, wenn sie verschieden sind.",
+  "guest.room.oneway": "Sie und {name} sehen einander nicht, oder nur eine Seite die andere. Eine von beiden sollte gehen und wiederkommen.",
+  "guest.room.mismatch": "Ihnen und {name} wurde Verschiedenes darüber gesagt, wer in dieser Besprechung ist. Vergleichen Sie die Zahlen der Besprechung laut, und gehen Sie, wenn sie verschieden sind.",
   "guest.room.tampered": "Etwas auf dem Weg hat die Leitung zu Ihrem Gastgeber verändert. Sie wurde neu geöffnet; lesen konnte niemand, was Sie sagen. Vergleichen Sie die Zahlen der Besprechung laut, und sagen Sie es Ihrem Gastgeber.",
 };

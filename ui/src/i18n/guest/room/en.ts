@@ -17,7 +17,7 @@ export const en = {
   "guest.room.denied.locked": "The meeting is locked. Ask somebody who is in to unlock it.",
   "guest.room.denied.no-answer": "Nobody let you in. Ask your host, or try again later.",
   "guest.room.denied.host-gone": "The host has gone before letting you in. Ask for a new link.",
-  "guest.room.blind": "You and {name} do not see each other, or only one of you does. One of you should leave and come back.",
-  "guest.room.lied": "The host told you and {name} different things about who is in this meeting. Compare the numbers of the meeting aloud, and leave if they differ.",
+  "guest.room.oneway": "You and {name} do not see each other, or only one of you does. One of you should leave and come back.",
+  "guest.room.mismatch": "The host told you and {name} different things about who is in this meeting. Compare the numbers of the meeting aloud, and leave if they differ.",
   "guest.room.tampered": "Something on the way altered the line to your host. It was opened anew; nobody could read what you say. Compare the numbers of the meeting aloud, and tell your host.",
 };
