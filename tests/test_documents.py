@@ -26,6 +26,22 @@ def test_a_file_that_a_document_names_is_there(document: Path) -> None:
     assert not gone, f"{document.name} names files that are nowhere: {sorted(gone)}"
 
 
+def _sources() -> list[Path]:
+    return [
+        path for part in ("src", "test", "harness") for path in (ROOT / "ui" / part).rglob("*.ts")
+    ]
+
+
+def test_a_file_that_the_pages_sources_name_is_there() -> None:
+    """In comments: what is imported, the compiler looks after."""
+    files = _files()
+    for source in _sources():
+        said = "\n".join(re.findall(r"(?:^|\s)(?://|/?\*+) (.*)", source.read_text(), re.MULTILINE))
+        named = set(re.findall(r"(?<![\w:/.])((?:[\w-]+/)*[\w-]+\.(?:py|ts|md|json))\b", said))
+        gone = {name for name in named if not any(path.endswith(f"/{name}") for path in files)}
+        assert not gone, f"{source.relative_to(ROOT)} names files that are nowhere: {sorted(gone)}"
+
+
 def _prose(text: str) -> str:
     return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
 

@@ -1,6 +1,6 @@
 """A room as a guest without a browser sees it: for bots, tests and ``onmeet join``.
 
-The guest page does the same in `web/ui/src/guest/room`. A guest has no node: its channels are
+The guest page does the same in `ui/src/guest/room`. A guest has no node: its channels are
 carried by its line to the door, by whoever is host, or beside the media.
 """
 

@@ -1,4 +1,4 @@
-"""The app's server under the attacks of research/browser.md §5, over real sockets."""
+"""The app's server under attack, over real sockets."""
 
 import json
 
