@@ -65,6 +65,10 @@ function withoutIndents(): Plugin {
   };
 }
 
+/** Modules that the page needs before a guest can say a name, and its later parts too. */
+const AT_ONCE =
+  /\/ui\/src\/(?:node|i18n\/index|protocol\/tables|elements\/(?:context|element|styles)|call\/hints|media\/(?!sound))|node_modules\/(?:@msgpack|lit\/(?:index|decorators\.js)|lit-element|lit-html\/lit-html|@lit\/reactive-element)|@oxc-project/;
+
 export default defineConfig({
   base: "/",
   plugins: [integrity(), withoutPreloads(), withoutIndents()],
@@ -81,6 +85,8 @@ export default defineConfig({
         entryFileNames: "assets/[name]-[hash].js",
         chunkFileNames: "assets/[name]-[hash].js",
         assetFileNames: "assets/[name]-[hash][extname]",
+        // What is needed at once is one file, whoever needs it later as well.
+        codeSplitting: { groups: [{ name: "base", test: AT_ONCE, includeDependenciesRecursively: false }] },
       },
     },
   },

@@ -1,7 +1,8 @@
-"""Makes the page's types from `messages`: ``python -m onmeet_node.web.typescript`` writes them.
+"""What the pages' sources have from the node's: ``python -m onmeet_node.web.typescript`` writes it.
 
-A message is `{t: "name", …}` in TypeScript as on the wire. Fields with a default may be left out
-where the page speaks; what the node says is always complete.
+The types of the messages between page and node, from `messages`; limits, words and figures of
+these and of the protocol, from `tables`. A message is `{t: "name", …}` in TypeScript as on the
+wire. Fields with a default may be left out where the page speaks; what the node says is complete.
 """
 
 from __future__ import annotations
@@ -27,18 +28,29 @@ from onmeet_node.protocol.wire.fields import (
     type_name,
 )
 from onmeet_node.protocol.wire.messages import Unknown
-from onmeet_node.web import messages
+from onmeet_node.web import messages, tables
 
-TARGET = Path(__file__).parents[2] / "ui" / "src" / "node" / "messages.ts"
+SOURCES = Path(__file__).parents[2] / "ui" / "src"
 _HEAD = """\
-// Made from onmeet_node/web/messages/ by: python -m onmeet_node.web.typescript
+// Made from {} by: python -m onmeet_node.web.typescript
 // A test compares the two; change the Python and run it again.
+
 """
 
 
-def generate() -> str:
-    """The whole file."""
-    return _HEAD + "\n".join(_Writer().lines())
+def generate() -> dict[Path, str]:
+    """Each file, whole."""
+    wire, page = "onmeet_node/protocol", "onmeet_node/web/messages/"
+    files = {
+        "node/messages.ts": (page, _Writer().lines()),
+        "node/limits.ts": (page, tables.of_app()),
+        "protocol/tables.ts": (wire, tables.of_line()),
+        "protocol/room-tables.ts": (wire, tables.of_room()),
+    }
+    return {
+        SOURCES / name: _HEAD.format(origin) + "\n".join(lines).rstrip() + "\n"
+        for name, (origin, lines) in files.items()
+    }
 
 
 class _Writer:
@@ -61,7 +73,6 @@ class _Writer:
             for cls in pending:
                 done.add(cls.__name__)
                 nested += self._interface(cls, tagged=False)
-        yield ""
         yield f"export const VERSION = {messages.VERSION};"
         yield f"export const MAX_PAGE_BYTES = {messages.MAX_PAGE_BYTES};"
         yield f"export const MAX_NODE_BYTES = {messages.MAX_NODE_BYTES};"
@@ -120,5 +131,5 @@ def _comment(cls: type, indent: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(generate(), encoding="utf-8")
+    for file, text in generate().items():
+        file.write_text(text, encoding="utf-8")

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
-from onmeet_node.media.engine.data_channels import MAX_BACKLOG_BYTES, ChatChannel
+from onmeet_node.media.engine.data_channels import ChatChannel
 from onmeet_node.protocol.wire.codec import decode, encode
+from onmeet_node.protocol.wire.limits import MAX_BACKLOG_BYTES
 from onmeet_node.protocol.wire.messages import Chat, ChatTaken
 
 

@@ -10,21 +10,15 @@ from hypothesis import strategies as st
 
 from onmeet_node.net.errors import BadMultiaddr
 from onmeet_node.protocol.wire.errors import DecodeError
-from onmeet_node.web import messages, tables, typescript
+from onmeet_node.web import messages, typescript
 from onmeet_node.web.answering import refusal
 from onmeet_node.web.messages import answers, media, own
 
 
-def test_the_types_of_the_page_are_those_of_the_node():
-    assert typescript.TARGET.read_text() == typescript.generate(), (
-        "web/messages or control/requests changed: run python -m onmeet_node.web.typescript"
-    )
-
-
-def test_the_figures_of_the_pages_are_those_of_the_protocol():
-    for file, text in tables.generate().items():
+def test_the_types_and_figures_of_the_pages_are_those_of_the_node():
+    for file, text in typescript.generate().items():
         assert file.read_text() == text, (
-            "onmeet_node/protocol changed: run python -m onmeet_node.web.tables"
+            "the Python changed: run python -m onmeet_node.web.typescript"
         )
 
 

@@ -12,21 +12,18 @@ import attrs
 from onmeet_node.media.errors import ChatUnconfirmed, SessionClosed
 from onmeet_node.protocol.wire.codec import decode, encode
 from onmeet_node.protocol.wire.errors import DecodeError
+from onmeet_node.protocol.wire.limits import MAX_BACKLOG_BYTES, MAX_LINE_BYTES
 from onmeet_node.protocol.wire.messages import Chat, ChatTaken
 from onmeet_node.protocol.wire.room import MAX_CARRIED_BYTES
 
 LABEL = "onmeet"
 STREAM = 0
 """Negotiated out of band: both sides open stream 0, and no message opens it (RFC 8831, 6.4)."""
-MAX_BYTES = 20_000
-"""Above the longest line: 4,000 characters of up to 4 bytes."""
 
 TAKEN_SECONDS = 10.0
 """For the other side to confirm a line."""
 
 FRAMES_LABEL, FRAMES_STREAM = "onmeet-frames", 1
-MAX_BACKLOG_BYTES = 1 << 20
-"""Of frames that the path did not take yet; past it they are dropped, and their channel ends."""
 
 
 class ChatChannel:
@@ -72,7 +69,7 @@ class ChatChannel:
 
     def _on_message(self, data: object) -> None:
         """Whatever is no line of chat is ignored: it cannot be answered here."""
-        if not isinstance(data, bytes) or len(data) > MAX_BYTES:
+        if not isinstance(data, bytes) or len(data) > MAX_LINE_BYTES:
             return
         try:
             message = decode(data)

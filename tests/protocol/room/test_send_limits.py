@@ -20,7 +20,7 @@ def vectors() -> str:
 
 
 def test_the_vectors_are_those_of_the_code() -> None:
-    assert VECTORS.read_text() == vectors(), f"run: python tests/protocol/room/{Path(__file__).name}"
+    assert VECTORS.read_text() == vectors(), f"run: python {__file__}"
 
 
 def test_more_people_never_cost_one_of_them_more() -> None:

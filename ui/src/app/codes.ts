@@ -8,6 +8,7 @@ import { copied } from "../elements/optional.js";
 import { plural, t, when } from "../i18n/index.js";
 import { confirmed } from "../elements/dialogs.js";
 import { OmElement, words } from "../elements/element.js";
+import { MAX_CODE_CHARS, MAX_LABEL_CHARS, MAX_NOTE_CHARS } from "../node/limits.js";
 
 /** Withdraws a code and its pending requests after asking; what went wrong, if anything did. */
 export async function dropCode(label: string): Promise<string | null> {
@@ -130,7 +131,7 @@ export class OmCodes extends OmElement {
       <details class="card">
         <summary>${t("codes.new")}</summary>
         <form class="stack" @submit=${this.#make}>
-          <label>${t("codes.label")} <input id="label" maxlength="80" /></label>
+          <label>${t("codes.label")} <input id="label" maxlength=${MAX_LABEL_CHARS} /></label>
           <label
             >${t("codes.days")}
             <select id="days">
@@ -185,10 +186,10 @@ export class OmAdd extends OmElement {
       <h2>${t("people.add")}</h2>
       <label
         >${t("people.add.code")}
-        <textarea id="code" class="mono" rows="2" maxlength="2000" required aria-describedby="hint"></textarea>
+        <textarea id="code" class="mono" rows="2" maxlength=${MAX_CODE_CHARS} required aria-describedby="hint"></textarea>
         <span id="hint" class="quiet small">${t("people.add.hint")}</span></label
       >
-      <label>${t("people.add.note")} <input id="note" maxlength="280" /></label>
+      <label>${t("people.add.note")} <input id="note" maxlength=${MAX_NOTE_CHARS} /></label>
       <p class="bad" role="alert">${this.trouble}</p>
       <p role="status">${this.busy ? t("people.add.looking") : this.told === null ? nothing : t(this.told)}</p>
       <div class="row"><button class="main" ?disabled=${this.busy}>${t("people.add.go")}</button></div>

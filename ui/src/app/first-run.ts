@@ -6,8 +6,10 @@ import type { Keeper } from "../node/messages.js";
 import { tabStore } from "../node/stores.js";
 import { t } from "../i18n/index.js";
 import { OmElement, words } from "../elements/element.js";
+import { MAX_PASSPHRASE_CHARS } from "../node/limits.js";
+import { SHORTEST } from "./passphrase.js";
+import { MAX_NAME_CHARS } from "../protocol/tables.js";
 
-const SHORTEST = 8;
 /** The name as far as it is typed: a reload, or a look at the other way to begin, loses none of it. */
 const TYPED = "onmeet-name-typed";
 
@@ -70,7 +72,7 @@ export class OmFirstRun extends OmElement {
               <input
                 id="name"
                 autocomplete="name"
-                maxlength="80"
+                maxlength=${MAX_NAME_CHARS}
                 required
                 autofocus
                 aria-describedby="name-hint"
@@ -92,6 +94,7 @@ export class OmFirstRun extends OmElement {
                 id="passphrase"
                 type="password"
                 autocomplete="new-password"
+                maxlength=${MAX_PASSPHRASE_CHARS}
                 aria-describedby="hint"
                 required
               />

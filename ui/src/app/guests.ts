@@ -9,6 +9,7 @@ import { copied, notify } from "../elements/optional.js";
 import { plural, t, when } from "../i18n/index.js";
 import { confirmed } from "../elements/dialogs.js";
 import { OmElement, words } from "../elements/element.js";
+import { MAX_NAME_CHARS } from "../protocol/tables.js";
 
 const HOURS = [1, 24, 7 * 24, 30 * 24] as const;
 const KNOCK_MS = 1_500;
@@ -141,7 +142,7 @@ export class OmGuests extends OmElement {
     return html`<details class="card">
       <summary>${t("guests.new")}</summary>
       <form class="stack" @submit=${this.#make}>
-        <label>${t("guests.about")} <input id="title" maxlength="80" /></label>
+        <label>${t("guests.about")} <input id="title" maxlength=${MAX_NAME_CHARS} /></label>
         <label
           >${t("codes.days")}
           <select id="hours">

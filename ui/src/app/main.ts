@@ -12,6 +12,7 @@ import { texts as roomTexts } from "../i18n/room/index.js";
 import { texts as troubleTexts } from "../i18n/trouble/index.js";
 import "./elements.js";
 import { beginLanguage, provide as provideTexts } from "../i18n/index.js";
+import { MAX_LANGUAGE_CHARS } from "../node/limits.js";
 
 function takeCode(): string | null {
   const found = /^#c=([\w-]{1,200})$/.exec(location.hash);
@@ -28,7 +29,7 @@ const { client, devices } = provide(
     storage: tabStore,
     takeCode,
     later: (run, ms) => setTimeout(run, ms),
-    language: navigator.language.slice(0, 35) || "en",
+    language: navigator.language.slice(0, MAX_LANGUAGE_CHARS) || "en",
   }),
   tabStore,
 );

@@ -8,6 +8,7 @@ import { ago, t } from "../i18n/index.js";
 import { dropCode } from "./codes.js";
 import { confirmed } from "../elements/dialogs.js";
 import { OmElement, words } from "../elements/element.js";
+import { MAX_NAME_CHARS } from "../protocol/tables.js";
 
 const SEEN = [
   ["default", null],
@@ -253,7 +254,7 @@ export class OmPerson extends OmElement {
         <label
           >${t("person.rename")}
           <input
-            maxlength="80"
+            maxlength=${MAX_NAME_CHARS}
             .value=${one.name}
             @change=${(e: Event) =>
               this.#try(() =>

@@ -6,6 +6,8 @@ import type { Field, FieldShown, Share } from "../node/messages.js";
 import { smallJpeg } from "../node/pictures.js";
 import { t } from "../i18n/index.js";
 import { OmElement, words } from "../elements/element.js";
+import { MAX_NAME_CHARS } from "../protocol/tables.js";
+import { MAX_VALUE_CHARS } from "../node/limits.js";
 
 const SHARES: readonly Share[] = ["everyone", "contacts", "nobody"];
 
@@ -76,7 +78,7 @@ export class OmProfile extends OmElement {
             >${t(`field.${field.name}`)}
             <input
               .value=${field.value}
-              maxlength="80"
+              maxlength=${field.name === "name" ? MAX_NAME_CHARS : MAX_VALUE_CHARS}
               @change=${(e: Event) => this.#change(field.name, { value: (e.target as HTMLInputElement).value })}
           /></label>
           ${this.#share(field.name, field.share, (share) => this.#change(field.name, { share }))}

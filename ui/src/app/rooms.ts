@@ -11,6 +11,8 @@ import { confirmed } from "../elements/dialogs.js";
 import { OmElement, words } from "../elements/element.js";
 import type { RoomWish } from "./room-prejoin.js";
 import "./room-prejoin.js";
+import { MAX_CODE_CHARS } from "../node/limits.js";
+import { MAX_NAME_CHARS } from "../protocol/tables.js";
 
 const REPEATS: readonly Repeats[] = ["once", "daily", "weekly"];
 const INVITED_MS = 1_500;
@@ -108,7 +110,7 @@ export class OmRooms extends RoomElement {
           </section>`}
       <form class="card stack" @submit=${this.#make}>
         <h2>${t("rooms.new")}</h2>
-        <label>${t("rooms.name")} <input id="title" maxlength="80" autocomplete="off" /></label>
+        <label>${t("rooms.name")} <input id="title" maxlength=${MAX_NAME_CHARS} autocomplete="off" /></label>
         <label class="check"><input id="standing" type="checkbox" />${t("rooms.standing")}</label>
         <div class="row"><button class="main">${t("rooms.prepare")}</button></div>
       </form>
@@ -116,7 +118,7 @@ export class OmRooms extends RoomElement {
         <h2>${t("rooms.join")}</h2>
         <label
           >${t("rooms.code")}
-          <textarea id="code" class="mono" rows="2" maxlength="2000" required aria-describedby="hint"></textarea>
+          <textarea id="code" class="mono" rows="2" maxlength=${MAX_CODE_CHARS} required aria-describedby="hint"></textarea>
           <span id="hint" class="quiet small">${t("rooms.code.hint")}</span></label
         >
         <div class="row"><button>${t("rooms.prepare")}</button></div>

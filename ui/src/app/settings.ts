@@ -8,6 +8,8 @@ import { askToNotify, notifying } from "../elements/optional.js";
 import { chooseLanguage, language, LANGUAGES, t, type Language } from "../i18n/index.js";
 import { shortcutsSwitch } from "../call/live-screen.js";
 import { OmElement, words } from "../elements/element.js";
+import { MAX_BOOTSTRAP_CHARS, MAX_PASSPHRASE_CHARS } from "../node/limits.js";
+import { SHORTEST } from "./passphrase.js";
 
 @customElement("om-settings")
 export class OmSettings extends OmElement {
@@ -203,7 +205,7 @@ export class OmSettings extends OmElement {
           dir="ltr"
           aria-label=${t("settings.bootstrap.add")}
           placeholder=${t("settings.bootstrap.add")}
-          maxlength="512"
+          maxlength=${MAX_BOOTSTRAP_CHARS}
           required
         />
         <button>${t("settings.add")}</button>
@@ -270,7 +272,7 @@ export class OmBackup extends OmElement {
       <p class="quiet">${t("settings.export.lead")}</p>
       <label
         >${t("settings.export.passphrase")}
-        <input id="passphrase" type="password" autocomplete="new-password" minlength="8" required
+        <input id="passphrase" type="password" autocomplete="new-password" minlength=${SHORTEST} maxlength=${MAX_PASSPHRASE_CHARS} required
       /></label>
       <p class="bad" role="alert">${this.trouble}</p>
       <div class="row"><button ?disabled=${this.busy}>${t("settings.export")}</button></div>

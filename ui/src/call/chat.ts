@@ -5,6 +5,7 @@ import { OmElement } from "../elements/element.js";
 import { app } from "../elements/context.js";
 import type { ChatLine } from "../media/lines.js";
 import { t, when } from "../i18n/index.js";
+import { MAX_TEXT_CHARS } from "../protocol/tables.js";
 
 @customElement("om-chat")
 export class OmChat extends OmElement {
@@ -103,7 +104,7 @@ export class OmChat extends OmElement {
           <input
             id="line"
             class="grow"
-            maxlength="4000"
+            maxlength=${MAX_TEXT_CHARS}
             autocomplete="off"
             placeholder=${t("chat.write")}
             @input=${this.#keep}

@@ -8,6 +8,7 @@ import { notify } from "../elements/optional.js";
 import { sound } from "../media/sound.js";
 import { t } from "../i18n/index.js";
 import { play, type Tone } from "./sounds.js";
+import { MAX_NOTE_CHARS } from "../node/limits.js";
 
 /** Which tone a call makes here: none unless something truly rings. */
 export function toneOf(call: CallShown): Tone | null {
@@ -116,7 +117,7 @@ export class OmRing extends OmElement {
           (text) => html`<button type="button" @click=${() => this.#do("decline", t(text))}>${t(text)}</button>`,
         )}
       </div>
-      <label>${t("ring.note.label")} <input id="note" maxlength="280" autocomplete="off" /></label>
+      <label>${t("ring.note.label")} <input id="note" maxlength=${MAX_NOTE_CHARS} autocomplete="off" /></label>
       <div class="row"><button class="danger">${t("ring.note.send")}</button></div>
     </form>`;
   }

@@ -3,6 +3,7 @@
 // media nor its keys.
 import { pagePolicy } from "../media/trouble.js";
 import { HANDSHAKE, type EmbedCommand, type EmbedEvent, type EmbedTrouble } from "./protocol.js";
+import { MAX_GUEST_NAME_CHARS } from "../protocol/tables.js";
 
 const NEEDED = ["camera", "microphone", "display-capture", "autoplay"];
 const ALLOW = [...NEEDED, "fullscreen", "picture-in-picture", "screen-wake-lock"].join("; ");
@@ -123,7 +124,7 @@ class OnMeetCall extends HTMLElement {
     // A frame that loads anew keeps what the guest made of their name.
     if (name === "display-name" && !(begin && value === this.#named)) {
       this.#named = value;
-      this.#say({ command: "display-name", name: (value ?? "").slice(0, 40) });
+      this.#say({ command: "display-name", name: (value ?? "").slice(0, MAX_GUEST_NAME_CHARS) });
     }
     // An attribute that goes opens nothing, and one that was there from the beginning closes only.
     if (name === "audio" && (value === "off" || (value === "on" && !begin))) this.mute(value === "off");

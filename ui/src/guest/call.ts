@@ -3,9 +3,8 @@
 import type { FromNode, FromPage, Kind, MediaPath, OpenMedia, PeerMedia, State } from "../node/messages.js";
 import type { Bytes } from "../protocol/noise.js";
 import { hex, type FromGuest, type FromHost } from "../protocol/guest-messages.js";
+import { PATH } from "../protocol/tables.js";
 
-/** For media to come up again, or at all. */
-const MEDIA_PATIENCE = 30_000;
 const LAST_GENERATION = 65_000;
 /** Of the other side's messages that wait for us to take its call. */
 const MAX_EARLY = 64;
@@ -274,7 +273,7 @@ export class Call {
 
   #expectMedia(): void {
     this.#forget?.();
-    this.#forget = this.owner.after(MEDIA_PATIENCE, () => {
+    this.#forget = this.owner.after(PATH, () => {
       if (this.connectedSession !== null) return;
       this.owner.say({ t: "hangup", call: this.id, reason: "media-failed" });
       this.#over(this.answered === null ? "media-failed" : "connection-lost");

@@ -9,15 +9,13 @@ import type { GuestLink } from "../protocol/guest-link.js";
 import { hex, type FromHost, type TurnServer } from "../protocol/guest-messages.js";
 import type { Bytes } from "../protocol/noise.js";
 import { HostCall } from "./host-call.js";
-import { HostLine, LONGEST_AT_DOOR, LONGEST_WAIT } from "./host-line.js";
+import { HostLine, LONGEST_WAIT } from "./host-line.js";
 import type { LineBrowser, LineEnd } from "./line.js";
 import { NoNode } from "./no-node.js";
 import { Places } from "./place.js";
 import type { GuestVisit } from "./room/visit.js";
 import { PAGE, type GuestOptions, type Parts, type RoomPage, type Stage, type Trying } from "./stage.js";
-
-/** How long a call outlives its line and its media. Who waits, waits for as long as they like. */
-const PATIENCE = 45_000;
+import { LONGEST_AT_DOOR, RECONNECT } from "../protocol/tables.js";
 
 export class GuestClient extends NoNode {
   stage: Stage = { at: "opening" };
@@ -169,8 +167,9 @@ export class GuestClient extends NoNode {
       call.broken = null;
       if (met) call.suspect();
     } else if (call !== null) {
+      // Who waits, waits for as long as they like; a call outlives its line and its media for a while.
       call.broken ??= this.browser.now();
-      if (this.browser.now() - call.broken >= PATIENCE) return this.#over("connection-lost");
+      if (this.browser.now() - call.broken >= RECONNECT) return this.#over("connection-lost");
     } else {
       const trying = this.#trying(why);
       if (trying === null) return this.#finish({ at: "failed", why });

@@ -3,13 +3,11 @@ import type { GuestLink } from "../protocol/guest-link.js";
 import type { FromGuest, FromHost } from "../protocol/guest-messages.js";
 import { Line, type LineBrowser, type LineEnd } from "./line.js";
 import type { Trying } from "./stage.js";
+import { CROWDED } from "../protocol/tables.js";
 
 const FIRST_WAIT = 500;
-/** Between tries in a call; and of somebody who waits, whose host may be away for long. */
+/** Between tries in a call. */
 export const LONGEST_WAIT = 5_000;
-export const LONGEST_AT_DOOR = 12_000;
-/** For a gateway that said that too many come (`tries_per_minute`). */
-const CROWDED_WAIT = 30_000;
 /** Ends of a line that another try does not mend. */
 const FINAL: ReadonlySet<LineEnd> = new Set(["tampered", "malformed"]);
 
@@ -103,7 +101,7 @@ export class HostLine {
     const plan = ++this.#planned;
     this.later(() => {
       if (plan === this.#planned && this.owner.awaits()) this.begin();
-    }, why === "too-many" ? CROWDED_WAIT : this.#wait);
+    }, why === "too-many" ? CROWDED : this.#wait);
     this.#wait = Math.min(this.#wait * 2, longest);
   }
 

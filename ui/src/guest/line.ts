@@ -2,6 +2,7 @@
 import { freshKey, Initiator, SealError, type Bytes, type Cipher, type KeyPair } from "../protocol/noise.js";
 import { guestPrologue, type GuestLink } from "../protocol/guest-link.js";
 import { pack, unpack, WireError, type FromGuest, type FromHost } from "../protocol/guest-messages.js";
+import { DEAD, MAX_TYPE_CHARS, PING } from "../protocol/tables.js";
 
 /** Why a line ended. The gateway's close codes are in docs/PROTOCOL, Guests. */
 export type LineEnd =
@@ -23,8 +24,6 @@ const CODES: Record<number, LineEnd> = {
   4410: "host-gone",
   4429: "too-many",
 };
-const PING_EVERY = 5_000;
-const DEAD_AFTER = 15_000;
 const HANDSHAKE_LIMIT = 15_000;
 
 export interface LineOwner {
@@ -80,7 +79,7 @@ export class Line {
     this.#socket.onclose = (event) => {
       this.#order = this.#order.then(() => this.end(CODES[event.code] ?? "lost"));
     };
-    this.#timer = setInterval(() => this.#look(), PING_EVERY);
+    this.#timer = setInterval(() => this.#look(), PING);
   }
 
   /** Whether the host was proven to be at the other end. */
@@ -118,8 +117,8 @@ export class Line {
 
   #look(): void {
     const silent = this.browser.now() - this.#heard;
-    if (silent > (this.#send === null ? HANDSHAKE_LIMIT : DEAD_AFTER)) this.end("lost");
-    else if (silent > PING_EVERY / 2) this.say({ t: "ping", n: 0 });
+    if (silent > (this.#send === null ? HANDSHAKE_LIMIT : DEAD)) this.end("lost");
+    else if (silent > PING / 2) this.say({ t: "ping", n: 0 });
   }
 
   async #take(data: unknown): Promise<void> {
@@ -159,7 +158,7 @@ export class Line {
         this.end(message.reason === "malformed" ? "tampered" : "bye");
         break;
       case "unknown":
-        this.say({ t: "unsupported", type: message.type.slice(0, 32) });
+        this.say({ t: "unsupported", type: message.type.slice(0, MAX_TYPE_CHARS) });
         break;
       default:
         this.owner.heard(message);

@@ -10,6 +10,7 @@ import { chooseLanguage, clock, has, language, LANGUAGES, t, when, type Key, typ
 import type { GuestClient } from "./client.js";
 import type { Calling } from "./calling.js";
 import type { Stage, Trying } from "./stage.js";
+import { MAX_GUEST_NAME_CHARS, MAX_OPERATOR_CHARS } from "../protocol/tables.js";
 
 /** What the gateway says of itself, if it says anything (bootstrap/gateway). */
 interface Operator {
@@ -102,7 +103,7 @@ export class OmGuest extends OmElement {
       if (typeof told !== "object" || told === null) return;
       const { operator, region } = told as Record<string, unknown>;
       if (typeof operator === "string" && typeof region === "string")
-        this.operator = { operator: operator.slice(0, 80), region };
+        this.operator = { operator: operator.slice(0, MAX_OPERATOR_CHARS), region };
     } catch {
       // Without it the page says what holds for every operator.
     }
@@ -228,7 +229,7 @@ export class OmGuest extends OmElement {
       <form class="stack" @submit=${this.#knock}>
         <label
           >${t("guest.name")}
-          <input id="name" required maxlength="40" autocomplete="off" autofocus .value=${guest.name} aria-describedby="hint"
+          <input id="name" required maxlength=${MAX_GUEST_NAME_CHARS} autocomplete="off" autofocus .value=${guest.name} aria-describedby="hint"
             @input=${(event: Event) => guest.nameTyped((event.target as HTMLInputElement).value)} />
           <span id="hint" class="quiet small">${t(this.#key("name.hint", "guest.name.hint"))}</span></label
         >

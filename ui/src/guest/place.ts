@@ -1,10 +1,9 @@
 // A guest's place at the door, kept in the tab, where that is possible, so that a reload loses neither
 // the name nor the place, nor opens what was closed. It is gone with the call, and with the tab.
 import type { Store } from "../node/stores.js";
+import { REJOIN } from "../protocol/tables.js";
 
 const PLACE = "onmeet-place";
-/** So long the host keeps the place of a guest whose page went (`REJOIN_SECONDS` in onmeet_node/guests). */
-const RETURN = 45_000;
 
 export interface Place {
   /** Of the link; not the link itself, which is a secret. */
@@ -37,7 +36,7 @@ export class Places {
     this.before = this.#read();
     this.#now = this.before ?? this.#nothing();
     const { waits, left } = this.#now;
-    this.returns = waits && left !== null && Math.abs(clock() - left) < RETURN;
+    this.returns = waits && left !== null && Math.abs(clock() - left) < REJOIN;
     if (this.before !== null) this.put({ left: null, waits: this.returns }); // a copy of the tab is not the guest
   }
 

@@ -6,11 +6,9 @@ import type { Devices } from "./devices.js";
 import type { FromNode, FromPage, Kind } from "../node/messages.js";
 import { Sending, type SendingBrowser, type SendingView, type Told } from "./sending.js";
 import { Session, type SessionOwner } from "./session.js";
+import { MAX_DEVICE_CHARS, MAX_WHY_CHARS, RELOAD } from "../node/limits.js";
 
 const LOOK_EVERY = 2_000;
-/** How long a call outlives a node that does not answer: as long as the node keeps it (PROTOCOL, "Calls": reconnect). */
-const KEPT_WITHOUT_NODE = 45_000;
-const MAX_DEVICE = 256;
 /** A preview that waits for a room which has no name yet. */
 export const NEW_ROOM = "new-room";
 
@@ -46,7 +44,8 @@ export class Media implements SessionOwner {
         // A node that is gone knows these sessions no more; the call comes back in new ones.
         for (const id of [...this.#sessions.keys()]) this.#close(id);
         this.#heard.clear();
-        this.#alone ??= setTimeout(() => this.#endAll(), KEPT_WITHOUT_NODE);
+        // A call outlives a node that does not answer for as long as the node keeps it.
+        this.#alone ??= setTimeout(() => this.#endAll(), RELOAD);
         return;
       }
       if (this.#alone !== null) clearTimeout(this.#alone);
@@ -274,9 +273,9 @@ export class Media implements SessionOwner {
     this.client.keep(sending.id, {
       muted,
       camera_off,
-      camera: (camera ?? "").slice(0, MAX_DEVICE),
-      microphone: (microphone ?? "").slice(0, MAX_DEVICE),
-      speaker: (speaker ?? "").slice(0, MAX_DEVICE),
+      camera: (camera ?? "").slice(0, MAX_DEVICE_CHARS),
+      microphone: (microphone ?? "").slice(0, MAX_DEVICE_CHARS),
+      speaker: (speaker ?? "").slice(0, MAX_DEVICE_CHARS),
     });
   }
 
@@ -289,7 +288,7 @@ export class Media implements SessionOwner {
       .then(() => (this.#sessions.has(id) ? work(session) : undefined))
       .catch((error: unknown) => {
         const why = error instanceof Error ? error.message : String(error);
-        if (fatal) this.tell({ t: "media-failed", session: id, why: why.slice(0, 500) });
+        if (fatal) this.tell({ t: "media-failed", session: id, why: why.slice(0, MAX_WHY_CHARS) });
       });
     this.#order.set(id, next);
   }

@@ -4,13 +4,11 @@ import type { Candidate, FromPage, Kind, OpenMedia, ServerSeen } from "../node/m
 import type { SendLimits } from "../protocol/room-send-limits.js";
 import { Encoder } from "./encoder.js";
 import { look, type Look } from "./stats.js";
+import { MAX_ERROR_CHARS, MAX_SERVERS_SEEN, MAX_SERVER_CHARS } from "../node/limits.js";
+import { KINDS, MAX_BACKLOG_BYTES, MAX_CANDIDATES, MAX_CARRIED } from "../protocol/tables.js";
 
-const KINDS: readonly Kind[] = ["audio", "video"];
 const LABEL = "onmeet";
 const FRAMES_LABEL = "onmeet-frames";
-const MAX_FRAME_BYTES = 60_000;
-/** Of frames that wait in the browser: what comes on top is dropped, its sender sends it anew. */
-const MAX_FRAMES_WAITING = 1_048_576;
 /** A level older than this is of somebody who says nothing any more. */
 const LEVEL_MS = 1_000;
 /** Of silence from a path that was connected, before the node is told to make a new one. */
@@ -72,7 +70,7 @@ export class Session {
       if (typeof heard === "number") return owner.taken(this, heard);
       owner.chat(this, heard);
       // Who writes without end and reads nothing is confirmed nothing more.
-      if (heard.number !== null && this.#chat.readyState === "open" && this.#chat.bufferedAmount < MAX_FRAMES_WAITING)
+      if (heard.number !== null && this.#chat.readyState === "open" && this.#chat.bufferedAmount < MAX_BACKLOG_BYTES)
         this.#chat.send(packTaken(heard.number));
     };
     this.#chat.onopen = () => owner.chatOpen(this);
@@ -166,7 +164,7 @@ export class Session {
   /** Sends a frame, or drops it: there is no channel, or too much waits in it. */
   carry(data: Uint8Array): void {
     const channel = this.#frames;
-    if (channel?.readyState === "open" && channel.bufferedAmount + data.length <= MAX_FRAMES_WAITING)
+    if (channel?.readyState === "open" && channel.bufferedAmount + data.length <= MAX_BACKLOG_BYTES)
       channel.send(data.slice());
   }
 
@@ -180,7 +178,7 @@ export class Session {
     const seen = look(
       await this.pc.getStats(),
       performance.now(),
-      [...this.#servers.values()].slice(0, 8),
+      [...this.#servers.values()].slice(0, MAX_SERVERS_SEEN),
     );
     this.#level = seen.audioLevel;
     if (!this.#closed) {
@@ -224,7 +222,7 @@ export class Session {
     channel.onmessage = (event: MessageEvent<unknown>) => {
       if (!(event.data instanceof ArrayBuffer)) return;
       const size = event.data.byteLength;
-      if (size > 0 && size <= MAX_FRAME_BYTES)
+      if (size > 0 && size <= MAX_CARRIED)
         this.owner.tell({ t: "carried", session: this.id, data: new Uint8Array(event.data) });
     };
   }
@@ -267,13 +265,13 @@ export class Session {
 
   #flush(end: boolean): void {
     if (this.#closed || (this.#found.length === 0 && !end)) return;
-    this.owner.tell({ t: "found", session: this.id, candidates: this.#found.splice(0, 64), end });
+    this.owner.tell({ t: "found", session: this.id, candidates: this.#found.splice(0, MAX_CANDIDATES), end });
   }
 
   #serverFailed(event: RTCPeerConnectionIceErrorEvent): void {
     const kind = kindOfServer(event.url);
     if (this.#servers.get(kind)?.worked) return;
-    this.#servers.set(kind, { kind, worked: false, error: `${event.errorCode}`.slice(0, 200) });
+    this.#servers.set(kind, { kind, worked: false, error: `${event.errorCode}`.slice(0, MAX_ERROR_CHARS) });
   }
 
   #state(): void {
@@ -320,7 +318,7 @@ export class Session {
    */
   #tellPath(seen: Look): void {
     const path = seen.path ?? "host";
-    const server = seen.server?.slice(0, 512) ?? null;
+    const server = seen.server?.slice(0, MAX_SERVER_CHARS) ?? null;
     if (!this.connected || this.lost || this.#path === `${path} ${server}`) return;
     this.#path = `${path} ${server}`;
     this.owner.tell({ t: "media-connected", session: this.id, path, server });

@@ -1,5 +1,6 @@
 // What getStats says, as the node and a person want to hear it (W3C webrtc-stats).
 import type { MediaPath, PairSeen, ServerSeen, StreamCounters } from "../node/messages.js";
+import { MAX_MILLISECONDS, MAX_PAIRS_SEEN, MAX_PAIR_COUNT, MAX_TYPES_SEEN } from "../node/limits.js";
 
 export interface Quality {
   readonly grade: "good" | "fair" | "poor" | "lost" | "unknown";
@@ -71,7 +72,7 @@ export function look(report: Iterable<[string, unknown]>, at: number, servers: S
     candidate
       ? `${text(candidate["candidateType"]) ?? "host"}/${text(candidate["relayProtocol"]) ?? text(candidate["protocol"]) ?? "udp"}`
       : "host/udp";
-  const types = (type: string) => [...new Set(all.filter((e) => e.type === type).map(kindOf))].slice(0, 16);
+  const types = (type: string) => [...new Set(all.filter((e) => e.type === type).map(kindOf))].slice(0, MAX_TYPES_SEEN);
   const transport = all.find((e) => e.type === "transport");
   const chosen = entries.get(text(transport?.["selectedCandidatePairId"]) ?? "");
   const mine = entries.get(text(chosen?.["localCandidateId"]) ?? "");
@@ -86,7 +87,7 @@ export function look(report: Iterable<[string, unknown]>, at: number, servers: S
     };
     const key = `${seen.local} ${seen.remote} ${seen.state}`;
     const known = counted.get(key);
-    if (known) known.count = Math.min(1_000, (known.count ?? 1) + 1);
+    if (known) known.count = Math.min(MAX_PAIR_COUNT, (known.count ?? 1) + 1);
     else counted.set(key, seen);
   }
   const rtp = (type: string, kind: string) => all.find((e) => e.type === type && e["kind"] === kind);
@@ -116,8 +117,8 @@ export function look(report: Iterable<[string, unknown]>, at: number, servers: S
         packets_lost: whole(into?.["packetsLost"]),
         bytes_sent: whole(out?.["bytesSent"]),
         bytes_received: whole(into?.["bytesReceived"]),
-        jitter_ms: Math.min(100_000, whole(Number(into?.["jitter"] ?? 0) * 1_000)),
-        round_trip_ms: typeof trip === "number" ? Math.min(100_000, whole(trip * 1_000)) : null,
+        jitter_ms: Math.min(MAX_MILLISECONDS, whole(Number(into?.["jitter"] ?? 0) * 1_000)),
+        round_trip_ms: typeof trip === "number" ? Math.min(MAX_MILLISECONDS, whole(trip * 1_000)) : null,
       };
     });
   return {
@@ -125,7 +126,7 @@ export function look(report: Iterable<[string, unknown]>, at: number, servers: S
     streams,
     local: types("local-candidate"),
     remote: types("remote-candidate"),
-    pairs: [...counted.values()].slice(0, 24),
+    pairs: [...counted.values()].slice(0, MAX_PAIRS_SEEN),
     servers,
     path: mine ? pathOf(text(mine["candidateType"]), text(theirs?.["candidateType"])) : null,
     server: mine?.["candidateType"] === "relay" ? text(mine["url"]) : null,

@@ -22,6 +22,7 @@ import {
   type Rooms,
   type Welcome,
 } from "./messages.js";
+import { MAX_DRAFT_CHARS } from "./limits.js";
 
 export type Link = "connecting" | "open" | "lost" | "unauthorized" | "outdated";
 
@@ -95,8 +96,6 @@ const NO_TOKEN = 4401;
 const MAX_NEWS = 20;
 const MAX_ROOM_LINES = 1_000;
 const MAX_REACTIONS = 24;
-/** Code points in `Keep.draft` (messages.py). */
-const MAX_DRAFT = 4_000;
 const NO_ROOMS: Rooms = { t: "rooms", rooms: [], invitations: [], meetings: [] };
 
 export class Client {
@@ -212,7 +211,7 @@ export class Client {
   /** Hands this on to whichever page goes on with a call or a room when this one is gone. */
   keep(target: string, change: KeepChange): void {
     const before = this.kept(target);
-    if (change.draft != null) change = { ...change, draft: [...change.draft.replace(/\p{Surrogate}/gu, "")].slice(0, MAX_DRAFT).join("") };
+    if (change.draft != null) change = { ...change, draft: [...change.draft.replace(/\p{Surrogate}/gu, "")].slice(0, MAX_DRAFT_CHARS).join("") };
     if (before !== null && Object.entries(change).every(([key, value]) => (before[key as keyof Kept] ?? "") === value)) return;
     const silent = { muted: true, camera_off: true, held: false, draft: "", draft_to: null, camera: null, microphone: null, speaker: null };
     this.#kept.set(target, { t: "kept", target, ...silent, ...before, ...change } as Kept);

@@ -1,9 +1,8 @@
 // Pictures of people: those of others by what the node names them, one's own made from a file.
 import type { Client } from "./client.js";
+import { MAX_PICTURE_BYTES } from "./limits.js";
 
 const SIDE = 256;
-/** As the node takes it (protocol/identity/picture.py). */
-const MOST_BYTES = 24_576;
 const LARGEST_FILE = 30_000_000;
 const QUALITIES = [0.85, 0.7, 0.5, 0.3, 0.15];
 
@@ -47,7 +46,7 @@ export async function smallJpeg(file: Blob): Promise<Uint8Array> {
   drawn.close();
   for (const quality of QUALITIES) {
     const made = await new Promise<Blob | null>((done) => canvas.toBlob(done, "image/jpeg", quality));
-    if (made !== null && made.size <= MOST_BYTES) return new Uint8Array(await made.arrayBuffer());
+    if (made !== null && made.size <= MAX_PICTURE_BYTES) return new Uint8Array(await made.arrayBuffer());
   }
   throw new RangeError("too large");
 }

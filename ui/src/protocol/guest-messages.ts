@@ -89,7 +89,7 @@ export function read(map: Fields): FromHost {
         servers: servers(map),
       };
     case "deny":
-      return { t, reason: text(map, "reason", 32, "denied") };
+      return { t, reason: text(map, "reason", limits.MAX_TYPE_CHARS, "denied") };
     case "accept":
       return { t, call: call(map), kinds: list(map, "kinds", 2, limits.KINDS) as Kind[] };
     case "answer":
@@ -103,9 +103,9 @@ export function read(map: Fields): FromHost {
         candidates: list(map, "candidates", limits.MAX_CANDIDATES).map((one) => {
           const candidate = asMap(one);
           return {
-            candidate: text(candidate, "candidate", 300),
-            mid: candidate["mid"] == null ? null : text(candidate, "mid", 64),
-            index: candidate["index"] == null ? null : integer(candidate, "index", 63),
+            candidate: text(candidate, "candidate", limits.MAX_CANDIDATE_CHARS),
+            mid: candidate["mid"] == null ? null : text(candidate, "mid", limits.MAX_MID_CHARS),
+            index: candidate["index"] == null ? null : integer(candidate, "index", limits.MAX_MID_INDEX),
           };
         }),
       };
@@ -118,14 +118,14 @@ export function read(map: Fields): FromHost {
         sharing: flag(map, "sharing", false),
       };
     case "decline":
-      return { t, call: call(map), reason: text(map, "reason", 32, "declined") };
+      return { t, call: call(map), reason: text(map, "reason", limits.MAX_TYPE_CHARS, "declined") };
     case "hangup":
-      return { t, call: call(map), reason: text(map, "reason", 32, "normal") };
+      return { t, call: call(map), reason: text(map, "reason", limits.MAX_TYPE_CHARS, "normal") };
     case "ping":
     case "pong":
-      return { t, n: integer(map, "n", 2 ** 32 - 1, 0) };
+      return { t, n: integer(map, "n", limits.MAX_PING, 0) };
     case "bye":
-      return { t, reason: text(map, "reason", 64) };
+      return { t, reason: text(map, "reason", limits.MAX_REASON_CHARS) };
     default:
       return { t: "unknown", type: t };
   }
@@ -134,9 +134,9 @@ export function read(map: Fields): FromHost {
 export const servers = (map: Fields): TurnServer[] =>
   list(map, "servers", limits.MAX_SERVERS).map((one) => {
     const server = asMap(one);
-    const url = text(server, "url", 256);
+    const url = text(server, "url", limits.MAX_SERVER_URL_CHARS);
     if (!/^turns?:[!-~]+$/.test(url)) throw new WireError("no TURN server");
-    return { url, username: text(server, "username", 128), credential: text(server, "credential", 128) };
+    return { url, username: text(server, "username", limits.MAX_CREDENTIAL_CHARS), credential: text(server, "credential", limits.MAX_CREDENTIAL_CHARS) };
   });
 
 export type Fields = Record<string, unknown>;

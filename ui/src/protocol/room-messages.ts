@@ -141,7 +141,7 @@ export function unpack(data: Bytes): FromSeat {
     case "room-request":
       return { t, act: text(map, "act", 16), seat: map["seat"] == null ? null : key(map, "seat") };
     case "room-say":
-      return { t, text: text(map, "text", room.MAX_TEXT_CHARS), private: flag(map, "private", false) };
+      return { t, text: text(map, "text", limits.MAX_TEXT_CHARS), private: flag(map, "private", false) };
     case "react":
       return { t, emoji: text(map, "emoji", room.MAX_REACTION_CHARS) };
     case "look":

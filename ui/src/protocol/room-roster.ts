@@ -6,6 +6,7 @@ import { hash, join, utf8, type Bytes } from "./noise.js";
 import { asMap, binary, choice, flag, hex, integer, list, text, unpackMap, WireError } from "./guest-messages.js";
 import { key, keys, unhex, type Key, type SignedRoster } from "./room-messages.js";
 import { MAX_COUNT, MAX_REMOVED, MAX_SEATS, ROLES } from "./room-tables.js";
+import { MAX_NAME_CHARS, MAX_TYPE_CHARS, ROOM_ID_BYTES } from "./tables.js";
 
 const DOMAIN = utf8("onmeet room roster 1");
 
@@ -61,25 +62,25 @@ export function readRoster(signed: SignedRoster, room: string): Roster | null {
 
 function parse(data: Bytes): [Roster, number] {
   const map = unpackMap(data);
-  if (text(map, "t", 32) !== "roster-body") throw new WireError("no roster");
+  if (text(map, "t", MAX_TYPE_CHARS) !== "roster-body") throw new WireError("no roster");
   const seats = list(map, "seats", MAX_SEATS).map((one): Seat => {
     const seat = asMap(one);
     return {
       key: key(seat, "key"),
       role: choice(seat, "role", ROLES, "member"),
       order: integer(seat, "order", MAX_COUNT),
-      name: text(seat, "name", 80, ""),
+      name: text(seat, "name", MAX_NAME_CHARS, ""),
       video: flag(seat, "video", true),
     };
   });
   if (seats.length === 0) throw new WireError("nobody is in");
   const body: Roster = {
-    room: hex(binary(map, "room", 16)),
+    room: hex(binary(map, "room", ROOM_ID_BYTES)),
     host: key(map, "host"),
     term: integer(map, "term", MAX_COUNT, 0),
     claims: integer(map, "claims", MAX_COUNT, 0),
     version: integer(map, "version", MAX_COUNT, 0),
-    title: text(map, "title", 80, ""),
+    title: text(map, "title", MAX_NAME_CHARS, ""),
     locked: flag(map, "locked", false),
     knock: flag(map, "knock", true),
     ended: flag(map, "ended", false),

@@ -1,4 +1,4 @@
-// Made from onmeet_node/protocol by: python -m onmeet_node.web.tables
+// Made from onmeet_node/protocol by: python -m onmeet_node.web.typescript
 // A test compares the two; change the Python and run it again.
 
 export const COMMITMENT_BYTES = 32;
@@ -8,14 +8,15 @@ export const MAX_REMOVED = 64;
 export const MAX_ROSTER_BYTES = 48_000;
 export const MAX_COUNT = 2_147_483_647;
 export const MAX_REACTION_CHARS = 16;
-export const MAX_TEXT_CHARS = 4_000;
 export const MAX_FIELD_CHARS = 120;
+export const BURST = 300;
+export const RATE = 50;
 
 export const ROLES = ["host", "co-host", "member", "guest"] as const;
 export const PICTURE_SIZES = ["none", "small", "large"] as const;
 export const PHASES = ["at-door", "member", "host-lost", "host", "over"] as const;
 
-// Milliseconds (onmeet_node/protocol/room/timing.py).
+// Milliseconds.
 export const CLAIM = 1_500;
 export const RETRY = 500;
 export const MAX_RETRY = 8_000;
@@ -23,6 +24,7 @@ export const KNOCK = 120_000;
 export const AWAY = 45_000;
 export const BLIND = 10_000;
 export const STRAY = 5_000;
+export const LENT = 3_000;
 
 /** Most people with picture; bits per second, rows, pictures per second; screen. */
 export type SendLimitsRow = readonly [number, number, number, number, number];

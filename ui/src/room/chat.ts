@@ -6,6 +6,7 @@ import type { RoomChatLine } from "../node/client.js";
 import { app } from "../elements/context.js";
 import type { RoomShown } from "../node/messages.js";
 import { t, when } from "../i18n/index.js";
+import { MAX_TEXT_CHARS } from "../protocol/tables.js";
 
 /** Of a line that somebody may not have, in what is said of it. */
 const MOST_SHOWN = 60;
@@ -173,7 +174,7 @@ export class OmRoomChat extends OmElement {
             id="line"
             class="grow"
             rows="1"
-            maxlength="4000"
+            maxlength=${MAX_TEXT_CHARS}
             placeholder=${t("chat.write")}
             @keydown=${this.#key}
             @input=${this.#keep}

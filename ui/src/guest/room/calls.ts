@@ -5,6 +5,7 @@ import { Call } from "../call.js";
 import { hex, type TurnServer } from "../../protocol/guest-messages.js";
 import { sendLimits } from "../../protocol/room-send-limits.js";
 import { unhex, type FromSeat, type Key, type ToSeat } from "../../protocol/room-messages.js";
+import { MAX_CANDIDATES } from "../../protocol/tables.js";
 
 type CallMessage = Extract<FromSeat, { call: string }>;
 type Invite = Extract<FromSeat, { t: "invite" }>;
@@ -12,7 +13,6 @@ type Candidates = Extract<ToSeat, { t: "candidates" }>;
 
 /** Candidates found within so many milliseconds go out together: a host takes 50 messages a second. */
 const TRICKLE = 30;
-const MAX_CANDIDATES = 64;
 
 export interface RoomCallsOwner {
   readonly me: Key;

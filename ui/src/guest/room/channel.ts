@@ -4,7 +4,8 @@ import { x25519Of, type VisitKey } from "../../protocol/ed25519.js";
 import { Answerer, Opener } from "../../protocol/noise-ik.js";
 import { join, SealError, utf8, type Bytes, type Cipher, type Finished, type KeyPair } from "../../protocol/noise.js";
 import { hex, pack, WireError } from "../../protocol/guest-messages.js";
-import { MAX_CARRIED } from "../../protocol/tables.js";
+import { BURST, RATE } from "../../protocol/room-tables.js";
+import { MAX_CARRIED, MAX_TYPE_CHARS } from "../../protocol/tables.js";
 import * as timing from "../../protocol/room-timing.js";
 import { unhex, type Card, type FromSeat, type Key, type ToSeat } from "../../protocol/room-messages.js";
 
@@ -14,9 +15,6 @@ const TAG = 8;
 const MAX_LOST = 4;
 /** Messages besides the hello that may ride in message 1. */
 const MAX_FIRST = 8;
-/** Of messages of the other side: so many at once, so many a second in the long run. */
-const BURST = 300;
-const RATE = 50;
 
 export type ChannelEnd = "bye" | "silent" | "malformed" | "flood" | "unanswered";
 
@@ -217,6 +215,7 @@ export class Channel {
     this.owner.opened(hello.card);
   }
 
+  /** Of messages of the other side so many at once, and so many a second in the long run. */
   #count(): void {
     const now = this.ends.now();
     this.#allowance = Math.min(BURST, this.#allowance + ((now - this.#counted) / 1_000) * RATE) - 1;
@@ -259,7 +258,7 @@ export class Channel {
       case "hello":
         throw new WireError("a second hello");
       case "unknown":
-        this.say({ t: "unsupported", type: message.type.slice(0, 32) });
+        this.say({ t: "unsupported", type: message.type.slice(0, MAX_TYPE_CHARS) });
         break;
       default:
         this.owner.heard(message);
