@@ -68,3 +68,20 @@ def test_each_translation_fills_in_the_same(language):
         wanted = set(re.findall(r"\{(\w+)\}", text)) - {"n"}
         assert set(re.findall(r"\{(\w+)\}", other[key])) - {"n"} == wanted, key
         assert other[key].strip(), key
+
+
+def test_french_punctuation_stays_with_its_word():
+    """A line does not begin with what a space sets off."""
+    loose = {key: text for key, text in keys("fr").items() if re.search(r" [:;?!»]|« ", text)}
+    assert loose == {}
+
+
+IN_LATIN = re.compile(r"@[\w/.-]+|\b[a-z][a-z-]*:")
+"""A sign before or behind a word of code, which an Arabic line would put on its other side."""
+
+
+def test_what_is_written_in_latin_keeps_its_order_in_an_arabic_line():
+    for key, text in keys("ar").items():
+        isolated = re.sub(r"\\u2066.*?\\u2069", "", text)
+        latin = [one for one in IN_LATIN.findall(isolated) if one.isascii()]
+        assert latin == [], key

@@ -134,7 +134,7 @@ export class OmPeople extends OmElement {
       ${this.avatar(one.name, one.picture)}
       <div class="tight grow">
         <button class="plain name" @click=${() => this.#emit("om-person", one.identity)}>
-          <strong class="clip"><bdi>${one.name}</bdi></strong>
+          <bdi class="clip"><strong>${one.name}</strong></bdi>
         </button>
         <span class="small ${one.connected ? "good" : "quiet"}">${state}</span>
       </div>

@@ -54,7 +54,7 @@ export class OmPrejoin extends OmElement {
         ></label
       >
       <p>
-        ${t("prejoin.shown")}:
+        ${t("prejoin.shown")}
         ${shown.length === 0
           ? t("prejoin.shown.nothing")
           : shown.map((field, index) => html`${index > 0 ? ", " : ""}<bdi>${field.value}</bdi>`)}

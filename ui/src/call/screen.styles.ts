@@ -172,6 +172,7 @@ export const screenStyles = css`
   }
   dd {
     margin: 0;
+    overflow-wrap: break-word;
   }
   .dot {
     inline-size: 0.75rem;

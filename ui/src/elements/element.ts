@@ -34,7 +34,7 @@ export class OmElement extends LitElement {
   protected avatar(name: string, picture: string | null) {
     const url = picture === null ? null : app.pictures.url(picture, () => this.requestUpdate());
     return html`<span class="avatar" aria-hidden="true"
-      >${url === null ? initials(name) : html`<img src=${url} alt="" />`}</span
+      >${url === null ? html`<bdi>${initials(name)}</bdi>` : html`<img src=${url} alt="" />`}</span
     >`;
   }
 

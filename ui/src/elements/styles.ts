@@ -78,10 +78,24 @@ export const shared = css`
     box-shadow: var(--shadow);
     padding: 1rem;
   }
+  /* Of a name that is too long its beginning is shown, whichever way it is written: see bdi. */
   .clip {
     overflow: hidden;
     text-overflow: ellipsis;
     white-space: nowrap;
+    min-inline-size: 0;
+    max-inline-size: 100%;
+    justify-self: start;
+  }
+  .who {
+    display: flex;
+    gap: 0.3rem;
+    min-inline-size: 0;
+  }
+  /* Digits, code and what is always English: read from the left, and standing where all begins. */
+  :is(p, dd, ul)[dir="ltr"] {
+    inline-size: fit-content;
+    max-inline-size: 100%;
   }
   bdi {
     overflow-wrap: anywhere;

@@ -153,8 +153,8 @@ export class OmRoomPeople extends OmElement {
       <div class="head">
         ${this.avatar(one.name, picture)}
         <div class="tight grow">
-          <span class="clip"
-            ><strong><bdi>${one.name}</bdi></strong>${one.me ? html` <span class="quiet">(${t("room.you")})</span>` : nothing}</span
+          <span class="who"
+            ><bdi class="clip"><strong>${one.name}</strong></bdi>${one.me ? html` <span class="quiet">(${t("room.you")})</span>` : nothing}</span
           >
           <span class="small quiet">${this.#line(one, contact)}</span>
         </div>

@@ -238,7 +238,7 @@ export class OmRoom extends OmLive<RoomDeed> {
     const mine = this.#mine;
     if (mine === null) return html`<p class="apart" role="status">${t("room.state.connecting")}</p>`;
     return html`<div class="head">
-        <h1 class="clip"><bdi>${this.#title}</bdi></h1>
+        <h1 class="who"><bdi class="clip">${this.#title}</bdi></h1>
         <span class="quiet">${clock(Math.max(0, Date.now() / 1_000 - room.since))}</span>
         <span class="quiet wide">${plural("room.count", room.people.length)}</span>
         ${room.locked ? html`<span class="quiet">${icon("lock")} ${t("room.islocked")}</span>` : nothing}

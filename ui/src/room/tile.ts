@@ -112,11 +112,9 @@ export class OmRoomTile extends OmElement {
       ${this.emoji === "" ? nothing : html`<div class="emoji" aria-hidden="true">${this.emoji}</div>`}
       <div class="label">
         ${this.#muted ? html`<span class="live">${t("room.muted")}</span>${icon("mic-off")}` : nothing}
-        <span class="clip"
-          >${sharing
-            ? t(person.me ? "room.screen.yours" : "room.screen.theirs", { name })
-            : html`<bdi>${name}</bdi>`}</span
-        >
+        ${sharing
+          ? html`<span class="clip">${t(person.me ? "room.screen.yours" : "room.screen.theirs", { name })}</span>`
+          : html`<bdi class="clip">${name}</bdi>`}
         ${person.role === "member" ? nothing : html`<span class="role">${t(`room.role.${person.role}`)}</span>`}
         ${person.me || contact !== "fine" ? nothing : this.#network()}
       </div>

@@ -259,7 +259,7 @@ export const en = {
   "prejoin.relay": "Do not show them my network address",
   "trouble.app.insecure": "Browsers let only pages with a secure address use {device}, and that of your own computer. Open the app there, with onmeet open.",
   "prejoin.relay.hint": "The call goes through a relay: it takes longer to begin, and a relay must be available. It holds for the sound and picture of this call; the setting holds for everything.",
-  "prejoin.shown": "They will see of you",
+  "prejoin.shown": "They will see of you:",
   "prejoin.shown.nothing": "nothing but that somebody calls",
   "prejoin.call": "Call",
   "prejoin.accept": "Answer",

@@ -29,7 +29,7 @@ export const ar: Record<keyof typeof en, string> = {
   "call.details.codec": "الترميز",
   "call.ms": "{n} مللي ثانية",
   "call.percent": "{n} %",
-  "call.kbps": "{out} / {in} كيلوبت/ث",
+  "call.kbps": "{out} / {in}\u00a0كيلوبت\u2060/\u2060ث",
   "chat.hint": "تزول بانتهاء المكالمة ما لم تحفظها.",
   "chat.save": "حفظ كنص",
   "chat.notsent": "لم يُرسل: الاتصال غير موجود الآن.",

@@ -29,7 +29,7 @@ export const de: Record<keyof typeof en, string> = {
   "call.details.codec": "Kodierung",
   "call.ms": "{n} ms",
   "call.percent": "{n} %",
-  "call.kbps": "{out} / {in} kbit/s",
+  "call.kbps": "{out} / {in}\u00a0kbit\u2060/\u2060s",
   "chat.hint": "Mit dem Anruf vorbei, außer Sie speichern ihn.",
   "chat.save": "Als Text speichern",
   "chat.notsent": "Nicht gesendet: die Verbindung ist gerade nicht da.",

@@ -28,7 +28,7 @@ export const en = {
   "call.details.codec": "Encoding",
   "call.ms": "{n} ms",
   "call.percent": "{n} %",
-  "call.kbps": "{out} / {in} kbit/s",
+  "call.kbps": "{out} / {in}\u00a0kbit\u2060/\u2060s",
   "chat.hint": "Gone when the call ends, unless you save it.",
   "chat.save": "Save as text",
   "chat.notsent": "Not sent: the connection is not there now.",

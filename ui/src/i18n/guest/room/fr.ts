@@ -20,5 +20,5 @@ export const fr: Record<keyof typeof en, string> = {
   "guest.room.denied.host-gone": "L’hôte est parti avant de vous faire entrer. Demandez un nouveau lien.",
   "guest.room.oneway": "Vous et {name} ne vous voyez pas, ou un seul de vous deux voit l’autre. L’un de vous devrait partir et revenir.",
   "guest.room.mismatch": "L’hôte vous a dit, à vous et à {name}, des choses différentes sur qui est dans cette réunion. Comparez à voix haute les chiffres de la réunion, et partez s’ils diffèrent.",
-  "guest.room.tampered": "Quelque chose en chemin a altéré la ligne vers votre hôte. Elle a été rouverte ; personne n’a pu lire ce que vous dites. Comparez à voix haute les chiffres de la réunion, et prévenez votre hôte.",
+  "guest.room.tampered": "Quelque chose en chemin a altéré la ligne vers votre hôte. Elle a été rouverte ; personne n’a pu lire ce que vous dites. Comparez à voix haute les chiffres de la réunion, et prévenez votre hôte.",
 };
