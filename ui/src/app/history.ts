@@ -8,7 +8,7 @@ import { clock, number, t, when } from "../i18n/index.js";
 import { reasonText } from "../call/reasons.js";
 import { dropCode } from "./codes.js";
 import { confirmed } from "../elements/dialogs.js";
-import { OmElement, words } from "../elements/element.js";
+import { OmElement, said, words } from "../elements/element.js";
 
 const FILTERS = ["all", "missed", "outgoing", "failed"] as const;
 type Filter = (typeof FILTERS)[number];
@@ -130,7 +130,7 @@ export class OmHistory extends OmElement {
         ${call.report !== null || FAILED.has(call.reason ?? "")
           ? html`<details class="small">
               <summary>${t("history.details")}</summary>
-              <p lang="en" dir="ltr">${call.sentence}</p>
+              ${said(call.sentence)}
               ${call.report === null ? nothing : html`<code dir="ltr">${call.report}</code>`}
             </details>`
           : html`<span></span>`}

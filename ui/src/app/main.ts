@@ -11,7 +11,8 @@ import { texts as callTexts } from "../i18n/call/index.js";
 import { texts as roomTexts } from "../i18n/room/index.js";
 import { texts as troubleTexts } from "../i18n/trouble/index.js";
 import "./elements.js";
-import { beginLanguage, provide as provideTexts } from "../i18n/index.js";
+import { beginLanguage, provide as provideTexts, provideSentences } from "../i18n/index.js";
+import { translated } from "../i18n/sentences/index.js";
 import { MAX_LANGUAGE_CHARS } from "../node/limits.js";
 
 function takeCode(): string | null {
@@ -22,6 +23,7 @@ function takeCode(): string | null {
 }
 
 provideTexts(callTexts, aloneTexts, insideTexts, appTexts, roomTexts, troubleTexts);
+provideSentences(translated);
 const { client, devices } = provide(
   new Client({
     connect: () => new WebSocket(`ws://${location.host}/ws`),

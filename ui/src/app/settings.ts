@@ -7,7 +7,7 @@ import type { Finding } from "../node/messages.js";
 import { askToNotify, notifying } from "../elements/optional.js";
 import { chooseLanguage, language, LANGUAGES, t, type Language } from "../i18n/index.js";
 import { shortcutsSwitch } from "../call/live-screen.js";
-import { OmElement, words } from "../elements/element.js";
+import { OmElement, said, words } from "../elements/element.js";
 import { MAX_BOOTSTRAP_CHARS, MAX_PASSPHRASE_CHARS } from "../node/limits.js";
 import { SHORTEST } from "./passphrase.js";
 
@@ -230,10 +230,10 @@ export class OmSettings extends OmElement {
       <div role="status">
         ${this.findings === "going"
           ? t("settings.doctor.going")
-          : html`<ul class="list" lang="en" dir="ltr">
+          : html`<ul class="list">
               ${(this.findings ?? []).map(
                 (one) => html`<li class=${one.grade === "good" ? "good" : one.grade === "bad" ? "bad" : "warn"}>
-                  ${one.sentence} ${one.remedy ? html`<span class="quiet">${one.remedy}</span>` : nothing}
+                  ${said(one.sentence)} ${one.remedy ? said(one.remedy, "quiet") : nothing}
                 </li>`,
               )}
             </ul>`}

@@ -1,7 +1,7 @@
 // A call that is over: why, how long, and what to try.
 import { html, nothing } from "lit";
 import { customElement, property } from "lit/decorators.js";
-import { OmElement } from "../elements/element.js";
+import { OmElement, said } from "../elements/element.js";
 import type { CallWish } from "../app/people.js";
 import { app } from "../elements/context.js";
 import type { Over } from "../node/messages.js";
@@ -27,7 +27,7 @@ export class OmAfter extends OmElement {
         ? nothing
         : html`<section class="card stack">
             <h2>${t("after.try")}</h2>
-            <p lang="en" dir="ltr">${over.sentence}</p>
+            ${said(over.sentence)}
             ${over.detail ? html`<p class="quiet small">${t("after.detail", { detail: over.detail })}</p>` : nothing}
           </section>`}
       ${undelivered(over.call)}

@@ -2,7 +2,7 @@
 import { html, LitElement, type CSSResultGroup } from "lit";
 import { app } from "./context.js";
 import { LinkLost, RefusedError, type AppState } from "../node/client.js";
-import { has, onLanguage, t } from "../i18n/index.js";
+import { has, inOurs, onLanguage, t } from "../i18n/index.js";
 import { shared } from "./styles.js";
 
 export class OmElement extends LitElement {
@@ -53,9 +53,17 @@ export function words(error: unknown): string {
   if (error instanceof RefusedError) {
     const key = `refused.${error.kind}`;
     if (has(key)) return t(key);
-    return error instanceof LinkLost || error.sentence === "" ? t("failed.generic") : error.sentence;
+    return error instanceof LinkLost || error.sentence === "" ? t("failed.generic") : (inOurs(error.sentence) ?? error.sentence);
   }
   return t("failed.generic");
+}
+
+/** What the node says, in the language of this page; else as it is, for who reads and who hears it. */
+export function said(sentence: string, looks = "") {
+  const text = inOurs(sentence);
+  return text === null
+    ? html`<p class=${looks} lang="en" dir="ltr">${sentence}</p>`
+    : html`<p class=${looks}><bdi>${text}</bdi></p>`;
 }
 
 const CHARACTERS = typeof Intl.Segmenter === "function" ? new Intl.Segmenter(undefined, { granularity: "grapheme" }) : null;

@@ -49,6 +49,16 @@ export function provide(...texts: readonly Record<Language, Texts>[]): void {
 /** What a key says; the key itself where a page was not given it, so that nothing breaks. */
 const text = (key: string): string => catalogues[now][key] ?? key;
 
+let ours: (said: string) => string | null = (said) => said;
+
+/** How to put what the node says, which speaks English; without, it speaks as the page does. */
+export function provideSentences(translated: (said: string) => string | null): void {
+  ours = translated;
+}
+
+/** A sentence of the node in the language of this page; null: there is only the English one. */
+export const inOurs = (said: string): string | null => ours(said);
+
 /** The language that is spoken now. */
 export const language = (): Language => now;
 
@@ -92,7 +102,7 @@ export function t(key: Key, values: Record<string, string | number> = {}): strin
 const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 
 /** A name of the other direction does not turn the words around it (UAX #9, FSI and PDI). */
-function isolated(text: string): string {
+export function isolated(text: string): string {
   return now === "ar" || RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text;
 }
 

@@ -1,7 +1,7 @@
 // A room that is over: why, and how to come in again.
 import { html, nothing } from "lit";
 import { customElement, property } from "lit/decorators.js";
-import { OmElement } from "../elements/element.js";
+import { OmElement, said } from "../elements/element.js";
 import { app } from "../elements/context.js";
 import type { RoomEnd, RoomOver } from "../node/messages.js";
 import { t } from "../i18n/index.js";
@@ -22,7 +22,7 @@ export class OmRoomOver extends OmElement {
       ${title === "" ? nothing : html`<p class="quiet"><bdi>${title}</bdi></p>`}
       <p>${t(`room.over.${reason}`)}</p>
       ${again === null ? nothing : html`<p>${again}</p>`}
-      ${sentence === "" || reason === "left" ? nothing : html`<p class="quiet small" lang="en" dir="ltr">${sentence}</p>`}
+      ${sentence === "" || reason === "left" ? nothing : said(sentence, "quiet small")}
       <div class="row">
         <button class="main" autofocus @click=${() => app.client.dismissRoomOver()}>${t("close")}</button>
       </div>

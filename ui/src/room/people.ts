@@ -3,7 +3,7 @@ import { css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 import { confirmed } from "../elements/dialogs.js";
-import { OmElement, words } from "../elements/element.js";
+import { OmElement, said, words } from "../elements/element.js";
 import { app } from "../elements/context.js";
 import type { Participant, Role, RoomShown, SeatAction } from "../node/messages.js";
 import { plural, t } from "../i18n/index.js";
@@ -112,7 +112,7 @@ export class OmRoomPeople extends OmElement {
         ? nothing
         : html`<section class="card stack" role="alert">
             <h3 class="bad">${t("room.warning")}</h3>
-            ${room.warnings.map((warning) => html`<p lang="en" dir="ltr">${warning}</p>`)}
+            ${room.warnings.map((warning) => said(warning))}
           </section>`}
       ${room.knocking.length === 0
         ? nothing

@@ -13,7 +13,7 @@ import type { Reaction, RoomChatLine } from "../node/client.js";
 import { app } from "../elements/context.js";
 import type { RoomAction, RoomShown, SeatAction } from "../node/messages.js";
 import type { SendingView } from "../media/sending.js";
-import { clock, has, plural, t } from "../i18n/index.js";
+import { clock, has, inOurs, plural, t } from "../i18n/index.js";
 import "./bar.js";
 import type { OmRoomBar } from "./bar.js";
 import { changes, type Change } from "./changes.js";
@@ -331,7 +331,7 @@ export class OmRoom extends OmLive<RoomDeed> {
   #troubles(mine: SendingView): string[] {
     const found = troubleTexts(mine.trouble);
     // That somebody may be lying must not wait for a panel to be opened.
-    found.push(...this.room.warnings);
+    found.push(...this.room.warnings.map((one) => inOurs(one) ?? one));
     if (this.trouble !== "") found.push(this.trouble);
     return found;
   }
