@@ -1,4 +1,6 @@
-"""Each screen: axe-core finds nothing (WCAG 2.2 AA), nothing scrolls sideways, names are text."""
+"""Each screen: axe-core finds nothing (WCAG 2.2 AA), nothing is cut or scrolls sideways, names are
+text.
+"""
 
 import os
 from pathlib import Path
@@ -16,11 +18,37 @@ pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 UI = Path(__file__).parents[2] / "ui"
 AXE = UI / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+DOCTOR = {"fr-CA": "Vérifier ce qui marche", "de-DE": "Prüfen, was geht", "ar": "فحص ما يعمل"}
 HOSTILE = "<b>Bob</b>\u202e\u0007" + "x" * 50
 WIDTHS = (360, 640, 1280)
 """The narrowest window that is promised, 1280 at 200 % zoom, and a wide one."""
 LANGUAGES = ("fr", "de", "ar", "en")
 SHOTS = os.environ.get("ONMEET_SHOTS")
+CUT = """() => {
+  const cut = [];
+  const wider = (one, text) => {
+    const style = getComputedStyle(one);
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = style.font;
+    const padding = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+    return pen.measureText(text).width > one.clientWidth - padding - 16; // its arrow
+  };
+  const look = (root) => {
+    for (const one of root.querySelectorAll("*")) {
+      if (one.shadowRoot) look(one.shadowRoot);
+      if (!one.checkVisibility() || one.clientWidth < 2) continue;
+      const named = one.closest("bdi") !== null; // may be as long as its owner likes
+      const clips = getComputedStyle(one).textOverflow === "ellipsis" && !one.querySelector("bdi");
+      const tight = one.scrollWidth > one.clientWidth + 1 && one.innerText?.trim();
+      if (tight && !named && (clips || one.matches("button, .button"))) cut.push(one.innerText);
+      const chosen = one.localName === "select" ? one.selectedOptions[0]?.text : undefined;
+      if (chosen && wider(one, chosen)) cut.push(chosen);
+    }
+  };
+  look(document);
+  return cut;
+}"""
+"""Words of ours that are not shown whole: in a button, or as the choice that was made."""
 
 
 class Screens:
@@ -36,6 +64,8 @@ class Screens:
                 page.set_viewport_size({"width": width, "height": 800})
                 if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                     wrong.append(f"scrolls sideways at {width} px in {language}")
+                if cut := page.evaluate(CUT):
+                    wrong.append(f"cuts {cut} at {width} px in {language}")
                 if SHOTS:
                     file = Path(SHOTS) / f"{name}-{language}-{width}.png"
                     page.screenshot(path=file, full_page=True)
@@ -92,6 +122,8 @@ def test_every_screen_can_be_used_by_everybody(chromium, tmp_path):
             assert "\u202e" not in shown
             screens.look(page, "request")
             steps.accept_request(page)
+            page.get_by_role("button", name="Call <b>Bob").wait_for()
+            screens.look(page, "people-long-name")
             other.get_by_role("button", name="Call Ann").wait_for()
             screens.look(other, "people-dark")
             other.get_by_role("button", name="Ann", exact=True).click()
@@ -263,3 +295,25 @@ def test_a_camera_that_goes_in_mid_call_is_named_and_the_call_goes_on(chromium, 
         page.locator(".self video").wait_for()
         page.get_by_role("button", name="Hang up").click()
         assert bob.event("ended")["reason"] == "peer-hung-up"
+
+
+@pytest.mark.parametrize(
+    ("language", "refusal", "finding"),
+    [("fr-CA", "Ce code de contact est incomplet", "Aucun autre nœud n’est connu"),
+     ("de-DE", "Dieser Kontaktcode ist unvollständig", "Kein anderer Knoten ist bekannt"),
+     ("ar", "رمز الاتصال هذا ناقص", "لا تُعرف عقدة أخرى")],
+)  # fmt: skip
+def test_what_the_node_says_is_said_in_the_language_of_the_browser(
+    chromium, tmp_path, language, refusal, finding
+):
+    home = tmp_path / "ann"
+    onmeet("init", "--name", "Ann", "--key-file", "--home", home)
+    with node(home) as ann, window(chromium, ann.url, locale=language) as at_ann:
+        page = at_ann.page
+        page.locator("textarea#code").fill("onmeet:AAAA")
+        page.locator("om-add button.main").click()
+        page.get_by_text(refusal).wait_for()
+        page.locator("nav button").last.click()
+        page.get_by_role("button").filter(has_text=DOCTOR[language]).click()
+        page.get_by_text(finding).wait_for()
+        assert page.locator("om-settings li [lang=en]").count() == 0

@@ -186,7 +186,7 @@ export class OmAdd extends OmElement {
       <h2>${t("people.add")}</h2>
       <label
         >${t("people.add.code")}
-        <textarea id="code" class="mono" rows="2" maxlength=${MAX_CODE_CHARS} required aria-describedby="hint"></textarea>
+        <textarea id="code" class="mono" dir="ltr" rows="2" maxlength=${MAX_CODE_CHARS} required aria-describedby="hint"></textarea>
         <span id="hint" class="quiet small">${t("people.add.hint")}</span></label
       >
       <label>${t("people.add.note")} <input id="note" maxlength=${MAX_NOTE_CHARS} /></label>

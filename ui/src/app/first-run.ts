@@ -7,6 +7,7 @@ import { tabStore } from "../node/stores.js";
 import { t } from "../i18n/index.js";
 import { OmElement, words } from "../elements/element.js";
 import { MAX_PASSPHRASE_CHARS } from "../node/limits.js";
+import { fileField, fileStyles } from "../elements/files.js";
 import { SHORTEST } from "./passphrase.js";
 import { MAX_NAME_CHARS } from "../protocol/tables.js";
 
@@ -15,8 +16,11 @@ const TYPED = "onmeet-name-typed";
 
 @customElement("om-first-run")
 export class OmFirstRun extends OmElement {
+  static override styles = [OmElement.styles, fileStyles];
   @state() private keeper: Keeper = app.client.state.welcome?.keyring ? "keyring" : "passphrase";
   @state() private importing = false;
+  /** The name of the backup that was chosen. */
+  @state() private file: string | null = null;
   @state() private busy = false;
   @state() private trouble = "";
 
@@ -61,7 +65,7 @@ export class OmFirstRun extends OmElement {
     return html`<form class="stack" @submit=${this.#begin}>
       <h1>${this.importing ? t("import.title") : t("first.title")}</h1>
       ${this.importing
-        ? html`<label>${t("import.file")} <input id="file" type="file" required /></label>
+        ? html`${fileField(t("import.file"), this.file, "", (input) => (this.file = input.files?.[0]?.name ?? null))}
             <label
               >${t("import.passphrase")}
               <input id="export" type="password" autocomplete="off" required

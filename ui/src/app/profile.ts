@@ -7,12 +7,14 @@ import { smallJpeg } from "../node/pictures.js";
 import { t } from "../i18n/index.js";
 import { OmElement, words } from "../elements/element.js";
 import { MAX_NAME_CHARS } from "../protocol/tables.js";
+import { fileField, fileStyles } from "../elements/files.js";
 import { MAX_VALUE_CHARS } from "../node/limits.js";
 
 const SHARES: readonly Share[] = ["everyone", "contacts", "nobody"];
 
 @customElement("om-profile")
 export class OmProfile extends OmElement {
+  static override styles = [OmElement.styles, fileStyles];
   @state() private trouble = "";
 
   async #try(work: () => Promise<unknown>): Promise<void> {
@@ -50,17 +52,10 @@ export class OmProfile extends OmElement {
       <p class="bad" role="alert">${this.trouble}</p>
       <div class="row">
         ${this.avatar(name, me.picture)}
-        <label class="grow"
-          >${t("picture.choose")}
-          <input
-            type="file"
-            accept="image/*"
-            @change=${(e: Event) => {
-              const input = e.target as HTMLInputElement;
-              void this.#picture(input.files?.[0]);
-              input.value = "";
-            }}
-        /></label>
+        ${fileField(t("picture.choose"), null, "image/*", (input) => {
+          void this.#picture(input.files?.[0]);
+          input.value = "";
+        })}
         ${this.#share("picture", me.picture_share, (share) =>
           this.#try(() => app.client.ask({ t: "change-profile", picture_share: share }, "done")),
         )}

@@ -118,7 +118,7 @@ export class OmRooms extends RoomElement {
         <h2>${t("rooms.join")}</h2>
         <label
           >${t("rooms.code")}
-          <textarea id="code" class="mono" rows="2" maxlength=${MAX_CODE_CHARS} required aria-describedby="hint"></textarea>
+          <textarea id="code" class="mono" dir="ltr" rows="2" maxlength=${MAX_CODE_CHARS} required aria-describedby="hint"></textarea>
           <span id="hint" class="quiet small">${t("rooms.code.hint")}</span></label
         >
         <div class="row"><button>${t("rooms.prepare")}</button></div>

@@ -56,6 +56,7 @@ export const shared = css`
   }
   .tight {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: 0.25rem;
   }
   .row {
@@ -86,6 +87,10 @@ export const shared = css`
     min-inline-size: 0;
     max-inline-size: 100%;
     justify-self: start;
+  }
+  /* A sentence that stayed in another language keeps its order. */
+  [role="alert"] {
+    unicode-bidi: plaintext;
   }
   .who {
     display: flex;

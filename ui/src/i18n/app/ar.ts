@@ -102,6 +102,7 @@ export const ar: Record<keyof typeof en, string> = {
   "field.country": "البلد (حرفان)",
   "field.phone": "الهاتف",
   "field.email": "البريد الإلكتروني",
+  "file.choose": "اختر ملفًا …",
   "picture.choose": "الصورة",
   "picture.remove": "إزالة الصورة",
   "picture.bad": "لا يستطيع المتصفح قراءة هذا الملف كصورة. اختر ملفًا آخر.",

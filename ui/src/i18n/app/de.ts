@@ -102,6 +102,7 @@ export const de: Record<keyof typeof en, string> = {
   "field.country": "Land (zwei Buchstaben)",
   "field.phone": "Telefon",
   "field.email": "E-Mail",
+  "file.choose": "Datei wählen …",
   "picture.choose": "Bild",
   "picture.remove": "Bild entfernen",
   "picture.bad": "Der Browser kann diese Datei nicht als Bild lesen. Nehmen Sie eine andere.",

@@ -101,6 +101,7 @@ export const en = {
   "field.country": "Country (two letters)",
   "field.phone": "Phone",
   "field.email": "E-mail",
+  "file.choose": "Choose a file …",
   "picture.choose": "Picture",
   "picture.remove": "Remove picture",
   "picture.bad": "The browser cannot read this file as a picture. Choose another one.",

@@ -121,6 +121,7 @@ export const ends: readonly Row[] = [
     "Keines der Geräte war zu erreichen (zuletzt da {when}): der Knoten dort läuft nicht oder ist nicht verbunden.",
     "لم يمكن الوصول إلى أي من أجهزتهم (آخر ظهور {when}): عقدتهم لا تعمل أو غير متصلة.",
   ],
+  ["a moment ago", "à l’instant", "eben erst", "قبل لحظة"],
   [
     "They will see that you called when both of you are next online.",
     "On verra que vous avez appelé dès que vous serez tous deux en ligne.",
