@@ -24,7 +24,7 @@ pytestmark = pytest.mark.real
 
 PACKAGE = Path(local_app.__file__).parents[1]
 ASKED_BY_PAGES = (
-    "calls", "contacts", "guests", "node", "protocol.call", "protocol.identity", "protocol.room",
+    "calls", "contacts", "control", "guests", "node", "protocol.call", "protocol.identity", "protocol.room",
     "rooms", "store", "web",
 )  # fmt: skip
 NOT_FOR_PAGES = {

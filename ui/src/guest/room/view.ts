@@ -1,5 +1,5 @@
 // What a guest is shown of a room: who is in and how they are, what is said, and what is wrong. It plays
-// the part of onmeet_node/web/room_api.py.
+// the part of onmeet_node/web/room_snapshots.py.
 import { t } from "../../i18n/index.js";
 import type { FromNode, Participant, PeerMedia, RoomShown } from "../../node/messages.js";
 import type { Bytes } from "../../protocol/noise.js";

@@ -110,7 +110,7 @@ export const en = {
   "sees.always": "Shown",
   "sees.never": "Hidden",
   "share.label": "Who sees it: {field}",
-  "share.everyone": "Everyone I call or who calls me",
+  "share.everyone": "Anyone I have a call with",
   "share.contacts": "My contacts",
   "share.nobody": "Nobody",
   "codes.title": "My codes",
