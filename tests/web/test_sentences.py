@@ -24,8 +24,8 @@ pytestmark = pytest.mark.real
 
 PACKAGE = Path(local_app.__file__).parents[1]
 ASKED_BY_PAGES = (
-    "calls", "contacts", "control", "guests", "node", "protocol.call", "protocol.identity", "protocol.room",
-    "rooms", "store", "web",
+    "calls", "contacts", "control", "guests", "node", "protocol.call", "protocol.identity",
+    "protocol.room", "rooms", "store", "web",
 )  # fmt: skip
 NOT_FOR_PAGES = {
     "BadFingerprint": "of a peer's description",
@@ -39,7 +39,10 @@ NOT_FOR_PAGES = {
     "HomePathTooLong": "before there is a page",
     "NotAHome": "before there is a page",
     "PageSilent": "the page's own fault",
+    "NoApp": "then there is no page",
     "PeerBrokeCall": "ends a call, which has a sentence of its own",
+    "RoomEntryDenied": "of commands, which wait until they are in",
+    "WrongDoor": "of a program's mistake",
 }
 """Errors of these packages that no page is told, and why."""
 OF_PROGRAMS = (
