@@ -11,7 +11,8 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onmeet_node.calls.call import Call, CallOptions
+    from onmeet_node.calls.call import Call
+    from onmeet_node.calls.options import CallOptions
     from onmeet_node.config import Config
     from onmeet_node.errors import OnMeetError
     from onmeet_node.media.frames import AudioFrame, FrameFeed, FrameTap, VideoFrame
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AudioFrame": "media.frames",
     "Call": "calls.call",
-    "CallOptions": "calls.call",
+    "CallOptions": "calls.options",
     "Conference": "rooms.conference",
     "Config": "config",
     "ContactCode": "protocol.identity.code",

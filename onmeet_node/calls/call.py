@@ -1,17 +1,18 @@
-"""Calls as the API shows them: what a call is now, its events, and what a person does to it."""
+"""One call as the API shows it: what it is now, its events, and what a person does to it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Protocol, Self
+from dataclasses import replace
+from typing import Any, Self
 
 import trio
 
-from onmeet_node.errors import OnMeetError
+from onmeet_node.calls.connected_session import ConnectedSession
+from onmeet_node.calls.errors import CallNotActive
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.events import (
     Accepted,
     CallEnded,
@@ -20,7 +21,6 @@ from onmeet_node.events import (
     ChatLine,
     FirstMedia,
     Hub,
-    Incoming,
     MediaUp,
     NodeEvent,
     PeerMediaChanged,
@@ -29,16 +29,12 @@ from onmeet_node.events import (
     StateChanged,
 )
 from onmeet_node.media.endpoint import MediaEndpoint, MediaSession, MediaStats
-from onmeet_node.media.errors import BadDescription
-from onmeet_node.media.frames import FrameFeed, FrameTap
 from onmeet_node.media.ice_report import IceReport
 from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import EndReason, Ring, State
 from onmeet_node.protocol.call.errors import CallRefused
 from onmeet_node.protocol.call.events import Device, Event, Identity
-from onmeet_node.protocol.identity.errors import BadFingerprint
-from onmeet_node.protocol.identity.safety import fingerprint_from_sdp, sas
 from onmeet_node.protocol.identity.text import clean_text
 from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import MAX_NOTE_CHARS, CallId, Chat, Kind, MediaState
@@ -47,67 +43,6 @@ FAILURES = frozenset({EndReason.MEDIA_FAILED, EndReason.CONNECTION_LOST, EndReas
 MAX_LINES_KNOWN = 1_000
 """Of lines of chat, so that one said again is shown once."""
 ACTIVE = frozenset({State.CONNECTING, State.CONNECTED, State.RECONNECTING})
-
-
-class CallNotActive(OnMeetError):
-    """There is no media in this call now: it is not accepted yet, or over."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallOptions:
-    """What one call shall send and keep, where it differs from the node's settings."""
-
-    source: str | FrameFeed | None = None
-    """As `Config.source`, or a program's own frames; None: the node's."""
-    record: Path | None = None
-    """File that gets what the peer sends; its suffix chooses the format."""
-    tap: FrameTap | None = None
-    """Gets decoded frames, for API users who want them; closed at the end of the call."""
-    relay_only: bool = False
-    """Show the peer no address of ours in this call, whatever the node's setting."""
-    endpoint: MediaEndpoint | None = None
-    """Where the media of this call is: the browser page it was dialled or taken in. None: where
-    the node has it, see `NodeMediaSetup.endpoint`."""
-    room: bytes | None = None
-    """The room that the call belongs to."""
-    carry: bool = False
-    """Whether frames of a sealed channel may travel beside the media (`Call.carry`)."""
-
-
-class Feeder(Protocol):
-    """The part of the caller that a call needs."""
-
-    def feed(self, event: Event) -> None:
-        """Gives the machine an event."""
-        ...
-
-    def leave(self, call: CallId) -> None:
-        """Ends a call that nobody holds any more."""
-        ...
-
-
-@dataclass(slots=True)
-class ConnectedSession:
-    """The media session with one device of the peer, and what is known of it."""
-
-    session: MediaSession
-    endpoint: MediaEndpoint
-    local_sdp: str | None = None
-    path: MediaPath | None = None
-    region: str | None = None
-    """Of the relay on our side, as its operator signs; None without one."""
-    sas: str | None = None
-
-    def authenticate(self, binding: bytes, local_sdp: str, remote_sdp: str) -> None:
-        """Computes the authentication string: of the two people and both DTLS certificates.
-
-        Raises `BadDescription` if the peer's names none, or several.
-        """
-        try:
-            theirs = fingerprint_from_sdp(remote_sdp)
-        except BadFingerprint as error:
-            raise BadDescription(str(error)) from error
-        self.sas = sas(binding, fingerprint_from_sdp(local_sdp), theirs)
 
 
 class Call:
@@ -124,9 +59,11 @@ class Call:
         outgoing: bool,
         kinds: frozenset[Kind],
         wish: CallOptions,
-        feeder: Feeder,
+        feed: Callable[[Event], None],
+        leave: Callable[[CallId], None],
         node_hub: Hub[NodeEvent],
     ) -> None:
+        """`feed` gives the machine an event; `leave` ends a call that nobody holds any more."""
         self.id = call_id
         self.peer = peer
         self.outgoing = outgoing
@@ -155,7 +92,8 @@ class Call:
         """Called with each frame that came beside the media, and over which session."""
         self._links: dict[Device, ConnectedSession] = {}
         self._lines: dict[int, None] = {}
-        self._feeder = feeder
+        self._feed = feed
+        self._leave = leave
         self._node_hub = node_hub
         self._hub: Hub[CallEvent] = Hub()
         self.events: AsyncIterator[CallEvent] = self._follow(self._hub.open())
@@ -179,7 +117,7 @@ class Call:
         # Who is cancelled with the whole node is told so in this very step.
         await trio.lowlevel.cancel_shielded_checkpoint()
         if self.current.state is not State.ENDED:
-            self._feeder.leave(self.current.id)
+            self._leave(self.current.id)
         await trio.lowlevel.checkpoint()
 
     @property
@@ -222,28 +160,26 @@ class Call:
         before, self.wish = self.wish, wish if wish is not None else self.wish
         kinds = self.kinds if kinds is None else kinds
         try:
-            self._feeder.feed(on.AcceptCall(call=self.current.id, kinds=kinds))
+            self._feed(on.AcceptCall(call=self.current.id, kinds=kinds))
         except CallRefused:
             self.wish = before
             raise
 
     def decline(self, note: str | None = None) -> None:
         """Refuses a ringing call; `note`, of up to 280 characters, is shown to the caller."""
-        self._feeder.feed(
-            on.DeclineCall(call=self.current.id, note=(note or "")[:MAX_NOTE_CHARS] or None)
-        )
+        self._feed(on.DeclineCall(call=self.current.id, note=(note or "")[:MAX_NOTE_CHARS] or None))
 
     def alert(self) -> None:
         """It rings where a person can notice it from now on; nothing if it rang so before."""
-        self._feeder.feed(on.Alerting(call=self.current.id))
+        self._feed(on.Alerting(call=self.current.id))
 
     def silence(self) -> None:
         """Stops the ring; the caller learns it, and the call may still be taken."""
-        self._feeder.feed(on.SilenceCall(call=self.current.id))
+        self._feed(on.SilenceCall(call=self.current.id))
 
     def hang_up(self) -> None:
         """Ends the call in whatever state it is."""
-        self._feeder.feed(on.HangUp(call=self.current.id))
+        self._feed(on.HangUp(call=self.current.id))
 
     async def mute(self, kind: Kind = Kind.AUDIO, *, muted: bool = True) -> None:
         """Stops or resumes sending a kind, and tells the peer. Raises `CallNotActive`."""
@@ -261,9 +197,7 @@ class Call:
         now.local_media = MediaState(
             call=now.id, muted=muted, camera_off=camera_off, sharing=sharing
         )
-        now._feeder.feed(
-            on.SetMedia(call=now.id, muted=muted, camera_off=camera_off, sharing=sharing)
-        )
+        now._feed(on.SetMedia(call=now.id, muted=muted, camera_off=camera_off, sharing=sharing))
 
     async def send_chat(self, text: str) -> None:
         """Writes a line to the peer, 1-4,000 characters; returns when the peer has it.
@@ -302,7 +236,7 @@ class Call:
 
     def restart_media(self) -> None:
         """Replaces the media connection, as after a change of network."""
-        self._feeder.feed(on.RestartMedia(call=self.current.id))
+        self._feed(on.RestartMedia(call=self.current.id))
 
     async def answered_or_over(self) -> None:
         """Waits until somebody took the call, here or there, or it is over."""
@@ -465,82 +399,3 @@ class Call:
         self._taken.set()
         self._up.set()
         self._over.set()
-
-
-class CallBook:
-    """The calls that are going on."""
-
-    def __init__(self, feeder: Feeder, hub: Hub[NodeEvent]) -> None:
-        self._feeder = feeder
-        self._hub = hub
-        self._calls: dict[CallId, Call] = {}
-        self._ringers: set[trio.MemorySendChannel[Call]] = set()
-
-    def __getitem__(self, call_id: CallId) -> Call:
-        return self._calls[call_id]
-
-    def __iter__(self) -> Iterator[Call]:
-        return iter(tuple(self._calls.values()))
-
-    def get(self, call_id: CallId) -> Call | None:
-        """The call with this id, if it is going on."""
-        return self._calls.get(call_id)
-
-    def begin(
-        self,
-        call_id: CallId,
-        peer: Identity,
-        *,
-        outgoing: bool,
-        kinds: frozenset[Kind],
-        wish: CallOptions,
-    ) -> Call:
-        """A call comes into being."""
-        call = Call(
-            call_id,
-            peer,
-            outgoing=outgoing,
-            kinds=kinds,
-            wish=wish,
-            feeder=self._feeder,
-            node_hub=self._hub,
-        )
-        self._calls[call_id] = call
-        if outgoing:
-            call.publish(StateChanged(call=call_id, state=call.state))
-        return call
-
-    def forget(self, call: Call) -> None:
-        """It is over."""
-        self._calls.pop(call.id, None)
-
-    # ── ringing ─────────────────────────────────────────────────────────────────────────────────
-    @property
-    def somebody_listens(self) -> bool:
-        """Whether an incoming call is noticed at once."""
-        return bool(self._ringers)
-
-    @contextmanager
-    def ringer(self) -> Iterator[trio.MemoryReceiveChannel[Call]]:
-        """Incoming calls, for somebody who can notice them: while one listens, calls ring."""
-        sender, receiver = trio.open_memory_channel[Call](64)
-        self._ringers.add(sender)
-        try:
-            with receiver:
-                yield receiver
-        finally:
-            self._ringers.discard(sender)
-
-    def announce(self, call: Call, contact: str | None) -> bool:
-        """Tells everybody that a call came in; True if somebody is there to notice."""
-        call.publish(Incoming(call=call.id, identity=call.peer, contact=contact, kinds=call.kinds))
-        noticed = False
-        for ringer in tuple(self._ringers):
-            try:
-                # Driven by peers, each `timing.MAX_RINGS` a minute. Who does not take 64 does not
-                # notice this one either: it rings on for the others, or not at all.
-                ringer.send_nowait(call)
-                noticed = True
-            except (trio.WouldBlock, trio.BrokenResourceError):
-                continue
-        return noticed

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from onmeet_node.calls.call import Call
+from onmeet_node.calls.errors import NoSuchRecord
 from onmeet_node.calls.sentences import Facts, own_fault, sentence
-from onmeet_node.errors import OnMeetError
 from onmeet_node.media.ice_report import IceReport
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Identity
@@ -20,10 +20,6 @@ from onmeet_node.store.tolerance import WriteTolerance
 
 MIN_ID_CHARS = 4
 """Of a call's id, to delete it by: fewer fit too much."""
-
-
-class NoSuchRecord(OnMeetError):
-    """No single past call is meant."""
 
 
 class History:

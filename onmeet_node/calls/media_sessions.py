@@ -13,7 +13,8 @@ from typing import NamedTuple, Self
 
 import trio
 
-from onmeet_node.calls.call import ACTIVE, Call, ConnectedSession
+from onmeet_node.calls.call import ACTIVE, Call
+from onmeet_node.calls.connected_session import ConnectedSession
 from onmeet_node.errors import first
 from onmeet_node.media.endpoint import (
     ChatReceived,

@@ -10,17 +10,18 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import trio
 
-from onmeet_node.calls.call import Call, CallOptions
+from onmeet_node.calls.call import Call
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.config import Config
 from onmeet_node.media.checking import check_media, make_recording_directory
 from onmeet_node.media.endpoint import IceServer, MediaEndpoint, SessionConfig
 from onmeet_node.media.errors import GatheringFailed
 from onmeet_node.media.ice_report import IceReport
-from onmeet_node.net.bootstraps.turn import TurnServer
+from onmeet_node.net.bootstraps.turn import TurnServers
 from onmeet_node.protocol.call.effects import State
 from onmeet_node.protocol.wire.messages import Kind
 
@@ -32,22 +33,6 @@ TURN_SECONDS = 5.0
 """For the first credentials, at a call right after the start: connecting and two round trips."""
 
 
-class TurnSource(Protocol):
-    """Where TURN credentials come from; `net.bootstraps.turn.TurnServers` is the real one."""
-
-    def current(self) -> tuple[TurnServer, ...]:
-        """Those that work now, the best first."""
-        ...
-
-    async def ready(self) -> None:
-        """Waits until there are some, or none can be hoped for."""
-        ...
-
-    def region_of(self, url: str) -> str | None:
-        """Where the lender of this URL says to be, ``ca`` or ``de``."""
-        ...
-
-
 class NodeMediaSetup:
     """Opens the media endpoint when it is first asked for, and knows what each call sends."""
 
@@ -55,7 +40,7 @@ class NodeMediaSetup:
         self,
         config: Config,
         *,
-        turn: TurnSource,
+        turn: TurnServers,
         relay_only: Callable[[], bool],
     ) -> None:
         self._config = config

@@ -13,18 +13,19 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
 
 import trio
 
-from onmeet_node.calls.call import Call, CallBook, CallOptions
+from onmeet_node.calls.book import CallBook
+from onmeet_node.calls.call import Call
+from onmeet_node.calls.interfaces import CallLedger, CallTransport, MediaSetup
 from onmeet_node.calls.media_sessions import LegKey, MediaSessions, MediaTask
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.calls.sentences import Facts, own_fault, sentence, stopped_there
 from onmeet_node.events import Hub, NodeEvent
-from onmeet_node.media.endpoint import MediaEndpoint, SessionConfig
 from onmeet_node.media.ice_report import IceReport
 from onmeet_node.process.faults import contained
 from onmeet_node.protocol.call import effects as do
@@ -32,72 +33,8 @@ from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import Effect, EndReason, State
 from onmeet_node.protocol.call.errors import CallRefused
 from onmeet_node.protocol.call.events import Device, Event, Identity
-from onmeet_node.protocol.call.node_calls import Busy, CallSettings, NodeCalls
+from onmeet_node.protocol.call.node_calls import CallSettings, NodeCalls
 from onmeet_node.protocol.wire.messages import CALL_ID_BYTES, CallId, CallMessage, Invite, Kind
-
-
-class CallTransport(Protocol):
-    """How the caller reaches people; `reach.py` is the real one."""
-
-    async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
-        """Opens channels to the peer's devices, calling `found` for each; returns when done."""
-        ...
-
-    def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:
-        """Hands a message to the open channel; False if there is none."""
-        ...
-
-    def early_media(self, peer: Identity) -> bool:
-        """Whether our direct addresses may go to this peer before a call is accepted."""
-        ...
-
-    def keep(self, peer: Identity) -> AbstractContextManager[None]:
-        """While inside, channels to this person are kept open and watched closely."""
-        ...
-
-    def binding(self, peer: Identity) -> bytes:
-        """What the authentication string of a call with them is bound to, the same on both ends."""
-        ...
-
-    def alone(self) -> bool:
-        """Whether this node has no way to find anybody."""
-        ...
-
-
-class CallLedger(Protocol):
-    """Who is who, and where ended calls are kept; `contacts.contacts` has the real one."""
-
-    def name_of(self, peer: Identity) -> str:
-        """How a person is shown."""
-        ...
-
-    def busy(self) -> Busy:
-        """What callers learn while we are in a call."""
-        ...
-
-    def silent_for(self, peer: Identity) -> float | None:
-        """Seconds since this person's node was last heard of, if it ever was."""
-        ...
-
-    def call_ended(self, call: Call, *, leave_note: bool) -> None:
-        """Writes the history, and the outbox when the peer should learn of the call."""
-        ...
-
-
-class MediaSetup(Protocol):
-    """Where calls get their media from; `NodeMediaSetup` is a node's."""
-
-    async def endpoint(self, call: Call) -> MediaEndpoint:
-        """Where the media of this call is now."""
-        ...
-
-    async def session(self, call: Call, kinds: frozenset[Kind]) -> SessionConfig:
-        """What a media session of this call shall do."""
-        ...
-
-    def region_of(self, url: str) -> str | None:
-        """Where a TURN server is, as its operator signs: ``ca`` or ``de``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +75,7 @@ class CallRunner:
         self._wake = trio.Event()
         self._holds: dict[CallId, ExitStack] = {}
         self._expected: dict[Identity, ExpectedCall] = {}
-        self.calls = CallBook(self, hub)
+        self.calls = CallBook(hub, feed=self.feed, leave=self.leave)
 
     # ── what people do ──────────────────────────────────────────────────────────────────────────
     def dial(self, peer: Identity, kinds: frozenset[Kind], wish: CallOptions) -> Call:

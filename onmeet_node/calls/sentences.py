@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from onmeet_node.protocol.call.effects import EndReason
+
+if TYPE_CHECKING:
+    from onmeet_node.media.ice_report import IceReport
 
 _SENTENCES = {
     EndReason.HUNG_UP: "You hung up.",
@@ -48,49 +50,6 @@ _DOCTOR = "Run: onmeet doctor"
 _LENDS_TURN = "a bootstrap that lends TURN (onmeet settings --add-bootstrap)"
 
 
-class ServerAnswer(Protocol):
-    """What came of asking one STUN or TURN server; `media.report.ServerReport` is the real one."""
-
-    @property
-    def kind(self) -> str:
-        """``stun``, ``turn/udp``, ``turn/tcp`` or ``turn/tls``."""
-        ...
-
-    @property
-    def worked(self) -> bool:
-        """Whether it gave us a candidate."""
-        ...
-
-    @property
-    def error(self) -> str:
-        """Why not, in words that follow a colon."""
-        ...
-
-
-class Report(Protocol):
-    """What ICE found and tried; `media.report.IceReport` is the real one."""
-
-    @property
-    def local(self) -> tuple[str, ...]:
-        """Types of our candidates: ``host/udp``, ``relay/tls`` and so on."""
-        ...
-
-    @property
-    def remote(self) -> tuple[str, ...]:
-        """Types of the peer's candidates."""
-        ...
-
-    @property
-    def servers(self) -> Sequence[ServerAnswer]:
-        """The servers that were asked."""
-        ...
-
-    @property
-    def relay_only(self) -> bool:
-        """Whether only relayed candidates were allowed."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is known of why media found no path, and why nobody was reached."""
@@ -115,7 +74,7 @@ class Facts:
     """No bootstrap of ours answers, and nobody is on this network."""
 
     @classmethod
-    def of(cls, report: Report, *, alone: bool = False) -> Self:
+    def of(cls, report: IceReport, *, alone: bool = False) -> Self:
         """The facts in an ICE report."""
         turn = [server for server in report.servers if server.kind.startswith("turn")]
         udp = [server for server in report.servers if server.kind in {"stun", "turn/udp"}]

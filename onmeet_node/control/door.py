@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from onmeet_node.calls.call import Call, CallOptions
+from onmeet_node.calls.call import Call
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.control.shapes import Headless
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import NodeEvent

@@ -15,7 +15,9 @@ from typing import Any, Protocol, get_args
 
 import trio
 
-from onmeet_node.calls.call import Call, CallBook, CallOptions
+from onmeet_node.calls.book import CallBook
+from onmeet_node.calls.call import Call
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import CallEnded, Hub, Knocked, KnockOver, NodeEvent, StateChanged
 from onmeet_node.guests.admitted import AdmittedGuests

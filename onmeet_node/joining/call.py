@@ -17,7 +17,7 @@ from typing import Any
 import trio
 from trio_websocket import HandshakeError
 
-from onmeet_node.calls.call import CallOptions
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.joining.line import DoorClosed, GuestLine, open_line

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import trio
 
-from onmeet_node.calls.call import Call, CallOptions
+from onmeet_node.calls.call import Call
 from onmeet_node.calls.history import History
 from onmeet_node.calls.media_setup import NodeMediaSetup
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.calls.receipts import ReceiptCollector
 from onmeet_node.calls.runner import CallRunner
 from onmeet_node.config import Config

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onmeet_node.calls.call import CallBook
+from onmeet_node.calls.book import CallBook
 from onmeet_node.net.libp2p.multiaddrs import peer_of
 from onmeet_node.node.network import Network
 from onmeet_node.node.views import NodeSettings

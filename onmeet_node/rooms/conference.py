@@ -23,9 +23,12 @@ from typing import Any, Protocol, Self, get_args
 import trio
 import trio.lowlevel
 
-from onmeet_node.calls.call import Call, CallNotActive, CallOptions
+from onmeet_node.calls.call import Call
+from onmeet_node.calls.errors import CallNotActive
+from onmeet_node.calls.interfaces import MediaSetup
 from onmeet_node.calls.media_setup import NodeMediaSetup
-from onmeet_node.calls.runner import CallRunner, MediaSetup
+from onmeet_node.calls.options import CallOptions
+from onmeet_node.calls.runner import CallRunner
 from onmeet_node.events import CallEnded, Hub, Incoming, NodeEvent, RecordingStopped, StateChanged
 from onmeet_node.media.endpoint import MediaEndpoint, MediaSession
 from onmeet_node.media.errors import MediaError

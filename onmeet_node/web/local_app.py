@@ -15,7 +15,8 @@ from pathlib import Path
 
 import trio
 
-from onmeet_node.calls.call import Call, CallOptions
+from onmeet_node.calls.call import Call
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.config import Config
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.events import CallEnded, CallEvent, NodeEvent, RoomEvent, RoomOver

@@ -23,7 +23,7 @@ import pytest
 import trio
 from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
-from onmeet_node.calls.call import CallOptions
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.events import RoomInvited
 from onmeet_node.joining.line import DoorClosed, open_line
 from onmeet_node.net.channels.channels import Channels

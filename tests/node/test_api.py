@@ -20,7 +20,8 @@ import trio
 from onmeet_bootstrap.app import Bootstrap
 
 from onmeet_node import events
-from onmeet_node.calls.call import Call, CallOptions
+from onmeet_node.calls.call import Call
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.config import Config
 from onmeet_node.contacts.contacts import Contacts
 from onmeet_node.control.catalogue import COMMANDS, REQUESTS

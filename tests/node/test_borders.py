@@ -15,7 +15,7 @@ import pytest
 import trio
 from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
-from onmeet_node.calls.call import CallOptions
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.control.socket import serve_control
 from onmeet_node.events import CardChanged, RoomReacted
 from onmeet_node.joining.line import open_line

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from onmeet_node.calls.call import CallOptions
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.contacts.address_book import NoSuchPerson, OwnCode
 from onmeet_node.protocol.call.effects import EndReason, Ring, State
 from onmeet_node.protocol.call.errors import AlreadyInCall

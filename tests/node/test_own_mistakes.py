@@ -8,7 +8,7 @@ import av
 import pytest
 import trio
 
-from onmeet_node.calls.call import CallOptions
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.media.errors import MediaError
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.call.errors import CallRefused

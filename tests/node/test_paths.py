@@ -11,7 +11,7 @@ import trio
 from onmeet_bootstrap.app import Bootstrap
 from onmeet_bootstrap.config.model import BootstrapConfig, TurnConfig, ephemeral_config
 
-from onmeet_node.calls.call import CallOptions
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.protocol.call.effects import EndReason
 from tests.bootstrap.ports import free_port
 from tests.node.conftest import Start, answer_all, befriend, connected, ended, told, until

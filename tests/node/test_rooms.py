@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from onmeet_node.calls.call import CallOptions
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.events import RoomInvited, RoomOver
 from onmeet_node.net.channels.channel import Channel
 from onmeet_node.node.node import Node

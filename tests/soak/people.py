@@ -19,7 +19,7 @@ from typing import Any, cast
 
 import trio
 
-from onmeet_node.calls.call import CallOptions
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.joining.call import GuestOptions, join
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.call.effects import EndReason

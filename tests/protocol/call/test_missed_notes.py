@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from onmeet_node.calls.call import Call, CallOptions
+from onmeet_node.calls.call import Call
 from onmeet_node.calls.history import History
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.calls.receipts import ReceiptCollector
 from onmeet_node.contacts.delivery import NOTE_DAYS
 from onmeet_node.events import Hub, MissedCallNoted
@@ -31,14 +32,9 @@ DAY = 86_400
 CALL = CallId(b"c" * 16)
 
 
-class Feeder:
-    """Calls here are over: nothing is fed."""
-
-    def feed(self, event: object) -> None:
-        raise AssertionError(event)
-
-    def leave(self, call: object) -> None:
-        raise AssertionError(call)
+def not_asked(what: object) -> None:
+    """Calls here are over: the machine is told nothing."""
+    raise AssertionError(what)
 
 
 class Person:
@@ -90,7 +86,8 @@ class Person:
             outgoing=outgoing,
             kinds=frozenset({Kind.AUDIO}),
             wish=CallOptions(),
-            feeder=Feeder(),
+            feed=not_asked,
+            leave=not_asked,
             node_hub=Hub(),
         )
         call.finish(reason, "words")
