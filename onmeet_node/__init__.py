@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from onmeet_node.protocol.call.effects import EndReason, State
     from onmeet_node.protocol.identity.code import ContactCode, parse_code
     from onmeet_node.protocol.wire.messages import Kind
-    from onmeet_node.rooms.conference import Conference, RoomOptions
+    from onmeet_node.rooms.conference import Conference
+    from onmeet_node.rooms.options import RoomOptions
 
 _HOMES = {
     "AudioFrame": "media.frames",
@@ -36,7 +37,7 @@ _HOMES = {
     "Kind": "protocol.wire.messages",
     "Node": "node.node",
     "OnMeetError": "errors",
-    "RoomOptions": "rooms.conference",
+    "RoomOptions": "rooms.options",
     "State": "protocol.call.effects",
     "VideoFrame": "media.frames",
     "open_node": "node.opening",

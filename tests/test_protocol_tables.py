@@ -27,8 +27,8 @@ from onmeet_node.calls import media_sessions
 from onmeet_node.calls.call import MAX_LINES_KNOWN
 from onmeet_node.contacts import admission as contact_admission
 from onmeet_node.contacts import cards, delivery, grants
-from onmeet_node.guests import guests, visit
-from onmeet_node.joining import call as joining
+from onmeet_node.guests import admission, visit
+from onmeet_node.joining import retrying
 from onmeet_node.media.engine import frame_assembly, guard, ice, sctp, sdp
 from onmeet_node.media.engine.receivers import MAX_BACKLOG_BYTES, MAX_DECODE_BACKLOG
 from onmeet_node.media.frames import KEPT_BYTES
@@ -66,7 +66,7 @@ from onmeet_node.protocol.room import timing as room_timing
 from onmeet_node.protocol.wire import bootstrap_api, door, frames, link, messages, room
 from onmeet_node.protocol.wire import record as envelope
 from onmeet_node.protocol.wire.fields import type_name
-from onmeet_node.rooms import rooms
+from onmeet_node.rooms import invitations
 from onmeet_node.store import contacts as stored_contacts
 from onmeet_node.store import history as stored_calls
 
@@ -350,16 +350,16 @@ def quotas() -> str:
         ("`picture`", "only of the contact's present card, and if it is not here", "one"),
         (
             "`room-invite` of a contact, or by one code",
-            f"{rate(rooms.INVITATIONS)}; of a room that somebody else asked into: none",
-            f"{rooms.MAX_INVITATIONS_OF_ONE}; of {rooms.MAX_INVITATIONS} in all the oldest goes of "
-            "whoever has the most",
+            f"{rate(invitations.INVITATIONS)}; of a room that somebody else asked into: none",
+            f"{invitations.MAX_INVITATIONS_OF_ONE}; of {invitations.MAX_INVITATIONS} in all the "
+            "oldest goes of whoever has the most",
         ),
         ("calls with guests of one link", "", incoming),
         (
             "guests at the doors",
             "",
-            f"{guests.MAX_VISITS}, of one link {guests.MAX_AT_ONE_LINK}; "
-            f"{guests.KEPT_AT_EACH_LINK} at each link in any case",
+            f"{admission.MAX_VISITS}, of one link {admission.MAX_AT_ONE_LINK}; "
+            f"{admission.KEPT_AT_EACH_LINK} at each link in any case",
         ),
         ("chat, reactions", "the channel's own rate", "nothing"),
     ]
@@ -658,7 +658,7 @@ SAID: dict[str, Sequence[str]] = {
         f"The first, within {n(GUESTS.name_seconds)} s",
         f"for {n(gateway.LAST_WORDS_SECONDS)} s after its door or stream has gone, for "
         f"{n(gateway.STOP_WORDS_SECONDS)} s when the gateway stops",
-        f"up to {n(joining.LONGEST_WAIT_SECONDS)} s ({n(joining.CROWDED_WAIT_SECONDS)} s after "
+        f"up to {n(retrying.LONGEST_WAIT_SECONDS)} s ({n(retrying.CROWDED_WAIT_SECONDS)} s after "
         f"{door.TOO_MANY})",
         f"A knock waits {minutes(visit.PATIENCE)} minutes",
         f"with neither for {n(timing.RECONNECT)} s",
@@ -673,7 +673,7 @@ SAID: dict[str, Sequence[str]] = {
         f"At most {room.MAX_SEATS} seats, {room.MAX_VIDEO_SEATS} of them with picture",
         f"{', '.join(map(str, acquaint.STEPS[:-1]))} or {acquaint.STEPS[-1]} tags of "
         f"{acquaint.TAG_BYTES} bytes",
-        f"waits for them {n(guests.LEND_SECONDS)} s",
+        f"waits for them {n(admission.LEND_SECONDS)} s",
     ),
 }
 """By section: what its text says, with the code's figures."""

@@ -88,8 +88,6 @@ class Call:
         self.answered: float | None = None
         self.ended_at: float | None = None
         self.local_media = MediaState(call=call_id)
-        self.on_frame: Callable[[MediaSession, bytes], None] = lambda *_: None
-        """Called with each frame that came beside the media, and over which session."""
         self._links: dict[Device, ConnectedSession] = {}
         self._lines: dict[int, None] = {}
         self._feed = feed

@@ -73,6 +73,8 @@ class MediaTask:
     plan: Callable[[], Awaitable[SessionConfig]]
     """What the session shall do, as of now: accepting may change it."""
     feed: Feed
+    on_frame: Callable[[MediaSession, bytes], None]
+    """Given each frame that comes beside the media."""
     region_of: Callable[[str], str | None]
     """Where a TURN server is, by its URL."""
     binding: bytes
@@ -306,7 +308,7 @@ class MediaSessions:
                 case ChatReceived(chat=chat):
                     leg.call.chat(chat)
                 case FrameCarried(data=data):
-                    leg.call.on_frame(link.session, data)
+                    leg.on_frame(link.session, data)
                 case RecorderStopped(why=why):
                     leg.call.recording_stopped(why)
                 case SourcesGone():

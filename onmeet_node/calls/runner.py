@@ -26,6 +26,7 @@ from onmeet_node.calls.media_sessions import LegKey, MediaSessions, MediaTask
 from onmeet_node.calls.options import CallOptions
 from onmeet_node.calls.sentences import Facts, own_fault, sentence, stopped_there
 from onmeet_node.events import Hub, NodeEvent
+from onmeet_node.media.endpoint import MediaSession
 from onmeet_node.media.ice_report import IceReport
 from onmeet_node.process.faults import contained
 from onmeet_node.protocol.call import effects as do
@@ -59,13 +60,16 @@ class CallRunner:
         *,
         wish_for: Callable[[Identity], CallOptions] = lambda _: CallOptions(),
         ending: Callable[[], bool] = lambda: False,
+        on_frame: Callable[[Call, MediaSession, bytes], None] = lambda *_: None,
     ) -> None:
         """`wish_for`: what a call sends and keeps that comes in, until somebody takes it.
 
-        `ending`: whether the node is being stopped, and not one call.
+        `ending`: whether the node is being stopped, and not one call. `on_frame`: given each frame
+        that came beside the media of a call, and over which session.
         """
         self._wish_for = wish_for
         self._ending = ending
+        self._on_frame = on_frame
         self._line = line
         self._reach = reach
         self._studio = studio
@@ -225,6 +229,7 @@ class CallRunner:
             call=call,
             plan=lambda: self._studio.session(call, effect.kinds),
             feed=self.feed,
+            on_frame=partial(self._on_frame, call),
             region_of=self._studio.region_of,
             binding=self._reach.binding(call.peer),
         )

@@ -274,7 +274,8 @@ def join_command(
 
     stopping = Stopping()
     from onmeet_node.errors import first
-    from onmeet_node.joining.call import GuestOptions, join
+    from onmeet_node.joining.join import join
+    from onmeet_node.joining.options import GuestOptions
 
     def tell(event: str, **fields: Any) -> None:
         if as_json:

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import trio
 
-from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, LinkChanged, NodeEvent
+from onmeet_node.guests.errors import NoGateway, NoSuchLink
 from onmeet_node.net.backoff import Backoff
 from onmeet_node.net.bootstraps.doors import GuestStream, HostDoor
 from onmeet_node.net.errors import NetError, PeerUnreachable, RelayInterrupted
@@ -37,16 +37,8 @@ MAX_SLEEP = 3_600.0
 """Between looks at the wall clock, which may be set."""
 
 
-class NoGateway(OnMeetError):
-    """No bootstrap in use has a door for guests."""
-
-
-class NoSuchLink(OnMeetError):
-    """No single link is meant."""
-
-
-class Gate(Protocol):
-    """Where doors are opened; `network.Network` is the real one."""
+class GuestGateways(Protocol):
+    """The gateways in use, and doors at them; `node.network.Network` has a node's."""
 
     def gateways(self) -> tuple[str, ...]:
         """PeerIds of the gateways in use, the preferred first."""
@@ -118,7 +110,7 @@ class Links:
     def __init__(
         self,
         store: Store,
-        gate: Gate,
+        gateways: GuestGateways,
         hub: Hub[NodeEvent],
         *,
         now: Callable[[], int],
@@ -131,7 +123,7 @@ class Links:
         returns when the last guest of it has gone.
         """
         self._store = store
-        self._gate = gate
+        self._gateways = gateways
         self._hub = hub
         self._now = now
         self._serve = serve
@@ -165,7 +157,7 @@ class Links:
         one guest, after whose call nothing is left of it; else as many as come. `knock`: somebody
         must let each guest in. Raises `NoGateway`, the store's `Rejected`, and NetError.
         """
-        gateways = self._gate.gateways()
+        gateways = self._gateways.gateways()
         if not gateways or self._nursery is None:
             raise NoGateway(
                 "None of the bootstraps in use lets guests in from a browser, so there is nowhere "
@@ -196,7 +188,7 @@ class Links:
 
     def possible(self) -> bool:
         """Whether a link can be made now: some bootstrap in use is a gateway."""
-        return bool(self._gate.gateways())
+        return bool(self._gateways.gateways())
 
     def close(self, which: str) -> dict[str, Any]:
         """Ends a link (the start of its id, or its title) at once; whoever waits at it is told.
@@ -249,10 +241,13 @@ class Links:
         link = self._links[row.door_secret] = Link(row)
         self._nursery.start_soon(kept, "guest link", self._keep, link)
 
+    def _open_door(self, link: Link) -> AbstractAsyncContextManager[HostDoor]:
+        return self._gateways.open_door(link.row.gateway, link.row.door_secret)
+
     async def _open_first(self, link: Link, nursery: trio.Nursery) -> None:
         backoff = Backoff()
         while True:
-            door = self._gate.open_door(link.row.gateway, link.row.door_secret)
+            door = self._open_door(link)
             try:
                 await nursery.start(self._keep_first, link, door)
                 return
@@ -288,12 +283,12 @@ class Links:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._expire, link)
             while not link.done.is_set():
-                if link.row.gateway not in self._gate.gateways():
+                if link.row.gateway not in self._gateways.gateways():
                     self._set(link, trouble="Its gateway is not connected; it is being tried.")
-                    await either(self._gate.gateways_changed(), link.done.wait())
+                    await either(self._gateways.gateways_changed(), link.done.wait())
                     continue
                 try:
-                    async with self._gate.open_door(link.row.gateway, link.row.door_secret) as door:
+                    async with self._open_door(link) as door:
                         backoff.reset()
                         link.origin = door.origin  # it may have moved
                         await self._through(link, door)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from typing import Protocol
 
 import trio
 
+from onmeet_node.guests.doorway import RoomDoorway
 from onmeet_node.guests.links import Link
 from onmeet_node.net.bootstraps.turn import TurnServer
 from onmeet_node.net.channels.channel import Channel
@@ -18,23 +18,6 @@ from onmeet_node.protocol.wire.turn import MAX_SERVERS, LentTurnServer
 
 PATIENCE = 600.0
 """Until a guest who does not knock, or whom nobody lets in, is sent away."""
-
-
-class RoomDoorway(Protocol):
-    """A guest on the way into a room; `rooms.guests.Threshold` is the real one."""
-
-    @property
-    def inside(self) -> bool:
-        """Whether they were let in."""
-        ...
-
-    def feed(self, frame: bytes) -> None:
-        """What the line carried."""
-        ...
-
-    def end(self) -> None:
-        """The line has ended."""
-        ...
 
 
 class GuestVisit:
@@ -49,7 +32,7 @@ class GuestVisit:
         self.told: m.WaitState | None = None
         self.guest: Guest | None = None
         """Set when they were let in."""
-        self.threshold: RoomDoorway | None = None
+        self.doorway: RoomDoorway | None = None
         """Set when they are on the way into a room."""
         self.patience = trio.CancelScope(deadline=trio.current_time() + PATIENCE)
         self.outcome = "left"
@@ -57,7 +40,7 @@ class GuestVisit:
     @property
     def in_room(self) -> bool:
         """Whether they were let into a room."""
-        return self.threshold is not None and self.threshold.inside
+        return self.doorway is not None and self.doorway.inside
 
     def say(self, message: Message) -> bool:
         """Sends; False if the channel has ended."""

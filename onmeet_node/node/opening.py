@@ -29,7 +29,6 @@ from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.guests.admitted import AdmittedGuests
 from onmeet_node.guests.call_transport import GuestTransport
 from onmeet_node.guests.guests import Guests
-from onmeet_node.guests.links import Link
 from onmeet_node.net.bootstraps.receipts import ask_receipts
 from onmeet_node.net.channels.channels import open_channels
 from onmeet_node.node.call_router import CallRouter
@@ -43,7 +42,7 @@ from onmeet_node.process.leaving import Block, in_order, interrupted_in_order, r
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.call.node_calls import NodeCalls
 from onmeet_node.protocol.identity.keys import IdentityKey
-from onmeet_node.rooms.rooms import Entrance, Rooms
+from onmeet_node.rooms.rooms import Rooms
 from onmeet_node.store import KeyFile, Unlock, find_home_key, open_store
 from onmeet_node.store.tolerance import WriteTolerance
 
@@ -187,33 +186,29 @@ async def _put_together(
                     ending=lambda: block.ending,
                 )
 
-                # Guests come into rooms, and rooms make links for guests.
-                def entrance(link: Link) -> Entrance | None:
-                    return rooms.entrance(link)
-
+                # Guests; their links lead into calls, or into rooms.
                 guests = Guests(
                     store,
                     network,
                     hub,
                     caller,
                     admitted,
+                    lend=network.lend_turn,
                     now=_now,
-                    entrance=entrance,
                     card=lambda: own_card.seen_by(None),
                     wish=lambda: CallOptions(endpoint=media.page_endpoint()),
                 )
                 rooms = Rooms(
-                    network.rooms,
+                    network.rooms.of,
                     RoomContacts(transport, messenger, book, locator, doorkeeper, codes),
                     media,
                     store,
                     hub,
-                    guests.links,
-                    circle=Acquaintances(book, own_card, key),
+                    guests,
+                    book=Acquaintances(book, own_card, key),
                     where=network.ways_here,
                     device=network.peer_id,
                     lend=network.lend_turn,
-                    began=guests.room_began,
                 )
 
                 node = Node(

@@ -5,16 +5,16 @@ whoever carries their frames (PROTOCOL, "Guests in rooms").
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Protocol
 
 import trio
 
 from onmeet_node.calls.call import Call
+from onmeet_node.guests.doorway import RoomDoorway
 from onmeet_node.media.endpoint import MediaSession
 from onmeet_node.media.errors import MediaError
 from onmeet_node.net.bootstraps.turn import TurnServer
 from onmeet_node.net.channels.carried_streams import GUEST, CarriedStream, CarriedStreams
+from onmeet_node.net.channels.channel import Channel
 from onmeet_node.net.channels.channels import Channels
 from onmeet_node.net.errors import ChannelEnded
 from onmeet_node.process.faults import alone, contained
@@ -33,41 +33,6 @@ LAST_WORDS_SECONDS = 2.0
 """For a guest who is sent out to be told."""
 NUMBER_BYTES = 4
 """Before each frame beside the media: of the guest's attempt, big-endian."""
-
-
-class DoorLine(Protocol):
-    """A guest's sealed line through a door; `net.channels.channel.Channel` is the real one."""
-
-    def send(self, message: Message) -> None:
-        """Raises `ChannelEnded`."""
-        ...
-
-    def close(self, reason: str = ...) -> None:
-        """In order."""
-        ...
-
-
-class Threshold:
-    """One guest on the way through a door of ours into the room."""
-
-    def __init__(self, room: Room, stream: CarriedStream) -> None:
-        self._room = room
-        self._stream = stream
-        self.key: Key | None = None
-        """Theirs in the room, once it is proven."""
-
-    @property
-    def inside(self) -> bool:
-        """Whether they were let in."""
-        return self.key is not None and self._room.seated(self.key)
-
-    def feed(self, frame: bytes) -> None:
-        """What the line carried."""
-        self._stream.feed(frame)
-
-    def end(self) -> None:
-        """The line has ended."""
-        self._stream.end()
 
 
 class RoomGuests:
@@ -101,7 +66,15 @@ class RoomGuests:
         """Whether their link lets them in without a word of anybody."""
         return Key(key) in self._free
 
-    def enter(self, line: DoorLine, *, knock: bool) -> Threshold:
+    async def open(self, seat: w.Seat, call: Call | None) -> None:
+        """Opens a channel to a node's seat. Raises `NetError` and `trio.BrokenResourceError`."""
+        del call  # its media carries guests' frames alone
+        await self._channels.open(Identity(seat.key), Device(seat.device), seat.addresses)
+
+    def lent(self, message: w.Lent) -> None:
+        """A node has TURN servers of its own."""
+
+    def enter(self, line: Channel, *, knock: bool) -> RoomDoorway:
         """Begins to serve a guest who came through a door of ours. `knock`: somebody must let
         them in.
         """
@@ -114,20 +87,20 @@ class RoomGuests:
             await trio.lowlevel.checkpoint()
 
         stream = CarriedStream(carry)
-        threshold = Threshold(self._room, stream)
+        doorway = RoomDoorway(self._room, stream)
 
         async def speak() -> None:
             with contained("guest"):
                 channel = await self._channels.accept(stream, Device(GUEST), self._here)
                 if channel is not None:
-                    threshold.key = Key(channel.identity)
+                    doorway.key = Key(channel.identity)
                     if not knock:
-                        self._free.add(threshold.key)
+                        self._free.add(doorway.key)
                     await channel.over.wait()
             line.close("room")
 
         self._nursery.start_soon(speak)
-        return threshold
+        return doorway
 
     async def _accept(self, stream: CarriedStream) -> None:
         opened = None
@@ -160,11 +133,8 @@ class RoomGuests:
         devices = self._channels.devices(Identity(key))
         return bool(devices) and self._channels.send(Identity(key), devices[0], message)
 
-    def watch(self, call: Call) -> None:
-        """Takes the frames that come beside the media of a call with a guest."""
-        call.on_frame = partial(self._beside, Key(call.peer))
-
-    def _beside(self, key: Key, session: MediaSession, data: bytes) -> None:
+    def beside(self, key: Key, session: MediaSession, data: bytes) -> None:
+        """A frame of a guest's channel that came beside the media of the call with them."""
         head, frame = data[:NUMBER_BYTES], data[NUMBER_BYTES:]
         if not frame or not self.is_guest(key):
             return

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from onmeet_node import events as tell
 from onmeet_node.events import Hub, NodeEvent, RoomChanged
 from onmeet_node.protocol.identity.text import clean_text
 from onmeet_node.protocol.room import effects as do
 from onmeet_node.protocol.room.effects import Effect, RoomEnd
+from onmeet_node.protocol.room.machine import Room
 from onmeet_node.protocol.room.roster import Key, seat_of
 from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS
 from onmeet_node.protocol.wire.room import MAX_REACTION_CHARS, RosterBody
+from onmeet_node.rooms.participants import Participants
 
 SENTENCES = {
     RoomEnd.LEFT: "You left the room.",
@@ -34,27 +34,13 @@ _BLIND = "blind "
 class RoomNotices:
     """Tells of one room."""
 
-    def __init__(
-        self,
-        room: bytes,
-        me: Key,
-        hub: Hub[NodeEvent],
-        *,
-        title: Callable[[], str],
-        name_of: Callable[[bytes], str],
-        string: Callable[[], str | None],
-    ) -> None:
-        """`title`, `name_of`: how the room, and whoever has a key in it, is shown now. `string`:
-        its authentication string.
-        """
+    def __init__(self, room: Room, participants: Participants, hub: Hub[NodeEvent]) -> None:
         self.warnings: dict[str, str] = {}
         """What is wrong between whom, in sentences, by what it is about."""
         self._room = room
-        self._me = me
+        self._participants = participants
+        self._name_of = participants.name_of
         self._publish = hub.publish
-        self._title = title
-        self._name_of = name_of
-        self._string = string
         self._told: RoomChanged | None = None
 
     def tell(self, effect: Effect) -> None:
@@ -65,16 +51,16 @@ class RoomNotices:
                 if event != self._told:  # else it was there with the change
                     self._tell_roster(event)
             case do.MemberChanged(key=key):
-                self._publish(tell.RoomSeen(room=self._room, key=key))
+                self._publish(tell.RoomSeen(room=self._room.id, key=key))
             case do.KnockCame(key=key, name=name):
                 shown = clean_text(name, MAX_NAME_CHARS)
-                self._publish(tell.RoomKnocked(room=self._room, key=key, who=shown))
+                self._publish(tell.RoomKnocked(room=self._room.id, key=key, who=shown))
             case do.KnockGone(key=key):
-                self._publish(tell.RoomKnockOver(room=self._room, key=key))
+                self._publish(tell.RoomKnockOver(room=self._room.id, key=key))
             case do.AskedToMute(by=by):
-                self._publish(tell.MuteAsked(room=self._room, key=by, who=self._name_of(by)))
+                self._publish(tell.MuteAsked(room=self._room.id, key=by, who=self._name_of(by)))
             case do.Said(by=by, text=text, private=private):
-                self._line(by, text, self._me if private else None)
+                self._line(by, text, self._room.me if private else None)
             case do.Reacted(by=by, emoji=emoji):
                 self.reacted(by, emoji)
             case do.OneWayMedia(b=b):
@@ -96,8 +82,8 @@ class RoomNotices:
             case do.EndOfRoom(reason=reason):
                 self._publish(
                     tell.RoomOver(
-                        room=self._room,
-                        title=self._title(),
+                        room=self._room.id,
+                        title=self._participants.title,
                         reason=reason.value,
                         sentence=SENTENCES[reason],
                     )
@@ -107,14 +93,14 @@ class RoomNotices:
 
     def said(self, text: str, to: bytes | None) -> None:
         """We wrote a line: to all, or to one."""
-        self._line(self._me, text, to)
+        self._line(self._room.me, text, to)
 
     def reacted(self, by: Key, emoji: str) -> None:
         """Somebody, perhaps we, showed a reaction."""
         shown = clean_text(emoji, MAX_REACTION_CHARS)
         if shown:
             who = self._name_of(by)
-            self._publish(tell.RoomReacted(room=self._room, key=by, who=who, emoji=shown))
+            self._publish(tell.RoomReacted(room=self._room.id, key=by, who=who, emoji=shown))
 
     def recording_stopped(self, of: Key, sentence: str) -> None:
         """What a participant sends is recorded no more, and why."""
@@ -133,25 +119,25 @@ class RoomNotices:
 
     def _roster(self, roster: RosterBody) -> RoomChanged:
         return RoomChanged(
-            room=self._room,
-            title=self._title(),
+            room=self._room.id,
+            title=self._participants.title,
             people=tuple(self._name_of(seat.key) for seat in roster.seats),
-            string=self._string(),
+            string=self._room.string,
         )
 
     def _line(self, by: Key, text: str, to: bytes | None) -> None:
         self._publish(
             tell.RoomSaid(
-                room=self._room,
+                room=self._room.id,
                 key=by,
                 who=self._name_of(by),
                 text=text,
                 private=to is not None,
-                mine=by == self._me,
+                mine=by == self._room.me,
                 to=to,
             )
         )
 
     def _warn(self, about: str, sentence: str) -> None:
         self.warnings[about] = sentence
-        self._publish(tell.RoomWarning(room=self._room, sentence=sentence))
+        self._publish(tell.RoomWarning(room=self._room.id, sentence=sentence))

@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from typing import Protocol
 
-from onmeet_node.contacts.acquaintances import Known, Tie
+from onmeet_node.contacts.acquaintances import Known
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.acquaint import STEPS, TAG_BYTES, recognized, tags
 from onmeet_node.protocol.identity.policy import Relation
 from onmeet_node.protocol.identity.profile import clean_card
-from onmeet_node.protocol.room.roster import Key
-from onmeet_node.protocol.wire.messages import Card
+from onmeet_node.protocol.identity.text import clean_text
+from onmeet_node.protocol.room.machine import Room
+from onmeet_node.protocol.room.roster import Key, seat_of
+from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, Card
 from onmeet_node.protocol.wire.room import Acquaint
-
-
-class AddressBookView(Protocol):
-    """What a room needs of the people we know; the node has the real one."""
-
-    def known(self) -> Mapping[Identity, Tie]:
-        """Contacts and the blocked."""
-        ...
-
-    def get(self, peer: Identity) -> Known | None:
-        """What we know of one of them."""
-        ...
-
-    def card(self, peer: Identity | None) -> Card:
-        """Ours as this person sees it; None: as anybody does."""
-        ...
+from onmeet_node.rooms.interfaces import AddressBookView
 
 
 class Participants:
-    """Everybody in one room. `me`: our key there."""
+    """Everybody in one room, as they are shown here."""
 
-    def __init__(self, room: bytes, me: Key, circle: AddressBookView) -> None:
+    def __init__(self, room: Room, contacts: AddressBookView) -> None:
         self._room = room
-        self._me = me
-        self._circle = circle
+        self._contacts = contacts
         self._cards: dict[Key, Card] = {}
         self._known: dict[Key, Identity] = {}
         self._refused: set[Key] = set()
@@ -46,22 +30,23 @@ class Participants:
     def came(self, key: Key, card: Card) -> Acquaint:
         """A channel with them is open; what to say to them so that our contacts know us."""
         self._cards[key] = clean_card(card)
-        contacts = [k.pair for k in self._circle.known().values() if k.relation is Relation.CONTACT]
+        known = self._contacts.known().values()
+        contacts = [tie.pair for tie in known if tie.relation is Relation.CONTACT]
         random = secrets.token_bytes(max(STEPS) * TAG_BYTES)
-        return Acquaint(tags=tags(contacts, self._room, self._me, key, random))
+        return Acquaint(tags=tags(contacts, self._room.id, self._room.me, key, random))
 
     def acquainted(self, key: Key, message: Acquaint) -> Card | None:
         """They said their tags. What to show them now, if we know them: as they are a contact."""
-        known = self._circle.known()
+        known = self._contacts.known()
         pairs = {identity: one.pair for identity, one in known.items()}
-        identity = recognized(pairs, self._room, key, self._me, message.tags)
+        identity = recognized(pairs, self._room.id, key, self._room.me, message.tags)
         if identity is None or identity in self._known.values():
             return None
         if known[identity].relation is Relation.BLOCKED:
             self._refused.add(key)
             return None
         self._known[key] = identity
-        return self._circle.card(identity)
+        return self._contacts.card(identity)
 
     def changed(self, key: Key, card: Card) -> None:
         """They show us something else."""
@@ -103,4 +88,19 @@ class Participants:
     def known(self, key: Key) -> Known | None:
         """What we know of them."""
         identity = self._known.get(key)
-        return self._circle.get(identity) if identity is not None else None
+        return self._contacts.get(identity) if identity is not None else None
+
+    # ── how they are shown ──────────────────────────────────────────────────────────────────────
+    @property
+    def title(self) -> str:
+        """What the room's host named it; empty until we are in."""
+        roster = self._room.roster
+        return clean_text(roster.title, MAX_NAME_CHARS) if roster is not None else ""
+
+    def name_of(self, key: bytes) -> str:
+        """How a participant is shown: a contact as we call them, others as they call themselves."""
+        known = self.known(Key(key))
+        if known is not None and known.name:
+            return known.name
+        seat = seat_of(self._room.roster, key) if self._room.roster else None
+        return clean_text(seat.name, MAX_NAME_CHARS) if seat and seat.name else key.hex()[:8]

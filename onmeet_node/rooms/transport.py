@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
 
 import trio
 
@@ -14,6 +13,8 @@ from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.call.node_calls import Busy
 from onmeet_node.protocol.room.machine import Room
 from onmeet_node.protocol.wire.messages import CallMessage, Card, Hello
+from onmeet_node.rooms.changes import ChangeSignal
+from onmeet_node.rooms.participants import Participants
 
 FIND_SECONDS = 20.0
 """For a channel that a call lost to be open again."""
@@ -21,44 +22,19 @@ MAX_STRANGERS = 48
 """Channels of people who are not in: they knock, or are sent away."""
 
 
-class Hall(Protocol):
-    """The part of `conference.Conference` that its calls need."""
-
-    @property
-    def id(self) -> bytes:
-        """Of the room."""
-        ...
-
-    @property
-    def me(self) -> bytes:
-        """Our key there."""
-        ...
-
-    async def changed(self) -> None:
-        """Returns when something may be different."""
-        ...
-
-    def name_of(self, key: bytes) -> str:
-        """How a participant is shown."""
-        ...
-
-    def call_ended(self, call: Call) -> None:
-        """A call with a participant is over."""
-        ...
-
-
 class RoomTransport:
     """A `CallTransport` over the channels of one room."""
 
-    def __init__(self, hall: Hall, channels: Channels) -> None:
-        self._hall = hall
+    def __init__(self, room: Room, channels: Channels, changes: ChangeSignal) -> None:
+        self._room = room
         self._channels = channels
+        self._changes = changes
 
     async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
         """See `CallTransport`: waits until a channel is open, as the room opens it."""
         with trio.move_on_after(FIND_SECONDS):
             while not (devices := self._channels.devices(peer)):
-                await self._hall.changed()
+                await self._changes.wait()
             for device in devices:
                 found(device)
 
@@ -77,7 +53,7 @@ class RoomTransport:
 
     def binding(self, peer: Identity) -> bytes:
         """See `CallTransport`: the room and both keys."""
-        return self._hall.id + b"".join(sorted((self._hall.me, peer)))
+        return self._room.id + b"".join(sorted((self._room.me, peer)))
 
     def alone(self) -> bool:
         """See `CallTransport`."""
@@ -87,12 +63,14 @@ class RoomTransport:
 class RoomLedger:
     """A `CallLedger` that writes nothing down."""
 
-    def __init__(self, hall: Hall) -> None:
-        self._hall = hall
+    def __init__(self, participants: Participants, ended: Callable[[Call], None]) -> None:
+        """`ended` is told of each call with a participant that is over."""
+        self._participants = participants
+        self._ended = ended
 
     def name_of(self, peer: Identity) -> str:
         """See `CallLedger`."""
-        return self._hall.name_of(peer)
+        return self._participants.name_of(peer)
 
     def busy(self) -> Busy:
         """See `CallLedger`: nobody is busy in a room."""
@@ -106,17 +84,19 @@ class RoomLedger:
     def call_ended(self, call: Call, *, leave_note: bool) -> None:
         """See `CallLedger`."""
         del leave_note
-        self._hall.call_ended(call)
+        self._ended(call)
 
 
 class RoomDoorkeeper:
     """A `channels.Doorkeeper`: whoever has a key comes as far as the machine, which decides."""
 
-    def __init__(self, room: Room, card: Callable[[], Card]) -> None:
-        """`card`: as anybody sees it."""
+    def __init__(
+        self, room: Room, *, card: Callable[[], Card], channels_open: Callable[[], int]
+    ) -> None:
+        """`card`: as anybody sees it. `channels_open`: how many there are in this room."""
         self._room = room
         self._card = card
-        self.channels: Channels | None = None
+        self._channels_open = channels_open
 
     def greet(self, identity: Identity, opening_hash: bytes) -> Hello:
         """See `channels.Doorkeeper`."""
@@ -129,5 +109,5 @@ class RoomDoorkeeper:
         known = self._room.seated(identity)
         if self._room.over is not None or self._room.roster is None:
             return None
-        crowded = self.channels is not None and len(self.channels) > MAX_STRANGERS
+        crowded = self._channels_open() > MAX_STRANGERS
         return self.greet(identity, opening_hash) if known or not crowded else None

@@ -14,7 +14,8 @@ import trio.testing
 
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub
-from onmeet_node.guests.links import Links, NoGateway
+from onmeet_node.guests.errors import NoGateway
+from onmeet_node.guests.links import Links
 from onmeet_node.net.bootstraps.doors import HostDoor
 from onmeet_node.net.errors import BootstrapRefused, NetError, RelayInterrupted
 from onmeet_node.store import KeyFile, Store, create_home, open_home

@@ -35,7 +35,8 @@ from onmeet_node.protocol.room import roster as rosters
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire import room as w
 from onmeet_node.protocol.wire.messages import Kind
-from onmeet_node.rooms.conference import Conference, RoomOptions
+from onmeet_node.rooms.conference import Conference
+from onmeet_node.rooms.options import RoomOptions
 from tests.examples import FULL
 from tests.fakes.media import FakeEndpoint, description
 from tests.fakes.words import Words

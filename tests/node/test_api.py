@@ -30,7 +30,8 @@ from onmeet_node.node.node import Node
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.wire.fields import SHAPE, type_name
 from onmeet_node.protocol.wire.messages import Kind
-from onmeet_node.rooms.conference import Conference, RoomOptions
+from onmeet_node.rooms.conference import Conference
+from onmeet_node.rooms.options import RoomOptions
 from onmeet_node.rooms.rooms import Rooms
 from tests.node.conftest import (
     LOOPBACK,

@@ -24,7 +24,8 @@ from onmeet_node.process import faults
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.messages import Kind
-from onmeet_node.rooms.conference import Conference, RoomOptions
+from onmeet_node.rooms.conference import Conference
+from onmeet_node.rooms.options import RoomOptions
 from tests.fakes.media import FakeEndpoint, FakeSession
 from tests.node.conftest import Start, befriend, connected, ended, told, until
 from tests.node.test_rooms import invited
@@ -326,7 +327,7 @@ async def test_a_room_whose_machine_breaks_ends_for_us_and_says_so_and_the_other
     with alice.watch() as events:
         hers.room.tick = broken  # type: ignore[method-assign]
         hers.room._members.obtain(hers.others[0]).try_at = trio.current_time()
-        hers._wake.set()
+        hers._runner._wake.set()
         over = await told(events, "room-over", seconds=60)
     assert over["reason"] == "fault"
     assert "An error in this program" in over["sentence"]

@@ -24,18 +24,14 @@ from onmeet_bootstrap.host import open_bootstrap_host, remote_address
 from onmeet_node.calls.history import receipts_told
 from onmeet_node.config import Config
 from onmeet_node.errors import OnMeetError
-from onmeet_node.guests import guests
+from onmeet_node.guests import admission
+from onmeet_node.guests.admission import KEPT_AT_EACH_LINK, MAX_AT_ONE_LINK, MAX_VISITS
 from onmeet_node.guests.call_transport import GuestTransport
-from onmeet_node.guests.guests import (
-    KEPT_AT_EACH_LINK,
-    MAX_AT_ONE_LINK,
-    MAX_NAME_CHARS,
-    MAX_VISITS,
-    HostInCall,
-)
-from onmeet_node.guests.links import NoGateway, NoSuchLink
-from onmeet_node.joining.call import GuestOptions, join
+from onmeet_node.guests.errors import HostInCall, NoGateway, NoSuchLink
+from onmeet_node.guests.handler import MAX_NAME_CHARS
+from onmeet_node.joining.join import join
 from onmeet_node.joining.line import DoorClosed, open_line
+from onmeet_node.joining.options import GuestOptions
 from onmeet_node.media.endpoint import FirstFrame, SessionConfig
 from onmeet_node.media.engine.endpoint import open_endpoint
 from onmeet_node.net.channels.channel import End
@@ -258,8 +254,8 @@ async def test_who_was_sent_away_does_not_walk_in_again_by_a_link_that_lets_in(s
 
 
 async def test_a_guest_who_begins_no_call_keeps_the_door_from_nobody(start, monkeypatch):
-    monkeypatch.setattr(guests, "COMING_SECONDS", 0.5)
-    monkeypatch.setattr(guests, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(admission, "COMING_SECONDS", 0.5)
+    monkeypatch.setattr(admission, "LOOK_SECONDS", 0.1)
     host = await start("Hedda", source="test")
     link = await the_link(host, once=False, knock=False)
     over = CallId(secrets.token_bytes(16))
@@ -461,7 +457,7 @@ async def test_two_links_that_are_full_leave_room_at_the_door_of_a_third(start):
         for link in links[:2]:
             for _ in range(MAX_AT_ONE_LINK):
                 await stack.enter_async_context(open_line(link["url"]))
-        assert len(host.guests._visits) == MAX_VISITS
+        assert len(host.guests._admission.visits) == MAX_VISITS
         for _ in range(KEPT_AT_EACH_LINK):
             line = await stack.enter_async_context(open_line(links[2]["url"]))
             assert line.welcome.title == "Tuesday"
@@ -491,7 +487,7 @@ async def test_ten_thousand_knocks_leave_the_host_as_it_was(start):
 
             for n in range(start_at, start_at + 20):
                 nursery.start_soon(one, n)
-    await until(lambda: not host.guests._visits, "nobody is at the door", 30)
+    await until(lambda: not host.guests._admission.visits, "nobody is at the door", 30)
     assert not host.guests.waiting()
     async with open_line(link["url"]) as line:
         assert line.welcome.title == "Tuesday"

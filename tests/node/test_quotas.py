@@ -27,7 +27,7 @@ from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire import room as w
 from onmeet_node.protocol.wire.messages import CallId, Card, Message
-from onmeet_node.rooms.rooms import MAX_INVITATIONS_OF_ONE
+from onmeet_node.rooms.invitations import MAX_INVITATIONS_OF_ONE
 from onmeet_node.store import CallRecord, Contact, ContactState
 from onmeet_node.store.contacts import MAX_REQUESTS_BY_CODE
 from onmeet_node.store.history import ANYONE, MAX_MISSED, MAX_MISSED_BY_CODE, by_code

@@ -15,8 +15,10 @@ import trio
 from onmeet_bootstrap.config.model import BootstrapConfig, ephemeral_config
 
 from onmeet_node.errors import OnMeetError
-from onmeet_node.joining.call import EntryDenied, GuestOptions, join
+from onmeet_node.joining.errors import EntryDenied
+from onmeet_node.joining.join import join
 from onmeet_node.joining.line import open_line
+from onmeet_node.joining.options import GuestOptions
 from onmeet_node.net.errors import NetError
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.wire import messages as m

@@ -15,8 +15,9 @@ from onmeet_node.net.channels.channel import Channel
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.wire.messages import Kind
 from onmeet_node.rooms import conference as conferences
-from onmeet_node.rooms.conference import Conference, RoomOptions
-from onmeet_node.rooms.rooms import BadRoomCode, NoSuchRoom
+from onmeet_node.rooms.conference import Conference
+from onmeet_node.rooms.errors import BadRoomCode, NoSuchRoom
+from onmeet_node.rooms.options import RoomOptions
 from tests.node.conftest import befriend
 
 pytestmark = pytest.mark.real
@@ -156,7 +157,7 @@ async def test_a_room_code_leads_to_the_meeting_that_is_on(start: Any) -> None:
     assert hers.id == bens.id
     assert ada.rooms.code("Tuesday team") == code
     with pytest.raises(BadRoomCode):
-        ben.rooms.read_code("onmeet-room:zz")
+        ben.rooms._codes.read("onmeet-room:zz")
 
 
 async def test_recordings_of_a_room(start: Any, tmp_path: Path) -> None:

@@ -20,11 +20,12 @@ from typing import Any, cast
 import trio
 
 from onmeet_node.calls.options import CallOptions
-from onmeet_node.joining.call import GuestOptions, join
+from onmeet_node.joining.join import join
+from onmeet_node.joining.options import GuestOptions
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.wire.messages import Kind
-from onmeet_node.rooms.conference import RoomOptions
+from onmeet_node.rooms.options import RoomOptions
 from tests.node.conftest import Start, answer_all, befriend, connected, ended, told
 from tests.node.test_room_guests import let_in, link_into, visiting
 from tests.node.test_rooms import invited, until, whole

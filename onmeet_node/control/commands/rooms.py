@@ -28,8 +28,9 @@ from onmeet_node.media.checking import check_media
 from onmeet_node.protocol.identity.text import clean_text
 from onmeet_node.protocol.room.effects import RoomEnd
 from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS
-from onmeet_node.rooms.conference import Conference, RoomOptions
+from onmeet_node.rooms.conference import Conference
 from onmeet_node.rooms.notices import SENTENCES
+from onmeet_node.rooms.options import RoomOptions
 
 HEARD_SECONDS = 5.0
 """For everybody to hear that a room has ended, before its host is told so."""
