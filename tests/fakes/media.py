@@ -7,7 +7,7 @@ Held against the real thing by what nodes do with either: every call in tests/no
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 
@@ -30,10 +30,14 @@ def description() -> str:
 
 
 class FakeSession:
-    """A `MediaSession`."""
+    """A `MediaSession`. `reaches`: whether a path is found."""
 
-    def __init__(self, config: SessionConfig) -> None:
+    def __init__(self, config: SessionConfig, reaches: Callable[[], bool] = lambda: True) -> None:
         self.config = config
+        self.closed = False
+        self.muted: frozenset[Kind] = frozenset()
+        self.limits: SendLimits | None = None
+        self._reaches = reaches
         self.candidates: list[Candidate] = []
         self._tell, self.events = trio.open_memory_channel[MediaEvent](64)
 
@@ -47,12 +51,16 @@ class FakeSession:
 
     async def accept_offer(self, sdp: str) -> str:
         await trio.lowlevel.checkpoint()
-        self.tell(Connected(MediaPath.HOST))
+        self._connect()
         return description()
 
     async def accept_answer(self, sdp: str) -> None:
         await trio.lowlevel.checkpoint()
-        self.tell(Connected(MediaPath.HOST))
+        self._connect()
+
+    def _connect(self) -> None:
+        if self._reaches():
+            self.tell(Connected(MediaPath.HOST))
 
     async def add_candidates(self, candidates: Sequence[Candidate], *, end: bool) -> None:
         await trio.lowlevel.checkpoint()
@@ -63,6 +71,7 @@ class FakeSession:
 
     async def mute(self, kind: Kind, *, muted: bool) -> None:
         await trio.lowlevel.checkpoint()
+        self.muted = self.muted | {kind} if muted else self.muted - {kind}
 
     async def send_chat(self, chat: Chat) -> None:
         await trio.lowlevel.checkpoint()
@@ -72,6 +81,7 @@ class FakeSession:
 
     async def shape(self, shape: SendLimits) -> None:
         await trio.lowlevel.checkpoint()
+        self.limits = shape
 
     async def stats(self) -> MediaStats:
         await trio.lowlevel.checkpoint()
@@ -84,18 +94,20 @@ class FakeSession:
         return IceReport()
 
     async def aclose(self) -> None:
+        self.closed = True
         self._tell.close()
         await trio.lowlevel.checkpoint()
 
 
 class FakeEndpoint:
-    """A `MediaEndpoint`; `sessions` are all it opened."""
+    """A `MediaEndpoint`; `sessions` are the last it opened. `reaches`: whether they find a path."""
 
     def __init__(self) -> None:
         self.sessions: list[FakeSession] = []
+        self.reaches = True
 
     async def open_session(self, config: SessionConfig) -> FakeSession:
         await trio.lowlevel.checkpoint()
-        session = FakeSession(config)
+        session = FakeSession(config, lambda: self.reaches)
         self.sessions = [*self.sessions[-15:], session]
         return session
