@@ -35,6 +35,7 @@ class FakeSession:
     def __init__(self, config: SessionConfig, reaches: Callable[[], bool] = lambda: True) -> None:
         self.config = config
         self.closed = False
+        self.attached: frozenset[Kind] = frozenset()
         self.muted: frozenset[Kind] = frozenset()
         self.limits: SendLimits | None = None
         self._reaches = reaches
@@ -68,6 +69,7 @@ class FakeSession:
 
     async def attach(self, kinds: frozenset[Kind], config: SessionConfig | None = None) -> None:
         await trio.lowlevel.checkpoint()
+        self.attached = kinds
 
     async def mute(self, kind: Kind, *, muted: bool) -> None:
         await trio.lowlevel.checkpoint()

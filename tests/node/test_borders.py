@@ -132,7 +132,7 @@ async def test_media_that_breaks_ends_its_call_and_no_other(
             call.hang_up()
             assert await ended(call) is EndReason.HUNG_UP
         nursery.cancel_scope.cancel()
-    assert alice.status().faults["call"] >= before + 5
+    assert alice.status()["faults"]["call"] >= before + 5
     reasons = [row["reason"] for row in alice.history.list(10) if row["with"] == "Carol"]
     assert reasons.count("fault") == 3
     assert any("An error in one of" in row["sentence"] for row in alice.history.list(10))
@@ -159,8 +159,8 @@ async def test_a_call_ends_even_if_nobody_can_say_why_or_write_it_down(start: St
         nursery.start_soon(takes_calls, bob)
         async with alice.call(bob.identity, wish=wish()) as call:
             await connected(call)
-            alice._caller._ledger.silent_for = broken  # type: ignore[method-assign]
-            alice._receipts.ended = broken  # type: ignore[method-assign]
+            alice.people.silent_for = broken  # type: ignore[method-assign]
+            alice.people.on_ended = broken
             call.hang_up()
             assert await ended(call) is EndReason.HUNG_UP
             assert list(alice.calls) == []
@@ -175,7 +175,7 @@ async def test_what_breaks_at_one_peers_message_costs_their_channel_and_no_call(
 ) -> None:
     alice, bob, carol = await nodes(start, "Alice", "Bob", "Carol")
     before = count("peer")
-    publish = alice.hub.publish
+    publish = alice.people._hub.publish
 
     def breaks_at_carol(event: Any) -> None:
         if isinstance(event, CardChanged) and event.identity == carol.identity:
@@ -187,13 +187,13 @@ async def test_what_breaks_at_one_peers_message_costs_their_channel_and_no_call(
         nursery.start_soon(takes_calls, alice)
         async with alice.call(bob.identity, wish=wish()) as call:
             await connected(call)
-            alice.hub.publish = breaks_at_carol  # type: ignore[method-assign]
+            alice.people._hub.publish = breaks_at_carol  # type: ignore[method-assign]
             await carol.deliver(alice.identity)
             with carol.watch() as hers:
                 carol.people.change_profile({"phone": "+1 613 555 0100"}, {"phone": "contacts"})
                 await told(hers, "presence", connected=False, seconds=60)
             assert count("peer") == before + 1
-            alice.hub.publish = publish  # type: ignore[method-assign]
+            alice.people._hub.publish = publish  # type: ignore[method-assign]
             assert call.state is State.CONNECTED
         async with carol.call(alice.identity, wish=wish()) as next_call:
             await connected(next_call, 60)
@@ -205,7 +205,7 @@ async def test_one_contact_who_cannot_be_looked_for_keeps_nobody_waiting(start: 
     await start.stop("Bob")
     await until(lambda: not alice.connected(bob.identity), "Bob is gone")
     before = count("device search")
-    alice._transport.remember = broken  # type: ignore[method-assign]
+    alice._reacher.remember = broken  # type: ignore[method-assign]
     bob = await start("Bob", source="none")
     bob.use_app(FakeEndpoint)
     async with trio.open_nursery() as nursery:
@@ -239,11 +239,12 @@ async def test_a_guest_at_whom_the_node_fails_is_told_and_the_next_one_comes_in(
         with trio.fail_after(60):
             await other.hear_one(m.Wait)
         async with open_line(link["url"]) as line:
-            entrance, host.guests._entrance = host.guests._entrance, broken
+            handler = host.guests._handler
+            entrance, handler._entrance = handler._entrance, broken  # type: ignore[method-assign]
             await line.say(m.Carry(data=b"x"))
             with trio.fail_after(60):
                 assert (await line.hear_one(m.Deny)).reason is m.DenyReason.FAULT
-            host.guests._entrance = entrance
+            handler._entrance = entrance  # type: ignore[method-assign]
         assert count("guest") == before + 1
         assert [guest["name"] for guest in host.guests.waiting()] == ["Hanna"]
         host.guests.admit(host.guests.who("Hanna"), wish=wish())
