@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
-from onmeet_node.contacts.reach import PeerTransport
+from onmeet_node.calls.interfaces import CallTransport
 from onmeet_node.guests.call_transport import GuestTransport
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.identity.guest import is_guest
@@ -13,9 +13,9 @@ from onmeet_node.protocol.wire.messages import CallMessage
 
 
 class CallRouter:
-    """A `CallTransport` made of both."""
+    """A `CallTransport` made of both: `people` has what is not about one peer."""
 
-    def __init__(self, people: PeerTransport, guests: GuestTransport) -> None:
+    def __init__(self, people: CallTransport, guests: GuestTransport) -> None:
         self._people = people
         self._guests = guests
         self.alone = people.alone

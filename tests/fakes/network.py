@@ -85,6 +85,12 @@ class FakeStream(trio.abc.Stream):
             pipe.notify()
 
 
+def piped(near: str, far: str, delay: Callable[[], float]) -> tuple[FakeStream, FakeStream]:
+    """A stream between two, by name: the end that opened it, and the other one."""
+    there, back = _Pipe(delay), _Pipe(delay)
+    return FakeStream(far, there, back), FakeStream(near, back, there)
+
+
 class FakeNetwork:
     """All hosts. `delay` gives the seconds the next piece of data takes."""
 
@@ -147,9 +153,7 @@ class FakeHost:
         handler = other._handlers.get(protocol)
         if handler is None:
             raise StreamRefused(peer, protocol, "not supported", unknown=True)
-        there, back = _Pipe(self._network.delay), _Pipe(self._network.delay)
-        near = FakeStream(peer, there, back)
-        far = FakeStream(self.peer_id, back, there)
+        near, far = piped(self.peer_id, peer, self._network.delay)
         self._network.streams.append((self.peer_id, peer, near, far))
         self._network.nursery.start_soon(self._serve, handler, far)
         return near
