@@ -111,12 +111,23 @@ class FakeNetwork:
 
     def mute(self, sender: str) -> None:
         """From now on nothing that this host sends arrives, and nobody is told."""
-        for opener, _, near, far in self.streams:
-            (near if opener == sender else far)._out._delay = lambda: math.inf
+        for opener, other, near, far in self.streams:
+            if sender in {opener, other}:
+                (near if opener == sender else far)._out._delay = lambda: math.inf
+
+    def vanish(self, name: str) -> None:
+        """A host is gone, with its connections, and neither reaches nor is reached."""
+        self.hosts[name].up = False
+        for host in self.hosts.values():
+            host._connected.discard(name)
+        self.hosts[name]._connected.clear()
+        for opener, other, near, _ in self.streams:
+            if name in {opener, other}:
+                near.abort()
 
 
 class FakeHost:
-    """One of them. `up` False: it cannot be connected to."""
+    """One of them. `up` False: it cannot be connected to, and connects to nobody."""
 
     def __init__(self, network: FakeNetwork, peer_id: str) -> None:
         self.peer_id = peer_id
@@ -141,7 +152,7 @@ class FakeHost:
         peer = addresses[0].rpartition("/")[2] if addresses else ""
         await trio.sleep(self._network.delay())
         other = self._network.hosts.get(peer)
-        if other is None or not other.up:
+        if other is None or not other.up or not self.up:
             raise PeerUnreachable(peer)
         self._connected.add(peer)
         other._connected.add(self.peer_id)
