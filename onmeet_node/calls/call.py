@@ -6,13 +6,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Self
+from typing import Self
 
 import trio
 
 from onmeet_node.calls.connected_session import ConnectedSession
 from onmeet_node.calls.errors import CallNotActive
 from onmeet_node.calls.options import CallOptions
+from onmeet_node.calls.views import StreamView
 from onmeet_node.events import (
     Accepted,
     CallEnded,
@@ -208,23 +209,23 @@ class Call:
         """Media counters as of now. Raises `CallNotActive`."""
         return await self._session().stats()
 
-    async def counters(self) -> list[dict[str, Any]]:
-        """What `stats` counts, for the command line; nothing while there is no media."""
+    async def counters(self) -> tuple[StreamView, ...]:
+        """What is shown of `stats`; nothing while there is no media."""
         if not self.has_media:
-            return []
-        return [
-            {
-                "kind": stream.kind.value,
-                "frames_sent": stream.frames_sent,
-                "frames_decoded": stream.frames_decoded,
-                "frames_concealed": stream.frames_concealed,
-                "packets_lost": stream.packets_lost,
-                "bytes_sent": stream.bytes_sent,
-                "bytes_received": stream.bytes_received,
-                "round_trip_ms": stream.round_trip_ms,
-            }
+            return ()
+        return tuple(
+            StreamView(
+                kind=stream.kind,
+                frames_sent=stream.frames_sent,
+                frames_decoded=stream.frames_decoded,
+                frames_concealed=stream.frames_concealed,
+                packets_lost=stream.packets_lost,
+                bytes_sent=stream.bytes_sent,
+                bytes_received=stream.bytes_received,
+                round_trip_ms=stream.round_trip_ms,
+            )
             for stream in (await self.stats()).streams
-        ]
+        )
 
     def move(self, endpoint: MediaEndpoint) -> None:
         """Goes on with the media of another endpoint: another page's camera and microphone."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any
 
 from onmeet_node.calls.call import Call
 from onmeet_node.calls.errors import NoSuchRecord
+from onmeet_node.calls.kept_receipts import receipts_from_json
 from onmeet_node.calls.sentences import Facts, own_fault, sentence
+from onmeet_node.calls.views import CallRecordView
 from onmeet_node.media.ice_report import IceReport
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Identity
-from onmeet_node.protocol.identity.text import clean_text
 from onmeet_node.protocol.media import MediaPath
 from onmeet_node.store import CallRecord, Store
 from onmeet_node.store.history import audience_of
@@ -67,28 +66,28 @@ class History:
         with self._writes.tolerate():
             self._store.calls.update(call.peer, call.id, receipts=receipts)
 
-    def list(self, limit: int) -> list[dict[str, Any]]:
-        """The newest `limit` calls, newest first, for the command line and the app."""
-        return [self._describe(record) for record in self._store.calls.list(limit=limit)]
+    def list(self, limit: int) -> tuple[CallRecordView, ...]:
+        """The newest `limit` calls, newest first."""
+        return tuple(map(self._shown, self._store.calls.list(limit=limit)))
 
-    def _describe(self, record: CallRecord) -> dict[str, Any]:
-        return {
-            "call": record.call.hex(),
-            "identity": record.peer.hex(),
-            "with": self._name_of(record.peer),
-            "outgoing": record.outgoing,
-            "started": record.started,
-            "seconds": record.duration or 0,
-            "reason": record.reason.value if record.reason else None,
-            "sentence": _why(record),
-            "path": record.path.value if record.path else None,
-            "region": record.region,
-            "report": json.loads(record.report) if record.report else None,
-            "sas": record.sas,
-            "note": record.note,
-            "receipts": _receipts(record),
-            "code": self._code_of(audience_of(record)),
-        }
+    def _shown(self, record: CallRecord) -> CallRecordView:
+        return CallRecordView(
+            call=record.call,
+            identity=record.peer,
+            with_=self._name_of(record.peer),
+            outgoing=record.outgoing,
+            started=record.started,
+            seconds=record.duration or 0,
+            reason=record.reason,
+            sentence=_why(record),
+            path=record.path,
+            region=record.region,
+            report=IceReport.from_json(record.report) if record.report else None,
+            sas=record.sas,
+            note=record.note,
+            receipts=receipts_from_json(record.receipts) if record.receipts else None,
+            code=self._code_of(audience_of(record)),
+        )
 
     def delete(self, which: str) -> int:
         """Deletes one call (the start of its id) or ``all``, for good; how many there were.
@@ -103,39 +102,6 @@ class History:
                 f"No single call begins with {which!r}. See: onmeet history --verbose"
             )
         return int(self._store.calls.remove(chosen[0].peer, chosen[0].call))
-
-
-def _receipts(record: CallRecord) -> list[dict[str, Any]] | None:
-    entries: list[dict[str, Any]] | None = json.loads(record.receipts) if record.receipts else None
-    return entries
-
-
-def receipts_told(entries: list[dict[str, Any]]) -> list[str]:
-    """Receipts in words, one line for each bootstrap that was asked."""
-    told: list[str] = []
-    for entry in entries:
-        who = clean_text(entry["operator"], 80) or f"the bootstrap {entry['bootstrap'][-8:]}"
-        if "missing" in entry:
-            told.append(f"No receipt from {who}: {entry['missing']}")
-            continue
-        parts = [
-            f"{entry[name]} {one if entry[name] == 1 else many}"
-            for name, one, many in _COUNTED
-            if entry[name]
-        ]
-        size = (entry["circuit_bytes"] + entry["guest_bytes"]) / 1e3
-        what = ", ".join(parts) or "nothing but the connection"
-        held = f"; {entry['held']} still open" if entry["held"] else ""
-        told.append(f"{who} signed that it released: {what} ({size:.1f} kB sealed){held}")
-    return told
-
-
-_COUNTED = (
-    ("circuits", "relayed connection", "relayed connections"),
-    ("doors", "door", "doors"),
-    ("guests", "guest", "guests"),
-    ("credentials", "TURN credential", "TURN credentials"),
-)
 
 
 def _why(record: CallRecord) -> str:

@@ -6,15 +6,14 @@ would tell it.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import attrs
 import trio
 
 from onmeet_node.calls.call import Call
 from onmeet_node.calls.history import History
+from onmeet_node.calls.kept_receipts import receipts_as_json
 from onmeet_node.net.bootstraps.receipts import Settled
 from onmeet_node.process.faults import contained
 from onmeet_node.protocol.identity.guest import is_guest
@@ -31,20 +30,6 @@ def used_a_server(call: Call) -> bool:
         server.worked and server.kind.startswith("turn") for server in call.report.servers
     )
     return call.path is MediaPath.RELAY or is_guest(call.peer) or lent
-
-
-def as_json(settled: Iterable[Settled]) -> str:
-    """For the history: numbers, and the signed bytes, so that they can be shown to somebody."""
-    entries: list[dict[str, Any]] = []
-    for one in settled:
-        entry: dict[str, Any] = {"operator": one.operator, "bootstrap": one.peer}
-        if one.receipt is not None and one.signed is not None:
-            entry |= attrs.asdict(one.receipt)
-            entry |= {"body": one.signed.body.hex(), "signature": one.signed.signature.hex()}
-        else:
-            entry["missing"] = one.missing
-        entries.append(entry)
-    return json.dumps(entries)
 
 
 class ReceiptCollector:
@@ -71,4 +56,4 @@ class ReceiptCollector:
             with contained("receipt"):
                 await trio.sleep(CLOSED_SECONDS)
                 settled: Sequence[Settled] = await self._ask()
-                self._history.keep_receipts(call, as_json(settled))
+                self._history.keep_receipts(call, receipts_as_json(settled))

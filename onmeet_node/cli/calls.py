@@ -261,7 +261,7 @@ def history_command(
         )
         return
 
-    from onmeet_node.calls.history import receipts_told
+    from onmeet_node.calls.kept_receipts import receipt_of, receipts_told
 
     def text(result: list[dict[str, Any]]) -> None:
         columns = ["when", "", "with", "how it ended", "length"]
@@ -284,7 +284,7 @@ def history_command(
             click.echo(revoke_hint(label))
         for row in result if verbose else ():
             _tell_report(row)
-            for line in receipts_told(row["receipts"] or []):
+            for line in receipts_told(map(receipt_of, row["receipts"] or [])):
                 click.echo(f"{row['call'][:8]}  {line}")
 
     show(ask(home, ReadHistory(limit=limit)), as_json=as_json, text=text)

@@ -7,7 +7,9 @@ from typing import Self
 import attrs
 
 from onmeet_node.contacts.views import ContactView
+from onmeet_node.guests.views import GuestLinkView
 from onmeet_node.protocol.call.events import Identity
+from onmeet_node.rooms.views import InvitationView, RoomView, RoomWithMedia
 
 
 # ── people ───────────────────────────────────────────────────────────────────────────────────────
@@ -78,6 +80,20 @@ class PictureData:
     data: bytes | None
 
 
+# ── guests ───────────────────────────────────────────────────────────────────────────────────────
+@attrs.frozen(kw_only=True)
+class GuestLinkMade(GuestLinkView):
+    """A fresh link for guests, whose door is open."""
+
+    host: str | None
+    """Our name, for the words that it is sent with."""
+
+    @classmethod
+    def of(cls, link: GuestLinkView, *, host: str | None) -> Self:
+        """The same, and whose it is."""
+        return cls(**attrs.asdict(link, recurse=False), host=host)
+
+
 # ── calls ────────────────────────────────────────────────────────────────────────────────────────
 @attrs.frozen(kw_only=True)
 class CallsDeleted:
@@ -87,6 +103,28 @@ class CallsDeleted:
 
 
 # ── rooms ────────────────────────────────────────────────────────────────────────────────────────
+@attrs.frozen(kw_only=True)
+class RoomCreated(RoomView):
+    """A room of our own."""
+
+    code: str | None = attrs.field(repr=False)
+    """Its room code, if it is a standing meeting."""
+
+    @classmethod
+    def of(cls, room: RoomView, *, code: str | None) -> Self:
+        """The same, and what leads into it."""
+        return cls(**attrs.asdict(room, recurse=False), code=code)
+
+
+@attrs.frozen(kw_only=True)
+class RoomList:
+    """The rooms of a node, with the counters of their media: see `RoomsView`."""
+
+    rooms: tuple[RoomWithMedia, ...]
+    invitations: tuple[InvitationView, ...]
+    standing: tuple[str, ...]
+
+
 @attrs.frozen(kw_only=True)
 class InvitationSent:
     """Whether a device of somebody has the invitation. `who`: how we call them."""

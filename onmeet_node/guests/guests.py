@@ -7,7 +7,6 @@ a sealed channel that came through a door.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import trio
 
@@ -20,6 +19,8 @@ from onmeet_node.guests.doorway import RoomEntrance
 from onmeet_node.guests.errors import NoSuchGuest
 from onmeet_node.guests.handler import GuestHandler
 from onmeet_node.guests.links import GuestGateways, Link, Links
+from onmeet_node.guests.views import GuestView
+from onmeet_node.guests.visit import Guest
 from onmeet_node.net.bootstraps.turn import TurnServer
 from onmeet_node.process.faults import kept
 from onmeet_node.protocol.call.events import Identity
@@ -94,32 +95,25 @@ class Guests:
             self.links.end(link)
 
     # ── what a person does ──────────────────────────────────────────────────────────────────────
-    def waiting(self) -> list[dict[str, Any]]:
-        """Who knocks, and who is in a call, for the command line and the app."""
-        return [
-            {
-                "guest": identity.hex(),
-                "name": name,
-                "link": link.id,
-                "title": link.row.title,
-                "state": state,
-            }
-            for identity, name, link, state in [
-                *((g.identity, g.name, g.link, "in") for g in self._admitted),
-                *((v.identity, v.name, v.link, "knocking") for v in self._admission.knocking),
-            ]
-        ]
+    def waiting(self) -> tuple[GuestView, ...]:
+        """Who is in a call, and who knocks."""
+        return tuple(
+            GuestView(
+                guest=one.identity,
+                name=one.name,
+                link=one.link.id,
+                title=one.link.row.title,
+                state="in" if isinstance(one, Guest) else "knocking",
+            )
+            for one in (*self._admitted, *self._admission.knocking)
+        )
 
     def who(self, text: str, states: frozenset[str] = frozenset({"in", "knocking"})) -> Identity:
         """The guest meant by a name, or by the start or end of an id; the only one if none is said.
 
         Raises `NoSuchGuest`.
         """
-        here = {
-            Identity(bytes.fromhex(guest["guest"])): guest["name"]
-            for guest in self.waiting()
-            if guest["state"] in states
-        }
+        here = {guest.guest: guest.name for guest in self.waiting() if guest.state in states}
         chosen = meant(text, here, by_end=True) if text else list(here)
         if not here:
             raise NoSuchGuest("No guest is at the door.")
@@ -130,10 +124,10 @@ class Guests:
             raise NoSuchGuest(f"No guest is called {text!r}. See: onmeet guests")
         return chosen[0]
 
-    def describe(self, identity: Identity) -> dict[str, Any]:
+    def describe(self, identity: Identity) -> GuestView:
         """One of `waiting`. Raises `NoSuchGuest`."""
         for guest in self.waiting():
-            if guest["guest"] == identity.hex():
+            if guest.guest == identity:
                 return guest
         raise NoSuchGuest("That guest has gone.")
 

@@ -10,12 +10,13 @@ import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import trio
 
 from onmeet_node.events import Hub, LinkChanged, NodeEvent
 from onmeet_node.guests.errors import NoGateway, NoSuchLink
+from onmeet_node.guests.views import GuestLinkView
 from onmeet_node.net.backoff import Backoff
 from onmeet_node.net.bootstraps.doors import GuestStream, HostDoor
 from onmeet_node.net.errors import NetError, PeerUnreachable, RelayInterrupted
@@ -88,20 +89,20 @@ class Link:
         """The X25519 private key."""
         return self.row.key
 
-    def describe(self) -> dict[str, Any]:
-        """For the command line and the app. `url` is the secret itself."""
+    def describe(self) -> GuestLinkView:
+        """As it is now."""
         row = self.row
-        return {
-            "link": self.id,
-            "title": row.title,
-            "url": self.public.url(self.origin),
-            "once": row.once,
-            "knock": row.knock,
-            "created": row.created,
-            "expires": row.expires,
-            "open": self.open,
-            "trouble": self.trouble or None,
-        }
+        return GuestLinkView(
+            link=self.id,
+            title=row.title,
+            url=self.public.url(self.origin),
+            once=row.once,
+            knock=row.knock,
+            created=row.created,
+            expires=row.expires,
+            open=self.open,
+            trouble=self.trouble or None,
+        )
 
 
 class Links:
@@ -150,8 +151,8 @@ class Links:
         seconds: int | None = None,
         once: bool = True,
         knock: bool = True,
-    ) -> dict[str, Any]:
-        """A fresh link, whose door is open; see `Link.describe`.
+    ) -> GuestLinkView:
+        """A fresh link, whose door is open.
 
         `title`: shown to guests. `seconds`: how long it works; None: until it is closed. `once`:
         one guest, after whose call nothing is left of it; else as many as come. `knock`: somebody
@@ -190,7 +191,7 @@ class Links:
         """Whether a link can be made now: some bootstrap in use is a gateway."""
         return bool(self._gateways.gateways())
 
-    def close(self, which: str) -> dict[str, Any]:
+    def close(self, which: str) -> GuestLinkView:
         """Ends a link (the start of its id, or its title) at once; whoever waits at it is told.
 
         Raises `NoSuchLink`.
@@ -208,9 +209,9 @@ class Links:
         self.end(chosen[0])
         return chosen[0].describe()
 
-    def list(self) -> list[dict[str, Any]]:
+    def list(self) -> tuple[GuestLinkView, ...]:
         """The links that let guests in, the oldest first."""
-        return [link.describe() for link in self._links.values() if not link.ended]
+        return tuple(link.describe() for link in self._links.values() if not link.ended)
 
     def end(self, link: Link, *, expired: bool = False) -> None:
         """Erases a link and lets nobody new in; its door goes when the last guest has."""

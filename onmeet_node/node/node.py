@@ -29,7 +29,7 @@ from onmeet_node.node.doctor import Doctor
 from onmeet_node.node.intake import ChannelIntake
 from onmeet_node.node.network import Change, Network, OpenDoor
 from onmeet_node.node.settings import Preferences
-from onmeet_node.node.views import CallView, CallWithMedia, NodeSettings, NodeStatus, StreamView
+from onmeet_node.node.views import CallView, CallWithMedia, NodeSettings, NodeStatus
 from onmeet_node.process import faults
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import State
@@ -264,10 +264,7 @@ class Node:
         """What the node is doing, with the counters of each call's media."""
         calls = [(self.describe_call(call), call) for call in self.calls]
         return self._status(
-            [
-                CallWithMedia.of(shown, [StreamView(**one) for one in await call.counters()])
-                for shown, call in calls
-            ]
+            [CallWithMedia.of(shown, await call.counters()) for shown, call in calls]
         )
 
     def _status(self, calls: Iterable[CallWithMedia]) -> NodeStatus:

@@ -6,24 +6,11 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
+from onmeet_node.calls.views import StreamView
 from onmeet_node.protocol.call.effects import EndReason, Ring, State
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.media import MediaPath
-from onmeet_node.protocol.wire.messages import CallId, Kind
-
-
-@attrs.frozen
-class StreamView:
-    """Counters of one kind of media of a call."""
-
-    kind: Kind
-    frames_sent: int
-    frames_decoded: int
-    frames_concealed: int
-    packets_lost: int
-    bytes_sent: int
-    bytes_received: int
-    round_trip_ms: float | None
+from onmeet_node.protocol.wire.messages import CallId
 
 
 @attrs.frozen

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import trio
 import trio.lowlevel
@@ -28,13 +28,14 @@ from onmeet_node.protocol.room.machine import Room
 from onmeet_node.protocol.room.roster import Key
 from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, Kind
 from onmeet_node.rooms.changes import ChangeSignal
+from onmeet_node.rooms.description import RoomDescription
 from onmeet_node.rooms.interfaces import AddressBookView, GuestChannels
 from onmeet_node.rooms.notices import RoomNotices
 from onmeet_node.rooms.options import RoomOptions
 from onmeet_node.rooms.participants import Participants
 from onmeet_node.rooms.runner import RoomRunner
 from onmeet_node.rooms.transport import RoomDoorkeeper
-from onmeet_node.rooms.view import RoomDescription
+from onmeet_node.rooms.views import RoomView, RoomWithMedia
 
 SAID_SECONDS = 10.0
 """For those in a room to confirm what was said, before whoever said it is told."""
@@ -116,11 +117,11 @@ class Conference:
         """How a participant is shown: a contact as we call them, others as they call themselves."""
         return self._participants.name_of(key)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> RoomView:
         """For the command line and the app."""
         return self._description.now()
 
-    async def describe_with_media(self) -> dict[str, Any]:
+    async def describe_with_media(self) -> RoomWithMedia:
         """`describe`, with the counters of each participant's media."""
         return await self._description.with_media()
 
@@ -131,7 +132,7 @@ class Conference:
     async def met(self) -> None:
         """Waits until everybody who is in is reached, or the room is over."""
         await self.inside.wait()
-        while self.room.over is None and not all(p["here"] for p in self.describe()["people"]):
+        while self.room.over is None and not all(seat.here for seat in self.describe().people):
             await self.changed()
 
     def who(self, text: str, keys: Sequence[bytes] | None = None) -> Key:

@@ -52,11 +52,7 @@ class RoomLinks:
     def link_of(self, room: bytes) -> str | None:
         """The guest link into this room, if there is one."""
         return next(
-            (
-                link["url"]
-                for link in self._guests.links.list()
-                if self._leads.get(link["link"]) == room
-            ),
+            (link.url for link in self._guests.links.list() if self._leads.get(link.link) == room),
             None,
         )
 
@@ -75,15 +71,15 @@ class RoomLinks:
     async def _standing_link(self, title: str, *, knock: bool) -> tuple[str, str]:
         kept = self._standing.link(title)
         for link in self._guests.links.list():
-            if link["link"] == kept:
-                return link["url"], link["link"]
+            if link.link == kept:
+                return link.url, link.link
         url, fresh = await self._new_link(title, knock=knock)
         self._standing.keep_link(title, fresh)
         return url, fresh
 
     async def _new_link(self, title: str, *, knock: bool) -> tuple[str, str]:
         made = await self._guests.links.new(title, once=False, knock=knock)
-        return made["url"], made["link"]
+        return made.url, made.link
 
     def close(self, link: str) -> None:
         """Ends a link; it may have been closed by hand."""

@@ -42,6 +42,7 @@ from onmeet_node.rooms.invitations import Invitation, Invitations
 from onmeet_node.rooms.links import RoomLinks
 from onmeet_node.rooms.options import RoomOptions
 from onmeet_node.rooms.standing import Standing
+from onmeet_node.rooms.views import InvitationView, RoomsView
 from onmeet_node.store import Store
 
 MAX_ROOMS = 4
@@ -346,20 +347,20 @@ class Rooms:
             )
         return found[0]
 
-    def list(self) -> dict[str, Any]:
+    def list(self) -> RoomsView:
         """The rooms we are in, the invitations, and the standing meetings."""
-        return {
-            "rooms": [c.describe() for c in self._rooms.values() if c.room.over is None],
-            "invitations": [
-                {
-                    "room": invitation.invite.room.hex(),
-                    "title": clean_text(invitation.invite.title, MAX_NAME_CHARS),
-                    "from": self._contacts.name_of(invitation.peer),
-                }
+        return RoomsView(
+            rooms=tuple(conference.describe() for conference in self.on),
+            invitations=tuple(
+                InvitationView(
+                    room=invitation.invite.room,
+                    title=clean_text(invitation.invite.title, MAX_NAME_CHARS),
+                    from_=self._contacts.name_of(invitation.peer),
+                )
                 for invitation in self._invitations
-            ],
-            "standing": list(self._standing.titles),
-        }
+            ),
+            standing=self._standing.titles,
+        )
 
     @property
     def on(self) -> tuple[Conference, ...]:

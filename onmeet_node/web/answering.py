@@ -6,15 +6,16 @@ import json
 from typing import Any
 
 from onmeet_node.calls.sentences import when
+from onmeet_node.calls.views import CallRecordView, MissingReceipt, ReceiptView
+from onmeet_node.control.as_json import as_json
 from onmeet_node.control.qr import qr_rows
 from onmeet_node.control.requests import calls, guests, node, people, rooms
 from onmeet_node.control.shapes import MAX_SENTENCE_CHARS, Request
+from onmeet_node.control.views import GuestLinkMade
 from onmeet_node.errors import OnMeetError
 from onmeet_node.findings import Finding
 from onmeet_node.guests.invitation import email_html, email_plain
-from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.identity.text import clean_text
-from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS
 from onmeet_node.web.messages import FromNode, answers
 from onmeet_node.web.messages import rooms as room
@@ -56,7 +57,7 @@ def answer_to(request: Request, view: Any) -> FromNode:
         case node.Examine():
             return answers.Findings(id=n, findings=tuple(map(_finding, view))[:MAX_FINDINGS])
         case rooms.NewRoom() | rooms.JoinRoom():
-            return room.RoomMade(id=n, room=view["room"])
+            return room.RoomMade(id=n, room=view.room.hex())
         case rooms.InviteToRoom():
             return room.Invited(id=n, delivered=view.delivered)
         case rooms.LinkToRoom():
@@ -75,50 +76,54 @@ def refusal(number: int, error: OnMeetError) -> answers.Refused:
     return answers.Refused(id=number, kind=error.kind[:64], sentence=sentence)
 
 
-def _link(number: int, made: dict[str, Any], *, once: bool) -> answers.LinkMade:
-    words = {
-        "host": made["host"] or "",
-        "title": made["title"],
-        "until": when(made["expires"]) if made["expires"] else "",
+def _link(number: int, made: GuestLinkMade, *, once: bool) -> answers.LinkMade:
+    words: dict[str, Any] = {
+        "host": made.host or "",
+        "title": made.title,
+        "until": when(made.expires) if made.expires else "",
         "once": once,
     }
     return answers.LinkMade(
         id=number,
-        link=made["link"],
-        plain=email_plain(made["url"], **words),
-        html=email_html(made["url"], **words),
+        link=made.link,
+        plain=email_plain(made.url, **words),
+        html=email_html(made.url, **words),
     )
 
 
-def _past(entry: dict[str, Any]) -> answers.PastCall:
-    report, receipts = entry.pop("report"), entry.pop("receipts")
+def _past(entry: CallRecordView) -> answers.PastCall:
     return answers.PastCall(
-        call=str(entry["call"]),
-        identity=str(entry["identity"]),
-        name=str(entry["with"]),
-        outgoing=bool(entry["outgoing"]),
-        started=int(str(entry["started"])),
-        seconds=round(float(str(entry["seconds"]))),
-        reason=EndReason(str(entry["reason"])) if entry["reason"] else None,
-        sentence=str(entry["sentence"]),
-        path=MediaPath(str(entry["path"])) if entry["path"] else None,
-        region=str(entry["region"]) if entry["region"] else None,
-        note=str(entry["note"]) if entry["note"] else None,
-        report=json.dumps(report) if report else None,
-        receipts=tuple(map(_receipt, receipts or ()))[:16],
-        code=str(entry["code"]) if entry["code"] else None,
+        call=entry.call.hex(),
+        identity=entry.identity.hex(),
+        name=entry.with_,
+        outgoing=entry.outgoing,
+        started=entry.started,
+        seconds=entry.seconds,
+        reason=entry.reason,
+        sentence=entry.sentence,
+        path=entry.path,
+        region=entry.region or None,
+        note=entry.note or None,
+        report=json.dumps(as_json(entry.report)) if entry.report is not None else None,
+        receipts=tuple(map(_receipt, entry.receipts or ()))[:16],
+        code=entry.code or None,
     )
 
 
-def _receipt(entry: dict[str, Any]) -> answers.ReceiptShown:
+def _receipt(one: ReceiptView | MissingReceipt) -> answers.ReceiptShown:
+    operator = clean_text(one.operator, MAX_NAME_CHARS) or one.bootstrap[-8:]
+    if isinstance(one, MissingReceipt):
+        return answers.ReceiptShown(
+            operator=operator, signed=False, circuits=0, guests=0, credentials=0, size=0, held=0
+        )
     return answers.ReceiptShown(
-        operator=clean_text(entry["operator"], MAX_NAME_CHARS) or entry["bootstrap"][-8:],
-        signed="missing" not in entry,
-        circuits=entry.get("circuits", 0),
-        guests=entry.get("guests", 0),
-        credentials=entry.get("credentials", 0),
-        size=entry.get("circuit_bytes", 0) + entry.get("guest_bytes", 0),
-        held=entry.get("held", 0),
+        operator=operator,
+        signed=True,
+        circuits=one.circuits,
+        guests=one.guests,
+        credentials=one.credentials,
+        size=one.circuit_bytes + one.guest_bytes,
+        held=one.held,
     )
 
 

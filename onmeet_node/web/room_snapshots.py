@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from onmeet_node import events
 from onmeet_node.calls.call import Call
 from onmeet_node.control.shapes import CardShown
 from onmeet_node.events import NodeEvent
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.identity.text import clean_text
-from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.room.effects import RoomEnd
 from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, MAX_TEXT_CHARS
-from onmeet_node.protocol.wire.room import Role
 from onmeet_node.rooms.conference import Conference
+from onmeet_node.rooms.views import SeatView
 from onmeet_node.web.messages import FromNode
 from onmeet_node.web.messages import rooms as shown
 from onmeet_node.web.page_endpoint import BoundPageEndpoint, PageEndpoint
@@ -43,53 +40,51 @@ def _room(node: Node, conference: Conference, endpoint: PageEndpoint) -> shown.R
     view = conference.describe()
     code = node.rooms.code_of(conference)
     return shown.RoomShown(
-        room=view["room"],
-        title=view["title"],
-        state=shown.RoomState(view["state"]),
+        room=view.room.hex(),
+        title=view.title,
+        state=shown.RoomState(view.state),
         page=_page_of(conference, endpoint),
-        role=conference.room.role,
-        locked=view["locked"],
-        knock=view["knock"],
-        string=view["string"],
+        role=view.role,
+        locked=view.locked,
+        knock=view.knock,
+        string=view.string,
         since=conference.since,
         standing=code is not None,
         code=code,
         link=node.rooms.link_of(conference),
         people=tuple(
-            _participant(person, endpoint, conference.call_with(bytes.fromhex(person["key"])))
-            for person in view["people"]
+            _participant(person, endpoint, conference.call_with(person.key))
+            for person in view.people
         ),
         knocking=tuple(
-            shown.Knocker(key=one["key"], name=one["name"]) for one in view["knocking"][:64]
+            shown.Knocker(key=one.key.hex(), name=one.name) for one in view.knocking[:64]
         ),
-        warnings=tuple(view["warnings"][: shown.MAX_WARNINGS]),
+        warnings=view.warnings[: shown.MAX_WARNINGS],
     )
 
 
-def _participant(
-    person: dict[str, Any], endpoint: PageEndpoint, call: Call | None
-) -> shown.Participant:
+def _participant(person: SeatView, endpoint: PageEndpoint, call: Call | None) -> shown.Participant:
     where = endpoint.session_of(call.id.hex()) if call is not None else None
     return shown.Participant(
-        key=person["key"],
-        name=person["name"],
-        role=Role(person["role"]),
-        me=person["me"],
-        here=person["here"],
-        media=person["media"],
-        seen=person["seen"],
-        hand=person["hand"],
-        muted=person["muted"],
-        camera_off=person["camera_off"],
-        sharing=person["sharing"],
-        path=MediaPath(person["path"]) if person["path"] else None,
-        call=person["call"],
+        key=person.key.hex(),
+        name=person.name,
+        role=person.role,
+        me=person.me,
+        here=person.here,
+        media=person.media,
+        seen=person.seen,
+        hand=person.hand,
+        muted=person.muted,
+        camera_off=person.camera_off,
+        sharing=person.sharing,
+        path=person.path,
+        call=person.call.hex() if person.call is not None else None,
         session=where[1] if where is not None else None,
-        hidden=person["hidden"],
-        identity=person["identity"],
-        verified=person["verified"],
+        hidden=person.hidden,
+        identity=person.identity.hex() if person.identity is not None else None,
+        verified=person.verified,
         card=CardShown(
-            **{name: person["card"].get(name) for name in ("name", "country", "phone", "email")}
+            **{name: person.card.get(name) for name in ("name", "country", "phone", "email")}
         ),
     )
 

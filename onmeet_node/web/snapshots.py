@@ -142,22 +142,22 @@ def guests(node: Node) -> say.Guests:
         possible=node.guests.links.possible(),
         links=tuple(
             say.LinkShown(
-                link=link["link"],
-                title=link["title"],
-                url=link["url"],
-                once=link["once"],
-                knock=link["knock"],
-                expires=link["expires"],
-                open=link["open"],
+                link=link.link,
+                title=link.title,
+                url=link.url,
+                once=link.once,
+                knock=link.knock,
+                expires=link.expires,
+                open=link.open,
             )
             for link in node.guests.links.list()
         ),
         guests=tuple(
             say.GuestShown(
-                guest=guest["guest"],
-                name=guest["name"],
-                title=guest["title"],
-                inside=guest["state"] == "in",
+                guest=guest.guest.hex(),
+                name=guest.name,
+                title=guest.title,
+                inside=guest.state == "in",
             )
             for guest in node.guests.waiting()[:128]
         ),

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from onmeet_node.calls.views import StreamView
 from onmeet_node.contacts.views import CardView, CodeView, ContactView, ProfileView
 from onmeet_node.control.as_json import as_json, from_json
-from onmeet_node.node.views import CallView, CallWithMedia, NodeSettings, NodeStatus, StreamView
+from onmeet_node.node.views import CallView, CallWithMedia, NodeSettings, NodeStatus
 from onmeet_node.protocol.call.effects import EndReason, Ring, State
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.call.node_calls import Busy

@@ -106,8 +106,7 @@ async def link(host: Host, **options: object) -> str:
     while host.guests.links._nursery is None:
         await trio.lowlevel.checkpoint()
     made = await host.guests.links.new("Tuesday", **options)  # type: ignore[arg-type]
-    url: str = made["url"]
-    return url
+    return made.url
 
 
 async def knock(line: Visitor, name: str, ticket: bytes | None = None) -> m.Message:
@@ -143,7 +142,7 @@ async def test_who_is_let_in_is_taken_at_once_and_the_others_wait_until_it_is_ov
         theirs = host.runner.calls[number]
         await theirs.connected()
         assert theirs.state is State.CONNECTED
-        assert {guest["name"]: guest["state"] for guest in guests.waiting()} == {
+        assert {guest.name: guest.state for guest in guests.waiting()} == {
             "Gerda": "in",
             "Hanna": "knocking",
         }

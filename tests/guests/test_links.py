@@ -25,7 +25,7 @@ async def new_link(store: Store, gate: FakeGateways) -> str | OnMeetError:
         nursery.start_soon(links.run)
         await trio.testing.wait_all_tasks_blocked()
         try:
-            made: str | OnMeetError = (await links.new("Tuesday"))["url"]
+            made: str | OnMeetError = (await links.new("Tuesday")).url
         except OnMeetError as error:
             made = error
         nursery.cancel_scope.cancel()

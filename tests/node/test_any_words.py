@@ -254,14 +254,9 @@ async def test_a_member_and_a_host_of_a_room_say_anything_in_any_order(
         if role == "member":
             assert theirs.room.over is None
             with trio.fail_after(60):
-                while not any(p["here"] and p["media"] and not p["me"] for p in _shown(theirs)):
+                while not any(p.here and p.media and not p.me for p in theirs.describe().people):
                     await theirs.changed()
         await an_honest_call(bob, carol)
-
-
-def _shown(room: Conference) -> list[dict[str, Any]]:
-    people: list[dict[str, Any]] = room.describe()["people"]
-    return people
 
 
 # ── guests ───────────────────────────────────────────────────────────────────────────────────────
@@ -282,7 +277,7 @@ async def test_a_guest_with_a_link_says_anything_in_any_order(start: Start) -> N
     async with at_home(bob):
         while next(said) < BURST * ROUNDS:
             with contextlib.suppress(DoorClosed):
-                async with open_line(link["url"]) as line:
+                async with open_line(link.url) as line:
                     await line.say(m.Knock(name="Gerda"))
                     for _ in range(50):
                         message = words.message(words.random.choice(TYPES))
@@ -292,7 +287,7 @@ async def test_a_guest_with_a_link_says_anything_in_any_order(start: Start) -> N
         # As ever, once the call of the last one, who left without a word, is given up (45 s).
         with trio.fail_after(120):
             while True:
-                async with open_line(link["url"]) as line:
+                async with open_line(link.url) as line:
                     await line.say(m.Knock(name="Hanna"))
                     try:
                         await line.hear_one(m.Admit)

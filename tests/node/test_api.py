@@ -28,7 +28,7 @@ from onmeet_node.control.catalogue import COMMANDS, REQUESTS
 from onmeet_node.control.shapes import Request
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.call.effects import EndReason, State
-from onmeet_node.protocol.wire.fields import SHAPE, type_name
+from onmeet_node.protocol.wire.fields import SHAPE
 from onmeet_node.protocol.wire.messages import Kind
 from onmeet_node.rooms.conference import Conference
 from onmeet_node.rooms.options import RoomOptions
@@ -98,8 +98,6 @@ def _control() -> str:
 
 def _answer(request: type[Request]) -> str:
     view = get_type_hints(COMMANDS[request])["return"]
-    if view is Any:
-        return ANSWERS[type_name(request)]
     if view is type(None):
         return "`{}`"
     one = next(iter(get_args(view)), view)
@@ -111,23 +109,6 @@ def _answer(request: type[Request]) -> str:
 def _values(kind: type[enum.StrEnum]) -> str:
     return ", ".join(f"`{value}`" for value in kind)
 
-
-ANSWERS = {
-    "new-link": "the link: `link` (its id), `url`, `title`, `once`, `knock`, `expires`, `open`",
-    "list-links": "the links that let guests in",
-    "close-link": "the link that was closed; as it was",
-    "list-guests": "who knocks and who is in: `guest`, `name`, `link`, `title`, `state`",
-    "admit-guest": "the guest, who comes in",
-    "send-guest-away": "the guest, who is sent away",
-    "new-room": "the room, and `code`: its room code; `label` names a standing meeting",
-    "join-room": "the room, once the host has let us in; `who` is an invitation's title or id",
-    "list-rooms": "`rooms`, `invitations`, `standing`",
-    "change-room": "the room: as it was, if we leave it",
-    "look-at": "the room; `size` (none, small, large): how large a picture is wanted of `who` "
-    "or of everybody",
-    "mute-room": "the room",
-    "read-history": "past calls, newest first; `code`: by which code of ours a stranger came",
-}
 
 TABLES: dict[str, Callable[[], str]] = {
     "events": _events,

@@ -26,6 +26,7 @@ from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.messages import Kind
 from onmeet_node.rooms.conference import Conference
 from onmeet_node.rooms.options import RoomOptions
+from onmeet_node.rooms.views import RoomView
 from tests.fakes.media import FakeEndpoint, FakeSession
 from tests.node.conftest import Start, befriend, connected, ended, told, until
 from tests.node.test_rooms import invited
@@ -133,9 +134,9 @@ async def test_media_that_breaks_ends_its_call_and_no_other(
             assert await ended(call) is EndReason.HUNG_UP
         nursery.cancel_scope.cancel()
     assert alice.status()["faults"]["call"] >= before + 5
-    reasons = [row["reason"] for row in alice.history.list(10) if row["with"] == "Carol"]
+    reasons = [row.reason for row in alice.history.list(10) if row.with_ == "Carol"]
     assert reasons.count("fault") == 3
-    assert any("An error in one of" in row["sentence"] for row in alice.history.list(10))
+    assert any("An error in one of" in row.sentence for row in alice.history.list(10))
     assert "OursError" in caplog.text
     assert SECRET not in caplog.text
 
@@ -150,7 +151,7 @@ async def test_the_other_side_of_a_call_that_broke_reads_that(start: Start) -> N
         bob._caller.fault(theirs.id)
         assert await ended(call) is EndReason.FAULT
         assert await ended(theirs) is EndReason.FAULT
-    assert bob.history.list(1)[0]["reason"] == alice.history.list(1)[0]["reason"] == "fault"
+    assert bob.history.list(1)[0].reason == alice.history.list(1)[0].reason == "fault"
 
 
 async def test_a_call_ends_even_if_nobody_can_say_why_or_write_it_down(start: Start) -> None:
@@ -234,11 +235,11 @@ async def test_a_guest_at_whom_the_node_fails_is_told_and_the_next_one_comes_in(
             await host._network.gateways_changed()
     link = await host.guests.links.new("Tuesday", once=False, knock=True)
     before = count("guest")
-    async with open_line(link["url"]) as other:
+    async with open_line(link.url) as other:
         await other.say(m.Knock(name="Hanna"))
         with trio.fail_after(60):
             await other.hear_one(m.Wait)
-        async with open_line(link["url"]) as line:
+        async with open_line(link.url) as line:
             handler = host.guests._handler
             entrance, handler._entrance = handler._entrance, broken  # type: ignore[method-assign]
             await line.say(m.Carry(data=b"x"))
@@ -246,11 +247,11 @@ async def test_a_guest_at_whom_the_node_fails_is_told_and_the_next_one_comes_in(
                 assert (await line.hear_one(m.Deny)).reason is m.DenyReason.FAULT
             handler._entrance = entrance  # type: ignore[method-assign]
         assert count("guest") == before + 1
-        assert [guest["name"] for guest in host.guests.waiting()] == ["Hanna"]
+        assert [guest.name for guest in host.guests.waiting()] == ["Hanna"]
         host.guests.admit(host.guests.who("Hanna"), wish=wish())
         with trio.fail_after(60):
             await other.hear_one(m.Admit)
-    assert host.guests.links.list()[0]["open"]
+    assert host.guests.links.list()[0].open
 
 
 # ── rooms ────────────────────────────────────────────────────────────────────────────────────────
@@ -269,10 +270,9 @@ async def meet(host: Node, *members: Node) -> list[Conference]:
     return rooms
 
 
-def all_here(number: int) -> Callable[[dict[str, Any]], bool]:
+def all_here(number: int) -> Callable[[RoomView], bool]:
     return lambda shown: (
-        len(shown["people"]) == number
-        and all(one["here"] and one["media"] for one in shown["people"])
+        len(shown.people) == number and all(one.here and one.media for one in shown.people)
     )
 
 

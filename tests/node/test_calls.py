@@ -48,9 +48,9 @@ async def test_contacts_call_with_sound_and_picture_both_ways(start: Start) -> N
             assert await ended(theirs) is EndReason.PEER_HUNG_UP
             nursery.cancel_scope.cancel()
     (hers,), (his,) = alice.history.list(10), bob.history.list(10)
-    assert (hers["with"], hers["outgoing"], hers["reason"]) == ("Bob", True, "hung-up")
-    assert (his["with"], his["outgoing"], his["reason"]) == ("Alice", False, "peer-hung-up")
-    assert hers["sas"] == his["sas"]
+    assert (hers.with_, hers.outgoing, hers.reason) == ("Bob", True, "hung-up")
+    assert (his.with_, his.outgoing, his.reason) == ("Alice", False, "peer-hung-up")
+    assert hers.sas == his.sas
 
 
 async def test_while_it_rings_nothing_is_sent_and_media_is_ready_between_contacts(
@@ -92,7 +92,7 @@ async def test_without_a_code_nobody_rings_and_nothing_tells_why(start: Start) -
         assert await ended(call, 40) is EndReason.NOT_REACHABLE
         with pytest.raises(trio.WouldBlock):
             ringing.receive_nowait()
-    assert bob.history.list(10) == []
+    assert bob.history.list(10) == ()
 
 
 async def test_a_blocked_person_is_told_what_an_absent_one_would_be(start: Start) -> None:

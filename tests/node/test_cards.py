@@ -102,4 +102,4 @@ async def test_a_declined_caller_reads_why(start: Start) -> None:
     assert call.reason is EndReason.PEER_DECLINED
     assert ended.note == "In a meeting until five"
     (row,) = alice.history.list(1)
-    assert row["note"] == "In a meeting until five"
+    assert row.note == "In a meeting until five"

@@ -21,7 +21,8 @@ from onmeet_bootstrap.gateway.doors import DoorLimits, Doors
 from onmeet_bootstrap.gateway.server import Gateway, open_gateway
 from onmeet_bootstrap.host import open_bootstrap_host, remote_address
 
-from onmeet_node.calls.history import receipts_told
+from onmeet_node.calls.kept_receipts import receipts_told
+from onmeet_node.calls.views import MissingReceipt
 from onmeet_node.config import Config
 from onmeet_node.errors import OnMeetError
 from onmeet_node.guests import admission
@@ -69,7 +70,7 @@ async def the_link(node, **options):
 @asynccontextmanager
 async def knocking(node, link, name="Gerda"):
     """A guest whose knock is shown."""
-    async with open_line(link["url"]) as line:
+    async with open_line(link.url) as line:
         await line.say(m.Knock(name=name))
         with trio.fail_after(10):
             await line.hear_one(m.Wait)
@@ -103,7 +104,7 @@ async def test_a_guest_sees_who_invites_them_knocks_and_talks(start):
     host = await start("Hedda", source="test")
     host.people.change_profile({}, {"name": "everyone"})
     link = await the_link(host)
-    async with a_session() as session, open_line(link["url"]) as line:
+    async with a_session() as session, open_line(link.url) as line:
         assert line.welcome.card.name == "Hedda"
         assert line.welcome.title == "Tuesday"
         assert line.welcome.knock
@@ -139,20 +140,20 @@ async def test_a_guest_sees_who_invites_them_knocks_and_talks(start):
             assert isinstance(await line.hear(), m.Bye)
     await until(lambda: not host.guests.waiting(), "the guest is forgotten")
     [entry] = host.history.list(5)
-    assert entry["with"] == "A guest"
+    assert entry.with_ == "A guest"
     [record] = host._store.calls.list()
     assert record.came_by == f"link:{link['link']}", "whose holders share a place in the history"
-    await until(lambda: host.history.list(1)[0]["receipts"], "the bootstrap's receipt")
-    [receipt] = host.history.list(1)[0]["receipts"]
-    assert (receipt["guests"], receipt["doors"], receipt["held"]) == (1, 1, 0)
-    assert receipt["guest_bytes"] > 1_000
-    lines = receipts_told([receipt, {"operator": "", "bootstrap": "x" * 20, "missing": "gone"}])
+    await until(lambda: host.history.list(1)[0].receipts, "the bootstrap's receipt")
+    [receipt] = host.history.list(1)[0].receipts
+    assert (receipt.guests, receipt.doors, receipt.held) == (1, 1, 0)
+    assert receipt.guest_bytes > 1_000
+    lines = receipts_told([receipt, MissingReceipt("", "x" * 20, "gone")])
     assert "1 guest" in lines[0]
     assert lines[1].startswith("No receipt from the bootstrap")
     assert "Gerda" not in str(host.history.list(5))
-    assert host.guests.links.list() == [], "a link for one use is gone with it"
+    assert host.guests.links.list() == (), "a link for one use is gone with it"
     with pytest.raises(DoorClosed) as closed:
-        async with open_line(link["url"]):
+        async with open_line(link.url):
             pass
     assert closed.value.code == 4404
 
@@ -165,7 +166,7 @@ async def test_a_guest_who_is_denied_is_told_and_the_next_one_may_knock(start):
         with trio.fail_after(5):
             assert (await line.hear_one(m.Deny)).reason is m.DenyReason.DENIED
     async with knocking(host, link, "Gerda"):
-        assert [guest["name"] for guest in host.guests.waiting()] == ["Gerda"]
+        assert [guest.name for guest in host.guests.waiting()] == ["Gerda"]
 
 
 async def test_a_guest_who_is_sent_out_of_the_call_is_told_so(start):
@@ -194,7 +195,7 @@ async def test_deny_and_close_the_link_tells_everybody_at_the_door(start):
             assert (await bad.hear_one(m.Deny)).reason is m.DenyReason.DENIED
             assert (await good.hear_one(m.Deny)).reason is m.DenyReason.LINK_CLOSED
     with pytest.raises(DoorClosed):
-        async with open_line(link["url"]):
+        async with open_line(link.url):
             pass
 
 
@@ -204,20 +205,20 @@ async def test_a_link_that_expires_while_a_guest_waits_says_so(start):
     async with knocking(host, link) as line:
         with trio.fail_after(10):
             assert (await line.hear_one(m.Deny)).reason is m.DenyReason.EXPIRED
-    assert host.guests.links.list() == []
+    assert host.guests.links.list() == ()
 
 
 async def test_without_knocking_whoever_has_the_link_comes_in_one_at_a_time(start):
     host = await start("Hedda", source="test")
     link = await the_link(host, once=False, knock=False)
-    async with a_session() as session, open_line(link["url"]) as line:
+    async with a_session() as session, open_line(link.url) as line:
         assert not line.welcome.knock
         await line.say(m.Knock(name="Gerda"))
         with trio.fail_after(10):
             admit = await line.hear_one(m.Admit)
         call, *_ = await start_call(line, admit, session)
         async with knocking(host, link, "Second") as second:
-            assert [g["state"] for g in host.guests.waiting()] == ["in", "knocking"]
+            assert [g.state for g in host.guests.waiting()] == ["in", "knocking"]
             await line.say(m.Hangup(call=call))
             with trio.fail_after(10):
                 await second.hear_one(m.Admit)
@@ -227,7 +228,7 @@ async def test_without_knocking_whoever_has_the_link_comes_in_one_at_a_time(star
 async def test_who_was_sent_away_does_not_walk_in_again_by_a_link_that_lets_in(start, inside):
     host = await start("Hedda", source="test")
     link = await the_link(host, once=False, knock=False)
-    async with a_session() as session, open_line(link["url"]) as line:
+    async with a_session() as session, open_line(link.url) as line:
         await line.say(m.Knock(name="Gerda"))
         with trio.fail_after(10):
             admit = await line.hear_one(m.Admit)
@@ -243,13 +244,13 @@ async def test_who_was_sent_away_does_not_walk_in_again_by_a_link_that_lets_in(s
                     assert (await mallory.hear_one(m.Deny)).reason is m.DenyReason.DENIED
             host.guests.deny(host.guests.who("Gerda"))
     await until(lambda: not host.guests.waiting(), "they have gone")
-    async with open_line(link["url"]) as line:
+    async with open_line(link.url) as line:
         assert line.welcome.knock, "and the page says so"
         await line.say(m.Knock(name="Gerda"))
         with trio.fail_after(10):
             await line.hear_one(m.Wait)
-        assert [g["state"] for g in host.guests.waiting()] == ["knocking"]
-    assert host.guests.links.list()[0]["knock"], "the host sees what the link does now"
+        assert [g.state for g in host.guests.waiting()] == ["knocking"]
+    assert host.guests.links.list()[0].knock, "the host sees what the link does now"
     assert [row.knock for row in host._store.links.list()] == [True], "after a restart, too"
 
 
@@ -260,7 +261,7 @@ async def test_a_guest_who_begins_no_call_keeps_the_door_from_nobody(start, monk
     link = await the_link(host, once=False, knock=False)
     over = CallId(secrets.token_bytes(16))
     invite = m.Invite(call=over, kinds=(Kind.AUDIO,))
-    async with open_line(link["url"]) as line:
+    async with open_line(link.url) as line:
         await line.say(m.Knock(name="Gerda"))
         with trio.fail_after(20):
             await line.hear_one(m.Admit)
@@ -268,12 +269,12 @@ async def test_a_guest_who_begins_no_call_keeps_the_door_from_nobody(start, monk
         await until(lambda: host.calls.get(over) is not None, "it is a call")
         await line.say(m.Hangup(call=over))
         await until(lambda: host.calls.get(over) is None, "it is over")
-    async with open_line(link["url"]) as line:
+    async with open_line(link.url) as line:
         await line.say(m.Knock(name="Gerda"))
         with trio.fail_after(20):
             await line.hear_one(m.Admit)
         await line.say(invite)  # of the call that is over, which begins none
-        async with open_line(link["url"]) as next_one:
+        async with open_line(link.url) as next_one:
             await next_one.say(m.Knock(name="Hanna"))
             with trio.fail_after(20):
                 await next_one.hear_one(m.Admit)
@@ -285,7 +286,7 @@ async def test_nobody_is_let_in_while_another_call_is_on(start):
     link = await the_link(host)
     async with friend.call(host.identity) as call:
         await until(lambda: any(c.state is State.RINGING_IN for c in host.calls), "it rings")
-        async with open_line(link["url"]) as line:
+        async with open_line(link.url) as line:
             await line.say(m.Knock(name="Gerda"))
             with trio.fail_after(10):
                 assert (await line.hear_one(m.Wait)).state is m.WaitState.BUSY
@@ -307,7 +308,7 @@ async def test_a_guest_whose_line_breaks_comes_back_into_the_same_call(start):
             call, *_ = await start_call(line, admit, session)
             with trio.fail_after(20):
                 await host.calls[call].connected()
-        async with open_line(link["url"]) as line:
+        async with open_line(link.url) as line:
             await line.say(m.Knock(name="whoever", ticket=admit.ticket))
             with trio.fail_after(10):
                 again = await line.hear_one(m.Admit)
@@ -326,7 +327,7 @@ async def test_a_headless_guest_outlives_its_lines_too(start):
 
     async def come() -> None:
         visitor = GuestOptions(name="Gus", source="test")
-        ended.append(await join(link["url"], visitor, lambda event, **_: heard.append(event)))
+        ended.append(await join(link.url, visitor, lambda event, **_: heard.append(event)))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(come)
@@ -413,8 +414,8 @@ async def test_hostile_names_are_shown_harmless_and_short(start):
     for name in names:
         async with knocking(host, link, name):
             [guest] = host.guests.waiting()
-            assert 0 < len(guest["name"]) <= MAX_NAME_CHARS
-            assert guest["name"].isprintable()
+            assert 0 < len(guest.name) <= MAX_NAME_CHARS
+            assert guest.name.isprintable()
         await until(lambda: not host.guests.waiting(), "the guest has gone")
 
 
@@ -423,12 +424,12 @@ async def test_a_closed_link_is_dead_at_once_and_no_other_is_closed_by_mistake(s
     one, two = await the_link(host, once=False), await the_link(host, once=False)
     with pytest.raises(NoSuchLink):
         host.guests.links.close("Tuesday")
-    host.guests.links.close(one["link"])
+    host.guests.links.close(one.link)
     await until(lambda: len(host.guests.links.list()) == 1, "one link left")
 
     async def refused():
         try:
-            async with open_line(one["url"]):
+            async with open_line(one.url):
                 return False
         except DoorClosed:
             return True
@@ -436,7 +437,7 @@ async def test_a_closed_link_is_dead_at_once_and_no_other_is_closed_by_mistake(s
     with trio.fail_after(5):
         while not await refused():  # noqa: ASYNC110 - the gateway hears of it a moment later
             await trio.sleep(0.02)
-    async with open_line(two["url"]) as line:
+    async with open_line(two.url) as line:
         assert line.welcome.title == "Tuesday"
 
 
@@ -445,8 +446,8 @@ async def test_a_link_works_again_when_its_host_is_back(start):
     link = await the_link(host, once=False)
     await start.stop("Hedda")
     host = await start("Hedda")
-    await until(lambda: host.guests.links.list()[0]["open"], "the door is open again")
-    async with open_line(link["url"]) as line:
+    await until(lambda: host.guests.links.list()[0].open, "the door is open again")
+    async with open_line(link.url) as line:
         assert line.welcome.title == "Tuesday"
 
 
@@ -456,13 +457,13 @@ async def test_two_links_that_are_full_leave_room_at_the_door_of_a_third(start):
     async with AsyncExitStack() as stack:
         for link in links[:2]:
             for _ in range(MAX_AT_ONE_LINK):
-                await stack.enter_async_context(open_line(link["url"]))
+                await stack.enter_async_context(open_line(link.url))
         assert len(host.guests._admission.visits) == MAX_VISITS
         for _ in range(KEPT_AT_EACH_LINK):
-            line = await stack.enter_async_context(open_line(links[2]["url"]))
+            line = await stack.enter_async_context(open_line(links[2].url))
             assert line.welcome.title == "Tuesday"
         with pytest.raises((DoorClosed, OnMeetError)):
-            async with open_line(links[2]["url"]):
+            async with open_line(links[2].url):
                 pytest.fail("there is no room for one more")
 
 
@@ -479,7 +480,7 @@ async def test_ten_thousand_knocks_leave_the_host_as_it_was(start):
             async def one(n):
                 nonlocal shed
                 try:
-                    async with open_line(link["url"]) as line:
+                    async with open_line(link.url) as line:
                         await line.say(m.Knock(name=f"{n} \u202e" + "x" * 60))
                         await line.hear()
                 except (DoorClosed, OnMeetError):
@@ -489,7 +490,7 @@ async def test_ten_thousand_knocks_leave_the_host_as_it_was(start):
                 nursery.start_soon(one, n)
     await until(lambda: not host.guests._admission.visits, "nobody is at the door", 30)
     assert not host.guests.waiting()
-    async with open_line(link["url"]) as line:
+    async with open_line(link.url) as line:
         assert line.welcome.title == "Tuesday"
 
 
@@ -543,7 +544,7 @@ async def test_all_that_a_gateway_receives_of_a_call_names_nobody_and_no_address
                 visitor = GuestOptions(name="Gerda Canary-Meier", source="test", seconds=1)
                 with trio.fail_after(60):
                     await join(
-                        link["url"], visitor, lambda event, **fields: told.append((event, fields))
+                        link.url, visitor, lambda event, **fields: told.append((event, fields))
                     )
                 [entry] = host.history.list(1)
                 identity, peer_id = host.identity, host._network.peer_id
@@ -560,8 +561,8 @@ async def test_all_that_a_gateway_receives_of_a_call_names_nobody_and_no_address
         *(address.encode() for address in addresses if address != "127.0.0.1"),
         identity,
         identity.hex().encode(),
-        parse_link(link["url"]).secret,
-        parse_link(link["url"]).psk,
+        parse_link(link.url).secret,
+        parse_link(link.url).psk,
     ]
     assert report
     assert peer_id

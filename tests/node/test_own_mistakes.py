@@ -108,9 +108,9 @@ async def test_a_file_that_is_gone_when_the_call_is_answered_is_what_both_are_to
     assert call.trouble is not None
     assert str(source) in call.trouble
     await until(lambda: bool(alice.history.list(1)), "it is written down")
-    told = alice.history.list(1)[0]["sentence"]
+    told = alice.history.list(1)[0].sentence
     assert "on this machine" in told
     assert str(source) in told
-    other = bob.history.list(1)[0]["sentence"]
+    other = bob.history.list(1)[0].sentence
     assert "STUN" not in told + other
     assert str(source) not in other

@@ -61,10 +61,10 @@ async def test_who_wants_a_relay_shows_no_address_and_both_see_the_path(start: S
             await until(lambda: not [*alice.calls, *bob.calls], "it is over on both sides")
             nursery.cancel_scope.cancel()
     (mine,), (his,) = alice.history.list(10), bob.history.list(10)
-    assert (mine["path"], mine["region"], his["path"]) == ("relay", "de", "relay")
-    assert mine["report"]["relay_only"] is True
-    assert {pair["local"] for pair in mine["report"]["pairs"]} <= {"relay/udp", "relay/tcp"}
-    assert {server["worked"] for server in mine["report"]["servers"]} == {True}
+    assert (mine.path, mine.region, his.path) == ("relay", "de", "relay")
+    assert mine.report.relay_only is True
+    assert {pair.local for pair in mine.report.pairs} <= {"relay/udp", "relay/tcp"}
+    assert {server.worked for server in mine.report.servers} == {True}
     assert "127.0.0.1" not in str(mine) + str(his)
 
 
@@ -80,7 +80,7 @@ async def test_a_call_with_a_direct_path_has_relays_at_hand_and_does_not_use_the
             assert (call.path, call.region) == ("host", None)
         nursery.cancel_scope.cancel()
     (row,) = alice.history.list(10)
-    assert "relay/udp" in row["report"]["local"]
+    assert "relay/udp" in row.report.local
 
 
 async def test_relay_only_for_all_calls_holds_for_calls_that_come_in(start: Start) -> None:
@@ -114,5 +114,5 @@ async def test_relay_only_without_a_relay_ends_with_the_truth(
     finally:
         os.kill(coturn, signal.SIGCONT)
     (row,) = alice.history.list(10)
-    assert [server["worked"] for server in row["report"]["servers"]] == [False, False]
-    assert row["report"]["servers"][0]["error"] == "no answer in time"
+    assert [server.worked for server in row.report.servers] == [False, False]
+    assert row.report.servers[0].error == "no answer in time"

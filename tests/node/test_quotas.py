@@ -202,7 +202,7 @@ async def test_a_stranger_with_a_code_writes_few_and_is_told_nothing_of_it(
     eve = await come_and_say(host, alice, code, *(note() for _ in range(60)))
     rows = alice._store.calls.list(peer=eve, limit=1_000)
     assert 0 < len(rows) <= STRANGERS_NOTES.burst + 1
-    assert [row["code"] for row in alice.history.list(1)] == ["test"]
+    assert [row.code for row in alice.history.list(1)] == ["test"]
     assert traces(alice) == before
 
 
@@ -215,7 +215,7 @@ async def test_many_identities_with_one_code_write_no_more_than_one_code_may(
     code, other = await code_of(alice), alice.people.codes.new("other").uri
     for _ in range(2 * NOTES_BY_CODE.burst):
         await come_and_say(host, alice, code, note(), note())
-    mine = [row for row in alice.history.list(1_000) if row["code"] == "test"]
+    mine = [row for row in alice.history.list(1_000) if row.code == "test"]
     assert 0 < len(mine) <= MAX_MISSED_BY_CODE
     assert traces(alice) == before
     # Whoever has another code is heard as if nothing were.

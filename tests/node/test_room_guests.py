@@ -85,7 +85,7 @@ async def link_into(node: Node, room: Conference, *, knock: bool = True) -> str:
 
 async def let_in(room: Conference, name: str) -> bytes:
     """Waits for the knock of this guest, and opens."""
-    await until(room, lambda shown: any(k["name"] == name for k in shown["knocking"]))
+    await until(room, lambda shown: any(k.name == name for k in shown.knocking))
     key = room.who(name, list(room.room.knocks))
     room.act(lambda r, now: r.admit(key, now=now))
     return key
@@ -105,11 +105,11 @@ async def test_two_guests_talk_with_everybody_and_outlast_the_host(start: Any) -
         everybody = {"ada", "ben", "Gina", "Hugo"}
         for room in (hers, bens):
             await until(room, whole(everybody))
-        strings = {room.describe()["string"] for room in (hers, bens)}
+        strings = {room.describe().string for room in (hers, bens)}
         with trio.fail_after(SECONDS):
             while {gina.string(), hugo.string()} != strings:  # noqa: ASYNC110 - as it is shown
                 await trio.sleep(0.1)
-        roles = {p["name"]: p["role"] for p in bens.describe()["people"]}
+        roles = {p.name: p.role for p in bens.describe().people}
         assert roles == {"ada": "host", "ben": "member", "Gina": "guest", "Hugo": "guest"}
 
         kept = {call.id for call in bens.calls if call.peer != hers.me}
@@ -117,12 +117,12 @@ async def test_two_guests_talk_with_everybody_and_outlast_the_host(start: Any) -
         await until(bens, whole(everybody - {"ada"}))
         assert bens.room.is_host
         await until(bens, lambda _: {call.id for call in bens.calls} == kept)
-        assert not ada.rooms.list()["rooms"]
+        assert not ada.rooms.list().rooms
 
         async with visiting(await link_into(ben, bens, knock=False), "Ines") as ines:
             await until(bens, whole(everybody - {"ada"} | {"Ines"}))
             with trio.fail_after(SECONDS):
-                strings = {bens.describe()["string"]}
+                strings = {bens.describe().string}
                 while {gina.string(), hugo.string(), ines.string()} != strings:  # noqa: ASYNC110
                     await trio.sleep(0.1)
             assert not gina.over.is_set()
@@ -176,7 +176,7 @@ async def test_a_guest_who_is_denied_or_sent_out_learns_it(start: Any) -> None:
     hers = await ada.rooms.create("Tuesday", presence("ada"))
     url = await link_into(ada, hers)
     async with visiting(url, "Mallory") as mallory:
-        await until(hers, lambda shown: bool(shown["knocking"]))
+        await until(hers, lambda shown: bool(shown.knocking))
         key = hers.who("Mallory", list(hers.room.knocks))
         hers.act(lambda room, now: room.deny(key, now=now))
         with trio.fail_after(10):
@@ -253,7 +253,7 @@ async def test_who_waits_at_a_meetings_link_comes_in_when_it_begins(start: Any) 
     with trio.fail_after(10):
         while ada.rooms.on:
             await ada.rooms.changed()
-    assert [link["url"] for link in ada.guests.links.list()] == [url], "for the next time too"
+    assert [link.url for link in ada.guests.links.list()] == [url], "for the next time too"
     ada.rooms.forget("Tuesday team")
     assert not ada.guests.links.list()
     assert not ada.rooms.standing

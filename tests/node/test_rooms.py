@@ -18,6 +18,7 @@ from onmeet_node.rooms import conference as conferences
 from onmeet_node.rooms.conference import Conference
 from onmeet_node.rooms.errors import BadRoomCode, NoSuchRoom
 from onmeet_node.rooms.options import RoomOptions
+from onmeet_node.rooms.views import RoomView, SeatView
 from tests.node.conftest import befriend
 
 pytestmark = pytest.mark.real
@@ -31,7 +32,7 @@ def presence(name: str, kinds: frozenset[Kind] = SOUND, **more: Any) -> RoomOpti
     return RoomOptions(name=name, kinds=kinds, wish=CallOptions(source="test"), **more)
 
 
-async def until(conference: Conference, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+async def until(conference: Conference, holds: Callable[[RoomView], bool]) -> RoomView:
     """Waits until the room looks so; says how it looks if it does not."""
     deadline = trio.current_time() + SECONDS
     while not holds(shown := conference.describe()):
@@ -41,19 +42,19 @@ async def until(conference: Conference, holds: Callable[[dict[str, Any]], bool])
     return shown
 
 
-def whole(names: set[str]) -> Callable[[dict[str, Any]], bool]:
+def whole(names: set[str]) -> Callable[[RoomView], bool]:
     """All of these are in, and media flows both ways with each; and the room has its string."""
     return lambda shown: (
-        {p["name"] for p in shown["people"]} == names
-        and all(p["here"] and p["media"] and p["seen"] for p in shown["people"])
-        and shown["string"] is not None
+        {p.name for p in shown.people} == names
+        and all(p.here and p.media and p.seen for p in shown.people)
+        and shown.string is not None
     )
 
 
 async def invited(node: Node) -> None:
     """Waits until somebody asked this node into a room."""
     with node.watch() as events, trio.fail_after(SECONDS):
-        if not node.rooms.list()["invitations"]:
+        if not node.rooms.list().invitations:
             async for event in events:
                 if isinstance(event, RoomInvited):
                     break
@@ -79,8 +80,8 @@ async def meeting(
 async def test_four_people_see_and_hear_each_other(start: Any) -> None:
     people = await meeting(start, "ada", "ben", "cleo", "dora")
     shown = [conference.describe() for _, conference in people.values()]
-    assert len({room["string"] for room in shown}) == 1
-    assert len({tuple(room["version"]) for room in shown}) == 1
+    assert len({room.string for room in shown}) == 1
+    assert len({room.version for room in shown}) == 1
     for _, conference in people.values():
         with trio.fail_after(SECONDS):
             for call in conference.calls:
@@ -133,13 +134,13 @@ async def test_muting_saying_and_sending_out(start: Any) -> None:
             while not {"room-chat", "room-mute-asked", "room-seen"} <= set(names):
                 names.append((await heard.receive()).name)
         await bens.mute(Kind.AUDIO, muted=True)
-        await until(hers, lambda s: any(p["muted"] for p in s["people"] if not p["me"]))
+        await until(hers, lambda s: any(p.muted for p in s.people if not p.me))
         hers.act(lambda room, now: room.remove(bens.me, now=now))
         with trio.fail_after(SECONDS):
             while not isinstance(event := await heard.receive(), RoomOver):
                 pass
     assert event.reason == "removed"
-    assert not ben.rooms.list()["rooms"]
+    assert not ben.rooms.list().rooms
     await until(hers, whole({"ada"}))
     assert not hers.calls
     del ada
@@ -198,17 +199,21 @@ async def test_contacts_see_each_others_cards_and_strangers_do_not(start: Any) -
         await invited(node)
         rooms[name] = await node.rooms.join("", presence(name))
 
-    def seen(of: str, by: str) -> dict[str, Any]:
-        people = rooms[by].describe()["people"]
-        return next((p for p in people if p["key"] == rooms[of].me.hex()), {})
+    def seen(of: str, by: str) -> SeatView:
+        (seat,) = [p for p in rooms[by].describe().people if p.key == rooms[of].me]
+        return seat
 
-    await until(rooms["ben"], lambda _: seen("ada", "ben").get("card", {}).get("phone") is not None)
-    await until(hers, lambda _: seen("ben", "ada").get("card", {}).get("phone") is not None)
+    def shows_phone(of: str, by: str) -> bool:
+        people = rooms[by].describe().people
+        return any(p.key == rooms[of].me and "phone" in p.card for p in people)
+
+    await until(rooms["ben"], lambda _: shows_phone("ada", "ben"))
+    await until(hers, lambda _: shows_phone("ben", "ada"))
     await until(rooms["cleo"], whole(set(nodes)))
-    assert seen("ada", "ben")["identity"] == ada.identity.hex()
-    assert "email" not in seen("ada", "ben")["card"]
-    assert seen("ben", "cleo")["identity"] is None, "they are no contacts"
-    assert seen("ben", "cleo")["card"] == {"name": "ben"}
+    assert seen("ada", "ben").identity == ada.identity
+    assert "email" not in seen("ada", "ben").card
+    assert seen("ben", "cleo").identity is None, "they are no contacts"
+    assert seen("ben", "cleo").card == {"name": "ben"}
 
     with cleo.watch() as heard:
         rooms["cleo"].refuse(rooms["ben"].me)
@@ -219,4 +224,4 @@ async def test_contacts_see_each_others_cards_and_strangers_do_not(start: Any) -
                 if event.name == "room-chat":
                     break
         assert event.as_json()["text"] == "for all", "the private line was dropped"
-    assert not seen("cleo", "ben")["hidden"], "who is refused is not told"
+    assert not seen("cleo", "ben").hidden, "who is refused is not told"

@@ -192,7 +192,7 @@ async def test_who_was_away_learns_of_the_call_when_both_are_back(start: Start) 
         noted = await told(events, "missed-call", seconds=60)
     assert noted["identity"] == alice.identity.hex()
     (row,) = bob.history.list(10)
-    assert (row["with"], row["reason"], row["outgoing"]) == ("Alice", "missed", False)
+    assert (row.with_, row.reason, row.outgoing) == ("Alice", "missed", False)
     await until(
         lambda: alice.people.delivery.waiting_for() == [], "the receipt empties Alice's outbox"
     )
@@ -253,5 +253,5 @@ async def test_a_full_disk_costs_the_history_and_not_the_call(
     assert any("is full" in line.remedy for line in await bob.examine())
     ballast.unlink()
     await still_works(bob, alice)
-    assert bob.history.list(10)[0]["with"] == "Alice"
+    assert bob.history.list(10)[0].with_ == "Alice"
     assert not any("is full" in line.remedy for line in await bob.examine())

@@ -31,9 +31,9 @@ async def meeting() -> AsyncIterator[Meeting]:
 def whole(*people: Person) -> bool:
     """All of them are in, media flows between each pair, and they have one string."""
     shown = [person.conference.describe() for person in people]
-    return len({room["string"] for room in shown} - {None}) == 1 and all(
-        {one["name"] for one in room["people"]} == {person.name for person in people}
-        and all(one["here"] and one["media"] and one["seen"] for one in room["people"])
+    return len({room.string for room in shown} - {None}) == 1 and all(
+        {one.name for one in room.people} == {person.name for person in people}
+        and all(one.here and one.media and one.seen for one in room.people)
         for room in shown
     )
 
@@ -176,8 +176,8 @@ async def test_what_is_muted_is_not_sent_to_those_who_come_later_either(
     await meet(ada, ben)
     await trio.sleep(SOON)
     assert [session.muted for session in ada.media.sessions] == [{Kind.AUDIO}]
-    (seen,) = [one for one in ben.conference.describe()["people"] if one["name"] == "ada"]
-    assert seen["muted"], "and they are told"
+    (seen,) = [one for one in ben.conference.describe().people if one.name == "ada"]
+    assert seen.muted, "and they are told"
 
 
 async def test_media_that_is_lost_between_two_is_rung_again_by_one_of_them(

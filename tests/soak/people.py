@@ -110,7 +110,7 @@ class People:
         seen: list[str] = []
         visitor = GuestOptions(name="Gus", source="test", seconds=TALK_SECONDS)
         with cleo.watch() as heard:
-            left = await join(link["url"], visitor, lambda event, **_: seen.append(event))
+            left = await join(link.url, visitor, lambda event, **_: seen.append(event))
             assert left == "left", left
             await told(heard, "ended", ACTION_SECONDS)
         assert "admitted" in seen, seen

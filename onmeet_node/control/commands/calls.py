@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
 
 import trio
 
 from onmeet_node.calls.call import Call
+from onmeet_node.calls.views import CallRecordView
 from onmeet_node.control import names
 from onmeet_node.control.door import Door, WrongDoor
 from onmeet_node.control.requests import calls as ask
@@ -118,7 +118,7 @@ async def mute_call(door: Door, request: ask.MuteCall) -> CallView:
     return door.node.describe_call(call)
 
 
-async def read_history(door: Door, request: ask.ReadHistory) -> Any:
+async def read_history(door: Door, request: ask.ReadHistory) -> tuple[CallRecordView, ...]:
     """See `ReadHistory`."""
     return door.node.history.list(request.limit)
 

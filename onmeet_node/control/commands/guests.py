@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from onmeet_node.control import names
 from onmeet_node.control.door import Door
 from onmeet_node.control.requests import guests as ask
+from onmeet_node.control.views import GuestLinkMade
+from onmeet_node.guests.views import GuestLinkView, GuestView
 
 _AT_DOOR = frozenset({"knocking"})
 _HERE = frozenset({"in", "knocking"})
 
 
-async def new_link(door: Door, request: ask.NewLink) -> Any:
+async def new_link(door: Door, request: ask.NewLink) -> GuestLinkMade:
     """See `NewLink`. Raises `NoGateway`, the store's `Rejected`, and NetError."""
     made = await door.node.guests.links.new(
         request.title,
@@ -20,25 +20,25 @@ async def new_link(door: Door, request: ask.NewLink) -> Any:
         once=request.once,
         knock=request.knock,
     )
-    return {**made, "host": door.node.people.profile().name}
+    return GuestLinkMade.of(made, host=door.node.people.profile().name)
 
 
-async def list_links(door: Door, _: ask.ListLinks) -> Any:
+async def list_links(door: Door, _: ask.ListLinks) -> tuple[GuestLinkView, ...]:
     """See `ListLinks`."""
     return door.node.guests.links.list()
 
 
-async def close_link(door: Door, request: ask.CloseLink) -> Any:
+async def close_link(door: Door, request: ask.CloseLink) -> GuestLinkView:
     """See `CloseLink`. Raises `NoSuchLink`."""
     return door.node.guests.links.close(request.link)
 
 
-async def list_guests(door: Door, _: ask.ListGuests) -> Any:
+async def list_guests(door: Door, _: ask.ListGuests) -> tuple[GuestView, ...]:
     """See `ListGuests`."""
     return door.node.guests.waiting()
 
 
-async def admit_guest(door: Door, request: ask.AdmitGuest) -> Any:
+async def admit_guest(door: Door, request: ask.AdmitGuest) -> GuestView:
     """See `AdmitGuest`. Raises `NoSuchGuest`, `HostInCall`, `MediaError`: they knock on."""
     node = door.node
     guest = names.guest(node, request.guest, _AT_DOOR)
@@ -50,7 +50,7 @@ async def admit_guest(door: Door, request: ask.AdmitGuest) -> Any:
     return shown
 
 
-async def send_guest_away(door: Door, request: ask.SendGuestAway) -> Any:
+async def send_guest_away(door: Door, request: ask.SendGuestAway) -> GuestView:
     """See `SendGuestAway`. Raises `NoSuchGuest`."""
     guest = names.guest(door.node, request.guest, _HERE)
     shown = door.node.guests.describe(guest)

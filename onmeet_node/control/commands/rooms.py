@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import attrs
 import trio
@@ -20,7 +19,9 @@ from onmeet_node.control.views import (
     LineSaid,
     MeetingPlan,
     RoomCode,
+    RoomCreated,
     RoomGuestLink,
+    RoomList,
     SeatChanged,
 )
 from onmeet_node.errors import OnMeetError
@@ -31,6 +32,7 @@ from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS
 from onmeet_node.rooms.conference import Conference
 from onmeet_node.rooms.notices import SENTENCES
 from onmeet_node.rooms.options import RoomOptions
+from onmeet_node.rooms.views import RoomView
 
 HEARD_SECONDS = 5.0
 """For everybody to hear that a room has ended, before its host is told so."""
@@ -41,7 +43,7 @@ class RoomEntryDenied(OnMeetError, kind="NotLetIn"):
 
 
 # ── coming in ────────────────────────────────────────────────────────────────────────────────────
-async def new_room(door: Door, request: ask.NewRoom) -> Any:
+async def new_room(door: Door, request: ask.NewRoom) -> RoomCreated:
     """See `NewRoom`. Raises `MediaError` before anybody hears of the room."""
     rooms = door.node.rooms
     conference = await rooms.create(
@@ -54,10 +56,10 @@ async def new_room(door: Door, request: ask.NewRoom) -> Any:
         code = rooms.code(request.title) if request.standing else None
         if code is not None and request.settle:
             await published(door.node)
-    return {**conference.describe(), "code": code}
+    return RoomCreated.of(conference.describe(), code=code)
 
 
-async def join_room(door: Door, request: ask.JoinRoom) -> Any:
+async def join_room(door: Door, request: ask.JoinRoom) -> RoomView:
     """See `JoinRoom`. Raises `NoSuchRoom`, `BadRoomCode`, `RoomEntryDenied`, and `MediaError`."""
     presence = await _presence(door, request)
     rooms = door.node.rooms
@@ -101,11 +103,11 @@ def _or_left(conference: Conference) -> Iterator[None]:
         raise
 
 
-async def list_rooms(door: Door, _: ask.ListRooms) -> Any:
+async def list_rooms(door: Door, _: ask.ListRooms) -> RoomList:
     """See `ListRooms`."""
     listed = door.node.rooms.list()
-    listed["rooms"] = [await conference.describe_with_media() for conference in door.node.rooms.on]
-    return listed
+    rooms = [await conference.describe_with_media() for conference in door.node.rooms.on]
+    return RoomList(rooms=tuple(rooms), invitations=listed.invitations, standing=listed.standing)
 
 
 async def dismiss_invitation(door: Door, request: ask.DismissInvitation) -> None:
@@ -167,7 +169,7 @@ async def forget_meeting(door: Door, request: ask.ForgetMeeting) -> None:
 
 
 # ── inside ───────────────────────────────────────────────────────────────────────────────────────
-async def change_room(door: Door, request: ask.ChangeRoom) -> Any:
+async def change_room(door: Door, request: ask.ChangeRoom) -> RoomView:
     """See `ChangeRoom`. Answers the room: as it was, if we leave it."""
     conference, do = names.room(door.node, request.room), ask.RoomAction
     before = conference.describe()
@@ -229,7 +231,7 @@ async def react_in_room(door: Door, request: ask.ReactInRoom) -> None:
     names.room(door.node, request.room).react(request.emoji)
 
 
-async def look_at(door: Door, request: ask.LookAt) -> Any:
+async def look_at(door: Door, request: ask.LookAt) -> RoomView:
     """See `LookAt`. Answers the room."""
     conference = names.room(door.node, request.room)
     keys = [names.participant(conference, request.key)] if request.key else conference.others
@@ -238,7 +240,7 @@ async def look_at(door: Door, request: ask.LookAt) -> Any:
     return conference.describe()
 
 
-async def mute_room(door: Door, request: ask.MuteRoom) -> Any:
+async def mute_room(door: Door, request: ask.MuteRoom) -> RoomView:
     """See `MuteRoom`. Answers the room."""
     conference = names.room(door.node, request.room)
     await conference.mute(request.kind, muted=request.muted)
