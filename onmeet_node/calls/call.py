@@ -213,19 +213,7 @@ class Call:
         """What is shown of `stats`; nothing while there is no media."""
         if not self.has_media:
             return ()
-        return tuple(
-            StreamView(
-                kind=stream.kind,
-                frames_sent=stream.frames_sent,
-                frames_decoded=stream.frames_decoded,
-                frames_concealed=stream.frames_concealed,
-                packets_lost=stream.packets_lost,
-                bytes_sent=stream.bytes_sent,
-                bytes_received=stream.bytes_received,
-                round_trip_ms=stream.round_trip_ms,
-            )
-            for stream in (await self.stats()).streams
-        )
+        return tuple(map(StreamView.of, (await self.stats()).streams))
 
     def move(self, endpoint: MediaEndpoint) -> None:
         """Goes on with the media of another endpoint: another page's camera and microphone."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import attrs
 
+from onmeet_node.media.endpoint import StreamStats
 from onmeet_node.media.ice_report import IceReport
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Identity
@@ -23,6 +26,20 @@ class StreamView:
     bytes_sent: int
     bytes_received: int
     round_trip_ms: float | None
+
+    @classmethod
+    def of(cls, stream: StreamStats) -> Self:
+        """Those that are shown."""
+        return cls(
+            kind=stream.kind,
+            frames_sent=stream.frames_sent,
+            frames_decoded=stream.frames_decoded,
+            frames_concealed=stream.frames_concealed,
+            packets_lost=stream.packets_lost,
+            bytes_sent=stream.bytes_sent,
+            bytes_received=stream.bytes_received,
+            round_trip_ms=stream.round_trip_ms,
+        )
 
 
 @attrs.frozen

@@ -39,6 +39,7 @@ from onmeet_node.rooms.errors import NoSuchRoom
 from onmeet_node.rooms.guests import RoomGuests
 from onmeet_node.rooms.interfaces import AddressBookView
 from onmeet_node.rooms.invitations import Invitation, Invitations
+from onmeet_node.rooms.inviting import RoomInviter
 from onmeet_node.rooms.links import RoomLinks
 from onmeet_node.rooms.options import RoomOptions
 from onmeet_node.rooms.standing import Standing
@@ -81,9 +82,8 @@ class Rooms:
         self._codes = RoomCodes(contacts, self._standing)
         self._links = RoomLinks(guests, self._standing, self._codes)
         self._invitations = Invitations(trio.current_time)
+        self._inviter = RoomInviter(contacts)
         self._rooms: dict[bytes, Conference] = {}
-        self._tokens: dict[tuple[bytes, Identity], bytes] = {}
-        """The token of each person whom we asked into a room of ours."""
         self._nursery: trio.Nursery | None = None
         self._changes = ChangeSignal()
 
@@ -210,8 +210,7 @@ class Rooms:
                 self._changes.notify()
                 self._links.room_over(room)
                 self._codes.room_over(room)
-                for invited in [one for one in self._tokens if one[0] == room]:
-                    del self._tokens[invited]
+                self._inviter.room_over(room)
 
     def _seat(self, presence: RoomOptions) -> w.Seat:
         return w.Seat(
@@ -229,17 +228,7 @@ class Rooms:
 
         Raises `NoSuchRoom` if another is its host.
         """
-        return await self._contacts.send_any(peer, self._invitation(conference, peer))
-
-    def _invitation(self, conference: Conference, peer: Identity) -> w.RoomInvite:
-        roster = conference.room.roster
-        if roster is None or not conference.room.is_host:
-            raise NoSuchRoom("Only the room's host invites people. Ask them to.")
-        # One for each person, however often they ask.
-        fresh = secrets.token_bytes(w.TOKEN_BYTES)
-        token = self._tokens.setdefault((conference.id, peer), fresh)
-        conference.room.invite(token)
-        return w.RoomInvite(room=conference.id, host=roster.host, token=token, title=roster.title)
+        return await self._inviter.invite(conference, peer)
 
     def message(self, peer: Identity, device: Device, message: Message) -> bool:
         """What a person says about rooms over their own channel; False if it is something else."""
@@ -251,7 +240,7 @@ class Rooms:
                 conference = self._rooms.get(self._codes.room_behind(code) or b"")
                 answer: Message = w.NoRoom(code=code)
                 if conference is not None and conference.room.is_host:
-                    answer = self._invitation(conference, peer)
+                    answer = self._inviter.invitation(conference, peer)
                 self._contacts.send(peer, device, answer)
             case w.NoRoom(code=code):
                 self._codes.no_room(code)
