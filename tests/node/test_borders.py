@@ -133,7 +133,7 @@ async def test_media_that_breaks_ends_its_call_and_no_other(
             call.hang_up()
             assert await ended(call) is EndReason.HUNG_UP
         nursery.cancel_scope.cancel()
-    assert alice.status()["faults"]["call"] >= before + 5
+    assert alice.status().faults["call"] >= before + 5
     reasons = [row.reason for row in alice.history.list(10) if row.with_ == "Carol"]
     assert reasons.count("fault") == 3
     assert any("An error in one of" in row.sentence for row in alice.history.list(10))
@@ -176,7 +176,7 @@ async def test_what_breaks_at_one_peers_message_costs_their_channel_and_no_call(
 ) -> None:
     alice, bob, carol = await nodes(start, "Alice", "Bob", "Carol")
     before = count("peer")
-    publish = alice.people._hub.publish
+    publish = alice.hub.publish
 
     def breaks_at_carol(event: Any) -> None:
         if isinstance(event, CardChanged) and event.identity == carol.identity:
@@ -188,13 +188,13 @@ async def test_what_breaks_at_one_peers_message_costs_their_channel_and_no_call(
         nursery.start_soon(takes_calls, alice)
         async with alice.call(bob.identity, wish=wish()) as call:
             await connected(call)
-            alice.people._hub.publish = breaks_at_carol  # type: ignore[method-assign]
+            alice.hub.publish = breaks_at_carol  # type: ignore[method-assign]
             await carol.deliver(alice.identity)
             with carol.watch() as hers:
                 carol.people.change_profile({"phone": "+1 613 555 0100"}, {"phone": "contacts"})
                 await told(hers, "presence", connected=False, seconds=60)
             assert count("peer") == before + 1
-            alice.people._hub.publish = publish  # type: ignore[method-assign]
+            alice.hub.publish = publish  # type: ignore[method-assign]
             assert call.state is State.CONNECTED
         async with carol.call(alice.identity, wish=wish()) as next_call:
             await connected(next_call, 60)
@@ -206,7 +206,7 @@ async def test_one_contact_who_cannot_be_looked_for_keeps_nobody_waiting(start: 
     await start.stop("Bob")
     await until(lambda: not alice.connected(bob.identity), "Bob is gone")
     before = count("device search")
-    alice._reacher.remember = broken  # type: ignore[method-assign]
+    alice._transport.remember = broken  # type: ignore[method-assign]
     bob = await start("Bob", source="none")
     bob.use_app(FakeEndpoint)
     async with trio.open_nursery() as nursery:

@@ -142,7 +142,7 @@ async def test_a_guest_sees_who_invites_them_knocks_and_talks(start):
     [entry] = host.history.list(5)
     assert entry.with_ == "A guest"
     [record] = host._store.calls.list()
-    assert record.came_by == f"link:{link['link']}", "whose holders share a place in the history"
+    assert record.came_by == f"link:{link.link}", "whose holders share a place in the history"
     await until(lambda: host.history.list(1)[0].receipts, "the bootstrap's receipt")
     [receipt] = host.history.list(1)[0].receipts
     assert (receipt.guests, receipt.doors, receipt.held) == (1, 1, 0)
