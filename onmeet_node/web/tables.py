@@ -15,10 +15,11 @@ import attrs
 
 from onmeet_node.control.requests import node as asked_of_node
 from onmeet_node.control.requests import people as asked_of_people
-from onmeet_node.guests import call_transport, guests
+from onmeet_node.guests import call_transport, handler
 from onmeet_node.joining import call as joining_call
+from onmeet_node.joining import retrying
 from onmeet_node.joining import room as joining_room
-from onmeet_node.net.channels.channel import Timing
+from onmeet_node.net.channels.timing import Timing
 from onmeet_node.protocol.call import timing as call_timing
 from onmeet_node.protocol.room import send_limits
 from onmeet_node.protocol.room import timing as room_timing
@@ -48,7 +49,7 @@ LINE = {
     "MAX_FRAME_BYTES": frames.MAX_FRAME_BYTES,
     "MAX_TYPE_CHARS": m.MAX_TYPE_CHARS,
     "MAX_NAME_CHARS": limits.MAX_NAME_CHARS,
-    "MAX_GUEST_NAME_CHARS": guests.MAX_NAME_CHARS,
+    "MAX_GUEST_NAME_CHARS": handler.MAX_NAME_CHARS,
     "MAX_OPERATOR_CHARS": bootstrap_api.MAX_OPERATOR_CHARS,
     "MAX_TEXT_CHARS": limits.MAX_TEXT_CHARS,
     "MAX_LINE_BYTES": limits.MAX_LINE_BYTES,
@@ -75,8 +76,8 @@ LINE = {
 LINE_TIMES = {
     "PING": _CHANNEL.interval,
     "DEAD": _CHANNEL.dead_after,
-    "CROWDED": joining_call.CROWDED_WAIT_SECONDS,
-    "LONGEST_AT_DOOR": joining_call.LONGEST_WAIT_SECONDS,
+    "CROWDED": retrying.CROWDED_WAIT_SECONDS,
+    "LONGEST_AT_DOOR": retrying.LONGEST_WAIT_SECONDS,
     "PATH": joining_call.PATH_SECONDS,
     "RECONNECT": call_timing.RECONNECT,
     "REJOIN": call_transport.REJOIN_SECONDS,
