@@ -57,22 +57,6 @@ WHY_ONE = "one file because"
 """In the first line of a file that is longer, before the reason."""
 GENERATED = re.compile(r"// Made from ")
 
-STILL_TOO_LONG = {
-    "onmeet_node/calls/call.py",
-    "onmeet_node/cli/rooms.py",
-    "onmeet_node/guests/guests.py",
-    "onmeet_node/joining/call.py",
-    "onmeet_node/rooms/conference.py",
-    "onmeet_node/rooms/rooms.py",
-    "ui/src/guest/client.ts",
-    "ui/src/guest/room/visit.ts",
-    "ui/src/media/media.ts",
-    "ui/src/media/session.ts",
-    "ui/src/protocol/room-machine.ts",
-    "ui/src/room/screen.ts",
-}
-"""Being split."""
-
 
 def _too_long() -> Iterator[str]:
     for folder in SOURCES:
@@ -84,7 +68,7 @@ def _too_long() -> Iterator[str]:
 
 
 def test_no_file_is_longer_than_400_lines_without_a_reason_in_its_first() -> None:
-    assert set(_too_long()) == STILL_TOO_LONG
+    assert list(_too_long()) == []
 
 
 # ── interfaces ───────────────────────────────────────────────────────────────────────────────────
@@ -114,23 +98,6 @@ INTERFACES = {
 }
 """Each interface, and two that have it: a class of ours by its name, which is found once; a test's
 fake, or one that is nobody's name, as `file:class`; a library's as `module:class`."""
-
-BEING_REMOVED = {
-    "DoorLine",
-    "Feeder",
-    "Folk",
-    "Gate",
-    "GuestCalls",
-    "Hall",
-    "House",
-    "Report",
-    "RoomDoorway",
-    "RoomEntrance",
-    "ServerAnswer",
-    "Street",
-    "TurnSource",
-}
-"""With one implementation each; their packages are being taken apart."""
 
 
 class Trees:
@@ -194,7 +161,7 @@ def trees() -> Trees:
 
 
 def test_every_interface_is_listed_with_two_that_have_it(trees: Trees) -> None:
-    assert set(trees.interfaces()) == set(INTERFACES) | BEING_REMOVED
+    assert set(trees.interfaces()) == set(INTERFACES)
     assert all(len(set(pair)) == 2 for pair in INTERFACES.values())
 
 

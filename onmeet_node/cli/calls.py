@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from onmeet_node.calls.sentences import when
+from onmeet_node.calls.views import CallRecordView
 from onmeet_node.cli.common import (
     MediaChoice,
     duration,
@@ -19,7 +20,6 @@ from onmeet_node.cli.common import (
     json_option,
     media_options,
     revoke_hint,
-    show,
     show_answer,
     table,
 )
@@ -35,6 +35,7 @@ from onmeet_node.control.requests.calls import (
 )
 from onmeet_node.control.views import CallsDeleted
 from onmeet_node.node.views import CallView
+from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import Kind
 
 _SAID = {
@@ -215,31 +216,31 @@ def mute_command(home: Path, call: str | None, *, video: bool, off: bool, as_jso
 
 
 _PATHS = {
-    "host": "directly, on one network",
-    "srflx": "directly, through NAT",
-    "relay": "through a relay",
+    MediaPath.HOST: "directly, on one network",
+    MediaPath.SRFLX: "directly, through NAT",
+    MediaPath.RELAY: "through a relay",
+    None: "-",
 }
 _PLACES = {"ca": " in Canada", "de": " in Germany", None: ""}
 
 
-def _path(row: dict[str, Any]) -> str:
-    return _PATHS.get(row["path"], "-") + _PLACES.get(row["region"], "")
+def _path(call: CallRecordView) -> str:
+    return _PATHS[call.path] + _PLACES.get(call.region, "")
 
 
-def _tell_report(row: dict[str, Any]) -> None:
+def _tell_report(call: CallRecordView) -> None:
     """What ICE found and tried: kinds and outcomes, no addresses."""
-    report = row["report"]
+    report = call.report
     if report is None:
         return
-    click.echo(f"\nMedia of the call {row['call'][:8]} ({row['with']}):")
-    click.echo(f"  ours    {', '.join(report['local']) or 'nothing'}")
-    click.echo(f"  theirs  {', '.join(report['remote']) or 'nothing'}")
-    for pair in report["pairs"]:
-        times = f" ×{pair['count']}" if pair["count"] > 1 else ""
-        click.echo(f"  {pair['local']} ↔ {pair['remote']}: {pair['state']}{times}")
-    for server in report["servers"]:
-        outcome = "worked" if server["worked"] else server["error"]
-        click.echo(f"  server {server['kind']}: {outcome}")
+    click.echo(f"\nMedia of the call {call.call.hex()[:8]} ({call.with_}):")
+    click.echo(f"  ours    {', '.join(report.local) or 'nothing'}")
+    click.echo(f"  theirs  {', '.join(report.remote) or 'nothing'}")
+    for pair in report.pairs:
+        times = f" ×{pair.count}" if pair.count > 1 else ""
+        click.echo(f"  {pair.local} ↔ {pair.remote}: {pair.state}{times}")
+    for server in report.servers:
+        click.echo(f"  server {server.kind}: {'worked' if server.worked else server.error}")
 
 
 @click.command("history")
@@ -261,30 +262,31 @@ def history_command(
         )
         return
 
-    from onmeet_node.calls.kept_receipts import receipt_of, receipts_told
+    from onmeet_node.calls.kept_receipts import receipts_told
 
-    def text(result: list[dict[str, Any]]) -> None:
+    def text(calls: list[CallRecordView]) -> None:
         columns = ["when", "", "with", "how it ended", "length"]
         if verbose:
             columns += ["path", "authentication", "call"]
         rows = []
-        for row in result:
+        for call in calls:
             cells = [
-                when(row["started"]),
-                "→" if row["outgoing"] else "←",
-                f"{row['with']}, by {row['code']!r}" if row["code"] else row["with"],
-                row["sentence"] if verbose else row["reason"],
-                duration(row["seconds"]),
+                when(call.started),
+                "→" if call.outgoing else "←",
+                f"{call.with_}, by {call.code!r}" if call.code else call.with_,
+                call.sentence if verbose else call.reason,
+                duration(call.seconds),
             ]
             if verbose:
-                cells += [_path(row), row["sas"] or "-", row["call"][:8]]
+                cells += [_path(call), call.sas or "-", call.call.hex()[:8]]
             rows.append(cells)
         table("Calls", columns, rows, empty="No calls yet. Call somebody with: onmeet call NAME")
-        for label in sorted({row["code"] for row in result if row["code"]}):
+        for label in sorted({call.code for call in calls if call.code}):
             click.echo(revoke_hint(label))
-        for row in result if verbose else ():
-            _tell_report(row)
-            for line in receipts_told(map(receipt_of, row["receipts"] or [])):
-                click.echo(f"{row['call'][:8]}  {line}")
+        for call in calls if verbose else ():
+            _tell_report(call)
+            for line in receipts_told(call.receipts or ()):
+                click.echo(f"{call.call.hex()[:8]}  {line}")
 
-    show(ask(home, ReadHistory(limit=limit)), as_json=as_json, text=text)
+    answer = ask(home, ReadHistory(limit=limit))
+    show_answer(answer, list[CallRecordView], as_json=as_json, text=text)

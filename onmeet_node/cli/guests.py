@@ -15,6 +15,7 @@ from onmeet_node.cli.common import (
     json_option,
     media_options,
     show,
+    show_answer,
     table,
 )
 from onmeet_node.cli.stopping import Stopping
@@ -27,6 +28,8 @@ from onmeet_node.control.requests.guests import (
     NewLink,
     SendGuestAway,
 )
+from onmeet_node.control.views import GuestLinkMade
+from onmeet_node.guests.views import GuestLinkView, GuestView
 
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 MAX_SECONDS = 366 * 86_400
@@ -100,38 +103,41 @@ def invite_command(
         ctx.obj = (home, as_json)
         return
     request = NewLink(title=name, seconds=expires or 0, once=once, knock=require_knock)
-    result = ask(home, request)
+    answer = ask(home, request)
+    plain = html = ""
     if email_snippet:
+        from onmeet_node.control.as_json import from_json
         from onmeet_node.guests.invitation import email_html, email_plain
 
-        until = when(result["expires"]) if result["expires"] else ""
-        facts = {"host": result["host"] or "", "title": result["title"], "until": until}
-        result["email_plain"] = email_plain(result["url"], **facts, once=once)
-        result["email_html"] = email_html(result["url"], **facts, once=once)
+        made = from_json(answer, GuestLinkMade)
+        until = when(made.expires) if made.expires else ""
+        facts = {"host": made.host or "", "title": made.title, "until": until}
+        plain = answer["email_plain"] = email_plain(made.url, **facts, once=once)
+        html = answer["email_html"] = email_html(made.url, **facts, once=once)
 
-    def text(made: dict[str, Any]) -> None:
-        click.echo(made["url"])
+    def text(made: GuestLinkMade) -> None:
+        click.echo(made.url)
         if qr:
             from onmeet_node.protocol.identity.code import qr_terminal
 
-            click.echo(qr_terminal(made["url"]))
+            click.echo(qr_terminal(made.url))
         if email_snippet:
-            click.echo(f"\n--- plain ---\n{made['email_plain']}")
-            click.echo(f"--- html ---\n{made['email_html']}")
-        until = f"until {when(made['expires'])}" if made["expires"] else "until you close it"
-        who = "one guest" if made["once"] else "guests"
+            click.echo(f"\n--- plain ---\n{plain}")
+            click.echo(f"--- html ---\n{html}")
+        until = f"until {when(made.expires)}" if made.expires else "until you close it"
+        who = "one guest" if made.once else "guests"
         how = (
             "They knock; let them in with: onmeet admit"
-            if made["knock"]
+            if made.knock
             else "Everyone with it comes in."
         )
         click.echo(
             f"\nLets {who} in {until}, while your node runs. {how}\n"
-            f"Take it back with: onmeet invite close {made['link']}",
+            f"Take it back with: onmeet invite close {made.link}",
             err=True,
         )
 
-    show(result, as_json=as_json, text=text)
+    show_answer(answer, GuestLinkMade, as_json=as_json, text=text)
 
 
 @invite_command.command("list")
@@ -140,26 +146,25 @@ def invite_command(
 def invite_list(home: Path, *, as_json: bool) -> None:
     """The links that let guests in."""
 
-    def text(result: list[dict[str, Any]]) -> None:
+    def text(result: list[GuestLinkView]) -> None:
         table(
             "Guest links",
             ("id", "about", "for", "until", "now", "link"),
             (
                 (
-                    row["link"],
-                    row["title"],
-                    ("one guest" if row["once"] else "everyone")
-                    + ("" if row["knock"] else ", let in"),
-                    when(row["expires"]) if row["expires"] else "you close it",
-                    "open" if row["open"] else row["trouble"] or "not open yet",
-                    row["url"],
+                    row.link,
+                    row.title,
+                    ("one guest" if row.once else "everyone") + ("" if row.knock else ", let in"),
+                    when(row.expires) if row.expires else "you close it",
+                    "open" if row.open else row.trouble or "not open yet",
+                    row.url,
                 )
                 for row in result
             ),
             empty="No guest links. Make one with: onmeet invite",
         )
 
-    show(ask(home, ListLinks()), as_json=as_json, text=text)
+    show_answer(ask(home, ListLinks()), list[GuestLinkView], as_json=as_json, text=text)
 
 
 @invite_command.command("close")
@@ -168,10 +173,11 @@ def invite_list(home: Path, *, as_json: bool) -> None:
 @json_option
 def invite_close(home: Path, link: str, *, as_json: bool) -> None:
     """Closes LINK (its id or what it is about) at once; who waits at it is told."""
-    show(
+    show_answer(
         ask(home, CloseLink(link=link)),
+        GuestLinkView,
         as_json=as_json,
-        text=lambda made: click.echo(f"The link {made['link']} no longer works."),
+        text=lambda made: click.echo(f"The link {made.link} no longer works."),
     )
 
 
@@ -181,18 +187,15 @@ def invite_close(home: Path, link: str, *, as_json: bool) -> None:
 def guests_command(home: Path, *, as_json: bool) -> None:
     """Who knocks, and who is in."""
 
-    def text(result: list[dict[str, Any]]) -> None:
+    def text(result: list[GuestView]) -> None:
         table(
             "Guests",
             ("name", "state", "link", "id"),
-            (
-                (row["name"], row["state"], row["title"] or row["link"], row["guest"][-8:])
-                for row in result
-            ),
+            ((row.name, row.state, row.title or row.link, row.guest.hex()[-8:]) for row in result),
             empty="No guest is at the door.",
         )
 
-    show(ask(home, ListGuests()), as_json=as_json, text=text)
+    show_answer(ask(home, ListGuests()), list[GuestView], as_json=as_json, text=text)
 
 
 @click.command("admit")
@@ -208,10 +211,11 @@ def admit_command(home: Path, who: str, *, media: MediaChoice, as_json: bool) ->
         relay_only=media.relay_only,
         headless=media.headless,
     )
-    show(
+    show_answer(
         ask(home, request),
+        GuestView,
         as_json=as_json,
-        text=lambda guest: click.echo(f"{guest['name']} comes in."),
+        text=lambda guest: click.echo(f"{guest.name} comes in."),
     )
 
 
@@ -222,10 +226,11 @@ def admit_command(home: Path, who: str, *, media: MediaChoice, as_json: bool) ->
 @json_option
 def deny_command(home: Path, who: str, *, close_link: bool, as_json: bool) -> None:
     """Sends a guest away, from the door or out of the call."""
-    show(
+    show_answer(
         ask(home, SendGuestAway(guest=who or None, close_link=close_link)),
+        GuestView,
         as_json=as_json,
-        text=lambda guest: click.echo(f"{guest['name']} was sent away."),
+        text=lambda guest: click.echo(f"{guest.name} was sent away."),
     )
 
 
