@@ -81,6 +81,7 @@ INTERFACES = {
     "ChannelNetwork": ("Host", "RoomNetwork"),
     "Doorkeeper": ("ContactDoorkeeper", "RoomDoorkeeper"),
     "GuestChannels": ("RoomGuests", "CarriedGuestChannels"),
+    "GuestGateways": ("Network", "tests/fakes/guests.py:FakeGateways"),
     "KeyringBackend": ("keyring.backend:KeyringBackend", "tests/store/conftest.py:MemoryKeyring"),
     "LanHost": ("Host", "tests/net/test_lan.py:FakeHost"),
     "MediaEndpoint": ("AiortcEndpoint", "PageEndpoint"),
