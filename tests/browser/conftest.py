@@ -16,6 +16,7 @@ from onmeet_bootstrap.config.file import create
 from onmeet_bootstrap.config.model import ephemeral_config
 
 from onmeet_node.web.server import STATIC
+from tests import forkserver
 from tests.requirements import need
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -62,12 +63,8 @@ def chromium():
 
 def onmeet(*arguments):
     """Runs a command to its end; the last line it says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "onmeet_node.cli", *arguments, "--json"],
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
+    done = forkserver.run([sys.executable, "-m", "onmeet_node.cli", *arguments, "--json"])
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -75,7 +72,7 @@ def onmeet(*arguments):
 def calling(home, name):
     """``onmeet call`` in a process, until the block ends."""
     command = [sys.executable, "-m", "onmeet_node.cli", "call", name, "--home", home, "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = forkserver.Popen(command, stdout=subprocess.DEVNULL)
     try:
         yield process
     finally:
@@ -129,7 +126,7 @@ def node(home, *options, app=True, prefix=(), keep=False):
         "--no-lan",
     ]
     command += ["--app", "--no-browser"] if app else ["--no-app"]
-    process = subprocess.Popen(
+    process = forkserver.Popen(
         [*command, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
     )
     it = Node(process, home)
@@ -161,7 +158,7 @@ def gateway(home, **guests):
     config = ephemeral_config(guests=True)
     create(home, evolve(config, guests=evolve(config.guests, **guests)))
     command = [sys.executable, "-m", "onmeet_bootstrap", "run", "--home", home, "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = forkserver.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         yield json.loads(process.stdout.readline())
     finally:

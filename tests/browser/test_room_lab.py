@@ -27,6 +27,7 @@ from onmeet_node.control.requests.rooms import (
     RoomAction,
     SeatAction,
 )
+from tests import forkserver
 from tests.browser import steps
 from tests.browser.conftest import FLAGS, window
 from tests.browser.counting import HEIGHT, READ, WIDTH, devices, film
@@ -217,7 +218,7 @@ def test_five_meet_behind_nats_and_outlast_their_host(chromium, lab, tmp_path):
         # and a new guest comes in, by a link of whoever is host now
         heir = nodes[heir_name]
         again = heir.ask(LinkToRoom())["url"]
-        late = subprocess.Popen(
+        late = forkserver.Popen(
             hosts["Gus"].command(
                 sys.executable,
                 "-m",

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import forkserver
+
 ONMEET = [sys.executable, "-m", "onmeet_node.cli"]
 LONELY = ("--no-lan", "--listen", "/ip4/127.0.0.1/tcp/0")
 pytestmark = pytest.mark.real
@@ -25,13 +27,13 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """One command, to its end."""
     place = ["--home", str(home)] if home is not None else []
+    return forkserver.run([*ONMEET, *arguments, *place], stdin=stdin)
+
+
+def as_a_person(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """One command, loaded and all."""
     return subprocess.run(
-        [*ONMEET, *arguments, *place],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        [*ONMEET, *arguments], capture_output=True, text=True, timeout=60, check=False
     )
 
 
@@ -46,9 +48,11 @@ def home(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def node(home: Path) -> Iterator[subprocess.Popen[str]]:
+def node(
+    home: Path, *, begin: type[subprocess.Popen[str]] = forkserver.Popen
+) -> Iterator[subprocess.Popen[str]]:
     """A running node; it is interrupted at the end, and must end by itself then."""
-    process = subprocess.Popen(
+    process = begin(
         [*ONMEET, "up", "--json", "--home", str(home), *LONELY],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -86,7 +90,7 @@ def test_help_answers_without_loading_anything_heavy() -> None:
     "history doctor demo".split(),
 )
 def test_every_command_explains_itself(command: str) -> None:
-    done = run(command, "--help")
+    done = as_a_person(command, "--help")
     assert done.returncode == 0
     assert "--json" in done.stdout or "Commands:" in done.stdout
 
@@ -96,7 +100,7 @@ def test_every_command_explains_itself(command: str) -> None:
     [["status"], ["call", "Bob"], ["contacts", "list"], ["answer"], ["history"], ["code", "new"]],
 )
 def test_commands_say_plainly_that_no_node_runs(command: list[str], home: Path) -> None:
-    done = run(*command, home=home)
+    done = as_a_person(*command, "--home", str(home))
     assert done.returncode == 1
     assert "onmeet up" in done.stderr
     assert "Traceback" not in done.stderr
@@ -132,7 +136,7 @@ def test_a_home_in_use_is_not_opened_by_a_second_node(home: Path) -> None:
 
 
 def test_ctrl_c_ends_a_node_and_leaves_no_socket(home: Path) -> None:
-    with node(home):
+    with node(home, begin=subprocess.Popen):
         assert (home / "control.sock").stat().st_mode & 0o777 == 0o600
     assert not (home / "control.sock").exists()
 
@@ -236,7 +240,7 @@ def test_nothing_is_left_when_a_call_command_is_interrupted(home: Path) -> None:
         assert run("init", "--key-file", home=other).returncode == 0
         with node(other):
             code = json.loads(run("code", "new", "--json", home=other).stdout)["uri"]
-        caller = subprocess.Popen(
+        caller = forkserver.Popen(
             [*ONMEET, "call", code, "--json", "--home", str(home)],
             stdout=subprocess.PIPE,
             text=True,

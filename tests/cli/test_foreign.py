@@ -18,6 +18,7 @@ import trio
 from onmeet_bootstrap.errors import NotRunning
 from onmeet_bootstrap.status import ask_status, serve_status
 
+from tests import forkserver
 from tests.cli.test_cli import ONMEET, home, node, run
 from tests.requirements import need
 
@@ -136,13 +137,7 @@ def test_an_app_says_that_it_will_not_use_a_foreign_home(tmp_path: Path) -> None
     theirs = tmp_path / "theirs"
     theirs.mkdir(mode=0o777)
     os.chown(theirs, OTHER, OTHER)
-    done = subprocess.run(
-        [*ONMEET, "up", "--app", "--no-browser", "--home", str(theirs)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = forkserver.run([*ONMEET, "up", "--app", "--no-browser", "--home", str(theirs)])
     assert done.returncode == 1
     assert "belongs to another user" in done.stderr
     assert list(theirs.iterdir()) == []
@@ -150,13 +145,7 @@ def test_an_app_says_that_it_will_not_use_a_foreign_home(tmp_path: Path) -> None
 
 # ── the bootstrap ────────────────────────────────────────────────────────────────────────────────
 def bootstrap(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "onmeet_bootstrap", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return forkserver.run([sys.executable, "-m", "onmeet_bootstrap", *arguments])
 
 
 def test_a_bootstrap_makes_no_home_in_a_foreign_place(tmp_path: Path) -> None:

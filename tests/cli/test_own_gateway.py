@@ -10,17 +10,14 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests import forkserver
+
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
 
 def onmeet(*arguments, **options):
-    done = subprocess.run(
-        [sys.executable, "-m", "onmeet_node.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        **options,
+    done = forkserver.run(
+        [sys.executable, "-m", "onmeet_node.cli", *map(str, arguments)], **options
     )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -29,7 +26,7 @@ def onmeet(*arguments, **options):
 @contextmanager
 def up(home, *options):
     command = [sys.executable, "-m", "onmeet_node.cli", "up", "--home", home, "--json"]
-    process = subprocess.Popen(
+    process = forkserver.Popen(
         [*command, "--no-lan", "--no-app", *options], stdout=subprocess.PIPE, text=True
     )
     try:
@@ -48,13 +45,13 @@ def test_a_guest_comes_straight_to_the_host_and_again_after_its_restart(tmp_path
     with up(home, *options) as _:
         [link] = onmeet("invite", "--let-in", "--room", "--home", home, "--json")
         guest = ("join", "-", "--name", "Paul", "--source", "test", "--seconds", "1", "--json")
-        said = onmeet(*guest, input=link["url"] + "\n")
+        said = onmeet(*guest, stdin=link["url"] + "\n")
         events = [line["event"] for line in said]
         assert {"door", "admitted", "connected", "media"} <= set(events)
         assert events[-1] == "ended"
         port = link["url"].split(":")[2].partition("/")[0]
     with up(home, "--source", "test", "--guests-on", f"127.0.0.1:{port}"):
-        assert onmeet(*guest, input=link["url"] + "\n")[-1]["reason"] == "left"
+        assert onmeet(*guest, stdin=link["url"] + "\n")[-1]["reason"] == "left"
 
 
 def test_who_joins_before_the_host_is_there_sees_each_try_and_comes_in(tmp_path):
@@ -65,7 +62,7 @@ def test_who_joins_before_the_host_is_there_sees_each_try_and_comes_in(tmp_path)
         port = link["url"].split(":")[2].partition("/")[0]
     guest = ("join", "-", "--name", "Paul", "--source", "test", "--seconds", "1", "--json")
     command = [sys.executable, "-m", "onmeet_node.cli", *guest]
-    with subprocess.Popen(
+    with forkserver.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as joining:
         try:
@@ -87,13 +84,9 @@ def test_who_joins_without_patience_is_told_at_once_that_the_host_is_away(tmp_pa
     onmeet("init", "--home", home, "--name", "Hedda", "--key-file", "--json")
     with up(home, "--source", "test", "--guests-on", "127.0.0.1:0"):
         [link] = onmeet("invite", "--let-in", "--room", "--home", home, "--json")
-    done = subprocess.run(
+    done = forkserver.run(
         [sys.executable, "-m", "onmeet_node.cli", "join", "-", "--name", "Paul", "--patience", "0"],
-        input=link["url"] + "\n",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        stdin=link["url"] + "\n",
     )
     assert done.returncode != 0
     assert "trying" not in done.stdout
@@ -110,13 +103,7 @@ def test_what_cannot_be_served_is_refused_with_what_to_give(tmp_path, where, say
         taken = taken_port()
         where = f"127.0.0.1:{taken.getsockname()[1]}"
     command = [sys.executable, "-m", "onmeet_node.cli", "up", "--home", home, "--no-lan"]
-    done = subprocess.run(
-        [*command, "--no-app", "--guests-on", where],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = forkserver.run([*command, "--no-app", "--guests-on", where])
     if says == "Cannot":
         taken.close()
     assert done.returncode == 1

@@ -17,6 +17,7 @@ from onmeet_bootstrap.config.model import ephemeral_config
 
 from onmeet_node.control import client
 from onmeet_node.control.requests.rooms import ListRooms
+from tests import forkserver
 from tests.cli.test_cli import LONELY, ONMEET, run
 
 pytestmark = pytest.mark.real
@@ -30,7 +31,7 @@ def running(home: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], 
     """A node, and where it listens; killed at the end, if it is not before."""
     made = run("init", "--key-file", "--name", home.name, home=home)
     assert made.returncode == 0, made.stderr
-    process = subprocess.Popen(
+    process = forkserver.Popen(
         [*ONMEET, "up", "--json", "--home", str(home), *LONELY, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -50,7 +51,7 @@ def bootstrap(home: Path) -> Iterator[str]:
     """A bootstrap in a process of its own: its address."""
     create(home, ephemeral_config())
     command = [sys.executable, "-m", "onmeet_bootstrap", "run", "--home", str(home), "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = forkserver.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())["addresses"][0]

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests import forkserver
 from tests.cli.test_cli import LONELY, ONMEET, run
 from tests.cli.test_rooms import ask, bootstrap
 
@@ -29,8 +30,13 @@ LEFT_SECONDS = 30.0
 class Program:
     """A process that tells what happens in JSON lines."""
 
-    def __init__(self, *arguments: str, home: Path) -> None:
-        self.process = subprocess.Popen(
+    def __init__(
+        self,
+        *arguments: str,
+        home: Path,
+        begin: type[subprocess.Popen[str]] = forkserver.Popen,
+    ) -> None:
+        self.process = begin(
             [*ONMEET, *arguments, "--json", "--home", str(home)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -127,9 +133,9 @@ class Town:
             raise
         return node
 
-    def program(self, *arguments: str, home: Path) -> Program:
-        """A command that runs."""
-        program = Program(*arguments, home=home)
+    def program(self, *arguments: str, home: Path, **how: Any) -> Program:
+        """A command that runs; `how`: as of `Program`."""
+        program = Program(*arguments, home=home, **how)
         self._stack.callback(program.kill)
         return program
 
@@ -203,7 +209,9 @@ def test_a_member_and_a_host_stopped_by_signals_leave_the_room_at_once(town: Tow
 def test_a_node_stopped_at_any_moment_of_its_start_ends_in_silence(town: Town) -> None:
     for later in (0.0, 0.1, 0.3, 0.6, 1.0):  # from the first moment that the command takes signals
         for signum in (signal.SIGINT, signal.SIGTERM):
-            node = town.program("up", *LONELY, "--bootstrap", town.way, home=town.ana)
+            node = town.program(
+                "up", *LONELY, "--bootstrap", town.way, home=town.ana, begin=subprocess.Popen
+            )
             node.takes_signals()
             time.sleep(later)
             node.process.send_signal(signum)

@@ -23,6 +23,7 @@ from onmeet_node.control.requests.people import AddContact, ChangePerson, NewCod
 from onmeet_node.control.shapes import Request
 from onmeet_node.errors import OnMeetError
 from onmeet_node.protocol.wire.messages import Kind
+from tests import forkserver
 from tests.media.coturn import make_certificate
 from tests.netlab.lab import Host
 
@@ -49,9 +50,7 @@ class Machine:
 
     def onmeet(self, *arguments: str) -> Any:
         """One command's ``--json`` result, run on this machine."""
-        done = subprocess.run(
-            self._command(*arguments), capture_output=True, text=True, timeout=60, check=False
-        )
+        done = forkserver.run(self._command(*arguments))
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 
@@ -66,7 +65,7 @@ class Machine:
     @contextmanager
     def up(self, *options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
         """The node runs inside the block; `environment` is added to ours."""
-        process = self.process = subprocess.Popen(
+        process = self.process = forkserver.Popen(
             self._command("up", "--source", "test", *options),
             stdout=subprocess.PIPE,
             text=True,
@@ -227,13 +226,11 @@ def bootstrap(
     place = ["--home", str(home), "--json"]
     where = [f"--listen={a}" for a in listen or (f"/ip4/{host.address}/tcp/4001",)]
     public = ["--public-address", host.address, *(f"--announce={a}" for a in listen)]
-    subprocess.run(
-        host.command(*command, "init", *where, *(public if turn else ()), *options, *place),
-        check=True,
-        timeout=30,
-        stdout=subprocess.DEVNULL,
+    made = forkserver.run(
+        host.command(*command, "init", *where, *(public if turn else ()), *options, *place)
     )
-    process = subprocess.Popen(
+    assert made.returncode == 0, made.stderr
+    process = forkserver.Popen(
         host.command(*command, "run", *place), stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
@@ -274,7 +271,7 @@ def gateway(host: Host, home: Path) -> Iterator[tuple[str, str]]:
     create(home / "bootstrap", config)
     command = host.command(PYTHON, "-m", "onmeet_bootstrap", "run", "--json")
     command += ["--home", os.fspath(home / "bootstrap")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = forkserver.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         yield json.loads(process.stdout.readline())["addresses"][0], origin

@@ -27,6 +27,7 @@ from onmeet_node.control.requests.rooms import (
     RoomAction,
     SeatAction,
 )
+from tests import forkserver
 from tests.netlab.capture import Capture, captured
 from tests.netlab.lab import Host, Lab
 from tests.netlab.machines import (
@@ -87,7 +88,7 @@ class Place:
         """A guest without a browser, until the test ends."""
         host = self.lab.host(name.lower())
         certificate = os.fspath(self.directory / "server" / "turn.pem")
-        process = subprocess.Popen(
+        process = forkserver.Popen(
             host.command(
                 PYTHON,
                 "-m",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forkserver
 from tests.netlab.lab import Lab
 from tests.netlab.machines import Machine, befriend, bootstrap, call
 
@@ -81,7 +82,7 @@ def test_a_killed_peer_is_noticed_and_the_call_ends_with_the_truth(
                 machine.wait("reachable")
             befriend(ana, ben)
             ana.forget()
-            caller = subprocess.Popen(ana._command("call", "Ben"), stdout=subprocess.DEVNULL)
+            caller = forkserver.Popen(ana._command("call", "Ben"), stdout=subprocess.DEVNULL)
             ana.wait("media", kind="video")
             ben.kill(signal.SIGKILL)
         ana.wait("state", state="reconnecting", seconds=15)
