@@ -29,13 +29,13 @@ check: $(READY)
 quick: $(READY)
 	@ONMEET_CHECK=1 $(BIN)/pytest --numprocesses=2 --quiet -m "not real and not slow" $(PYTEST_FLAGS)
 
-# Most test files run side by side. What is slow (browsers, rooms of five nodes, labs) runs one file
-# at a time: two of those are more than two cores carry. WORKERS: processes for them, where there
-# are more.
-WORKERS ?= 0
-test: $(READY) system-packages lint page
-	$(BIN)/pytest --numprocesses=2 --quiet -m "not slow" $(PYTEST_FLAGS)
-	$(BIN)/pytest --numprocesses=$(WORKERS) --durations=25 -m slow $(PYTEST_FLAGS)
+# Test files run side by side; browsers and labs one at a time beside the others, since two of those
+# are more than two cores carry (tests/conftest.py). WORKERS: processes for all of it; much of their
+# time they wait.
+WORKERS ?= 3
+test: $(READY) system-packages
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint page
+	$(BIN)/pytest --numprocesses=$(WORKERS) --quiet --durations=25 $(PYTEST_FLAGS)
 
 page: $(READY)
 	@if [ -d ui/node_modules ]; then \

@@ -28,6 +28,29 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+ALONE = ("tests/browser/", "tests/netlab/")
+"""Two tests of these at once are more than two cores carry."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Files side by side; but browsers and labs on one worker, from the beginning to their end."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "alone" if nodeid.startswith(ALONE) else super()._split_scope(nodeid)
+
+        def _assign_work_unit(self, node: Any) -> None:
+            if "alone" in self.workqueue:
+                self.workqueue.move_to_end("alone", last=False)
+            super()._assign_work_unit(node)
+
+    return Scheduling(config, log)
+
+
 class _Witness:
     """Sees what only a test that is marked `real` may do: sockets of a network, other processes."""
 
