@@ -103,12 +103,14 @@ def _read(path: Path, passphrase: str) -> dict[str, Any]:
     try:
         # Without waiting: to open a pipe that nobody writes to would last for ever.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
                 raise ExportDamaged(path, "it is no ordinary file")
-            data = file.read(MAX_EXPORT_BYTES + 1)
+            # One that is too large is not read, which would take as much memory and seconds.
+            data = file.read(MAX_EXPORT_BYTES + 1) if status.st_size <= MAX_EXPORT_BYTES else b""
     except OSError as error:
         raise ExportError(f"{path} cannot be read ({error.strerror}). Check the name.") from error
-    if len(data) > MAX_EXPORT_BYTES:
+    if max(status.st_size, len(data)) > MAX_EXPORT_BYTES:
         raise ExportDamaged(path, "it is larger than any export")
     if not data.startswith(MAGIC):
         raise ExportDamaged(path, "it is not an On-Meet export")
