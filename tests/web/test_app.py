@@ -1,10 +1,10 @@
 """The app's pages and a real node in a process of its own: first run, lock, people, calls."""
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import asynccontextmanager
-from functools import partial
 
 import pytest
 import trio
@@ -23,6 +23,7 @@ from onmeet_node.protocol.identity.policy import ReachPolicy
 from onmeet_node.protocol.identity.profile import Field, Share
 from onmeet_node.web.messages import VERSION, answers, own
 from onmeet_node.web.messages import snapshots as snap
+from tests import forkserver
 from tests.web.client import token_for, websocket
 
 pytestmark = pytest.mark.real
@@ -44,6 +45,9 @@ class App:
                     return event
         raise AssertionError(f"it ended without {name}")
 
+    async def ended(self):
+        await trio.to_thread.run_sync(self.process.wait, abandon_on_cancel=True)
+
 
 async def _lines(stream):
     rest = b""
@@ -59,22 +63,24 @@ async def app(home, *options, stdin=b""):
         sys.executable, "-m", "onmeet_node.cli", "up", "--home", str(home), "--json",
         "--app", "--no-browser", "--no-lan", "--listen", "/ip4/127.0.0.1/tcp/0", *options,
     ]  # fmt: skip
-    async with trio.open_nursery() as nursery:
-        run = partial(trio.run_process, command, stdin=stdin, stdout=subprocess.PIPE, check=False)
-        process = await nursery.start(run)
-        lines = _lines(process.stdout)
-        it = App(process, lines)
-        try:
-            event = await it.event("app")
-            address, _, it.code = event["url"].partition("#c=")
-            it.port = int(address.rstrip("/").rpartition(":")[2])
-            yield it
-        finally:
-            process.terminate()
-            with trio.move_on_after(20), trio.CancelScope(shield=True):
-                await process.wait()
-            await lines.aclose()
-            nursery.cancel_scope.cancel()
+    process = forkserver.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with process.stdin as written:
+        written.write(stdin)
+    lines = _lines(trio.lowlevel.FdStream(os.dup(process.stdout.fileno())))
+    it = App(process, lines)
+    try:
+        event = await it.event("app")
+        address, _, it.code = event["url"].partition("#c=")
+        it.port = int(address.rstrip("/").rpartition(":")[2])
+        yield it
+    finally:
+        process.terminate()
+        with trio.move_on_after(20), trio.CancelScope(shield=True):
+            await it.ended()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        await lines.aclose()
 
 
 class Window:
@@ -180,7 +186,7 @@ async def test_deleting_everything_needs_the_own_name(tmp_path):
         assert refused.kind == "OtherName"
         await page.ask(own.DeleteEverything, name="Ann")
         with trio.fail_after(90):
-            await it.process.wait()
+            await it.ended()
     assert not (home / "home.json").exists()
 
 
