@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.browser import steps
-from tests.browser.conftest import FLAGS, node, window
+from tests.browser.conftest import CHROMIUM, FLAGS, node, window
 from tests.netlab.capture import captured
 from tests.netlab.conftest import need
 from tests.netlab.lab import Nat, missing, open_lab
@@ -22,7 +22,7 @@ RELAYED = "^Through a relay"
 def browser_on(chromium, host, directory):
     """A Chromium that lives on this machine of the lab."""
     start = directory / f"chromium-{host.name}"
-    start.write_text(f'#!/bin/sh\nexec {" ".join(host.prefix)} /usr/bin/chromium "$@"\n')
+    start.write_text(f'#!/bin/sh\nexec {" ".join(host.prefix)} {CHROMIUM} "$@"\n')
     start.chmod(stat.S_IRWXU)
     browser = chromium.browser_type.launch(executable_path=os.fspath(start), args=FLAGS)
     try:
@@ -37,13 +37,13 @@ def two_pages(chromium, lab, hosts, tmp_path, *, hiding=False):
     server = lab.host("server")
     with ExitStack() as stack:
         addresses, _ = stack.enter_context(bootstrap(server, tmp_path / "server", turn=True))
-        hidden = ("env", "ONMEET_RELAY_ONLY=true") if hiding else ()
+        hidden = {"ONMEET_RELAY_ONLY": "true"} if hiding else {}
         ways = [f"--bootstrap={address}" for address in addresses]
         pages = []
         for host in hosts:
             home = tmp_path / f"home-{host.name}"
             listen = f"--listen=/ip4/{host.address}/tcp/0"
-            it = stack.enter_context(node(home, *ways, listen, prefix=[*host.prefix, *hidden]))
+            it = stack.enter_context(node(home, *ways, listen, prefix=host.prefix, **hidden))
             browser = stack.enter_context(browser_on(chromium, host, tmp_path))
             pages.append(stack.enter_context(window(browser, it.url)).page)
         ann, bob = pages

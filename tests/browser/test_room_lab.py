@@ -29,7 +29,7 @@ from onmeet_node.control.requests.rooms import (
 )
 from tests import forkserver
 from tests.browser import steps
-from tests.browser.conftest import FLAGS, window
+from tests.browser.conftest import CHROMIUM, FLAGS, window
 from tests.browser.counting import HEIGHT, READ, WIDTH, devices, film
 from tests.browser.test_rooms import join_by_code
 from tests.media.support import shown
@@ -59,7 +59,7 @@ def lab():
 def browser_on(chromium, host, directory, *flags):
     """A Chromium that lives on this machine, with a camera whose pictures are numbered."""
     start = directory / f"chromium-{host.name}"
-    start.write_text(f'#!/bin/sh\nexec {" ".join(host.prefix)} /usr/bin/chromium "$@"\n')
+    start.write_text(f'#!/bin/sh\nexec {" ".join(host.prefix)} {CHROMIUM} "$@"\n')
     start.chmod(stat.S_IRWXU)
     args = [*FLAGS, *devices(directory), *flags]
     browser = chromium.browser_type.launch(executable_path=os.fspath(start), args=args)

@@ -35,9 +35,9 @@ NO_CHOICE = """() => {
 
 
 @pytest.fixture
-def at_ann(chromium, tmp_path):
+def at_ann(whole_chromium, tmp_path):
     """Ann's page, in a call with Bob, who has none."""
-    with beside_a_headless_node(chromium, tmp_path, script=steps.SPY) as (_, at_ann, _):
+    with beside_a_headless_node(whole_chromium, tmp_path, script=steps.SPY) as (_, at_ann, _):
         steps.start_call(at_ann.page, "Bob")
         steps.wait_moving(at_ann.page)
         yield at_ann.page
