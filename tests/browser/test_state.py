@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.browser import steps
-from tests.browser.conftest import CHROMIUM, FLAGS, gateway, node, onmeet, window
+from tests.browser.conftest import FLAGS, WHOLE_CHROMIUM, gateway, node, onmeet, window
 from tests.browser.people import beside_a_headless_node
 
 pytestmark = pytest.mark.real
@@ -203,7 +203,7 @@ def test_a_guest_is_asked_for_a_name_where_the_browser_stores_nothing(
     host.event("reachable")
     link = host.command("invite", "--let-in")["url"]
     context = chromium.browser_type.launch_persistent_context(
-        str(home), executable_path=str(CHROMIUM), args=FLAGS, locale="en-GB"
+        str(home), executable_path=str(WHOLE_CHROMIUM), args=FLAGS, locale="en-GB"
     )
     stack.callback(context.close)
     page = context.new_page()
