@@ -34,7 +34,7 @@ class RoomLinks:
         """The link by which guests come into this room, made if there is none. `knock`: somebody
         must let each guest in.
 
-        Raises `NoSuchRoom` if another is host, and what `guests.links.Links.new` raises.
+        Raises `NoSuchRoom` if another is host, or it ends meanwhile, and what `Links.new` raises.
         """
         if not conference.room.is_host:
             raise NoSuchRoom("Only the room's host makes its guest link. Ask them to.")
@@ -46,6 +46,9 @@ class RoomLinks:
             url, link = await self._standing_link(title, knock=knock)
         else:
             url, link = await self._new_link(conference.title, knock=knock)
+            if conference.room.over is not None:
+                self.close(link)  # or it would lead to a call
+                raise NoSuchRoom("The room ended meanwhile, and its guest link with it.")
         self.lead(link, conference.id)
         return url
 

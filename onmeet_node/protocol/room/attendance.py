@@ -105,7 +105,7 @@ class Attendance:
             self._members.emit(do.StringReady(self._members.roster))
 
     def _round(self) -> CommitmentRound | None:
-        """The pledges for the roster we go by, with all that others have said of it."""
+        """The commitments for the roster we go by, with all that others have said of it."""
         if self._members.roster is None or self._members.signed is None:
             return None
         round_ = self._authentication.round(

@@ -1,9 +1,9 @@
-"""A room's authentication string, and the numbers that all pledge for it (PROTOCOL, "Rooms").
+"""A room's authentication string, and the nonces that all commit to for it (PROTOCOL, "Rooms").
 
 A host that shows two people two rosters could look for keys that give both the same string: a
 birthday search, a million tries on each side for twelve digits. So everybody adds a number of their
-own, and pledges it (says a hash of it) before anybody shows theirs, as in ZRTP (RFC 6189, 4.4.1.1).
-Whoever stands between must pledge before they know what they have to hit.
+own, and commits to it (says a hash of it) before anybody shows theirs, as in ZRTP (RFC 6189,
+4.4.1.1). Whoever stands between must commit before they know what they have to hit.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from onmeet_node.protocol.room.roster import Key, keys_of
 from onmeet_node.protocol.wire.room import COMMITMENT_BYTES, NONCE_BYTES, RosterBody
 
 MAX_ROUNDS = 1_024
-"""Rosters whose pledges are remembered: a roster that comes back finds what was said for it."""
+"""Rosters whose commitments are remembered: a roster that comes back finds what was said for it."""
 _NONCE_DOMAIN = b"onmeet room nonce 1"
-_PLEDGE_DOMAIN = b"onmeet room pledge 1"
+_COMMITMENT_DOMAIN = b"onmeet room pledge 1"
 _STRING_DOMAIN = b"onmeet room string 1"
 
 
 def commitment(digest: bytes, key: bytes, nonce: bytes) -> bytes:
     """What somebody says of their number before they show it. `digest`: of the roster."""
     return hashlib.blake2b(
-        _PLEDGE_DOMAIN + digest + key + nonce, digest_size=COMMITMENT_BYTES
+        _COMMITMENT_DOMAIN + digest + key + nonce, digest_size=COMMITMENT_BYTES
     ).digest()
 
 
@@ -47,19 +47,19 @@ class CommitmentRound:
         self.digest = digest
         """Of the roster."""
         self._me = me
-        self._pledged = {me: commitment(digest, me, nonce)}
+        self._commitments = {me: commitment(digest, me, nonce)}
         self._shown = {me: nonce}
         self._keys = keys_of(body)
 
     @property
     def commitment(self) -> bytes:
         """Ours, for everybody to know."""
-        return self._pledged[self._me]
+        return self._commitments[self._me]
 
     @property
     def nonce(self) -> bytes | None:
-        """Our number; None until everybody has pledged theirs."""
-        return self._shown[self._me] if self._pledged.keys() >= self._keys else None
+        """Our number; None until everybody has committed to theirs."""
+        return self._shown[self._me] if self._commitments.keys() >= self._keys else None
 
     @property
     def complete(self) -> bool:
@@ -71,15 +71,15 @@ class CommitmentRound:
         """See `room_string`; None until everybody has shown their number."""
         return room_string(self._room, self._shown) if self.complete else None
 
-    def take(self, key: Key, pledged: bytes | None, nonce: bytes | None) -> None:
+    def take(self, key: Key, committed: bytes | None, nonce: bytes | None) -> None:
         """What somebody says for this roster: their commitment, and then their number."""
         if key not in self._keys or key == self._me:
             return
-        if pledged is not None:
-            self._pledged.setdefault(key, pledged)
+        if committed is not None:
+            self._commitments.setdefault(key, committed)
         if nonce is None or key in self._shown:
             return
-        if self._pledged.get(key) == commitment(self.digest, key, nonce):
+        if self._commitments.get(key) == commitment(self.digest, key, nonce):
             self._shown[key] = nonce
 
 
