@@ -271,10 +271,10 @@ def test_a_call_from_the_first_run_to_the_end_without_a_mouse(chromium, tmp_path
             page.get_by_role("heading", name="People").wait_for()
 
 
-def test_a_camera_that_goes_in_mid_call_is_named_and_the_call_goes_on(chromium, tmp_path):
+def test_a_camera_that_goes_in_mid_call_is_named_and_the_call_goes_on(whole_chromium, tmp_path):
     """Unplugged, or its permission withdrawn: both end the track. Chromium's fake camera cannot be
     unplugged, so the event is the test's own; what follows is real."""
-    with beside_a_headless_node(chromium, tmp_path) as (_, at_ann, bob):
+    with beside_a_headless_node(whole_chromium, tmp_path) as (_, at_ann, bob):
         page = at_ann.page
         page.evaluate(
             "void ((media) => { const open = media.getUserMedia.bind(media);"
