@@ -4,8 +4,10 @@ The node speaks English; `ui/src/i18n/sentences` has the rest. Read here from th
 """
 
 import ast
+import importlib
 import itertools
 import json
+import pkgutil
 import subprocess
 from pathlib import Path
 
@@ -31,7 +33,10 @@ NOT_FOR_PAGES = {
     "BadFingerprint": "of a peer's description",
     "BadKey": "of bytes that nobody types",
     "BadRoster": "of a peer",
+    "BadRequest": "of the control socket",
+    "CannotListen": "before there is a page",
     "ChatInPage": "of a program that speaks in a page's call",
+    "CommandRefused": "of the command line",
     "ForeignHome": "before there is a page",
     "GenerationsUsedUp": "the call goes on as it is",
     "HomeInUse": "before there is a page",
@@ -39,6 +44,7 @@ NOT_FOR_PAGES = {
     "HomePathTooLong": "before there is a page",
     "NotAHome": "before there is a page",
     "PageSilent": "the page's own fault",
+    "NoNodeRuns": "of the command line",
     "NoApp": "then there is no page",
     "PeerBrokeCall": "ends a call, which has a sentence of its own",
     "RoomEntryDenied": "of commands, which wait until they are in",
@@ -86,6 +92,9 @@ def told():
     """The errors that a page can be told, and for which it has no text of its own."""
     own = {key.partition(".")[2] for key in keys("en") if key.startswith("refused.")}
     packages = tuple(f"onmeet_node.{one}" for one in ASKED_BY_PAGES)
+    for module in pkgutil.walk_packages([str(PACKAGE)], "onmeet_node."):
+        if module.name.startswith(packages):
+            importlib.import_module(module.name)  # or what others loaded would decide what is found
     found = {one.__name__ for one in subclasses(OnMeetError) if one.__module__.startswith(packages)}
     assert found >= NOT_FOR_PAGES.keys(), "an exception that there is no more"
     return found - own - NOT_FOR_PAGES.keys()

@@ -58,6 +58,7 @@ export const refusals: readonly Row[] = [
   ["Only the room's host makes its guest link. Ask them to.", "Seul l’hôte de la salle fait son lien d’invité. Demandez-le-lui.", "Nur der Gastgeber des Raums macht den Gastlink. Bitten Sie ihn darum.", "مضيف الغرفة وحده ينشئ رابط الضيوف. اطلب منه ذلك."],
   ["There is no standing meeting called {title}.", "Il n’y a pas de réunion permanente appelée {title}.", "Es gibt kein ständiges Treffen namens {title}.", "لا يوجد اجتماع دائم باسم {title}."],
   ["A standing meeting needs a name.", "Une réunion permanente a besoin d’un nom.", "Ein ständiges Treffen braucht einen Namen.", "يحتاج الاجتماع الدائم إلى اسم."],
+  ["The room ended meanwhile, and its guest link with it.", "La salle s’est terminée entre-temps, et son lien d’invité avec elle.", "Der Raum ist inzwischen zu Ende, und mit ihm sein Gastlink.", "انتهت الغرفة في هذه الأثناء، وانتهى معها رابط الضيوف."],
   ["You are not in that room any more.", "Vous n’êtes plus dans cette salle.", "Sie sind nicht mehr in diesem Raum.", "لم تعد في تلك الغرفة."],
   ["{title} is on already. See it with: onmeet room list", "{title} a déjà lieu.", "{title} ist schon im Gang.", "{title} منعقد بالفعل."],
   ["Its host cannot be reached just now. Try again later.", "Son hôte ne peut être joint en ce moment. Réessayez plus tard.", "Sein Gastgeber ist gerade nicht zu erreichen. Versuchen Sie es später.", "لا يمكن الوصول إلى مضيفه الآن. حاول لاحقًا."],
