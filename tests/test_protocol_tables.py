@@ -7,10 +7,14 @@ compares. The tables of messages are `tests/protocol/wire/test_reference.py`'s, 
 
 from __future__ import annotations
 
+import ast
+import enum
 import re
+import textwrap
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Sequence
-from inspect import signature
+from inspect import getsource, signature
+from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
@@ -29,7 +33,7 @@ from onmeet_node.contacts import admission as contact_admission
 from onmeet_node.contacts import cards, delivery, grants
 from onmeet_node.guests import admission, visit
 from onmeet_node.joining import retrying
-from onmeet_node.media.engine import frame_assembly, guard, ice, sctp, sdp
+from onmeet_node.media.engine import data_channels, frame_assembly, guard, ice, sctp, sdp
 from onmeet_node.media.engine.receivers import MAX_BACKLOG_BYTES, MAX_DECODE_BACKLOG
 from onmeet_node.media.frames import KEPT_BYTES
 from onmeet_node.net import exposure
@@ -61,9 +65,18 @@ from onmeet_node.protocol.call.effects import Ring
 from onmeet_node.protocol.identity import acquaint, address, code, picture, record, safety
 from onmeet_node.protocol.identity.blinding import EPOCH_SECONDS, SECRET_BYTES
 from onmeet_node.protocol.identity.keys import KEY_BYTES
-from onmeet_node.protocol.room import send_limits
+from onmeet_node.protocol.room import roster, send_limits
 from onmeet_node.protocol.room import timing as room_timing
-from onmeet_node.protocol.wire import bootstrap_api, door, frames, link, messages, room
+from onmeet_node.protocol.wire import (
+    bootstrap_api,
+    codec,
+    door,
+    frames,
+    link,
+    messages,
+    room,
+    vocabulary,
+)
 from onmeet_node.protocol.wire import record as envelope
 from onmeet_node.protocol.wire.fields import type_name
 from onmeet_node.rooms import invitations
@@ -475,6 +488,32 @@ def close_codes() -> str:
     return table(("code", "means"), [(str(close_code), means) for close_code, means in rows])
 
 
+def words() -> str:
+    lists = {
+        "`caps` of `hello`, capabilities of a device": vocabulary.Capability,
+        "`services` of a `description`": vocabulary.BootstrapService,
+    }
+    rows = [
+        (where if not position else "", f"`{word}`", meaning)
+        for where, words in lists.items()
+        for position, (word, meaning) in enumerate(_said_of(words).items())
+    ]
+    return table(("list", "word", "says"), rows)
+
+
+def _said_of(words: type[enum.StrEnum]) -> dict[str, str]:
+    """Each word with the docstring below it."""
+    tree = ast.parse(textwrap.dedent(getsource(words))).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    said: dict[str, str] = {}
+    for statement, after in pairwise(tree.body):
+        if isinstance(statement, ast.Assign) and isinstance(after, ast.Expr):
+            word, text = ast.literal_eval(statement.value), ast.literal_eval(after.value)
+            said[word] = text.replace("\n    ", " ")
+    assert list(said) == list(words)
+    return said
+
+
 def pictures() -> str:
     def row(people: int) -> Row:
         large = send_limits.send_limits(people, room.PictureSize.LARGE)
@@ -508,6 +547,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "link-bytes": lambda: table(("bytes", "what"), LINK_BYTES),
     "close-codes": close_codes,
     "pictures": pictures,
+    "words": words,
 }
 OTHERS = {"messages", "call-states", "call-ends", "room-phases"}
 """Tables that other tests hold to the code."""
@@ -522,6 +562,10 @@ def hours(seconds: float) -> str:
 
 
 SAID: dict[str, Sequence[str]] = {
+    "Encoding": (
+        f"more than {n(codec.MAX_LIST)} elements",
+        f"arrays more than {codec.MAX_DEPTH} deep",
+    ),
     "Record envelope": (
         f"at most {envelope.MAX_RECORD_BYTES} bytes",
         f"at most {hours(envelope.MAX_LIFETIME)} h after `seq`",
@@ -602,6 +646,8 @@ SAID: dict[str, Sequence[str]] = {
     ),
     "Media": (
         f"of the last {n(MAX_LINES_KNOWN)}",
+        f"(negotiated, id {data_channels.STREAM}, ordered, reliable; label "
+        f"`{data_channels.LABEL}`;",
         f"at most {n(messages.MAX_SDP_CHARS)} characters",
         f"{sdp.MAX_LINES} lines of printable ASCII, each of {n(sdp.MAX_LINE_CHARS)} at most",
         f"{messages.MAX_CANDIDATES} candidates a section",
@@ -664,6 +710,8 @@ SAID: dict[str, Sequence[str]] = {
         f"with neither for {n(timing.RECONNECT)} s",
     ),
     "Rooms": (
+        f"signed over `{roster.DOMAIN.decode()}` ‖ body (no zero between)",
+        f"id {data_channels.FRAMES_STREAM}, ordered, reliable; both ends open it",
         f"`no-answer` after {n(room_timing.KNOCK)} s",
         f"(the other side does after {n(room_timing.STANDBY)} s)",
         f"waits {n(room_timing.CLAIM)} s and {n(room_timing.CLAIM_STEP)} s more",

@@ -42,6 +42,7 @@ from onmeet_node.protocol.wire.bootstrap_api import (
 )
 from onmeet_node.protocol.wire.frames import FrameDecoder, encode_frame
 from onmeet_node.protocol.wire.messages import Unknown
+from onmeet_node.protocol.wire.vocabulary import BootstrapService
 
 CONVERSATION_LIMIT = 15.0
 """Seconds one stream may last; questions and answers are short."""
@@ -184,10 +185,10 @@ class BootstrapApi:
             operator=self._config.operator,
             region=self._config.region,
             services=(
-                "dht",
-                "relay",
-                *(("turn",) if self._lender is not None else ()),
-                *(("guests",) if self._config.guests.serve else ()),
+                BootstrapService.DHT,
+                BootstrapService.RELAY,
+                *((BootstrapService.TURN,) if self._lender is not None else ()),
+                *((BootstrapService.GUESTS,) if self._config.guests.serve else ()),
             ),
             policy_version=self._policy_version,
             limits=Limits(

@@ -9,13 +9,13 @@ from onmeet_node.contacts.address_book import AddressBook
 from onmeet_node.contacts.codes import Codes
 from onmeet_node.contacts.locator import PeerLocator
 from onmeet_node.contacts.own_card import OwnCard
-from onmeet_node.contacts.profile import CAPS
 from onmeet_node.net.rates import MAX_SENDERS, AllowedRate, RateLimit
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.audience import proof
 from onmeet_node.protocol.identity.guest import is_guest
 from onmeet_node.protocol.identity.policy import Admission, Relation, decide
 from onmeet_node.protocol.wire.messages import Hello
+from onmeet_node.protocol.wire.vocabulary import CAPABILITIES
 from onmeet_node.store import Store
 from onmeet_node.store.history import ANYONE, by_code, by_link
 from onmeet_node.store.settings import REACH
@@ -74,7 +74,7 @@ class ContactDoorkeeper:
         return self._hello(identity, None)
 
     def _hello(self, peer: Identity, shown: bytes | None) -> Hello:
-        return Hello(card=self._own_card.seen_by(peer), caps=CAPS, proof=shown)
+        return Hello(card=self._own_card.seen_by(peer), caps=CAPABILITIES, proof=shown)
 
     def came_by(self, peer: Identity) -> str | None:
         """With whom this person shares a quota, as in `CallRecord.came_by`; None: a contact."""

@@ -82,6 +82,7 @@ class Contacts:
             messenger,
             self.cards,
             self._grants,
+            locator,
             hub,
             now=now,
             hints=hints,

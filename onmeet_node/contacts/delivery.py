@@ -72,7 +72,7 @@ class Delivery:
         contact = self._book.get(peer)
         if contact is None:
             return
-        if contact.state is ContactState.REQUESTED_BY_US:
+        if self._requests.asks(contact):
             self._requests.send(peer)
         if contact.state is ContactState.ACCEPTED:
             self._grants.give(peer)
@@ -127,7 +127,7 @@ class Delivery:
     # ── what waits (run_delivery asks) ──────────────────────────────────────────────────────────
     def waiting_for(self) -> list[Identity]:
         """Everybody for whom something waits that a person wants told: requests of ours, notes."""
-        asked = self._store.contacts.identities(ContactState.REQUESTED_BY_US)
+        asked = self._requests.waiting()
         noted = self._store.outbox.peers(now=self._now())
         return list(dict.fromkeys([*asked, *noted]))
 

@@ -36,10 +36,22 @@ class SecretGrants:
         self._rate = RateLimit(GRANTS, now, max_keys=MAX_SENDERS)
 
     def give(self, peer: Identity) -> None:
-        """Gives the current contacts secret to whoever has not confirmed it yet."""
-        contact, current = self._book.get(peer), self._codes.contacts_audience()
-        if contact is not None and contact.granted != current.id:
-            self._messenger.send(peer, Grant(secret=current.secret, direct=current.direct))
+        """Gives the current contacts secret to whoever has not confirmed it yet, once on each
+        channel.
+        """
+        contact = self._book.get(peer)
+        if contact is not None and contact.granted != self._codes.contacts_audience().id:
+            self._say(peer)
+
+    def give_again(self, peer: Identity) -> None:
+        """Gives it to somebody who has lost it, by what they say, though they once confirmed it."""
+        if self._say(peer):
+            self._contacts.update(peer, granted=None)
+
+    def _say(self, peer: Identity) -> bool:
+        current = self._codes.contacts_audience()
+        grant = Grant(secret=current.secret, direct=current.direct)
+        return self._messenger.send_once(peer, grant)
 
     def owed(self) -> list[Identity]:
         """Contacts who do not have the present secret: after a block, all of them."""

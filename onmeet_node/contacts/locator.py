@@ -51,8 +51,9 @@ class PeerLocator:
     def secrets_of(self, peer: Identity) -> tuple[bytes, ...]:
         """Audience secrets under which this person's record may be found, likeliest first."""
         contact = self._contacts.get(peer)
-        known = [contact.secret] if contact and contact.secret else []
-        known += [self._strangers[peer]] if peer in self._strangers else []
+        # A code that was just typed is newer than what a contact once gave us.
+        known = [self._strangers[peer]] if peer in self._strangers else []
+        known += [contact.secret] if contact and contact.secret else []
         if contact is not None and contact.state is ContactState.ACCEPTED:
             known.append(pair_secret(self._key, peer))
         return tuple(dict.fromkeys(known))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from weakref import WeakKeyDictionary
 
+from onmeet_node.net.channels.channel import Channel
 from onmeet_node.net.channels.channels import Channels
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.wire.messages import Message
@@ -15,6 +17,7 @@ class Messenger:
     def __init__(self, channels: Channels) -> None:
         self._channels = channels
         self._here: set[Identity] = set()
+        self._said_once: WeakKeyDictionary[Channel, set[Message]] = WeakKeyDictionary()
 
     @property
     def here(self) -> Iterable[Identity]:
@@ -33,6 +36,21 @@ class Messenger:
         """Gives a message to every open channel of a person; False without one."""
         sent = [self.send_to(peer, device, message) for device in self._channels.devices(peer)]
         return any(sent)
+
+    def send_once(self, peer: Identity, message: Message) -> bool:
+        """Gives a message to every open channel of a person that has not carried this one; False
+        if there is none.
+        """
+        sent = False
+        for device in self._channels.devices(peer):
+            channel = self._channels.get(peer, device)
+            if channel is None:
+                continue
+            said = self._said_once.setdefault(channel, set())
+            if message not in said and self.send_to(peer, device, message):
+                said.add(message)
+                sent = True
+        return sent
 
     def send_to(self, peer: Identity, device: Device, message: Message) -> bool:
         """Gives a message to the channel of one device; False if there is none."""

@@ -14,9 +14,6 @@ from onmeet_node.protocol.wire.messages import Card
 from onmeet_node.store import Setting, Store
 from onmeet_node.store.settings import BUSY, REACH
 
-CAPS = ("audio", "video", "chat")
-"""What a presence record and a Hello say that this node can do."""
-
 
 @attrs.frozen
 class KeptProfile:

@@ -10,6 +10,7 @@ from onmeet_node.contacts.admission import ContactDoorkeeper
 from onmeet_node.contacts.cards import Cards
 from onmeet_node.contacts.codes import Codes
 from onmeet_node.contacts.grants import SecretGrants
+from onmeet_node.contacts.locator import PeerLocator
 from onmeet_node.contacts.messenger import Messenger
 from onmeet_node.events import ContactConfirmed, ContactRequested, Hub, NodeEvent
 from onmeet_node.protocol.call.events import Identity
@@ -39,6 +40,7 @@ class ContactRequests:
         messenger: Messenger,
         cards: Cards,
         grants: SecretGrants,
+        locator: PeerLocator,
         hub: Hub[NodeEvent],
         *,
         now: Callable[[], int],
@@ -52,11 +54,14 @@ class ContactRequests:
         self._messenger = messenger
         self._cards = cards
         self._grants = grants
+        self._locator = locator
         self._hub = hub
         self._now = now
         self._hints = hints
         self._notes: dict[Identity, str] = {}
         self._their_notes: dict[Identity, str] = {}
+        self._asked_again: set[Identity] = set()
+        """Contacts whose fresh code was added: they may have lost us. Until the node stops."""
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────
     def add(self, text: str, *, name: str | None, note: str | None) -> Contact:
@@ -83,11 +88,27 @@ class ContactRequests:
             ContactState.REQUESTED_BY_THEM,
         }:
             self._store.contacts.update(peer, name=contact.name)
+            # NOTE: what they granted us is kept beside it: this code may expire before they are
+            # met, and they have no reason to grant anew until then.
+            self._locator.meet(code)
             if known.state is ContactState.REQUESTED_BY_THEM:
                 self.accept(peer)
+            else:
+                self._asked_again.add(peer)
         else:
             self._store.contacts.save(contact)
         return self._book.get(peer) or contact
+
+    def waiting(self) -> list[Identity]:
+        """Everybody whom we ask and who has not answered."""
+        asked = self._store.contacts.identities(ContactState.REQUESTED_BY_US)
+        return [*asked, *(peer for peer in self._asked_again if peer not in asked)]
+
+    def asks(self, contact: Contact) -> bool:
+        """Whether this person is still to be asked."""
+        return (
+            contact.state is ContactState.REQUESTED_BY_US or contact.identity in self._asked_again
+        )
 
     def send(self, peer: Identity) -> None:
         """Asks somebody over their open channels."""
@@ -97,6 +118,7 @@ class ContactRequests:
 
     def accepted(self, peer: Identity) -> None:
         """Somebody whom we asked says yes."""
+        self._asked_again.discard(peer)
         contact = self._book.get(peer)
         if contact is None or contact.state is not ContactState.REQUESTED_BY_US:
             return
@@ -112,7 +134,9 @@ class ContactRequests:
         contact = self._book.get(peer)
         match contact.state if contact else None:
             case ContactState.ACCEPTED:
-                self._tell_accepted(peer)  # they did not get it, or lost it
+                # They did not get it, or lost it, and our secret with it.
+                self._grants.give_again(peer)
+                self._tell_accepted(peer)
             case ContactState.REQUESTED_BY_US:
                 self._befriend(peer)
                 self._tell_accepted(peer)  # both asked: both agreed
@@ -158,6 +182,7 @@ class ContactRequests:
     def forget_note(self, peer: Identity) -> None:
         """Their request is answered, or gone."""
         self._their_notes.pop(peer, None)
+        self._asked_again.discard(peer)
 
     def accept(self, peer: Identity) -> None:
         """Makes a contact of somebody who asked. Raises `NoSuchPerson` if nobody did."""

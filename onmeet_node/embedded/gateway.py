@@ -16,6 +16,7 @@ from onmeet_node.errors import OnMeetError
 from onmeet_node.net.bootstraps.doors import GuestStream, HostDoor
 from onmeet_node.net.errors import RelayUnavailable
 from onmeet_node.protocol.wire.link import door_id
+from onmeet_node.protocol.wire.vocabulary import BootstrapService
 
 if TYPE_CHECKING:
     from onmeet_bootstrap.config.model import GuestsConfig
@@ -117,7 +118,12 @@ async def open_own_gateway(config: GuestsConfig) -> AsyncIterator[OwnDoors]:
     from onmeet_node import guest_page
 
     doors = OwnDoors()
-    facts = {"operator": OPERATOR, "region": "", "services": ["guests"], "policy_version": 0}
+    facts = {
+        "operator": OPERATOR,
+        "region": "",
+        "services": [BootstrapService.GUESTS],
+        "policy_version": 0,
+    }
     async with AsyncExitStack() as stack:
         try:
             gateway = await stack.enter_async_context(

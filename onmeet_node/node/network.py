@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import trio
 
 from onmeet_node.config import Config
-from onmeet_node.contacts.profile import CAPS
 from onmeet_node.findings import Finding, poor
 from onmeet_node.net.bootstraps.bootstraps import Bootstraps, BootstrapState
 from onmeet_node.net.bootstraps.dht_mode import keep_dht_mode, starts_as_server
@@ -41,6 +40,7 @@ from onmeet_node.process.faults import contained, kept
 from onmeet_node.protocol.identity.audience import Audience
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.record import Presence
+from onmeet_node.protocol.wire.vocabulary import CAPABILITIES
 from onmeet_node.store import Store
 from onmeet_node.store.errors import StoreError
 from onmeet_node.store.settings import BOOTSTRAPS, DHT_PEERS, REGION, RELAY_ONLY
@@ -120,7 +120,7 @@ class Network:
             peer_id=self.host.peer_id,
             addresses=self.exposure.shown(self.addresses) if audience.direct else (),
             relays=self.relays.addresses,
-            caps=CAPS,
+            caps=CAPABILITIES,
         )
 
     def ways_here(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from onmeet_node.protocol.call import timing as call_timing
 from onmeet_node.protocol.room import send_limits
 from onmeet_node.protocol.room import timing as room_timing
 from onmeet_node.protocol.room.phases import Phase
-from onmeet_node.protocol.wire import bootstrap_api, cipher, frames, limits, turn
+from onmeet_node.protocol.wire import bootstrap_api, cipher, codec, limits, turn
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire import room as w
 from onmeet_node.protocol.wire.fields import SHAPE, Data, Integer, Maybe, Several, Text
@@ -46,7 +46,7 @@ _CHANNEL = Timing()
 
 LINE = {
     "MAX_NOISE_BYTES": cipher.MAX_NOISE_BYTES,
-    "MAX_FRAME_BYTES": frames.MAX_FRAME_BYTES,
+    "MAX_LIST": codec.MAX_LIST,
     "MAX_TYPE_CHARS": m.MAX_TYPE_CHARS,
     "MAX_NAME_CHARS": limits.MAX_NAME_CHARS,
     "MAX_GUEST_NAME_CHARS": handler.MAX_NAME_CHARS,

@@ -22,7 +22,7 @@ from aioice import turn as turn_client
 from onmeet_bootstrap.app import Bootstrap, open_bootstrap
 from onmeet_bootstrap.config.model import TurnConfig, ephemeral_config
 from onmeet_bootstrap.errors import CertificateError, SettingsError, StartFailed
-from onmeet_bootstrap.turn.coturn import Coturn, configuration
+from onmeet_bootstrap.turn.coturn import Coturn, configuration, require_free_ports
 from onmeet_bootstrap.turn.lending import Lender, own_urls, password
 
 from onmeet_node.net.libp2p.open_host import HostConfig, open_host
@@ -282,6 +282,12 @@ async def test_a_taken_port_is_named_with_the_remedy() -> None:
         with pytest.raises(StartFailed, match=f"UDP port {config.turn.port} is taken"):
             async with open_bootstrap(config):
                 pass
+
+
+def test_an_address_that_the_machine_lacks_is_named_and_no_other_program_blamed() -> None:
+    with pytest.raises(StartFailed, match=r"no address 192\.0\.2\.1") as caught:
+        require_free_ports(with_turn().turn, at="192.0.2.1")
+    assert "taken" not in str(caught.value)
 
 
 async def test_without_coturn_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

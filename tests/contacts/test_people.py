@@ -14,7 +14,7 @@ from onmeet_node.contacts.grants import GRANTS, grant_ref
 from onmeet_node.events import CardChanged
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.identity.audience import proof
-from onmeet_node.protocol.identity.code import parse_code
+from onmeet_node.protocol.identity.code import ContactCode, parse_code
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.picture import clean_picture, digest_of
 from onmeet_node.protocol.identity.policy import ReachPolicy
@@ -121,7 +121,49 @@ def test_two_who_ask_each_other_have_agreed(home: Home) -> None:
     assert home.wire.heard_by(ANN) == ["ContactRequest", "Grant"]
     home.people.message(ANN, m.ContactRequest(note=None))
     assert home.state(ANN) is ContactState.ACCEPTED
-    assert home.wire.heard_by(ANN) == ["ContactAccepted", "CardUpdate", "Grant"]
+    assert home.wire.heard_by(ANN) == ["ContactAccepted", "CardUpdate"]
+
+
+def test_a_secret_is_given_once_on_a_channel_until_it_is_confirmed(home: Home) -> None:
+    home.store.contacts.save(Contact(identity=ANN, state=ContactState.REQUESTED_BY_US, added=1))
+    home.opens(ANN)
+    home.people.message(ANN, m.ContactAccepted())
+    home.people.message(ANN, m.ContactRequest(note=None))
+    assert home.wire.heard_by(ANN).count("Grant") == 1
+    home.opens(ANN)
+    assert home.wire.heard_by(ANN) == ["Grant"]
+    home.people.message(ANN, m.Received(ref=grant_ref(home.codes.contacts_audience().secret)))
+    home.opens(ANN)
+    assert home.wire.heard_by(ANN) == []
+
+
+def test_a_contact_who_asks_anew_has_lost_our_secret(home: Home) -> None:
+    home.knows(ANN)
+    home.opens(ANN)
+    home.people.message(ANN, m.ContactRequest(note=None))
+    assert home.wire.heard_by(ANN) == ["Grant", "ContactAccepted", "CardUpdate"]
+    assert home.people.delivery.owed() == [ANN]
+    home.people.message(ANN, m.Received(ref=grant_ref(home.codes.contacts_audience().secret)))
+    home.people.message(ANN, m.ContactRequest(note=None))
+    assert home.people.delivery.owed() == []
+
+
+def test_a_fresh_code_of_a_contact_finds_them_and_asks_them(home: Home) -> None:
+    """They may have lost their home: then they know neither us nor the secret they granted."""
+    home.knows(ANN)
+    home.people.message(ANN, m.Grant(secret=b"g" * 16))
+    fresh = ContactCode(identity=ANN, secret=b"f" * 16, name="Ann")
+    home.people.add(fresh.uri())
+    assert home.locator.secrets_of(ANN)[:2] == (b"f" * 16, b"g" * 16)
+    assert home.doorkeeper.greet(ANN, HASH).proof == proof(b"f" * 16, HASH)
+    assert home.state(ANN) is ContactState.ACCEPTED
+    assert home.people.delivery.waiting_for() == [ANN]
+    home.opens(ANN)
+    assert home.wire.heard_by(ANN) == ["ContactRequest"]
+    home.people.message(ANN, m.ContactAccepted())
+    assert home.people.delivery.waiting_for() == []
+    home.opens(ANN)
+    assert home.wire.heard_by(ANN) == []
 
 
 def test_a_request_is_told_with_its_note_and_the_code_by_which_it_came(home: Home) -> None:

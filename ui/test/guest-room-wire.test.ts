@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { encode } from "@msgpack/msgpack";
+import { encode, ExtData } from "@msgpack/msgpack";
 import { visitKey, x25519Of } from "../src/protocol/ed25519.js";
 import { Answerer, Opener } from "../src/protocol/noise-ik.js";
 import { SealError, type Bytes } from "../src/protocol/noise.js";
@@ -232,6 +232,8 @@ test("messages are read or refused, and never anything else", () => {
   ];
   for (const one of good) unpack(new Uint8Array(encode(one)));
   assert.deepEqual(unpack(new Uint8Array(encode({ t: "unsupported", type: "x" }))), { t: "ignored" });
+  for (const later of [new ExtData(5, new Uint8Array(9)), new Date(1), { deep: [new ExtData(1, new Uint8Array(0))] }])
+    assert.deepEqual(unpack(new Uint8Array(encode({ t: "ping", n: 7, later }))), { t: "ping", n: 7 });
   const bad: object[] = [
     { t: "here", sees: Array(13).fill(key) },
     { t: "here", digest: new Uint8Array(15) },

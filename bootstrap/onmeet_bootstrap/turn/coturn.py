@@ -7,6 +7,7 @@ nowhere (P2). It ends with this process, however that ends.
 from __future__ import annotations
 
 import datetime
+import errno
 import ipaddress
 import logging
 import os
@@ -193,12 +194,14 @@ def find_program() -> str:
     return program
 
 
-def require_free_ports(config: TurnConfig) -> None:
-    """Raises `StartFailed` where a port is taken: coturn itself says nothing that helps."""
+def require_free_ports(config: TurnConfig, *, at: str | None = None) -> None:
+    """Raises `StartFailed` where a port is taken, or the address to listen at (`at`, else
+    `own_address`) is not this machine's: coturn itself says nothing that helps.
+    """
     ports = [(socket.SOCK_DGRAM, config.port), (socket.SOCK_STREAM, config.port)]
     if config.tls:
         ports.append((socket.SOCK_STREAM, config.tls_port))
-    where = own_address(config)
+    where = at or own_address(config)
     family = socket.AF_INET6 if ":" in where else socket.AF_INET
     for kind, port in ports:
         name = "TCP" if kind == socket.SOCK_STREAM else "UDP"
@@ -213,6 +216,12 @@ def require_free_ports(config: TurnConfig) -> None:
                     "unit in bootstrap/deploy, or choose a port over 1023 in [turn]."
                 ) from error
             except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    raise StartFailed(
+                        f"This machine has no address {where}, so nothing can listen there "
+                        "(ip address shows what it has). Bring its interface up, or correct "
+                        "[turn] public."
+                    ) from error
                 raise StartFailed(
                     f"{name} port {port} is taken by another program (ss -lpn shows which). "
                     "Stop that, or choose another port in [turn]."
@@ -313,9 +322,12 @@ class Coturn:
                 if await answers_binding(where, self._config.port, seconds=POLL_SECONDS):
                     return
                 await trio.sleep(POLL_SECONDS)
+        here = addresses_here()
+        away = " and ".join(ip for ip in self._config.public if ip not in here)
         raise StartFailed(
-            f"coturn did not begin to answer at port {self._config.port}. Start it by hand to see "
-            f"why: {PROGRAM} -n --listening-port={self._config.port} --no-cli"
+            (f"This machine does not have {away}, which [turn] public names. " if away else "")
+            + f"coturn did not begin to answer at {where}, port {self._config.port}. Start it by "
+            f"hand to see why: {PROGRAM} -n --listening-port={self._config.port} --no-cli"
         )
 
     def reload_certificate(self) -> None:

@@ -18,10 +18,10 @@ from onmeet_node.net.errors import NetError
 from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.process.faults import contained
 from onmeet_node.protocol.wire.bootstrap_api import LendTurn, TurnCredentials
+from onmeet_node.protocol.wire.vocabulary import BootstrapService
 
 log = logging.getLogger(__name__)
 
-SERVICE = "turn"
 RENEW_AT = 0.5
 """Of their life credentials are renewed: a call that begins then has them for half of it."""
 RENEW_AT_LEAST = 20.0
@@ -200,5 +200,5 @@ class TurnServers:
 
 
 def _lends(known: KnownBootstrap) -> bool:
-    described = known.description is not None and SERVICE in known.description.services
-    return described and known.standing is BootstrapState.CONNECTED
+    offered = known.description.services if known.description is not None else ()
+    return BootstrapService.TURN in offered and known.standing is BootstrapState.CONNECTED

@@ -8,6 +8,7 @@ import trio
 
 from onmeet_node.net.bootstraps.bootstraps import Bootstraps, BootstrapState, KnownBootstrap
 from onmeet_node.net.relay.client import RelayClient
+from onmeet_node.protocol.wire.vocabulary import BootstrapService
 
 PLACES = 2
 """Relays that hold a place for this node, so that one may fail."""
@@ -47,5 +48,5 @@ def _lends(known: KnownBootstrap) -> bool:
     return (
         known.standing is BootstrapState.CONNECTED
         and known.description is not None
-        and "relay" in known.description.services
+        and BootstrapService.RELAY in known.description.services
     )

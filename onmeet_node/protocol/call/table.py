@@ -60,7 +60,7 @@ class Superseded:
 
 
 class PeerError:
-    """The peer sent what no honest one sends."""
+    """The peer sent what no honest one sends: PROTOCOL, "Calls", has the list."""
 
 
 Trigger = type

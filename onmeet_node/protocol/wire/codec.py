@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, NoReturn, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args
 
 import attrs
 import msgpack
@@ -26,6 +26,8 @@ MAX_MESSAGE_BYTES = 65_519
 """What one Noise transport message carries: 65,535 less the tag of 16."""
 MAX_LIST = 1_024
 """Elements of any array or map, known or not; the longest list of ours has 64."""
+MAX_DEPTH = 16
+"""Maps and arrays within each other, known or not, the message among them; ours has 4."""
 _TYPE_KEY = "t"
 
 M = TypeVar("M")
@@ -93,12 +95,13 @@ def _unpack(data: bytes) -> dict[str, Any]:
             raw=False,
             strict_map_key=True,
             object_pairs_hook=unique,
-            ext_hook=_refuse_extension,
+            # NOTE: no field takes one; under a key that is not known it is ignored as all else is.
+            ext_hook=msgpack.ExtType,
             max_str_len=len(data),
             max_bin_len=len(data),
             max_array_len=MAX_LIST,
             max_map_len=MAX_LIST,
-            max_ext_len=0,
+            max_ext_len=len(data),
         )
     except DecodeError:
         raise
@@ -108,7 +111,23 @@ def _unpack(data: bytes) -> dict[str, Any]:
         raise DecodeError("it is no msgpack, or goes beyond our limits") from None
     if not isinstance(content, dict):
         raise DecodeError("it is no map")
+    if _deeper_than(content, MAX_DEPTH):
+        raise DecodeError(f"it is more than {MAX_DEPTH} deep")
     return content
+
+
+def _deeper_than(content: dict[str, Any], most: int) -> bool:
+    level: list[Any] = [content]
+    for _ in range(most):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def unique(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
@@ -119,10 +138,6 @@ def unique(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
     if not all(isinstance(key, str) for key in content):
         raise DecodeError("a key is no text")
     return content
-
-
-def _refuse_extension(_code: int, _data: bytes) -> NoReturn:
-    raise DecodeError("it holds a msgpack extension type")
 
 
 # ── cattrs: structure alone is its business; the validators of the classes check every value ─────

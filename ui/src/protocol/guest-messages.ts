@@ -55,7 +55,7 @@ export const unpack = (data: Bytes): FromHost => read(unpackMap(data));
 export function unpackMap(data: Bytes): Fields {
   let raw: unknown;
   try {
-    raw = decode(data, { maxStrLength: limits.MAX_SDP_CHARS * 2, maxBinLength: limits.MAX_FRAME_BYTES, maxArrayLength: 256, maxMapLength: 64 });
+    raw = decode(data, { maxArrayLength: limits.MAX_LIST, maxMapLength: limits.MAX_LIST });
   } catch {
     throw new WireError("no msgpack");
   }
@@ -142,8 +142,8 @@ export const servers = (map: Fields): TurnServer[] =>
 export type Fields = Record<string, unknown>;
 
 export function asMap(value: unknown): Fields {
-  if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof Uint8Array)
-    throw new WireError("no map");
+  // NOTE: extension types and times are objects of classes as well.
+  if (value == null || Object.getPrototypeOf(value) !== Object.prototype) throw new WireError("no map");
   return value as Fields;
 }
 

@@ -2,7 +2,7 @@
 // A test compares the two; change the Python and run it again.
 
 export const MAX_NOISE_BYTES = 65_535;
-export const MAX_FRAME_BYTES = 65_535;
+export const MAX_LIST = 1_024;
 export const MAX_TYPE_CHARS = 32;
 export const MAX_NAME_CHARS = 80;
 export const MAX_GUEST_NAME_CHARS = 40;
