@@ -232,15 +232,19 @@ test("messages are read or refused, and never anything else", () => {
   ];
   for (const one of good) unpack(new Uint8Array(encode(one)));
   assert.deepEqual(unpack(new Uint8Array(encode({ t: "unsupported", type: "x" }))), { t: "ignored" });
+  const read = (one: object) => unpack(new Uint8Array(encode(one)));
+  assert.deepEqual(read({ t: "look", size: "huge" }), { t: "look", size: "small" });
+  assert.equal((read({ t: "here", sees: Array(13).fill(key) }) as unknown as { sees: string[] }).sees.length, 12);
+  assert.deepEqual((read({ t: "invite", call: new Uint8Array(16), kinds: ["hologram", "audio", "video"] }) as unknown as { kinds: string[] }).kinds, ["audio", "video"]);
+  assert.deepEqual(read({ t: "invite", call: new Uint8Array(16), kinds: ["hologram"] }), { t: "unknown", type: "invite" });
   for (const later of [new ExtData(5, new Uint8Array(9)), new Date(1), { deep: [new ExtData(1, new Uint8Array(0))] }])
     assert.deepEqual(unpack(new Uint8Array(encode({ t: "ping", n: 7, later }))), { t: "ping", n: 7 });
   const bad: object[] = [
-    { t: "here", sees: Array(13).fill(key) },
     { t: "here", digest: new Uint8Array(15) },
     { t: "pipe", key, pipe: -1, data: new Uint8Array(1) },
     { t: "pipe", key, pipe: 2 ** 31, data: new Uint8Array(1) },
     { t: "pipe", key, pipe: 1, data: new Uint8Array() },
-    { t: "look", size: "huge" },
+    { t: "look", size: "x".repeat(33) },
     { t: "room-say", text: "x".repeat(4_001) },
     { t: "roster", body: new Uint8Array(1), signer: key, signature: new Uint8Array(63) },
     { t: "lent", servers: [{ url: "http://x", username: "u", credential: "c" }] },

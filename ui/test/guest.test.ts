@@ -283,7 +283,7 @@ test("a gateway that answers in the host's place proves nothing", async () => {
 });
 
 test("what is no message of ours ends the line, not the page", async () => {
-  for (const bad of [{ t: "admit" }, { t: "welcome", title: 5 }, { t: "wait", state: "x" }, { t: "answer", call: CALL }, [1], 5]) {
+  for (const bad of [{ t: "admit" }, { t: "welcome", title: 5 }, { t: "wait", state: 5 }, { t: "answer", call: CALL }, [1], 5]) {
     const scene = await new Scene().arrive();
     await scene.socket.say(bad as object);
     assert.deepEqual(scene.stage, { at: "failed", why: "malformed" }, JSON.stringify(bad));
@@ -294,6 +294,11 @@ test("what a later version says is answered with unsupported", async () => {
   const scene = await new Scene().arrive();
   await scene.socket.say({ t: "levitate" });
   assert.deepEqual(scene.socket.heard(), [{ t: "unsupported", type: "levitate" }]);
+  await scene.socket.say({ t: "accept", call: CALL, kinds: ["hologram"] });
+  assert.deepEqual(scene.socket.heard(), [{ t: "unsupported", type: "accept" }]);
+  await scene.socket.say({ t: "wait", state: "asked-a-neighbour", since: new Date(1) });
+  assert.deepEqual(scene.socket.heard(), []);
+  assert.notEqual(scene.stage.at, "failed");
   scene.done();
 });
 

@@ -74,6 +74,9 @@ class Presence:
         default=0, validator=v.and_(v.instance_of(int), v.ge(0), v.lt(2**48))
     )
     """Unix seconds by its own clock when it published."""
+    more: bytes = attrs.field(default=b"\x90", repr=False)
+    """What a later version appended, as a msgpack array: another device that publishes the record
+    anew puts it back."""
 
 
 def record_key(identity: bytes, secret: bytes, epoch: int) -> str:
@@ -177,9 +180,11 @@ class _Packed:
     addresses: list[bytes]
     relays: list[bytes]
     caps: tuple[str, ...]
+    more: bytes = b"\x90"
 
     def entry(self) -> list[Any]:
-        return [self.peer, self.seen_at, self.addresses, self.relays, list(self.caps)]
+        known = [self.peer, self.seen_at, self.addresses, self.relays, list(self.caps)]
+        return [*known, *msgpack.unpackb(self.more)]
 
     def addresses_bytes(self) -> int:
         return sum(map(len, self.addresses + self.relays))
@@ -193,6 +198,7 @@ def _pack(presence: Presence) -> _Packed:
         _pack_all(presence.addresses, target),
         _pack_all(presence.relays, "/p2p-circuit" + target),
         presence.caps,
+        presence.more,
     )
 
 
@@ -226,26 +232,40 @@ def _unpack(packed: bytes) -> tuple[Presence, ...]:
         entries = msgpack.unpackb(packed, strict_map_key=True)
     except (ValueError, msgpack.UnpackException) as error:
         raise RecordError("its body holds no list of devices") from error
-    if not isinstance(entries, list) or len(entries) > MAX_DEVICES:
+    if not isinstance(entries, list):
         raise RecordError("its body holds no list of devices")
-    try:
-        presences = [_unpack_device(entry) for entry in entries]
-    except (BadAddress, ValueError, TypeError) as error:
-        raise RecordError("it describes a device wrongly") from error
+    presences = [
+        presence
+        for entry in entries[:MAX_DEVICES]
+        if (presence := _unpack_device(entry)) is not None
+    ]
     return tuple(sorted(presences, key=lambda presence: presence.seen_at, reverse=True))
 
 
-def _unpack_device(entry: Any) -> Presence:
+def _unpack_device(entry: Any) -> Presence | None:
+    """None for a device of a kind that is not known here, or that is described wrongly."""
     match entry:
-        case [bytes(peer), int(seen_at), list(addresses), list(relays), list(caps), *_]:
-            peer_id = unpack_peer_id(peer)
-            target, circuit = "/p2p/" + peer_id, "/p2p-circuit"
-            return Presence(
-                peer_id=peer_id,
-                addresses=tuple(unpack_address(packed) + target for packed in addresses),
-                relays=tuple(unpack_address(packed) + circuit + target for packed in relays),
-                caps=tuple(caps),
-                seen_at=seen_at,
-            )
+        case [bytes(peer), int(seen_at), list(addresses), list(relays), list(caps), *more]:
+            with contextlib.suppress(BadAddress, ValueError, TypeError):
+                peer_id = unpack_peer_id(peer)
+                target, circuit = "/p2p/" + peer_id, "/p2p-circuit"
+                return Presence(
+                    peer_id=peer_id,
+                    addresses=_unpack_all(addresses, target),
+                    relays=_unpack_all(relays, circuit + target),
+                    caps=tuple(caps[:MAX_CAPS]),
+                    seen_at=seen_at,
+                    more=msgpack.packb(more),
+                )
         case _:
-            raise RecordError("it describes a device wrongly")
+            pass
+    return None
+
+
+def _unpack_all(packed: Iterable[Any], ending: str) -> tuple[str, ...]:
+    """Those addresses that can be read here: a later version may know more kinds."""
+    addresses: list[str] = []
+    for address in packed:
+        with contextlib.suppress(BadAddress, ValueError, TypeError):
+            addresses.append(unpack_address(address) + ending)
+    return tuple(addresses)

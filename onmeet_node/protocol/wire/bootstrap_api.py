@@ -112,8 +112,10 @@ class Description:
     """As users read it; whoever displays it cleans it first."""
     region: str = field(Text(0, 2, pattern="(ca|de)?"), default="")
     """One of `REGIONS`; empty if the operator says neither."""
-    services: tuple[str, ...] = field(Several(Text(1, 32), 0, 16, distinct=True), default=())
-    """``dht``, ``relay``, ``turn``, ``guests``; unknown ones are ignored."""
+    services: tuple[str, ...] = field(
+        Several(Text(1, 32), 0, 16, distinct=True, cut=True), default=()
+    )
+    """Of `vocabulary.BootstrapService`; unknown ones are ignored."""
     policy_version: int = field(Integer(0, 2**32 - 1), default=0)
     """Of the operator's policy text (P13); 0 if there is none."""
     limits: Limits = field(Nested(Limits), default=Limits())
@@ -138,7 +140,7 @@ class TurnCredentials:
     """Time-limited TURN credentials (draft-uberti-behave-turn-rest-00, section 2.2)."""
 
     urls: tuple[str, ...] = field(
-        Several(Text(6, 256, ascii=True, pattern="turns?:[!-~]+"), 1, 8, distinct=True)
+        Several(Text(6, 256, ascii=True, pattern="turns?:[!-~]+"), 1, 8, distinct=True, cut=True)
     )
     """RFC 7065, as in ``turn:turn.example.org:3478?transport=udp``."""
     username: str = field(Text(1, 128, ascii=True))

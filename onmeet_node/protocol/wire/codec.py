@@ -19,8 +19,8 @@ from cattrs.preconf.msgpack import make_converter
 
 from onmeet_node.protocol.errors import LocalProtocolError
 from onmeet_node.protocol.wire import messages
-from onmeet_node.protocol.wire.errors import DecodeError
-from onmeet_node.protocol.wire.fields import type_name
+from onmeet_node.protocol.wire.errors import DecodeError, UnknownMessage
+from onmeet_node.protocol.wire.fields import SHAPE, NotUnderstood, grows, type_name, understood
 
 MAX_MESSAGE_BYTES = 65_519
 """What one Noise transport message carries: 65,535 less the tag of 16."""
@@ -63,16 +63,25 @@ class Codec(Generic[M]):
         return data
 
     def decode(self, data: bytes) -> M | messages.Unknown:
-        """The message these bytes are; `Unknown` if its type is none of this family.
+        """The message these bytes are; `Unknown` if its type is none of this family, or if it says
+        what only a later version can understand.
 
         Raises `DecodeError` and nothing else, whatever the bytes.
         """
         if len(data) > self._limit:
             raise DecodeError(f"it has {len(data)} bytes and {self._limit} are allowed")
-        return self.from_map(_unpack(data))
+        content = _unpack(data)
+        try:
+            return self.from_map(content)
+        except UnknownMessage:
+            return messages.Unknown(type=content[_TYPE_KEY])
 
     def from_map(self, content: Mapping[str, Any]) -> M | messages.Unknown:
-        """The message that this map is, from whatever encoding. Raises `DecodeError`."""
+        """The message that this map is, from whatever encoding.
+
+        Raises `DecodeError`, and of those `UnknownMessage` for a known type with what only a later
+        version can understand.
+        """
         name = content.get(_TYPE_KEY)
         if not isinstance(name, str) or not len(name) <= messages.MAX_TYPE_CHARS:
             raise DecodeError("it does not say its type")
@@ -81,6 +90,8 @@ class Codec(Generic[M]):
             return messages.Unknown(type=name)
         try:
             return _converter.structure(content, cls)
+        except NotUnderstood:
+            raise UnknownMessage(f"{name} says what this version does not know") from None
         except KeyError as error:
             raise DecodeError(f"{name} lacks the key {error}") from None
         except (ValueError, TypeError) as error:
@@ -153,10 +164,17 @@ def _structure_class(cls: type[attrs.AttrsInstance]) -> Callable[[Any, type], An
         cls, _converter, _cattrs_detailed_validation=False, _cattrs_forbid_extra_keys=False
     )
 
+    growing = [
+        (field.name, field.metadata[SHAPE])
+        for field in attrs.fields(cls)
+        if SHAPE in field.metadata and grows(field.metadata[SHAPE])
+    ]
+
     def structure(value: Any, _: type) -> Any:
         if not isinstance(value, dict):
             raise TypeError(f"{cls.__name__} must be a map")
-        return from_map(value, cls)
+        known = {name: understood(shape, value[name]) for name, shape in growing if name in value}
+        return from_map({**value, **known} if known else value, cls)
 
     return structure
 

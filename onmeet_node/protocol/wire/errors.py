@@ -17,6 +17,10 @@ class DecodeError(RemoteProtocolError):
         self.reason = reason
 
 
+class UnknownMessage(DecodeError):
+    """A message of a later version: of a type, or with a word or length, that is not known here."""
+
+
 class FrameTooLong(RemoteProtocolError):
     """A frame announces more bytes than a channel accepts. Refused before any is kept."""
 

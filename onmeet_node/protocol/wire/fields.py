@@ -24,6 +24,14 @@ class BadField(ValueError):
         """The end of a sentence about it: ``must be …``."""
 
 
+class NotUnderstood(Exception):
+    """A value that only a later version knows, where none of ours can stand for it."""
+
+
+MAX_WORD_CHARS = 32
+"""Of a word of an enumeration; a longer one is malformed, not unknown."""
+
+
 def type_name(cls: type) -> str:
     """How messages of this class are named: ``MediaState`` is ``media-state``."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
@@ -127,6 +135,8 @@ class Choice:
     """One of the values of an enumeration, travelling as its text."""
 
     of: type[enum.StrEnum]
+    fallback: enum.StrEnum | None = None
+    """What a word of a later version is read as; None: the message is not understood."""
 
     def check(self, value: object) -> str | None:
         """See `Shape`."""
@@ -134,7 +144,14 @@ class Choice:
 
     def describe(self) -> str:
         """See `Shape`."""
-        return "str: " + " \\| ".join(f"`{member}`" for member in self.of)
+        words = "str: " + " \\| ".join(f"`{member}`" for member in self.of)
+        return words if self.fallback is None else f"{words}; another is read as `{self.fallback}`"
+
+    def knows(self, raw: object) -> bool:
+        """Whether this is no word of a later version (what is no word at all is malformed)."""
+        if not isinstance(raw, str) or len(raw) > MAX_WORD_CHARS:
+            return True
+        return raw in self.of._value2member_map_
 
 
 @attrs.frozen
@@ -160,6 +177,8 @@ class Several:
     low: int
     high: int
     distinct: bool = False
+    cut: bool = False
+    """Of a longer one the first `high` are taken; else the message is not understood."""
 
     def check(self, value: object) -> str | None:
         """See `Shape`."""
@@ -175,7 +194,8 @@ class Several:
     def describe(self) -> str:
         """See `Shape`."""
         distinct = " different" if self.distinct else ""
-        return f"array of {_span(self.low, self.high)}{distinct}: {self.element.describe()}"
+        cut = ", cut" if self.cut else ""
+        return f"array of {_span(self.low, self.high)}{distinct}{cut}: {self.element.describe()}"
 
 
 @attrs.frozen
@@ -193,6 +213,37 @@ class Maybe:
         return f"nil or {self.shape.describe()}"
 
 
+def understood(shape: Shape, raw: object) -> object:
+    """A value as it came, as far as this version understands it (PROTOCOL, "Versions and growth").
+
+    Whether it is well formed is for `Shape.check`. Raises `NotUnderstood`.
+    """
+    match shape:
+        case Maybe(shape=inner):
+            return understood(inner, raw)
+        case Choice(fallback=fallback) if not shape.knows(raw):
+            if fallback is None:
+                raise NotUnderstood
+            return fallback.value
+        case Several(element=element, low=low, high=high, cut=cut) if isinstance(raw, list):
+            known = raw
+            if isinstance(element, Choice):
+                known = [one for one in raw if element.knows(one)]
+                if len(known) < low <= len(raw):
+                    raise NotUnderstood
+            if len(known) > high:
+                if not cut:
+                    raise NotUnderstood
+                known = known[:high]
+            return known
+    return raw
+
+
+def grows(shape: Shape) -> bool:
+    """Whether `understood` may make something else of a value."""
+    return grows(shape.shape) if isinstance(shape, Maybe) else isinstance(shape, Choice | Several)
+
+
 SHAPE = "shape"
 """Where a field keeps its shape in its attrs metadata."""
 
@@ -202,6 +253,11 @@ def field(shape: Shape, *, default: Any = attrs.NOTHING, hidden: bool = False) -
     return attrs.field(
         default=default, repr=not hidden, validator=_validate, metadata={SHAPE: shape}
     )
+
+
+def word(fallback: enum.StrEnum) -> Any:
+    """A word of an enumeration; this one if it is absent, or of a later version."""
+    return field(Choice(type(fallback), fallback), default=fallback)
 
 
 def maybe(shape: Shape, *, hidden: bool = False) -> Any:

@@ -26,6 +26,7 @@ from onmeet_node.protocol.wire.fields import (
     Text,
     field,
     maybe,
+    word,
 )
 
 CallId = NewType("CallId", bytes)
@@ -35,7 +36,7 @@ CALL_ID_BYTES = 16
 MAX_SDP_CHARS = 24_000
 """A Chromium offer with audio, video and data is about 7,000 characters."""
 MAX_CANDIDATES = 64
-"""Per message; a peer that lists more is refused before any is parsed."""
+"""Per message; of more the first are taken."""
 MAX_GENERATION = 65_535
 """Media re-offers in one call."""
 MAX_TEXT_CHARS = limits.MAX_TEXT_CHARS
@@ -145,7 +146,7 @@ class Hello:
     """
 
     card: Card = field(Nested(Card), default=Card())
-    caps: tuple[str, ...] = field(Several(Text(1, 32), 0, 32), default=())
+    caps: tuple[str, ...] = field(Several(Text(1, 32), 0, 32, cut=True), default=())
     proof: bytes | None = maybe(Data(32, 32), hidden=True)
 
 
@@ -210,7 +211,7 @@ class Ringing:
     """What became of the invite on the sending device."""
 
     call: CallId = _call_id()
-    state: RingState = field(Choice(RingState), default=RingState.DELIVERED)
+    state: RingState = word(RingState.DELIVERED)
 
 
 @attrs.frozen(kw_only=True)
@@ -255,7 +256,7 @@ class Candidates:
     call: CallId = _call_id()
     generation: int = _generation()
     candidates: tuple[Candidate, ...] = field(
-        Several(Nested(Candidate), 0, MAX_CANDIDATES), default=()
+        Several(Nested(Candidate), 0, MAX_CANDIDATES, cut=True), default=()
     )
     end: bool = field(Flag(), default=False)
 
@@ -275,7 +276,7 @@ class Decline:
     """The call is not taken, on any of the receiver's devices."""
 
     call: CallId = _call_id()
-    reason: DeclineReason = field(Choice(DeclineReason), default=DeclineReason.DECLINED)
+    reason: DeclineReason = word(DeclineReason.DECLINED)
     note: str | None = maybe(Text(0, MAX_NOTE_CHARS), hidden=True)
     """What the person who declines has to say, as typed: clean before display."""
 
@@ -285,7 +286,7 @@ class Cancel:
     """The caller takes the invite back, from this device or altogether."""
 
     call: CallId = _call_id()
-    reason: CancelReason = field(Choice(CancelReason), default=CancelReason.CANCELLED)
+    reason: CancelReason = word(CancelReason.CANCELLED)
 
 
 @attrs.frozen(kw_only=True)
@@ -293,7 +294,7 @@ class Hangup:
     """An accepted call is over."""
 
     call: CallId = _call_id()
-    reason: HangupReason = field(Choice(HangupReason), default=HangupReason.NORMAL)
+    reason: HangupReason = word(HangupReason.NORMAL)
 
 
 @attrs.frozen(kw_only=True)
@@ -405,7 +406,7 @@ class Knock:
 class Wait:
     """What became of the knock; said again when it changes."""
 
-    state: WaitState = field(Choice(WaitState), default=WaitState.DELIVERED)
+    state: WaitState = word(WaitState.DELIVERED)
 
 
 @attrs.frozen(kw_only=True)
@@ -420,7 +421,7 @@ class Admit:
     ticket: bytes = field(Data(TICKET_BYTES, TICKET_BYTES), hidden=True)
     """Lets the same guest in again, should the line break during the call."""
     servers: tuple[turn.LentTurnServer, ...] = field(
-        Several(Nested(turn.LentTurnServer), 0, turn.MAX_SERVERS), default=()
+        Several(Nested(turn.LentTurnServer), 0, turn.MAX_SERVERS, cut=True), default=()
     )
 
 
@@ -428,7 +429,7 @@ class Admit:
 class Deny:
     """The guest may not come in, or is sent out. The channel is closed after it."""
 
-    reason: DenyReason = field(Choice(DenyReason), default=DenyReason.DENIED)
+    reason: DenyReason = word(DenyReason.DENIED)
 
 
 @attrs.frozen(kw_only=True)

@@ -19,6 +19,7 @@ from onmeet_node.protocol.wire.fields import (
     Text,
     field,
     maybe,
+    word,
 )
 from onmeet_node.protocol.wire.limits import MAX_NAME_CHARS, MAX_TEXT_CHARS
 from onmeet_node.protocol.wire.turn import MAX_SERVERS, LentTurnServer
@@ -98,7 +99,9 @@ def _key() -> Any:
 
 def _addresses() -> Any:
     return field(
-        Several(Text(1, MAX_ADDRESS_CHARS, ascii=True), 0, MAX_ADDRESSES), default=(), hidden=True
+        Several(Text(1, MAX_ADDRESS_CHARS, ascii=True), 0, MAX_ADDRESSES, cut=True),
+        default=(),
+        hidden=True,
     )
 
 
@@ -108,7 +111,7 @@ class Seat:
 
     key: bytes = _key()
     """Ed25519 public key, of this visit alone."""
-    role: Role = field(Choice(Role), default=Role.MEMBER)
+    role: Role = word(Role.MEMBER)
     order: int = field(Integer(0, MAX_COUNT))
     name: str = field(Text(0, MAX_NAME_CHARS), default="", hidden=True)
     """As they call themselves here: clean before display."""
@@ -206,7 +209,9 @@ class Waiting:
 class AtDoor:
     """From the host to each co-host: who waits to be let in, said again when it changes."""
 
-    waiting: tuple[Waiting, ...] = field(Several(Nested(Waiting), 0, MAX_KNOCKS), default=())
+    waiting: tuple[Waiting, ...] = field(
+        Several(Nested(Waiting), 0, MAX_KNOCKS, cut=True), default=()
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -222,7 +227,7 @@ class Here:
     """What the sender sees of the room; said to everybody when it changes."""
 
     sees: tuple[bytes, ...] = field(
-        Several(Data(KEY_BYTES, KEY_BYTES), 0, MAX_SEATS, distinct=True), default=()
+        Several(Data(KEY_BYTES, KEY_BYTES), 0, MAX_SEATS, distinct=True, cut=True), default=()
     )
     """Whose media reaches the sender."""
     host: bool = field(Flag(), default=True)
@@ -259,7 +264,7 @@ class React:
 class Look:
     """How large the sender shows the receiver's picture: it need not send more."""
 
-    size: PictureSize = field(Choice(PictureSize), default=PictureSize.SMALL)
+    size: PictureSize = word(PictureSize.SMALL)
 
 
 @attrs.frozen(kw_only=True)
@@ -269,7 +274,7 @@ class Acquaint:
     """
 
     tags: tuple[bytes, ...] = field(
-        Several(Data(TAG_BYTES, TAG_BYTES), 0, MAX_TAGS), default=(), hidden=True
+        Several(Data(TAG_BYTES, TAG_BYTES), 0, MAX_TAGS, cut=True), default=(), hidden=True
     )
 
 
@@ -293,7 +298,7 @@ class Lent:
     """TURN credentials of a guest's own, lent by the room's host."""
 
     servers: tuple[LentTurnServer, ...] = field(
-        Several(Nested(LentTurnServer), 0, MAX_SERVERS), default=()
+        Several(Nested(LentTurnServer), 0, MAX_SERVERS, cut=True), default=()
     )
 
 

@@ -4,6 +4,7 @@ import contextlib
 import ipaddress
 import itertools
 
+import attrs
 import base58
 import msgpack
 import multiaddr
@@ -158,34 +159,54 @@ PEER = pack_peer_id(peer_id(1))
 GOOD = [PEER, NOW, [], [], []]
 
 
-@pytest.mark.parametrize(
-    "entries",
-    [
-        {},
-        7,
-        [GOOD] * 5,
-        [[]],
-        [[PEER, NOW, [], []]],
-        [[peer_id(1), NOW, [], [], []]],
-        [[PEER, -1, [], [], []]],
-        [[PEER, "now", [], [], []]],
-        [[b"x", NOW, [], [], []]],
-        [[PEER, NOW, [b"\x04\x01"], [], []]],
-        [[PEER, NOW, ["/ip4/192.0.2.1"], [], []]],
-        [[PEER, NOW, [], [], ["\u202e"]]],
-        [[PEER, NOW, [], [], [b"av"]]],
-        [[PEER, NOW, [], [], ["a"] * 9]],
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("entries", [{}, 7, None, "devices"], ids=str)
 def test_a_body_of_another_shape_is_refused(entries):
     with pytest.raises(RecordError):
         read(sealed_body(msgpack.packb(entries)), now=NOW)
 
 
-def test_what_a_later_version_adds_is_ignored():
-    value = sealed_body(msgpack.packb([[*GOOD, {"new": 1}]]))
-    assert read(value, now=NOW) == (Presence(peer_id(1), seen_at=NOW),)
+@pytest.mark.parametrize(
+    "entry",
+    [
+        [],
+        {"kind": "a device of version 3"},
+        [PEER, NOW, [], []],
+        [peer_id(1), NOW, [], [], []],
+        [PEER, -1, [], [], []],
+        [PEER, "now", [], [], []],
+        [b"x", NOW, [], [], []],
+        [PEER, NOW, [], [], ["\u202e"]],
+        [PEER, NOW, [], [], [b"av"]],
+    ],
+    ids=str,
+)
+def test_a_device_that_is_not_understood_is_passed_over_and_the_others_are_found(entry):
+    entries = [entry, GOOD]
+    assert read(sealed_body(msgpack.packb(entries)), now=NOW) == (
+        Presence(peer_id(1), seen_at=NOW),
+    )
+
+
+def test_addresses_of_a_kind_that_is_not_known_are_passed_over():
+    known = pack_address("/ip4/192.0.2.1/tcp/4001")
+    addresses = [b"\x04\x01", "/ip4/192.0.2.1", known]
+    (found,) = read(sealed_body(msgpack.packb([[PEER, NOW, addresses, [], []]])), now=NOW)
+    assert found.addresses == (f"/ip4/192.0.2.1/tcp/4001/p2p/{peer_id(1)}",)
+
+
+def test_of_more_devices_and_capabilities_than_may_be_the_first_are_taken():
+    entries = [[PEER, NOW, [], [], [f"word-{n}" for n in range(9)]], *[GOOD] * 4]
+    found = read(sealed_body(msgpack.packb(entries)), now=NOW)
+    assert len(found) == 4
+    assert found[0].caps == tuple(f"word-{n}" for n in range(8))
+
+
+def test_what_a_later_version_adds_is_ignored_and_put_back():
+    more = [{"new": 1}, msgpack.ExtType(5, b"x"), [["deep"]]]
+    (found,) = read(sealed_body(msgpack.packb([[*GOOD, *more]])), now=NOW)
+    assert attrs.evolve(found, more=b"\x90") == Presence(peer_id(1), seen_at=NOW)
+    (again,) = read(seal(found)[1], now=NOW)
+    assert msgpack.unpackb(again.more) == more
 
 
 def test_two_epochs_of_one_audience_have_nothing_in_common():

@@ -27,7 +27,9 @@ def test_types_are_named_in_lower_case_with_hyphens():
 def test_a_table_says_type_range_and_what_absence_means():
     tables = reference.message_tables()
     assert "| | `call` | bin, 16 bytes | malformed |" in tables
-    assert "| | `state` | str: `delivered` \\| `alerting` \\| `silenced` | delivered |" in tables
+    states = "`delivered` \\| `alerting` \\| `silenced`; another is read as `delivered`"
+    assert f"| | `state` | str: {states} | delivered |" in tables
+    assert "| | `caps` | array of 0…32, cut: str, 1…32 characters | [] |" in tables
     assert "| **`roster-body`** |" in tables
     assert "| | `seats` | array of 1…12: map: Seat | malformed |" in tables
     assert '| | `region` | str, 0…2 characters, `(ca\\|de)?` | "" |' in tables

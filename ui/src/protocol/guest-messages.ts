@@ -91,7 +91,7 @@ export function read(map: Fields): FromHost {
     case "deny":
       return { t, reason: text(map, "reason", limits.MAX_TYPE_CHARS, "denied") };
     case "accept":
-      return { t, call: call(map), kinds: list(map, "kinds", 2, limits.KINDS) as Kind[] };
+      return withKinds(map, { t, call: call(map) });
     case "answer":
     case "renegotiate":
       return { t, call: call(map), generation: integer(map, "generation", limits.MAX_GENERATION, 0), sdp: text(map, "sdp", limits.MAX_SDP_CHARS) };
@@ -167,16 +167,23 @@ export function integer(map: Fields, key: string, most: number, absent?: number)
   return value;
 }
 
+/** A word of a later version is read as if it were absent. */
 export function choice<C extends string>(map: Fields, key: string, among: readonly C[], absent: C): C {
-  const value = (map[key] ?? absent) as C;
-  if (!among.includes(value)) throw new WireError(`bad ${key}`);
-  return value;
+  const value = text(map, key, limits.MAX_TYPE_CHARS, absent) as C;
+  return among.includes(value) ? value : absent;
 }
 
+/** Of a longer one, as a later version may send it, the first `most`. */
 export function list(map: Fields, key: string, most: number, absent: readonly unknown[] = []): readonly unknown[] {
   const value = map[key] ?? absent;
-  if (!Array.isArray(value) || value.length > most) throw new WireError(`bad ${key}`);
-  return value;
+  if (!Array.isArray(value)) throw new WireError(`bad ${key}`);
+  return value.slice(0, most);
+}
+
+/** With those kinds of media that are known here; without any of them the message is not understood. */
+export function withKinds<M extends { t: string }>(map: Fields, message: M): (M & { kinds: Kind[] }) | { t: "unknown"; type: string } {
+  const kinds = list(map, "kinds", limits.MAX_LIST, limits.KINDS).filter((kind) => limits.KINDS.includes(kind as Kind)) as Kind[];
+  return kinds.length > 0 ? { ...message, kinds } : { t: "unknown", type: message.t };
 }
 
 /** NOTE: a view into the frame that was decoded, so it is copied. */

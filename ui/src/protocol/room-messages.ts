@@ -15,6 +15,7 @@ import {
   servers,
   text,
   unpackMap,
+  withKinds,
   WireError,
   type Fields,
   type FromGuest,
@@ -139,7 +140,7 @@ export function unpack(data: Bytes): FromSeat {
         nonce: map["nonce"] == null ? null : binary(map, "nonce", room.NONCE_BYTES),
       };
     case "room-request":
-      return { t, act: text(map, "act", 16), seat: map["seat"] == null ? null : key(map, "seat") };
+      return { t, act: text(map, "act", limits.MAX_TYPE_CHARS), seat: map["seat"] == null ? null : key(map, "seat") };
     case "room-say":
       return { t, text: text(map, "text", limits.MAX_TEXT_CHARS), private: flag(map, "private", false) };
     case "react":
@@ -154,12 +155,7 @@ export function unpack(data: Bytes): FromSeat {
     case "room-leave":
       return { t };
     case "invite":
-      return {
-        t,
-        call: call(map),
-        kinds: list(map, "kinds", 2, limits.KINDS) as Kind[],
-        sdp: map["sdp"] == null ? null : text(map, "sdp", limits.MAX_SDP_CHARS),
-      };
+      return withKinds(map, { t, call: call(map), sdp: map["sdp"] == null ? null : text(map, "sdp", limits.MAX_SDP_CHARS) });
     case "cancel":
       return { t, call: call(map) };
     default:

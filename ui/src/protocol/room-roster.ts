@@ -63,7 +63,7 @@ export function readRoster(signed: SignedRoster, room: string): Roster | null {
 function parse(data: Bytes): [Roster, number] {
   const map = unpackMap(data);
   if (text(map, "t", MAX_TYPE_CHARS) !== "roster-body") throw new WireError("no roster");
-  const seats = list(map, "seats", MAX_SEATS).map((one): Seat => {
+  const seats = list(map, "seats", MAX_SEATS + 1).map((one): Seat => {
     const seat = asMap(one);
     return {
       key: key(seat, "key"),
@@ -73,7 +73,8 @@ function parse(data: Bytes): [Roster, number] {
       video: flag(seat, "video", true),
     };
   });
-  if (seats.length === 0) throw new WireError("nobody is in");
+  const removed = keys(map, "removed", MAX_REMOVED + 1);
+  if (seats.length === 0 || seats.length > MAX_SEATS || removed.length > MAX_REMOVED) throw new WireError("nobody, or too many");
   const body: Roster = {
     room: hex(binary(map, "room", ROOM_ID_BYTES)),
     host: key(map, "host"),
@@ -85,7 +86,7 @@ function parse(data: Bytes): [Roster, number] {
     knock: flag(map, "knock", true),
     ended: flag(map, "ended", false),
     seats,
-    removed: keys(map, "removed", MAX_REMOVED),
+    removed,
     digest: hex(hash(data, 16)),
   };
   return [body, integer(map, "next_order", MAX_COUNT, 1)];
