@@ -12,7 +12,8 @@ TARGET_MS = 2.0
 
 
 def measure_handshake(report: Report) -> None:
-    """Both sides' CPU for Noise IK, the invite (with an SDP of usual size) and its decoding."""
+    """Both sides' CPU for the hybrid IK, the invite (an SDP of usual size) and its decoding."""
+    from onmeet_node.net.channels.handshake import encapsulate
     from onmeet_node.protocol.identity.keys import IdentityKey, x25519_public
     from onmeet_node.protocol.wire.codec import decode, encode
     from onmeet_node.protocol.wire.messages import CallId, Invite
@@ -29,12 +30,14 @@ def measure_handshake(report: Report) -> None:
         spent = {"caller": 0.0, "callee": 0.0}
         begun = time.process_time()
         remote = x25519_public(callee.public)
-        first = Handshake.initiate_ik(caller.x25519, remote, prologue, secrets.token_bytes(32))
+        first = Handshake.initiate_ik(
+            caller.x25519, remote, prologue, secrets.token_bytes(32), secrets.token_bytes(64)
+        )
         message = first.write_message(encode(invite))
         spent["caller"] += time.process_time() - begun
 
         begun = time.process_time()
-        second = Handshake.respond_ik(callee.x25519, prologue, secrets.token_bytes(32))
+        second = Handshake.respond_ik(callee.x25519, prologue, secrets.token_bytes(32), encapsulate)
         decode(second.read_message(message))
         reply = second.write_message()
         second.split()

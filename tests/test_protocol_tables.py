@@ -72,8 +72,10 @@ from onmeet_node.protocol.wire import (
     codec,
     door,
     frames,
+    kem,
     link,
     messages,
+    rekey,
     room,
     vocabulary,
 )
@@ -606,7 +608,13 @@ SAID: dict[str, Sequence[str]] = {
         f"or until {n(dht.GRACE * 1000)} ms",
         f"(its bootstraps; at most {dht_membership.ENTRANCES})",
     ),
+    "Noise": (
+        f"`e1` is a fresh encapsulation key, {n(kem.KEM_PUBLIC_BYTES)} bytes",
+        f"`ekem1` is a ciphertext for it, {n(kem.KEM_CIPHERTEXT_BYTES)} bytes",
+    ),
     "Sealed channel": (
+        f"the message that would be the {n(rekey.REKEY_MESSAGES)}th under it, and before the "
+        f"first message {n(rekey.REKEY_SECONDS)} s or more after",
         f"at most {n(frames.MAX_FRAME_BYTES)} bytes",
         f"The n ≤ {handshake.MAX_LOST} tags are the first {handshake.TAG_BYTES} bytes",
         f"up to {handshake.MAX_FIRST} further messages",

@@ -21,9 +21,11 @@ from onmeet_node.protocol.wire import codec
 from onmeet_node.protocol.wire.door import HOST_GONE, MALFORMED, NO_DOOR, TOO_MANY, TOO_SLOW
 from onmeet_node.protocol.wire.errors import LinkError
 from onmeet_node.protocol.wire.frames import FrameDecoder
+from onmeet_node.protocol.wire.kem import KEM_SEED_BYTES
 from onmeet_node.protocol.wire.link import GuestLink, guest_prologue, read_link
 from onmeet_node.protocol.wire.messages import Bye, Message, Ping, Pong, Welcome
-from onmeet_node.protocol.wire.noise import CipherState, Handshake
+from onmeet_node.protocol.wire.noise import Handshake
+from onmeet_node.protocol.wire.rekey import ReceivingCipher, SendingCipher
 
 M = TypeVar("M")
 
@@ -57,13 +59,17 @@ class GuestLine:
         self.welcome: Welcome
         self._socket = socket
         self._over = False
-        self._send: CipherState
-        self._receive: CipherState
+        self._send: SendingCipher
+        self._receive: ReceivingCipher
 
     async def shake_hands(self) -> None:
         """Opens the channel; the host is proven by its key in the link."""
         noise = Handshake.initiate_nkpsk0(
-            self.link.key, self.link.psk, guest_prologue(self.link.door), secrets.token_bytes(32)
+            self.link.key,
+            self.link.psk,
+            guest_prologue(self.link.door),
+            secrets.token_bytes(32),
+            secrets.token_bytes(KEM_SEED_BYTES),
         )
         await self.send_frame(self.link.door)
         await self.send_frame(noise.write_message())
@@ -75,7 +81,9 @@ class GuestLine:
         if not isinstance(welcome, Welcome):
             raise DoorClosed(1002)
         self.welcome = welcome
-        self._send, self._receive = noise.split()
+        send, receive = noise.split()
+        self._send = SendingCipher(send, now=trio.current_time())
+        self._receive = ReceivingCipher(receive)
 
     async def receive_frame(self) -> bytes:
         """One WebSocket message, as it came. Raises `DoorClosed`."""
@@ -94,20 +102,24 @@ class GuestLine:
         except ConnectionClosed as closed:
             raise DoorClosed(closed.reason.code if closed.reason else 1006) from None
 
-    def seal(self, message: Message) -> bytes:
-        """The frame that carries this message, and must be the next one sent."""
-        return self._send.encrypt(b"", codec.encode(message))
+    def seal(self, message: Message) -> list[bytes]:
+        """The frames that carry this message, mostly one; they must be the next ones sent."""
+        return self._send.seal(codec.encode(message), now=trio.current_time())
 
     async def say(self, message: Message) -> None:
         """Sends one message. Raises `DoorClosed`."""
-        await self.send_frame(self.seal(message))
+        for frame in self.seal(message):
+            await self.send_frame(frame)
 
     async def hear(self) -> Message:
         """The next message that is not the channel's own. Raises `DoorClosed`."""
         while True:
             frame = await self.receive_frame()
             try:
-                message = codec.decode(self._receive.decrypt(b"", frame))
+                data = self._receive.open(frame)
+                if data is None:
+                    continue
+                message = codec.decode(data)
             except RemoteProtocolError as error:
                 raise DoorClosed(1002) from error
             match message:
@@ -132,8 +144,8 @@ class GuestLine:
         try:
             await self.say(Bye(reason=reason))
             while True:
-                frame = await self.receive_frame()
-                if isinstance(codec.decode(self._receive.decrypt(b"", frame)), Bye):
+                data = self._receive.open(await self.receive_frame())
+                if data is not None and isinstance(codec.decode(data), Bye):
                     return
         except DoorClosed:
             return

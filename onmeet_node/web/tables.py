@@ -24,7 +24,7 @@ from onmeet_node.protocol.call import timing as call_timing
 from onmeet_node.protocol.room import send_limits
 from onmeet_node.protocol.room import timing as room_timing
 from onmeet_node.protocol.room.phases import Phase
-from onmeet_node.protocol.wire import bootstrap_api, cipher, codec, limits, turn
+from onmeet_node.protocol.wire import bootstrap_api, cipher, codec, kem, limits, rekey, turn
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire import room as w
 from onmeet_node.protocol.wire.fields import SHAPE, Data, Integer, Maybe, Several, Text
@@ -47,6 +47,9 @@ _CHANNEL = Timing()
 LINE = {
     "MAX_NOISE_BYTES": cipher.MAX_NOISE_BYTES,
     "MAX_LIST": codec.MAX_LIST,
+    "KEM_PUBLIC_BYTES": kem.KEM_PUBLIC_BYTES,
+    "KEM_CIPHERTEXT_BYTES": kem.KEM_CIPHERTEXT_BYTES,
+    "REKEY_MESSAGES": rekey.REKEY_MESSAGES,
     "MAX_TYPE_CHARS": m.MAX_TYPE_CHARS,
     "MAX_NAME_CHARS": limits.MAX_NAME_CHARS,
     "MAX_GUEST_NAME_CHARS": handler.MAX_NAME_CHARS,
@@ -76,6 +79,7 @@ LINE = {
 LINE_TIMES = {
     "PING": _CHANNEL.interval,
     "DEAD": _CHANNEL.dead_after,
+    "REKEY": rekey.REKEY_SECONDS,
     "CROWDED": retrying.CROWDED_WAIT_SECONDS,
     "LONGEST_AT_DOOR": retrying.LONGEST_WAIT_SECONDS,
     "PATH": joining_call.PATH_SECONDS,

@@ -44,6 +44,12 @@ def _note_time(times: list[float]) -> None:
     times.append(trio.current_time())
 
 
+def seal(channel: Channel, message) -> bytes:
+    """What a channel that is not run would send for this message."""
+    sealed = channel._sealing.seal(codec.encode(message), now=trio.current_time())
+    return b"".join(map(encode_frame, sealed))
+
+
 class Raw:
     """Alice's end of a handshake, used by hand: what a peer with another program could send."""
 
@@ -52,11 +58,12 @@ class Raw:
         self.stream = channel._framed._stream
 
     async def seal(self, data: bytes) -> None:
-        await self.stream.send_all(encode_frame(self._channel._sealing.encrypt(b"", data)))
+        sealed = self._channel._sealing.seal(data, now=trio.current_time())
+        await self.stream.send_all(b"".join(map(encode_frame, sealed)))
 
     async def read(self):
         frame = await self._channel._framed.receive()
-        return frame and codec.decode(self._channel._opening.decrypt(b"", frame))
+        return frame and codec.decode(self._channel._opening.open(frame))
 
 
 class Peer:
@@ -160,6 +167,26 @@ class TestTalking:
                 bob._taken.receive_nowait()
             alice.release()
             assert await anext(aiter(bob)) == note(1)
+
+
+class TestKeys:
+    async def test_a_long_channel_replaces_its_keys_in_both_directions(self, autojump_clock):
+        async with sealed_pair() as (alice, bob):
+            keys = [side._sealing._cipher._key for side in (alice, bob)]
+            await trio.sleep(1300)
+            alice.send(note(1))
+            bob.send(note(2))
+            assert [await anext(aiter(bob)), await anext(aiter(alice))] == [note(1), note(2)]
+            now = [side._sealing._cipher._key for side in (alice, bob)]
+            assert now == [side._opening._cipher._key for side in (bob, alice)]
+            assert not {*now} & {*keys}
+
+    async def test_a_key_that_only_one_side_replaced_ends_the_channel(self):
+        async with Peer() as (raw, bob):
+            await raw.stream.send_all(encode_frame(raw._channel._sealing._cipher.encrypt(b"", b"")))
+            await raw.seal(codec.encode(note(1)))
+            assert await drain(bob) == []
+            assert bob.end is End.MALFORMED
 
 
 class TestHeartbeat:
@@ -330,9 +357,7 @@ class TestEnds:
         async def keep_talking():
             with contextlib.suppress(trio.BrokenResourceError):
                 while True:
-                    await left.send_all(
-                        encode_frame(alice._sealing.encrypt(b"", codec.encode(note(0))))
-                    )
+                    await left.send_all(seal(alice, note(0)))
                     await trio.sleep(1)
 
         async with trio.open_nursery() as nursery:
@@ -349,13 +374,12 @@ class TestBadPeers:
     @pytest.mark.parametrize(
         "data",
         [
-            b"",
             b"garbage",
             b"\x81\xa1t\x01",
             b"\x82\xa1t\xa6invite\xa4call\xa3abc",
             codec.encode(Hello()),
         ],
-        ids=["empty", "not msgpack", "type not text", "bad call id", "second hello"],
+        ids=["not msgpack", "type not text", "bad call id", "second hello"],
     )
     async def test_malformed_messages_end_the_channel_with_a_reason(self, data):
         async with Peer() as (raw, bob):
@@ -382,7 +406,7 @@ class TestBadPeers:
 
     async def test_a_replayed_message_ends_it(self):
         async with Peer() as (raw, bob):
-            frame = encode_frame(raw._channel._sealing.encrypt(b"", codec.encode(note(1))))
+            frame = seal(raw._channel, note(1))
             await raw.stream.send_all(frame + frame)
             assert await drain(bob) == [note(1)]
             assert bob.end is End.MALFORMED
@@ -411,8 +435,7 @@ class TestBadPeers:
             nursery.start_soon(bob.run)
             with pytest.raises(trio.BrokenResourceError):
                 while True:
-                    data = alice._sealing.encrypt(b"", codec.encode(Ping(n=1)))
-                    await left.send_all(encode_frame(data))
+                    await left.send_all(seal(alice, Ping(n=1)))
         assert bob.end is End.NOT_READING
 
 

@@ -192,7 +192,7 @@ async def test_lost_channels_are_named_in_the_first_message():
 def test_the_prologue_tells_direction_and_both_ends():
     assert prologue(PHONE, LAPTOP) != prologue(LAPTOP, PHONE)
     assert prologue(Device("ab"), Device("c")) != prologue(Device("a"), Device("bc"))
-    assert prologue(Device("ab"), Device("c")) == b"/onmeet/signal/1\x02ab\x01c"
+    assert prologue(Device("ab"), Device("c")) == b"/onmeet/signal/2\x02ab\x01c"
 
 
 def test_seen_ephemerals_are_bounded_and_forget_the_oldest():

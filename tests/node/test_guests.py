@@ -384,7 +384,7 @@ async def test_a_frame_that_somebody_altered_ends_the_call_with_a_reason(start):
         call, *_ = await start_call(line, admit, session)
         running = host.calls[call]
         with host.watch() as events:
-            frame = bytearray(line.seal(m.MediaState(call=call, muted=True)))
+            frame = bytearray(line.seal(m.MediaState(call=call, muted=True))[0])
             frame[3] ^= 1
             await line.send_frame(bytes(frame))
             ended = await told(events, "ended")
@@ -398,7 +398,7 @@ async def test_frames_left_out_repeated_or_swapped_on_the_way_are_noticed(start,
     host = await start("Hedda")
     link = await the_link(host)
     async with knocking(host, link) as line:
-        one, two = line.seal(m.Ping(n=1)), line.seal(m.Ping(n=2))
+        one, two = line.seal(m.Ping(n=1))[0], line.seal(m.Ping(n=2))[0]
         for frame in {"drop": (two,), "repeat": (one, one), "swap": (two, one)}[trick]:
             await line.send_frame(frame)
         with trio.fail_after(10), pytest.raises(DoorClosed):

@@ -7,6 +7,7 @@ ui/test/guest-room-wire.test.ts reads it.
 """
 
 import json
+from pathlib import Path
 
 import attrs
 from nacl.bindings import crypto_scalarmult_base
@@ -89,8 +90,15 @@ def _opening():
     """A guest opens a channel to the host of the room, as `net.channels.handshake` does it."""
     bound = prologue("guest", f"room:{ROOM.hex()}")
     ephemerals = (b"e" * 32, b"f" * 32)
-    guest = Handshake.initiate_ik(GUEST.x25519, x25519_public(HOST.public), bound, ephemerals[0])
-    host = Handshake.respond_ik(HOST.x25519, bound, ephemerals[1])
+    kem = json.loads((Path(__file__).parent / "noise.json").read_text())["vectors"][0]
+    seed = bytes.fromhex(kem["init_kem_seed"])
+    secret, ciphertext = (
+        bytes.fromhex(kem[f"resp_kem_{name}"]) for name in ("secret", "ciphertext")
+    )
+    guest = Handshake.initiate_ik(
+        GUEST.x25519, x25519_public(HOST.public), bound, ephemerals[0], seed
+    )
+    host = Handshake.respond_ik(HOST.x25519, bound, ephemerals[1], lambda _: (secret, ciphertext))
     tags = (b"tag one!", b"tag two!")
     head = GUEST.public + bytes([len(tags)]) + b"".join(tags)
     hellos = [
@@ -109,6 +117,8 @@ def _opening():
         "guest_ephemeral": ephemerals[0].hex(),
         "host_ephemeral": ephemerals[1].hex(),
         "guest_ephemeral_public": crypto_scalarmult_base(ephemerals[0]).hex(),
+        "guest_kem_seed": seed.hex(),
+        "host_kem_message": kem["resp_kem_message"],
         "tags": [tag.hex() for tag in tags],
         "names": ["Gerda", "Hedda"],
         "messages": [first.hex(), second.hex()],

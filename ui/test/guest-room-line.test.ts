@@ -1,7 +1,7 @@
 // A link into a room: what is said on the guest's line itself, and what is loaded for it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { keyOf } from "../src/protocol/x25519.js";
+import { ephemeralOf } from "./ephemeral.js";
 import { GuestClient } from "../src/guest/client.js";
 import type { VisitRoom } from "../src/guest/stage.js";
 import { GuestVisit } from "../src/guest/room/visit.js";
@@ -29,7 +29,7 @@ class Door {
           return socket as unknown as WebSocket;
         },
         now: () => this.now,
-        key: () => Promise.resolve(keyOf(new Uint8Array(32).fill(20 + this.sockets.length))),
+        key: () => Promise.resolve(ephemeralOf(new Uint8Array(32).fill(20 + this.sockets.length))),
       },
       (run) => this.delayed.push(run),
       (bytes) => new Uint8Array(bytes).fill(200),

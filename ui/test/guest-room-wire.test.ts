@@ -5,8 +5,9 @@ import { test } from "node:test";
 import { encode, ExtData } from "@msgpack/msgpack";
 import { visitKey, x25519Of } from "../src/protocol/ed25519.js";
 import { Answerer, Opener } from "../src/protocol/noise-ik.js";
-import { SealError, type Bytes } from "../src/protocol/noise.js";
+import { SealError, type Bytes } from "../src/protocol/bytes.js";
 import { keyOf } from "../src/protocol/x25519.js";
+import { ephemeralOf } from "./ephemeral.js";
 import { Channel, prologue, type ChannelEnd, type Ends } from "../src/guest/room/channel.js";
 import { commitment, roomString } from "../src/protocol/room-authentication.js";
 import { readRoster } from "../src/protocol/room-roster.js";
@@ -40,6 +41,8 @@ interface RoomVectors {
     guest_seed: string;
     host_seed: string;
     guest_ephemeral: string;
+    guest_kem_seed: string;
+    host_kem_message: string;
     host_ephemeral: string;
     tags: string[];
     messages: [string, string];
@@ -55,13 +58,15 @@ interface IkVector {
   init_prologue: string;
   init_static: string;
   init_ephemeral: string;
+  init_kem_seed: string;
+  resp_kem_message: string;
   init_remote_static: string;
   resp_static: string;
   resp_ephemeral: string;
   messages: { payload: string; ciphertext: string }[];
   handshake_hash: string;
 }
-const ik = (read("noise.json") as { vectors: IkVector[] }).vectors.filter((one) => one.protocol_name.includes("_IK_"));
+const ik = (read("noise.json") as { vectors: IkVector[] }).vectors.filter((one) => one.protocol_name.includes("_IKhfs_"));
 
 test("IK is spoken as the vectors say, on both sides", async () => {
   assert.ok(ik.length > 0);
@@ -73,12 +78,13 @@ test("IK is spoken as the vectors say, on both sides", async () => {
         key: keyOf(unhex(vector.init_static)),
         remoteStatic: unhex(vector.init_remote_static),
         prologue,
-        ephemeral: keyOf(unhex(vector.init_ephemeral)),
+        ephemeral: ephemeralOf(unhex(vector.init_ephemeral), unhex(vector.init_kem_seed)),
       },
       unhex(one!.payload),
     );
     assert.equal(hex(first), one!.ciphertext);
-    const start = { key: keyOf(unhex(vector.resp_static)), prologue, ephemeral: keyOf(unhex(vector.resp_ephemeral)) };
+    const ephemeral = ephemeralOf(unhex(vector.resp_ephemeral), new Uint8Array(64), unhex(vector.resp_kem_message));
+    const start = { key: keyOf(unhex(vector.resp_static)), prologue, ephemeral };
     const answerer = await Answerer.read(start, first);
     assert.equal(hex(answerer.payload), one!.payload);
     assert.deepEqual(answerer.remoteStatic, keyOf(unhex(vector.init_static)).publicKey);
@@ -98,15 +104,15 @@ test("IK is spoken as the vectors say, on both sides", async () => {
 
 test("an altered handshake is refused on both sides", async () => {
   const [host, guest] = [keyOf(new Uint8Array(32).fill(1)), keyOf(new Uint8Array(32).fill(2))];
-  const start = { key: guest, remoteStatic: host.publicKey, prologue: prologue("00"), ephemeral: keyOf(new Uint8Array(32).fill(3)) };
+  const start = { key: guest, remoteStatic: host.publicKey, prologue: prologue("00"), ephemeral: ephemeralOf(new Uint8Array(32).fill(3)) };
   const [noise, first] = await Opener.begin(start, new Uint8Array(8));
-  const answer = { key: host, prologue: prologue("00"), ephemeral: keyOf(new Uint8Array(32).fill(4)) };
-  for (const at of [0, 40, 90]) {
+  const answer = { key: host, prologue: prologue("00"), ephemeral: ephemeralOf(new Uint8Array(32).fill(4)) };
+  for (const at of [0, 40, 1200, 1240, 1290]) {
     const altered = first.map((byte, index) => (index === at ? byte ^ 1 : byte));
     await assert.rejects(Answerer.read(answer, altered), SealError);
   }
   await assert.rejects(Answerer.read({ ...answer, prologue: prologue("01") }, first), SealError);
-  await assert.rejects(Answerer.read(answer, first.slice(0, 95)), SealError);
+  await assert.rejects(Answerer.read(answer, first.slice(0, 1295)), SealError);
   const [second] = await (await Answerer.read(answer, first)).answer(new Uint8Array());
   await assert.rejects(noise.finish(second.map((byte, index) => (index === 40 ? byte ^ 1 : byte))), SealError);
 });
@@ -143,14 +149,14 @@ test("rosters are read, named and refused as nodes do", async () => {
 });
 
 /** A channel end with a key and an ephemeral of its own. */
-async function end(seed: string, name: string, ephemeral: string): Promise<Ends> {
+async function end(seed: string, name: string, ephemeral: string, kem?: Bytes, kemMessage?: Bytes): Promise<Ends> {
   const seen = new Set<string>();
   return {
     me: await visitKey(unhex(seed)),
     name,
     room: rooms.opening.room,
     now: () => 0,
-    ephemeral: () => Promise.resolve(keyOf(unhex(ephemeral))),
+    ephemeral: () => Promise.resolve(ephemeralOf(unhex(ephemeral), kem, kemMessage)),
     read: unpack,
     fresh: (key) => !seen.has(key) && seen.add(key) !== undefined,
   };
@@ -170,8 +176,8 @@ class Watched {
 test("a channel is opened byte for byte as a node opens it, and a node's opening is answered", async () => {
   const { opening } = rooms;
   const [a, b] = [new Watched(), new Watched()];
-  const guest = await end(opening.guest_seed, "Gerda", opening.guest_ephemeral);
-  const host = await end(opening.host_seed, "Hedda", opening.host_ephemeral);
+  const guest = await end(opening.guest_seed, "Gerda", opening.guest_ephemeral, unhex(opening.guest_kem_seed));
+  const host = await end(opening.host_seed, "Hedda", opening.host_ephemeral, undefined, unhex(opening.host_kem_message));
   assert.equal(hex(prologue(opening.room)), opening.prologue);
   const ours = Channel.open(guest, hex(host.me.publicKey), opening.tags.map((tag) => unhex(tag)), a);
   await until(() => a.sent.length === 1);
@@ -207,7 +213,7 @@ test("whatever else comes on a channel ends it, and nothing more", async () => {
     const ours = Channel.open(guest, hex(host.me.publicKey), [], a);
     await until(() => a.sent.length === 1);
     const noise = await Answerer.read(
-      { key: host.me.channel, prologue: prologue(rooms.opening.room), ephemeral: keyOf(unhex("06".repeat(32))) },
+      { key: host.me.channel, prologue: prologue(rooms.opening.room), ephemeral: ephemeralOf(unhex("06".repeat(32))) },
       a.sent[0]!,
     );
     const hello = encode({ t: "hello" });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RefusedError } from "../src/node/client.js";
-import type { Bytes } from "../src/protocol/noise.js";
+import type { Bytes } from "../src/protocol/bytes.js";
 import { commitment } from "../src/protocol/room-authentication.js";
 import { unhex } from "../src/protocol/room-messages.js";
 import { hex } from "../src/protocol/guest-messages.js";

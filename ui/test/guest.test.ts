@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FromNode } from "../src/node/messages.js";
-import { keyOf } from "../src/protocol/x25519.js";
+import { ephemeralOf } from "./ephemeral.js";
 import { GuestClient } from "../src/guest/client.js";
 import { FakeSocket, LINK, settled } from "./host.js";
 
@@ -28,7 +28,7 @@ class Scene {
           return socket as unknown as WebSocket;
         },
         now: () => this.now,
-        key: () => Promise.resolve(keyOf(new Uint8Array(32).fill(20 + this.sockets.length))),
+        key: () => Promise.resolve(ephemeralOf(new Uint8Array(32).fill(20 + this.sockets.length))),
       },
       (run) => this.delayed.push(run),
       (bytes) => new Uint8Array(bytes).fill(7),

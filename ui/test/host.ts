@@ -4,8 +4,10 @@ import { blake2b } from "@noble/hashes/blake2.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { decode, encode } from "@msgpack/msgpack";
 import { guestPrologue, type GuestLink } from "../src/protocol/guest-link.js";
-import { Cipher, join, utf8, type Bytes, type KeyPair } from "../src/protocol/noise.js";
+import { join, utf8, type Bytes } from "../src/protocol/bytes.js";
+import { Cipher } from "../src/protocol/noise.js";
 import { keyOf } from "../src/protocol/x25519.js";
+import { ephemeralOf } from "./ephemeral.js";
 
 const HOST = keyOf(new Uint8Array(32).fill(9));
 export const LINK: GuestLink = {
@@ -24,6 +26,8 @@ function hkdf(chaining: Bytes, material: Bytes, outputs: number): Bytes[] {
 }
 
 const nonce = new Uint8Array(12);
+/** Of the second thing that is sealed with a key. */
+const second = Uint8Array.of(0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0);
 
 /** What stands at the other end of the guest's WebSocket. */
 export class FakeSocket {
@@ -61,10 +65,10 @@ export class FakeSocket {
   }
 
   /** The host's half of the handshake, with this welcome. */
-  async welcome(message: object, ephemeral: KeyPair = keyOf(new Uint8Array(32).fill(5))): Promise<void> {
+  async welcome(message: object, ephemeral = ephemeralOf(new Uint8Array(32).fill(5))): Promise<void> {
     const first = this.frames[1]!;
     let h: Bytes = new Uint8Array(64);
-    h.set(utf8("Noise_NKpsk0_25519_ChaChaPoly_BLAKE2b"));
+    h.set(utf8("Noise_NKhfs+psk0_25519+MLKEM768_ChaChaPoly_BLAKE2b"));
     let ck = h;
     let key: Bytes = new Uint8Array();
     const mixHash = (data: Bytes) => (h = new Uint8Array(blake2b(join(h, data), { dkLen: 64 })));
@@ -81,11 +85,18 @@ export class FakeSocket {
     mixHash(re);
     mixKey(re);
     mixKey(await HOST.shared(re));
-    chacha20poly1305(key, nonce, h).decrypt(first.slice(32));
-    mixHash(first.slice(32));
+    const sealedKem = first.slice(32, 32 + 1184 + 16);
+    const kem = new Uint8Array(chacha20poly1305(key, nonce, h).decrypt(sealedKem));
+    mixHash(sealedKem);
+    chacha20poly1305(key, second, h).decrypt(first.slice(32 + 1184 + 16));
+    mixHash(first.slice(32 + 1184 + 16));
     mixHash(ephemeral.publicKey);
     mixKey(ephemeral.publicKey);
     mixKey(await ephemeral.shared(re));
+    const [ciphertext, secret] = ephemeral.kem.encapsulate(kem);
+    const sealedCiphertext = new Uint8Array(chacha20poly1305(key, nonce, h).encrypt(ciphertext));
+    mixHash(sealedCiphertext);
+    mixKey(secret);
     const body = encode(message);
     const framed = new Uint8Array(4 + body.length);
     new DataView(framed.buffer).setUint32(0, body.length);
@@ -94,7 +105,7 @@ export class FakeSocket {
     const [a, b] = hkdf(ck, new Uint8Array(), 2);
     this.#receive = new Cipher(a!.slice(0, 32));
     this.#send = new Cipher(b!.slice(0, 32));
-    this.raw(join(ephemeral.publicKey, sealed));
+    this.raw(join(ephemeral.publicKey, sealedCiphertext, sealed));
     await settled();
   }
 

@@ -6,7 +6,7 @@ import { hex, pack } from "../src/protocol/guest-messages.js";
 import type { Effect } from "../src/protocol/room-effects.js";
 import { Room } from "../src/protocol/room-machine.js";
 import { unhex, unpack, type Key } from "../src/protocol/room-messages.js";
-import type { Bytes } from "../src/protocol/noise.js";
+import type { Bytes } from "../src/protocol/bytes.js";
 
 interface Asked {
   readonly who: number;

@@ -5,8 +5,8 @@ import { decode, encode } from "@msgpack/msgpack";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { visitKey, type VisitKey } from "../src/protocol/ed25519.js";
 import type { FromNode, Kind, RoomShown } from "../src/node/messages.js";
-import { hash, join, utf8, type Bytes } from "../src/protocol/noise.js";
-import { keyOf } from "../src/protocol/x25519.js";
+import { hash, join, utf8, type Bytes } from "../src/protocol/bytes.js";
+import { ephemeralOf } from "./ephemeral.js";
 import type { RoomPage, Stage } from "../src/guest/stage.js";
 import { Channel, type ChannelEnd } from "../src/guest/room/channel.js";
 import { commitment } from "../src/protocol/room-authentication.js";
@@ -43,7 +43,7 @@ let ephemerals = 0;
 const ephemeral = () => {
   const secret = new Uint8Array(32).fill(77);
   new DataView(secret.buffer).setUint32(0, ++ephemerals);
-  return Promise.resolve(keyOf(secret));
+  return Promise.resolve(ephemeralOf(secret));
 };
 
 type SentBy = "line" | "pipe" | "media";

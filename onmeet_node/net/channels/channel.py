@@ -28,6 +28,7 @@ from onmeet_node.protocol.errors import RemoteProtocolError
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.wire import codec
 from onmeet_node.protocol.wire.messages import Bye, Hello, Message, Ping, Pong, Unknown, Unsupported
+from onmeet_node.protocol.wire.rekey import ReceivingCipher, SendingCipher
 
 INBOX = 64
 """Messages read but not taken; past it the peer is not read from, and feels it."""
@@ -143,8 +144,8 @@ class Channel:
         self.carried = False
         """Whether any message of ours went in."""
         self._framed = framed
-        self._sealing = sealed.send
-        self._opening = sealed.receive
+        self._sealing = SendingCipher(sealed.send, now=trio.current_time())
+        self._opening = ReceivingCipher(sealed.receive)
         self._timing = timing or Timing()
         self._scope = trio.CancelScope()
         self._queue = SendQueue()
@@ -275,7 +276,8 @@ class Channel:
             while (frame := await self._framed.receive()) is not None:
                 self._heartbeat.heard()
                 self._count()
-                if await self._take(codec.decode(self._opening.decrypt(b"", frame))):
+                data = self._opening.open(frame)
+                if data is not None and await self._take(codec.decode(data)):
                     return
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
@@ -326,7 +328,8 @@ class Channel:
     async def _write_one(self, data: bytes) -> None:
         with trio.move_on_after(self._timing.dead_after) as limit:
             try:
-                await self._framed.send(self._sealing.encrypt(b"", data))
+                for sealed in self._sealing.seal(data, now=trio.current_time()):
+                    await self._framed.send(sealed)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 self.fail(End.LOST)
         if limit.cancelled_caught:

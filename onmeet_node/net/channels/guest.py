@@ -7,7 +7,7 @@ import secrets
 import trio
 
 from onmeet_node.net.channels.channel import Channel
-from onmeet_node.net.channels.handshake import Framed, Sealed, SeenEphemerals
+from onmeet_node.net.channels.handshake import Framed, Sealed, SeenEphemerals, encapsulate
 from onmeet_node.net.channels.timing import Timing
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.wire import codec
@@ -41,7 +41,11 @@ async def accept_guest(
     if message is None:
         raise HandshakeError("the other side closed the stream")
     noise = Handshake.respond_nkpsk0(
-        private_key, link.psk, guest_prologue(link.door), secrets.token_bytes(32)
+        private_key,
+        link.psk,
+        guest_prologue(link.door),
+        secrets.token_bytes(EPHEMERAL_BYTES),
+        encapsulate,
     )
     if noise.read_message(message):
         raise HandshakeError("message 1 of a guest carries nothing")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import trio
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
 from nacl.bindings import crypto_scalarmult_base
 
 from onmeet_node.protocol.call.events import Device, Identity
@@ -21,10 +22,11 @@ from onmeet_node.protocol.identity.keys import KEY_BYTES, IdentityKey, x25519_pu
 from onmeet_node.protocol.wire import codec
 from onmeet_node.protocol.wire.errors import HandshakeError
 from onmeet_node.protocol.wire.frames import FrameDecoder, encode_frame
+from onmeet_node.protocol.wire.kem import KEM_SEED_BYTES
 from onmeet_node.protocol.wire.messages import Hello, Message, Unknown
 from onmeet_node.protocol.wire.noise import CipherState, Handshake
 
-SIGNAL_PROTOCOL = "/onmeet/signal/1"
+SIGNAL_PROTOCOL = "/onmeet/signal/2"
 """libp2p protocol id; also the first bytes of the Noise prologue."""
 TAG_BYTES = 8
 """How much of a handshake hash names a lost channel; both ends know the whole."""
@@ -147,12 +149,13 @@ async def initiate(
     """Open a sealed channel to `remote`.
 
     `first` rides in message 1 behind the Hello, so it costs no round trip; it is sealed to the
-    responder's long-term key alone, without forward secrecy. `sent` is called when message 1 is
-    about to go out. Raises RemoteProtocolError if the answer is wrong or none, IdentityError if
+    responder's long-term key alone: no forward secrecy, no ML-KEM. `sent` is called when message 1
+    is about to go out. Raises RemoteProtocolError if the answer is wrong or none, IdentityError if
     `remote` is no key, and the stream's errors.
     """
     ephemeral = secrets.token_bytes(32)
-    noise = Handshake.initiate_ik(key.x25519, x25519_public(remote), bound, ephemeral)
+    seed = secrets.token_bytes(KEM_SEED_BYTES)
+    noise = Handshake.initiate_ik(key.x25519, x25519_public(remote), bound, ephemeral, seed)
     mine = Identity(key.public)
     opening = opening_hash(bound, mine, remote, crypto_scalarmult_base(ephemeral))
     tags = list(lost)[-MAX_LOST:]
@@ -183,7 +186,7 @@ async def respond(
     message = await framed.receive()
     if message is None:
         raise HandshakeError("the other side closed the stream")
-    noise = Handshake.respond_ik(key.x25519, bound, secrets.token_bytes(32))
+    noise = Handshake.respond_ik(key.x25519, bound, secrets.token_bytes(32), encapsulate)
     payload = noise.read_message(message)
     ephemeral = message[:32]
     if not seen.add(ephemeral):
@@ -207,6 +210,11 @@ async def respond(
         first=first,
         lost=lost,
     )
+
+
+def encapsulate(key: MLKEM768PublicKey) -> tuple[bytes, bytes]:
+    """A fresh secret for whoever opens a channel, and the ciphertext that carries it."""
+    return key.encapsulate()
 
 
 def _split_head(payload: bytes) -> tuple[Identity, tuple[bytes, ...], bytes]:

@@ -32,7 +32,7 @@ _VERSIONS = 15
 """Of links that there may ever be; a greater number is damage, not the future."""
 DOOR_ID_BYTES = 16
 SECRET_BYTES = 16
-GUEST_PROTOCOL = "/onmeet/guest/1"
+GUEST_PROTOCOL = "/onmeet/guest/2"
 """libp2p protocol id; also the first bytes of the Noise prologue."""
 _EXPIRES_BYTES = 4
 _CHECK_BYTES = 4

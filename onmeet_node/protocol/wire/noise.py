@@ -1,7 +1,9 @@
 """The Noise Protocol Framework, revision 34, for the two patterns of sealed channels. Sans-IO.
 
-``Noise_IK_25519_ChaChaPoly_BLAKE2b`` between nodes, ``Noise_NKpsk0_25519_ChaChaPoly_BLAKE2b`` for
-guests, who have no key of their own. The names are those of the specification.
+IK between nodes, NKpsk0 for guests, who have no key of their own; both hybrid, with ML-KEM-768
+beside the ephemeral X25519 keys, as the ``hfs`` modifier of the draft "Hybrid Forward Secrecy"
+places it: ``e1`` after the first Diffie-Hellman of message 1, ``ekem1`` after ``ee``. The names
+of tokens and states are those of the two specifications.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import hashlib
 from typing import TypeVar
 
 import attrs
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
 
 from onmeet_node.protocol.errors import LocalProtocolError
 from onmeet_node.protocol.wire.cipher import (
@@ -23,6 +26,14 @@ from onmeet_node.protocol.wire.cipher import (
     x25519_public,
 )
 from onmeet_node.protocol.wire.errors import CipherError, HandshakeError
+from onmeet_node.protocol.wire.kem import (
+    KEM_CIPHERTEXT_BYTES,
+    KEM_PUBLIC_BYTES,
+    KEM_SEED_BYTES,
+    Encapsulate,
+    KemKey,
+    read_kem_public,
+)
 
 __all__ = ["HASH_BYTES", "CipherState", "Handshake"]
 
@@ -40,6 +51,8 @@ class _Token(enum.Enum):
     SE = "se"
     SS = "ss"
     PSK = "psk"
+    E1 = "e1"
+    EKEM1 = "ekem1"
 
 
 @attrs.frozen
@@ -51,21 +64,28 @@ class _Pattern:
 
 
 _IK = _Pattern(
-    "Noise_IK_25519_ChaChaPoly_BLAKE2b",
-    ((_Token.E, _Token.ES, _Token.S, _Token.SS), (_Token.E, _Token.EE, _Token.SE)),
+    "Noise_IKhfs_25519+MLKEM768_ChaChaPoly_BLAKE2b",
+    (
+        (_Token.E, _Token.ES, _Token.E1, _Token.S, _Token.SS),
+        (_Token.E, _Token.EE, _Token.EKEM1, _Token.SE),
+    ),
 )
 _NKPSK0 = _Pattern(
-    "Noise_NKpsk0_25519_ChaChaPoly_BLAKE2b",
-    ((_Token.PSK, _Token.E, _Token.ES), (_Token.E, _Token.EE)),
+    "Noise_NKhfs+psk0_25519+MLKEM768_ChaChaPoly_BLAKE2b",
+    (
+        (_Token.PSK, _Token.E, _Token.ES, _Token.E1),
+        (_Token.E, _Token.EE, _Token.EKEM1),
+    ),
 )
 
 
 class Handshake:
     """One handshake, of one side (section 5.3): two messages, then `split`.
 
-    `ephemeral_private` is 32 fresh random bytes, never used again. The prologue is what both sides
-    must agree on without sending it. After an error the handshake is over; only a call out of turn
-    (`LocalProtocolError`) changes nothing.
+    `ephemeral_private` is 32 fresh random bytes, never used again, and so are the initiator's
+    64 of `kem_seed`; the responder's fresh randomness is in `encapsulate`. The prologue is what
+    both sides must agree on without sending it. After an error the handshake is over; only a call
+    out of turn (`LocalProtocolError`) changes nothing.
     """
 
     def __init__(
@@ -78,6 +98,8 @@ class Handshake:
         static_private: bytes | None = None,
         remote_static: bytes | None = None,
         psk: bytes | None = None,
+        kem_seed: bytes | None = None,
+        encapsulate: Encapsulate | None = None,
     ) -> None:
         """Use `initiate_ik` and its sisters."""
         for name, key in (
@@ -88,11 +110,18 @@ class Handshake:
         ):
             if key is not None and len(key) != KEY_BYTES:
                 raise LocalProtocolError(f"{name} must have {KEY_BYTES} bytes, not {len(key)}.")
+        if kem_seed is not None and len(kem_seed) != KEM_SEED_BYTES:
+            raise LocalProtocolError(
+                f"kem_seed must have {KEM_SEED_BYTES} bytes, not {len(kem_seed)}."
+            )
         self._pattern = pattern
         self._initiator = initiator
         self._e = ephemeral_private
         self._s = static_private
         self._psk = psk
+        self._e1 = None if kem_seed is None else KemKey(kem_seed)
+        self._re1: MLKEM768PublicKey | None = None
+        self._encapsulate = encapsulate
         self._rs = remote_static
         self._re: bytes | None = None
         self._turn = 0
@@ -107,7 +136,12 @@ class Handshake:
 
     @classmethod
     def initiate_ik(
-        cls, static_private: bytes, remote_static: bytes, prologue: bytes, ephemeral_private: bytes
+        cls,
+        static_private: bytes,
+        remote_static: bytes,
+        prologue: bytes,
+        ephemeral_private: bytes,
+        kem_seed: bytes,
     ) -> Handshake:
         """A node that opens a channel to a known key, and proves its own."""
         return cls(
@@ -117,11 +151,16 @@ class Handshake:
             ephemeral_private=ephemeral_private,
             static_private=static_private,
             remote_static=remote_static,
+            kem_seed=kem_seed,
         )
 
     @classmethod
     def respond_ik(
-        cls, static_private: bytes, prologue: bytes, ephemeral_private: bytes
+        cls,
+        static_private: bytes,
+        prologue: bytes,
+        ephemeral_private: bytes,
+        encapsulate: Encapsulate,
     ) -> Handshake:
         """A node that somebody opens a channel to; `remote_static` says who, after message 1."""
         return cls(
@@ -130,11 +169,17 @@ class Handshake:
             prologue=prologue,
             ephemeral_private=ephemeral_private,
             static_private=static_private,
+            encapsulate=encapsulate,
         )
 
     @classmethod
     def initiate_nkpsk0(
-        cls, remote_static: bytes, psk: bytes, prologue: bytes, ephemeral_private: bytes
+        cls,
+        remote_static: bytes,
+        psk: bytes,
+        prologue: bytes,
+        ephemeral_private: bytes,
+        kem_seed: bytes,
     ) -> Handshake:
         """A guest with the door key and the psk of a link; it proves only that it has them."""
         return cls(
@@ -144,11 +189,17 @@ class Handshake:
             ephemeral_private=ephemeral_private,
             remote_static=remote_static,
             psk=psk,
+            kem_seed=kem_seed,
         )
 
     @classmethod
     def respond_nkpsk0(
-        cls, static_private: bytes, psk: bytes, prologue: bytes, ephemeral_private: bytes
+        cls,
+        static_private: bytes,
+        psk: bytes,
+        prologue: bytes,
+        ephemeral_private: bytes,
+        encapsulate: Encapsulate,
     ) -> Handshake:
         """The host behind a link."""
         return cls(
@@ -158,6 +209,7 @@ class Handshake:
             ephemeral_private=ephemeral_private,
             static_private=static_private,
             psk=psk,
+            encapsulate=encapsulate,
         )
 
     @property
@@ -200,6 +252,12 @@ class Handshake:
                 message += self._write_ephemeral()
             elif token is _Token.S:
                 message += self._encrypt_and_hash(x25519_public(_known(self._s)))
+            elif token is _Token.E1:
+                message += self._encrypt_and_hash(_known(self._e1).public)
+            elif token is _Token.EKEM1:
+                secret, ciphertext = _known(self._encapsulate)(_known(self._re1))
+                message += self._encrypt_and_hash(ciphertext)
+                self._mix_key(secret)
             else:
                 self._mix_secret(token)
         message += self._encrypt_and_hash(payload)
@@ -224,6 +282,12 @@ class Handshake:
             elif token is _Token.S:
                 sealed, data = _take(data, KEY_BYTES + TAG_BYTES)
                 self._rs = self._decrypt_and_hash(sealed)
+            elif token is _Token.E1:
+                sealed, data = _take(data, KEM_PUBLIC_BYTES + TAG_BYTES)
+                self._re1 = read_kem_public(self._decrypt_and_hash(sealed))
+            elif token is _Token.EKEM1:
+                sealed, data = _take(data, KEM_CIPHERTEXT_BYTES + TAG_BYTES)
+                self._mix_key(_known(self._e1).decapsulate(self._decrypt_and_hash(sealed)))
             else:
                 self._mix_secret(token)
         payload = self._decrypt_and_hash(data)
@@ -301,7 +365,12 @@ class Handshake:
             raise LocalProtocolError("The handshake is not finished.")
 
 
-_LENGTHS = {_Token.E: KEY_BYTES, _Token.S: KEY_BYTES + TAG_BYTES}
+_LENGTHS = {
+    _Token.E: KEY_BYTES,
+    _Token.S: KEY_BYTES + TAG_BYTES,
+    _Token.E1: KEM_PUBLIC_BYTES + TAG_BYTES,
+    _Token.EKEM1: KEM_CIPHERTEXT_BYTES + TAG_BYTES,
+}
 
 
 def _known(value: T | None) -> T:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onmeet_node.net.channels.handshake import encapsulate
 from onmeet_node.protocol.identity.code import ContactCode
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.wire.cipher import x25519_public
@@ -96,8 +97,8 @@ def test_who_knows_a_doors_id_does_not_know_its_secret():
 def test_host_and_guest_with_the_same_link_share_a_channel_and_others_do_not():
     link = a_link()
     prologue = guest_prologue(link.door)
-    guest = Handshake.initiate_nkpsk0(link.key, link.psk, prologue, b"e" * 32)
-    host = Handshake.respond_nkpsk0(KEY, link.psk, prologue, b"f" * 32)
+    guest = Handshake.initiate_nkpsk0(link.key, link.psk, prologue, b"e" * 32, bytes(64))
+    host = Handshake.respond_nkpsk0(KEY, link.psk, prologue, b"f" * 32, encapsulate)
     assert link.key == x25519_public(KEY)
     host.read_message(guest.write_message())
     assert guest.read_message(host.write_message(b"come in")) == b"come in"

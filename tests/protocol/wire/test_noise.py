@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nacl.bindings import crypto_scalarmult_base
 
+from onmeet_node.net.channels.handshake import encapsulate
 from onmeet_node.protocol.errors import LocalProtocolError
 from onmeet_node.protocol.wire.cipher import MAX_NOISE_BYTES, MAX_NONCE, CipherState
 from onmeet_node.protocol.wire.errors import CipherError, HandshakeError
@@ -14,7 +15,8 @@ from tests.examples import examples
 ALICE, BOB, EVE = (bytes([n]) * 32 for n in (1, 2, 3))
 ALICE_EPHEMERAL, BOB_EPHEMERAL = bytes([4]) * 32, bytes([5]) * 32
 PSK = bytes([6]) * 32
-PROLOGUE = b"/onmeet/signal/1 between these two peers"
+KEM_SEED = bytes([7]) * 64
+PROLOGUE = b"/onmeet/signal/2 between these two peers"
 
 # u-coordinates of the points of small order on Curve25519 and its twist (RFC 7748, section 6.1).
 LOW_ORDER = [
@@ -33,19 +35,19 @@ def public(private: bytes) -> bytes:
 
 
 def initiator(*, static: bytes = ALICE, to: bytes = BOB, prologue: bytes = PROLOGUE) -> Handshake:
-    return Handshake.initiate_ik(static, public(to), prologue, ALICE_EPHEMERAL)
+    return Handshake.initiate_ik(static, public(to), prologue, ALICE_EPHEMERAL, KEM_SEED)
 
 
 def responder(*, static: bytes = BOB, prologue: bytes = PROLOGUE) -> Handshake:
-    return Handshake.respond_ik(static, prologue, BOB_EPHEMERAL)
+    return Handshake.respond_ik(static, prologue, BOB_EPHEMERAL, encapsulate)
 
 
 def guest(*, psk: bytes = PSK) -> Handshake:
-    return Handshake.initiate_nkpsk0(public(BOB), psk, b"guest", ALICE_EPHEMERAL)
+    return Handshake.initiate_nkpsk0(public(BOB), psk, b"guest", ALICE_EPHEMERAL, KEM_SEED)
 
 
 def host(*, psk: bytes = PSK) -> Handshake:
-    return Handshake.respond_nkpsk0(BOB, psk, b"guest", BOB_EPHEMERAL)
+    return Handshake.respond_nkpsk0(BOB, psk, b"guest", BOB_EPHEMERAL, encapsulate)
 
 
 def channel() -> tuple[tuple[CipherState, CipherState], tuple[CipherState, CipherState]]:
@@ -82,7 +84,7 @@ class TestWhoIsTalking:
 
     def test_who_only_knows_the_callers_public_key_cannot_call_in_their_name(self):
         # Alice's key, sealed as she would seal it, before what only Eve's private key could make.
-        forged = initiator().write_message()[:80] + initiator(static=EVE).write_message()[80:]
+        forged = initiator().write_message()[:1280] + initiator(static=EVE).write_message()[1280:]
         bob = responder()
         with pytest.raises(HandshakeError):
             bob.read_message(forged)
@@ -102,7 +104,7 @@ class TestWhoIsTalking:
     @pytest.mark.parametrize("point", LOW_ORDER, ids=lambda point: point.hex()[:8])
     def test_a_key_whose_secret_anybody_knows_is_refused(self, point):
         with pytest.raises(HandshakeError, match="no secret"):
-            Handshake.initiate_ik(ALICE, point, PROLOGUE, ALICE_EPHEMERAL).write_message()
+            Handshake.initiate_ik(ALICE, point, PROLOGUE, ALICE_EPHEMERAL, KEM_SEED).write_message()
         with pytest.raises(HandshakeError, match="no secret"):
             responder().read_message(point + initiator().write_message()[32:])
 
@@ -191,7 +193,7 @@ class TestOurOwnMistakes:
         with pytest.raises(LocalProtocolError, match="finished"):
             alice.write_message()
 
-    @pytest.mark.parametrize(("begin", "overhead"), [(initiator, 96), (guest, 48)])
+    @pytest.mark.parametrize(("begin", "overhead"), [(initiator, 1296), (guest, 1248)])
     def test_the_largest_payload_fits_and_one_byte_more_is_told_beforehand(self, begin, overhead):
         handshake = begin()
         with pytest.raises(LocalProtocolError, match="at most"):
@@ -226,11 +228,12 @@ class TestOurOwnMistakes:
     @pytest.mark.parametrize("length", [0, 31, 33])
     def test_keys_of_the_wrong_length_are_refused(self, length):
         with pytest.raises(LocalProtocolError, match="32 bytes"):
-            Handshake.respond_ik(bytes(length), b"", BOB_EPHEMERAL)
+            Handshake.respond_ik(bytes(length), b"", BOB_EPHEMERAL, encapsulate)
 
     def test_repr_shows_no_key(self):
         alice = initiator()
         shown = repr(alice) + repr(CipherState(ALICE)) + repr(vars(type(alice)).keys())
+        assert repr(KEM_SEED)[2:-1] not in shown
         assert repr(ALICE)[2:-1] not in shown
         assert ALICE.hex() not in shown
 

@@ -1,7 +1,7 @@
 // One call of a guest, with a host or with somebody in a room: its generations of media, as
 // protocol/call/leg.py has them, and what both sides tell each other of it.
 import type { FromNode, FromPage, Kind, MediaPath, OpenMedia, PeerMedia, State } from "../node/messages.js";
-import type { Bytes } from "../protocol/noise.js";
+import type { Bytes } from "../protocol/bytes.js";
 import { hex, type FromGuest, type FromHost } from "../protocol/guest-messages.js";
 import { PATH } from "../protocol/tables.js";
 

@@ -7,7 +7,7 @@ import type { FromNode, FromPage, Kind, RoomShown } from "../node/messages.js";
 import { guarded } from "../node/stores.js";
 import type { GuestLink } from "../protocol/guest-link.js";
 import { hex, type FromHost, type TurnServer } from "../protocol/guest-messages.js";
-import type { Bytes } from "../protocol/noise.js";
+import type { Bytes } from "../protocol/bytes.js";
 import { HostCall } from "./host-call.js";
 import { HostLine, LONGEST_WAIT } from "./host-line.js";
 import type { LineBrowser, LineEnd } from "./line.js";

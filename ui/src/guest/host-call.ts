@@ -2,7 +2,7 @@
 import type { CallShown, FromNode, FromPage, Kind } from "../node/messages.js";
 import type { FromGuest, FromHost, TurnServer } from "../protocol/guest-messages.js";
 import { hex } from "../protocol/guest-messages.js";
-import { join, type Bytes } from "../protocol/noise.js";
+import { join, type Bytes } from "../protocol/bytes.js";
 import { fingerprint, sas, sorted } from "../protocol/sas.js";
 import { Call } from "./call.js";
 import { PAGE } from "./stage.js";

@@ -1,5 +1,6 @@
 // The guest's line to the host: a WebSocket to the gateway, and a sealed channel through it.
-import { freshKey, Initiator, SealError, type Bytes, type Cipher, type KeyPair } from "../protocol/noise.js";
+import { SealError, type Bytes } from "../protocol/bytes.js";
+import type { Cipher, Ephemeral, Initiator } from "../protocol/noise.js";
 import { guestPrologue, type GuestLink } from "../protocol/guest-link.js";
 import { pack, unpack, WireError, type FromGuest, type FromHost } from "../protocol/guest-messages.js";
 import { DEAD, MAX_TYPE_CHARS, PING } from "../protocol/tables.js";
@@ -26,6 +27,9 @@ const CODES: Record<number, LineEnd> = {
 };
 const HANDSHAKE_LIMIT = 15_000;
 
+/** NOTE: the page shows itself without it, and the line waits for its WebSocket meanwhile. */
+const noise = () => import("../protocol/noise.js");
+
 export interface LineOwner {
   heard(message: FromHost): void;
   ended(why: LineEnd): void;
@@ -35,13 +39,13 @@ export interface LineBrowser {
   connect(): WebSocket;
   /** Milliseconds, never going back. */
   now(): number;
-  key(): Promise<KeyPair>;
+  key(): Promise<Ephemeral>;
 }
 
 export const lineBrowser = (url: string): LineBrowser => ({
   connect: () => new WebSocket(url),
   now: () => performance.now(),
-  key: freshKey,
+  key: async () => (await noise()).freshEphemeral(),
 });
 
 export class Line {
@@ -61,11 +65,12 @@ export class Line {
     private readonly browser: LineBrowser,
   ) {
     this.#heard = browser.now();
-    const began = browser.key().then((ephemeral) =>
+    const began = Promise.all([noise(), browser.key()]).then(([{ Initiator }, ephemeral]) =>
       Initiator.begin({ remoteStatic: link.key, psk: link.psk, prologue: guestPrologue(link.door), ephemeral }),
     );
     this.#noise = began.then(([noise]) => noise);
-    this.#noise.catch(() => this.end("malformed"));
+    // NOTE: nothing is wrong with a link whose page could not load a script just now.
+    this.#noise.catch((error: unknown) => this.end(error instanceof SealError ? "malformed" : "lost"));
     this.#socket = browser.connect();
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onopen = () => {
@@ -88,7 +93,8 @@ export class Line {
   }
 
   say(message: FromGuest): void {
-    if (this.#send !== null && !this.#over) this.#raw(this.#send.seal(pack(message)));
+    if (this.#send === null || this.#over) return;
+    for (const frame of this.#send.say(pack(message), this.browser.now())) this.#raw(frame);
   }
 
   /** Says good-bye, if there is somebody to say it to, and closes. `ended` is not called. */
@@ -127,7 +133,10 @@ export class Line {
     if (!(data instanceof ArrayBuffer)) return this.end("malformed");
     try {
       if (this.#receive === null) await this.#finish(new Uint8Array(data));
-      else this.#message(unpack(this.#receive.open(new Uint8Array(data))));
+      else {
+        const heard = this.#receive.hear(new Uint8Array(data));
+        if (heard !== null) this.#message(unpack(heard));
+      }
     } catch (error) {
       if (error instanceof SealError) this.end("tampered");
       else if (error instanceof WireError) this.end("malformed");

@@ -1,6 +1,6 @@
 // Where a guest is, and what a visit to a room and the page that loads it have to do with each other.
 import type { FromNode, Kind, RoomShown } from "../node/messages.js";
-import type { Bytes } from "../protocol/noise.js";
+import type { Bytes } from "../protocol/bytes.js";
 import type { LineBrowser, LineEnd } from "./line.js";
 import type { GuestVisit } from "./room/visit.js";
 

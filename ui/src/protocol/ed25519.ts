@@ -1,6 +1,7 @@
 // The key of one visit to a room (Ed25519), and what others' keys prove (onmeet_node/protocol/identity/keys.py).
 import { ed25519 } from "@noble/curves/ed25519.js";
-import { SealError, webKey, type Bytes, type KeyPair } from "./noise.js";
+import { SealError, type Bytes } from "./bytes.js";
+import { webKey, type KeyPair } from "./noise.js";
 import { keyOf } from "./x25519.js";
 
 /** A key pair that names its holder, in the form in which it seals channels. A guest signs nothing. */

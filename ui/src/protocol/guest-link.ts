@@ -1,5 +1,5 @@
 // Guest links (docs/PROTOCOL, Guests; onmeet_node/protocol/wire/link.py writes them).
-import { hash, join, utf8, type Bytes } from "./noise.js";
+import { hash, join, utf8, type Bytes } from "./bytes.js";
 
 const VERSION = 1;
 /** Of links that there may ever be; a greater number is damage, not the future. */
@@ -49,7 +49,7 @@ export function parseLink(pasted: string): GuestLink | LinkTrouble {
   };
 }
 
-export const guestPrologue = (door: Bytes): Bytes => join(utf8("/onmeet/guest/1"), door);
+export const guestPrologue = (door: Bytes): Bytes => join(utf8("/onmeet/guest/2"), door);
 
 /** Without percent-encoding, however often it was applied. */
 function unwrapped(text: string): string {

@@ -1,7 +1,7 @@
 // The channel's messages that a guest says and hears, as bytes and back (docs/PROTOCOL, Messages).
 // What comes from the host is checked once, here; after this nothing checks again.
 import { decode, encode } from "@msgpack/msgpack";
-import type { Bytes } from "./noise.js";
+import type { Bytes } from "./bytes.js";
 import type { Candidate, Kind } from "../node/messages.js";
 import * as limits from "./tables.js";
 

@@ -1,38 +1,42 @@
-// Noise_NKpsk0_25519_ChaChaPoly_BLAKE2b (revision 34), the guest's side. onmeet_node/protocol/wire/noise.py
+// Noise (revision 34) NKpsk0, hybrid by the hfs modifier, the guest's side. onmeet_node/protocol/wire/noise.py
 // is the host's; both are held to tests/vectors/noise.json. Rooms speak IK besides: protocol/noise-ik.ts.
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { blake2b } from "@noble/hashes/blake2.js";
 import { hmac } from "@noble/hashes/hmac.js";
-import { MAX_NOISE_BYTES } from "./tables.js";
+import { hash, join, SealError, utf8, type Bytes } from "./bytes.js";
+import { kemOf } from "./ml-kem.js";
+import { KEM_CIPHERTEXT_BYTES, MAX_NOISE_BYTES, REKEY, REKEY_MESSAGES } from "./tables.js";
 
-export type Bytes = Uint8Array<ArrayBuffer>;
-
-const NAME = "Noise_NKpsk0_25519_ChaChaPoly_BLAKE2b";
+const NAME = "Noise_NKhfs+psk0_25519+MLKEM768_ChaChaPoly_BLAKE2b";
 /** Bytes of a key, and of a seal. */
 export const KEY = 32;
 export const TAG = 16;
 const HASH = 64;
-
-/** The other side's message does not open: altered, repeated, reordered, or of another key. */
-export class SealError extends Error {}
-
-export function join(...parts: readonly Uint8Array[]): Bytes {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
-export const utf8 = (text: string): Bytes => new Uint8Array(new TextEncoder().encode(text));
 
 /** An X25519 key pair that is used once. */
 export interface KeyPair {
   readonly publicKey: Bytes;
   /** X25519 with another's public key. Rejects with `SealError` where no secret can be had. */
   shared(remote: Bytes): Promise<Bytes>;
+}
+
+/** ML-KEM-768 with a key pair that is used once, and with another's. */
+export interface Kem {
+  readonly publicKey: Bytes;
+  /** The secret that a ciphertext carries. Throws `SealError`. */
+  open(ciphertext: Bytes): Bytes;
+  /** Ciphertext and secret for another's key. Throws `SealError`. */
+  encapsulate(remote: Bytes): [Bytes, Bytes];
+}
+
+/** What a handshake uses once. */
+export interface Ephemeral extends KeyPair {
+  readonly kem: Kem;
+}
+
+export async function freshEphemeral(): Promise<Ephemeral> {
+  const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes));
+  return { ...(await freshKey()), kem: kemOf(random(64), random(KEY)) };
 }
 
 /** A fresh key: WebCrypto's, which no script can read; noble's where the browser has no X25519. */
@@ -66,7 +70,36 @@ export function nonZero(secret: Bytes): Bytes {
 /** One direction of a channel (section 5.1). Messages open in the order they were sealed. */
 export class Cipher {
   #nonce = 0;
-  constructor(private readonly key: Bytes) {}
+  #since = 0;
+  #first = 0;
+  constructor(private key: Bytes) {}
+
+  /** What carries this message (not an empty one) over a channel: before it what ends a key, in time. */
+  say(plaintext: Uint8Array, now: number): Bytes[] {
+    this.#since ||= now;
+    if (this.#nonce - this.#first < REKEY_MESSAGES - 1 && now - this.#since < REKEY) return [this.seal(plaintext)];
+    const last = this.seal(new Uint8Array());
+    this.#rekey();
+    this.#since = now;
+    return [last, this.seal(plaintext)];
+  }
+
+  /** The next message of a channel; null for what ends a key. Throws `SealError`. */
+  hear(sealed: Uint8Array): Bytes | null {
+    const plaintext = this.open(sealed);
+    if (plaintext.length === 0) {
+      this.#rekey();
+      return null;
+    }
+    if (this.#nonce - this.#first >= REKEY_MESSAGES) throw new SealError("one key for too many messages");
+    return plaintext;
+  }
+
+  /** Section 4.2. The numbers go on. */
+  #rekey(): void {
+    this.key = new Uint8Array(chacha20poly1305(this.key, nonce(2n ** 64n - 1n)).encrypt(new Uint8Array(KEY)).slice(0, KEY));
+    this.#first = this.#nonce;
+  }
 
   seal(plaintext: Uint8Array, ad: Uint8Array = new Uint8Array()): Bytes {
     if (plaintext.length > MAX_NOISE_BYTES - TAG) throw new RangeError("too long for one message");
@@ -88,10 +121,18 @@ export class Cipher {
 }
 
 /** 32 zero bits, then the number, little-endian (section 12.3). Far below 2^53 in any call. */
-function nonce(number: number): Bytes {
+function nonce(number: number | bigint): Bytes {
   const bytes = new Uint8Array(12);
   new DataView(bytes.buffer).setBigUint64(4, BigInt(number), true);
   return bytes;
+}
+
+/** The ciphertext of ekem1, sealed. */
+export const SEALED_KEM = KEM_CIPHERTEXT_BYTES + TAG;
+
+/** Throws `SealError` for a handshake message of no length of ours. */
+export function sized(message: Bytes, least: number): void {
+  if (message.length < least || message.length > MAX_NOISE_BYTES) throw new SealError("of no length of ours");
 }
 
 /** What is known before the first message. */
@@ -99,7 +140,7 @@ export interface Start {
   readonly remoteStatic: Bytes;
   readonly psk: Bytes;
   readonly prologue: Bytes;
-  readonly ephemeral: KeyPair;
+  readonly ephemeral: Ephemeral;
 }
 
 export interface Finished {
@@ -118,23 +159,24 @@ export class Initiator {
     this.#state = new Symmetric(NAME, start.prologue, start.remoteStatic);
   }
 
-  /** Message 1: psk, e, es. */
+  /** Message 1: psk, e, es, e1. */
   static async begin(start: Start, payload: Uint8Array = new Uint8Array()): Promise<[Initiator, Bytes]> {
     const noise = new Initiator(start);
     const state = noise.#state;
     state.mixKeyAndHash(start.psk);
     noise.#mixEphemeral(start.ephemeral.publicKey);
     state.mixKey(await start.ephemeral.shared(start.remoteStatic));
-    return [noise, join(start.ephemeral.publicKey, state.encrypt(payload))];
+    return [noise, join(start.ephemeral.publicKey, state.encrypt(start.ephemeral.kem.publicKey), state.encrypt(payload))];
   }
 
-  /** Message 2: e, ee. Rejects with `SealError` if it is not the host's. */
+  /** Message 2: e, ee, ekem1. Rejects with `SealError` if it is not the host's. */
   async finish(message: Bytes): Promise<Finished> {
-    if (message.length < KEY + TAG || message.length > MAX_NOISE_BYTES) throw new SealError("of no length of ours");
+    sized(message, KEY + SEALED_KEM + TAG);
     const remote = message.slice(0, KEY);
     this.#mixEphemeral(remote);
     this.#state.mixKey(await this.start.ephemeral.shared(remote));
-    const payload = this.#state.decrypt(message.slice(KEY));
+    this.#state.ekem1(this.start.ephemeral.kem, message);
+    const payload = this.#state.decrypt(message.slice(KEY + SEALED_KEM));
     const [send, receive] = this.#state.split();
     return { payload, send, receive, hash: this.#state.hash };
   }
@@ -176,6 +218,11 @@ export class Symmetric {
     this.#cipher = new Cipher(key!.slice(0, KEY));
   }
 
+  /** The sealed ciphertext behind the ephemeral key of a message 2, for our key. */
+  ekem1(kem: Kem, message: Bytes): void {
+    this.mixKey(kem.open(this.decrypt(message.slice(KEY, KEY + SEALED_KEM))));
+  }
+
   encrypt(plaintext: Uint8Array): Bytes {
     const sealed = this.#cipher!.seal(plaintext, this.hash);
     this.mixHash(sealed);
@@ -205,9 +252,4 @@ function hkdf(chaining: Uint8Array, material: Uint8Array, outputs: number): Byte
     results.push(last);
   }
   return results;
-}
-
-/** BLAKE2b of `length` bytes, with a key of at most 64. */
-export function hash(data: Uint8Array, length: number, key?: Uint8Array): Bytes {
-  return new Uint8Array(blake2b(data, { dkLen: length, ...(key === undefined ? {} : { key }) }));
 }

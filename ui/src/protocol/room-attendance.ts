@@ -1,6 +1,6 @@
 // Who sees whom in a room: what a guest says of it and hears of it, and what is wrong when the two do not
 // fit (onmeet_node/protocol/room/attendance.py).
-import type { Bytes } from "./noise.js";
+import type { Bytes } from "./bytes.js";
 import { StringAuthentication, type CommitmentRound } from "./room-authentication.js";
 import type { Election } from "./room-election.js";
 import type { Members } from "./room-members.js";

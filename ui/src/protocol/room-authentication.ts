@@ -1,6 +1,6 @@
 // The room's authentication string, and the nonces to which all commit for it
 // (onmeet_node/protocol/room/authentication.py has the reasons).
-import { hash, join, utf8, type Bytes } from "./noise.js";
+import { hash, join, utf8, type Bytes } from "./bytes.js";
 import { digits } from "./sas.js";
 import { hex } from "./guest-messages.js";
 import type { Roster } from "./room-roster.js";

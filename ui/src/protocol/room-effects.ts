@@ -2,7 +2,7 @@
 import type { RoomEnd } from "../node/messages.js";
 import type { TurnServer } from "./guest-messages.js";
 import type { Key, ToSeat } from "./room-messages.js";
-import type { Bytes } from "./noise.js";
+import type { Bytes } from "./bytes.js";
 import type { Roster } from "./room-roster.js";
 
 export type Effect =

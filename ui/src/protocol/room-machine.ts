@@ -3,7 +3,7 @@
 // Its parts: members (what is known), election (whose roster counts), attendance (who sees whom),
 // admission (how one comes in).
 import type { RoomEnd } from "../node/messages.js";
-import type { Bytes } from "./noise.js";
+import type { Bytes } from "./bytes.js";
 import { RoomAdmission } from "./room-admission.js";
 import { Attendance } from "./room-attendance.js";
 import type { Effect } from "./room-effects.js";

@@ -2,7 +2,7 @@
 // (onmeet_node/protocol/room/members.py).
 import type { RoomEnd } from "../node/messages.js";
 import type { TurnServer } from "./guest-messages.js";
-import type { Bytes } from "./noise.js";
+import type { Bytes } from "./bytes.js";
 import type { Effect } from "./room-effects.js";
 import type { Here, Key, SignedRoster, ToSeat } from "./room-messages.js";
 import { seatOf, type Roster } from "./room-roster.js";

@@ -1,7 +1,7 @@
 // What is said in a room, as bytes and back (docs/PROTOCOL, Messages): the messages of a guest's line
 // and those of rooms besides. What comes from others is checked once, here and in guest-messages.ts.
 import type { Kind, PictureSize } from "../node/messages.js";
-import type { Bytes } from "./noise.js";
+import type { Bytes } from "./bytes.js";
 import {
   asMap,
   binary,

@@ -2,7 +2,7 @@
 // the reasons).
 import { verify } from "./ed25519.js";
 import type { Role } from "../node/messages.js";
-import { hash, join, utf8, type Bytes } from "./noise.js";
+import { hash, join, utf8, type Bytes } from "./bytes.js";
 import { asMap, binary, choice, flag, hex, integer, list, text, unpackMap, WireError } from "./guest-messages.js";
 import { key, keys, unhex, type Key, type SignedRoster } from "./room-messages.js";
 import { MAX_COUNT, MAX_REMOVED, MAX_SEATS, ROLES } from "./room-tables.js";

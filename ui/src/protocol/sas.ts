@@ -1,5 +1,5 @@
 // The authentication string of a call (onmeet_node/protocol/identity/safety.py has the reasons).
-import { join, utf8, type Bytes } from "./noise.js";
+import { join, utf8, type Bytes } from "./bytes.js";
 
 const ROUNDS = 4_096;
 const DOMAIN = "onmeet call string 1";

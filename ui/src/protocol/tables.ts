@@ -3,6 +3,9 @@
 
 export const MAX_NOISE_BYTES = 65_535;
 export const MAX_LIST = 1_024;
+export const KEM_PUBLIC_BYTES = 1_184;
+export const KEM_CIPHERTEXT_BYTES = 1_088;
+export const REKEY_MESSAGES = 65_536;
 export const MAX_TYPE_CHARS = 32;
 export const MAX_NAME_CHARS = 80;
 export const MAX_GUEST_NAME_CHARS = 40;
@@ -34,6 +37,7 @@ export const WAIT_STATES = ["delivered", "shown", "busy"] as const;
 // Milliseconds.
 export const PING = 5_000;
 export const DEAD = 15_000;
+export const REKEY = 600_000;
 export const CROWDED = 30_000;
 export const LONGEST_AT_DOOR = 12_000;
 export const PATH = 30_000;

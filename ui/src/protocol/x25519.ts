@@ -1,6 +1,7 @@
 // X25519 without WebCrypto: for browsers that lack it, and for test vectors.
 import { x25519 } from "@noble/curves/ed25519.js";
-import { nonZero, SealError, type Bytes, type KeyPair } from "./noise.js";
+import { SealError, type Bytes } from "./bytes.js";
+import { nonZero, type KeyPair } from "./noise.js";
 
 /** The pair of a given private key, 32 bytes. */
 export const keyOf = (privateKey: Bytes): KeyPair => ({

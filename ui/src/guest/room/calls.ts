@@ -1,6 +1,6 @@
 // The calls of a visit: one with everybody in the room, who is dialled or dials us.
 import type { FromNode, FromPage, Kind, PeerMedia, PictureSize } from "../../node/messages.js";
-import type { Bytes } from "../../protocol/noise.js";
+import type { Bytes } from "../../protocol/bytes.js";
 import { Call } from "../call.js";
 import { hex, type TurnServer } from "../../protocol/guest-messages.js";
 import { sendLimits } from "../../protocol/room-send-limits.js";

@@ -2,14 +2,15 @@
 // somebody else carries. onmeet_node/net/channels/channel.py is the nodes'.
 import { x25519Of, type VisitKey } from "../../protocol/ed25519.js";
 import { Answerer, Opener } from "../../protocol/noise-ik.js";
-import { join, SealError, utf8, type Bytes, type Cipher, type Finished, type KeyPair } from "../../protocol/noise.js";
+import { join, SealError, utf8, type Bytes } from "../../protocol/bytes.js";
+import type { Cipher, Ephemeral, Finished } from "../../protocol/noise.js";
 import { hex, pack, WireError } from "../../protocol/guest-messages.js";
 import { BURST, RATE } from "../../protocol/room-tables.js";
 import { MAX_CARRIED, MAX_TYPE_CHARS } from "../../protocol/tables.js";
 import * as timing from "../../protocol/room-timing.js";
 import { unhex, type Card, type FromSeat, type Key, type ToSeat } from "../../protocol/room-messages.js";
 
-const PROTOCOL = "/onmeet/signal/1";
+const PROTOCOL = "/onmeet/signal/2";
 const KEY = 32;
 const TAG = 8;
 const MAX_LOST = 4;
@@ -32,7 +33,7 @@ export interface Ends {
   readonly name: string;
   readonly room: string;
   now(): number;
-  ephemeral(): Promise<KeyPair>;
+  ephemeral(): Promise<Ephemeral>;
   /** Reads a message. Throws `WireError`. */
   read(data: Bytes): FromSeat;
   /** Remembers an ephemeral key; false if it was seen before. */
@@ -95,7 +96,8 @@ export class Channel {
     if (this.#send === null || this.#over) return;
     const data = pack(message);
     // NOTE: what is too long for one frame would break the channel at its other end.
-    if (data.length <= MAX_CARRIED - 16) this.owner.send(this.#send.seal(data));
+    if (data.length > MAX_CARRIED - 16) return;
+    for (const frame of this.#send.say(data, this.ends.now())) this.owner.send(frame);
   }
 
   /** Looks whether the other side is still there. */
@@ -180,7 +182,8 @@ export class Channel {
     if (this.#receive !== null) {
       this.#spoken = true;
       this.#count();
-      this.#message(this.ends.read(this.#receive.open(frame)));
+      const heard = this.#receive.hear(frame);
+      if (heard !== null) this.#message(this.ends.read(heard));
     } else if (this.#opener !== null) {
       const done = await this.#opener.finish(frame);
       const messages = this.#unframed(done.payload, 1);

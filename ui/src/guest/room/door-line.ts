@@ -1,7 +1,7 @@
 // The guest's line to the door as a visit uses it: for one channel into the room, and anew when it breaks.
 import type { LineEnd } from "../line.js";
 import type { RoomPage } from "../stage.js";
-import type { Bytes } from "../../protocol/noise.js";
+import type { Bytes } from "../../protocol/bytes.js";
 import { hex } from "../../protocol/guest-messages.js";
 import type { Room } from "../../protocol/room-machine.js";
 import type { Key } from "../../protocol/room-messages.js";

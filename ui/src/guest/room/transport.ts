@@ -1,7 +1,7 @@
 // All channels of a visit, and the three ways in which their frames travel (docs/PROTOCOL, Guests in
 // rooms): on the line to the door, through the room's host (or who would follow it), and beside the
 // media of a pair.
-import { join, type Bytes } from "../../protocol/noise.js";
+import { join, type Bytes } from "../../protocol/bytes.js";
 import { Channel, type ChannelEnd, type Ends } from "./channel.js";
 import { unhex, type Card, type FromSeat, type Key, type ToSeat } from "../../protocol/room-messages.js";
 import { MAX_COUNT } from "../../protocol/room-tables.js";

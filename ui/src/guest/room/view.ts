@@ -2,7 +2,7 @@
 // the part of onmeet_node/web/room_snapshots.py.
 import { t } from "../../i18n/index.js";
 import type { FromNode, Participant, PeerMedia, RoomShown } from "../../node/messages.js";
-import type { Bytes } from "../../protocol/noise.js";
+import type { Bytes } from "../../protocol/bytes.js";
 import { hex } from "../../protocol/guest-messages.js";
 import { roomString } from "../../protocol/room-authentication.js";
 import type { Room } from "../../protocol/room-machine.js";
