@@ -187,6 +187,7 @@ class BootstrapApi:
             services=(
                 BootstrapService.DHT,
                 BootstrapService.RELAY,
+                BootstrapService.MAILBOX,
                 *((BootstrapService.TURN,) if self._lender is not None else ()),
                 *((BootstrapService.GUESTS,) if self._config.guests.serve else ()),
             ),

@@ -20,6 +20,7 @@ from onmeet_bootstrap.gateway.doors import DoorLimits, Doors
 from onmeet_bootstrap.gateway.policy import in_force, read_policies
 from onmeet_bootstrap.host import dial_back, network_of, open_bootstrap_host, remote_address
 from onmeet_bootstrap.limits import Caps
+from onmeet_bootstrap.mailboxes import Mailboxes
 from onmeet_bootstrap.relay import Relay, RelayLimits, open_relay
 from onmeet_bootstrap.turn.coturn import Coturn, open_coturn
 from onmeet_bootstrap.turn.lending import Lender, foreign_lender, lender, new_secret, own_urls
@@ -44,6 +45,8 @@ class Counts:
     doors: int
     """For guests, open now."""
     guests: int
+    mailboxes: int
+    """Of spoken codes, open now."""
     turn: str
     """``up``, ``down`` (being started again), ``elsewhere`` or ``none``."""
     turn_restarts: int
@@ -61,12 +64,19 @@ class Bootstrap:
     """A running bootstrap. Made by `open_bootstrap`."""
 
     def __init__(
-        self, host: Host, relay: Relay, turn: Turn, api: BootstrapApi, gateway: Gateway | None
+        self,
+        host: Host,
+        relay: Relay,
+        turn: Turn,
+        api: BootstrapApi,
+        mailboxes: Mailboxes,
+        gateway: Gateway | None,
     ) -> None:
         self._host = host
         self._relay = relay
         self._turn = turn
         self._api = api
+        self._mailboxes = mailboxes
         self._gateway = gateway
         self._started = trio.current_time()
 
@@ -96,6 +106,7 @@ class Bootstrap:
             circuits=self._relay.circuits,
             doors=self._gateway.doors if self._gateway else 0,
             guests=self._gateway.guests if self._gateway else 0,
+            mailboxes=len(self._mailboxes),
             turn=self._turn.state,
             turn_restarts=self._turn.coturn.restarts if self._turn.coturn else 0,
             turn_allocations=self._turn.coturn.allocations() if self._turn.coturn else 0,
@@ -105,7 +116,7 @@ class Bootstrap:
 
     def held(self) -> dict[str, int]:
         """How many entries each declared piece of state has now, by its name (`state.STATE`)."""
-        live = Live(self._host, self._relay, self._api, self._gateway)
+        live = Live(self._host, self._relay, self._api, self._mailboxes, self._gateway)
         return {piece.name: piece.count(live) for piece in STATE}
 
     def reload(self) -> None:
@@ -291,15 +302,19 @@ async def _serving(config: BootstrapConfig, forgetting: Forgetting) -> AsyncIter
         )
         relay.on_ended = api.receipts.circuit_ended
         api.holders.append(relay.held_by)
+        mailboxes = Mailboxes(host, address_of=remote_address, network_factor=config.network_factor)
+        api.holders.append(mailboxes.held_by)
         host.on_disconnect(api.receipts.forget)
         if turn.lender is not None:
             host.on_disconnect(turn.lender.forget)
         async with (
             open_guests(config.guests, config.site, host, api) as gateway,
             open_forgetter(
-                host, (*api.limits, *(gateway.limits if gateway else ())), forgetting
+                host,
+                (*api.limits, *mailboxes.limits, *(gateway.limits if gateway else ())),
+                forgetting,
             ) as forgetter,
         ):
             if gateway is not None:
                 gateway.on_left = lambda: forgetter.left("")
-            yield Bootstrap(host, relay, turn, api, gateway)
+            yield Bootstrap(host, relay, turn, api, mailboxes, gateway)

@@ -17,9 +17,11 @@ import attrs
 from onmeet_bootstrap.api import BootstrapApi
 from onmeet_bootstrap.forgetting.remainders import COST, REMAINDERS
 from onmeet_bootstrap.forgetting.sweep import SETTLE_SECONDS, SWEEP_SECONDS
+from onmeet_bootstrap.mailboxes import Mailboxes
 from onmeet_bootstrap.relay import Relay, RelayLimits
 from onmeet_bootstrap.turn.coturn import ALLOCATION_SECONDS
 from onmeet_node.net.libp2p.open_host import Host
+from onmeet_node.protocol.wire.mailbox import MAILBOX_SECONDS
 
 if TYPE_CHECKING:
     from onmeet_bootstrap.gateway.server import Gateway
@@ -37,6 +39,7 @@ class Live:
     host: Host
     relay: Relay
     api: BootstrapApi
+    mailboxes: Mailboxes
     gateway: Gateway | None = None
 
 
@@ -172,8 +175,8 @@ STATE: tuple[Piece, ...] = (
         why="one node, or one network full of invented nodes, may not take what others need",
         owner="the node or network",
         ended_by="being full again, which equals no bucket (`forgetting`)",
-        longest=20 + _SWEPT,
-        count=lambda live: sum(len(limit) for limit in live.api.limits),
+        longest=60 + _SWEPT,
+        count=lambda live: sum(map(len, (*live.api.limits, *live.mailboxes.limits))),
         containers=("onmeet_node.net.rates.RateLimit.*",),
     ),
     Piece(
@@ -223,12 +226,17 @@ STATE: tuple[Piece, ...] = (
     ),
     Piece(
         name="quotas",
-        what="how much a PeerId or IP prefix holds: reservations, circuits, dial-backs",
+        what="how much a PeerId or IP prefix holds: reservations, circuits, dial-backs, mailboxes",
         why="one may not take all",
         owner="the node",
         ended_by="giving back the last",
         longest=_CIRCUIT,
-        count=lambda live: live.api.dial_backs + live.relay.reservations + live.relay.circuits,
+        count=lambda live: (
+            live.api.dial_backs
+            + live.relay.reservations
+            + live.relay.circuits
+            + len(live.mailboxes)
+        ),
         containers=("onmeet_bootstrap.limits.Quota.*",),
     ),
     Piece(
@@ -240,6 +248,17 @@ STATE: tuple[Piece, ...] = (
         longest=_CONNECTION,
         count=lambda live: len(live.api.receipts),
         containers=("onmeet_bootstrap.receipts.*",),
+    ),
+    Piece(
+        name="mailboxes",
+        what="a number, the streams of one or two nodes, and one sealed letter of at most 1.5 kB "
+        "on its way; not which words, nor what the letters say",
+        why="two people who spoke a code to each other exchange their contact codes there",
+        owner="the stream that opened it",
+        ended_by=f"either stream's end; a third who comes with its number; {MAILBOX_SECONDS} s",
+        longest=_CONNECTION,
+        count=lambda live: len(live.mailboxes),
+        containers=("onmeet_bootstrap.mailboxes.*",),
     ),
     Piece(
         name="TURN credentials",

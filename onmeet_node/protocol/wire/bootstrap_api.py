@@ -205,7 +205,8 @@ class Refused:
 
     reason: str = field(Text(1, 32, ascii=True, pattern="[a-z-]+"))
     """``busy`` (asked too often), ``unsupported`` (no such question here), ``exhausted`` (this node
-    or all together have what they may) or ``unavailable`` (not now); any other means the last."""
+    or all together have what they may) or ``unavailable`` (not now); any other means the last.
+    Of a mailbox also ``taken``, ``unknown`` and ``crowded`` (PROTOCOL, "Spoken codes")."""
     text: str = field(Text(0, 200), default="")
     """For a log: what happened and what to do, in English."""
 

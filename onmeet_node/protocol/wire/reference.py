@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import attrs
 
-from onmeet_node.protocol.wire import bootstrap_api, door, messages, room
+from onmeet_node.protocol.wire import bootstrap_api, door, mailbox, messages, room
 from onmeet_node.protocol.wire.fields import SHAPE, Nested, Several, type_name
 
 BEGIN = "<!-- messages:begin -->"
@@ -30,6 +30,9 @@ def message_tables() -> str:
         ("Inside a signed receipt", (bootstrap_api.Receipt,)),
         ("A host to a gateway", (door.OpenDoor,)),
         ("A gateway to a host", (door.DoorOpened,)),
+        ("A node to a mailbox", get_args(mailbox.MailboxRequest)),
+        ("A mailbox to a node", _own(mailbox.MailboxAnswer)),
+        ("In letters of a spoken code", get_args(mailbox.SpokenLetter)),
     )
     lines: list[str] = []
     for title, union in sections:
@@ -40,6 +43,11 @@ def message_tables() -> str:
             lines += ["Maps inside them:", "", "| map | key | type and range | if absent |"]
             lines += ["|---|---|---|---|", *_rows(maps, named=False), ""]
     return "\n".join(lines)
+
+
+def _own(answers: Any) -> tuple[type, ...]:
+    """Without what bootstraps answer to other questions as well."""
+    return tuple(cls for cls in get_args(answers) if cls is not bootstrap_api.Refused)
 
 
 def update(document: str) -> str:

@@ -26,6 +26,8 @@ class BootstrapService(enum.StrEnum):
     """Stores records and answers for them."""
     RELAY = "relay"
     """Takes reservations and passes circuits."""
+    MAILBOX = "mailbox"
+    """Brings two together who have the same spoken code ("Spoken contact codes")."""
     TURN = "turn"
     """Lends TURN credentials (`lend-turn`)."""
     GUESTS = "guests"
