@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import signal
 from pathlib import Path
 
 import click
@@ -9,7 +11,8 @@ import click
 from onmeet_node.calls.sentences import when
 from onmeet_node.cli.common import home_option, json_option, revoke_hint, show_answer, table
 from onmeet_node.contacts.views import CodeView, ContactView, ProfileView
-from onmeet_node.control.client import ask
+from onmeet_node.control.as_json import from_json
+from onmeet_node.control.client import ask, stream
 from onmeet_node.control.requests.people import (
     AddContact,
     ChangePerson,
@@ -20,6 +23,7 @@ from onmeet_node.control.requests.people import (
     NewCode,
     PersonAction,
     RevokeCode,
+    SayCode,
     Verify,
 )
 from onmeet_node.control.views import CodeRevoked, ContactAdded, ContactNumber
@@ -65,6 +69,37 @@ def code_new(
 
     result = ask(home, NewCode(label=label, days=days or 0, direct=not hide_address, settle=True))
     show_answer(result, CodeView, as_json=as_json, text=text)
+
+
+@code_command.command("say")
+@click.option("--label", default=None, help="What the code is called by which they came.")
+@click.option("--name", default=None, help="Your own name for them.")
+@home_option
+@json_option
+def code_say(home: Path, label: str | None, name: str | None, *, as_json: bool) -> None:
+    """A code to say aloud, as 7-crossover-clockwork, to one person who types it now.
+
+    Waits for them, ten minutes at most; then each of you has the other as a contact. Whoever
+    guesses has one try, and you are told. Ctrl-C takes the code back.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for line in stream(home, SayCode(label=label, name=name)):
+            if as_json:
+                click.echo(json.dumps(line.get("result", line), ensure_ascii=False))
+            elif "result" in line:
+                _tell_added(from_json(line["result"], ContactAdded))
+            else:
+                click.echo(line["code"])
+                there = command("onmeet", "contacts", "add", line["code"])
+                click.echo(
+                    f"\nSay it to them now; they type it in their app, or: {there}\n"
+                    f"It waits {line['seconds'] // 60} minutes, for one try. Ctrl-C takes it back.",
+                    err=True,
+                )
+    except KeyboardInterrupt:
+        click.echo("The code is taken back.", err=True)
+        raise SystemExit(130) from None
 
 
 @code_command.command("list")
@@ -130,24 +165,26 @@ def contacts_command() -> None:
 def contacts_add(
     home: Path, code: str, name: str | None, note: str | None, *, as_json: bool
 ) -> None:
-    """Adds the person who gave you CODE, and asks them to accept you."""
+    """Adds the person who gave you CODE, and asks them to accept you.
 
-    def text(result: ContactAdded) -> None:
-        sent = (
-            "Your request has reached them."
-            if result.delivered
-            else (
-                "They are not reachable now; the request is delivered when both of you are online."
-            )
-        )
-        click.echo(f"Added {result.name}. {sent}")
-
+    CODE is a contact code, or one that they say to you now, as 7-crossover-clockwork: then both of
+    you are added.
+    """
     show_answer(
         ask(home, AddContact(code=code, name=name, note=note)),
         ContactAdded,
         as_json=as_json,
-        text=text,
+        text=_tell_added,
     )
+
+
+def _tell_added(added: ContactAdded) -> None:
+    sent = (
+        "Your request has reached them."
+        if added.delivered
+        else "They are not reachable now; the request is delivered when both of you are online."
+    )
+    click.echo(f"Added {added.name}. {sent}")
 
 
 @contacts_command.command("list")

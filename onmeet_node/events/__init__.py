@@ -22,6 +22,7 @@ from onmeet_node.events.hub import (
 )
 from onmeet_node.events.node import (
     CardChanged,
+    CodeSaid,
     ContactConfirmed,
     ContactRequested,
     Knocked,
@@ -55,6 +56,7 @@ __all__ = [
     "CallRinging",
     "CardChanged",
     "ChatLine",
+    "CodeSaid",
     "ContactConfirmed",
     "ContactRequested",
     "FirstMedia",

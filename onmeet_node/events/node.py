@@ -75,6 +75,16 @@ class ContactConfirmed(NodeEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CodeSaid(NodeEvent):
+    """A spoken code waits for whoever types it: told to who asked for it, and to nobody else."""
+
+    name: ClassVar[str] = "code-said"
+    code: str = field(repr=False)
+    seconds: int
+    """How long it waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CardChanged(NodeEvent):
     """A person shows something else of themselves, or their picture has come."""
 

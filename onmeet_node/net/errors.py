@@ -235,3 +235,11 @@ class PortMapFailed(NetError):
             "or forward a port; calls work without as well."
         )
         self.reason = reason
+
+
+class MailboxRefused(NetError):
+    """A bootstrap opened no mailbox, or let us into none; `reason` is its word for why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"A mailbox was refused ({reason}). Try again in a minute.")
+        self.reason = reason

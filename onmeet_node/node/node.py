@@ -18,6 +18,7 @@ from onmeet_node.config import Config
 from onmeet_node.contacts.contacts import Contacts
 from onmeet_node.contacts.delivery import run_delivery
 from onmeet_node.contacts.reach import PeerTransport
+from onmeet_node.contacts.spoken import SpokenCodes
 from onmeet_node.errors import OnMeetError
 from onmeet_node.events import Hub, NodeEvent, Reachable, Started
 from onmeet_node.findings import Finding
@@ -61,6 +62,7 @@ class Node:
         intake: ChannelIntake,
         transport: PeerTransport,
         people: Contacts,
+        spoken: SpokenCodes,
         history: History,
         receipts: ReceiptCollector,
         media: NodeMediaSetup,
@@ -77,6 +79,7 @@ class Node:
         """Ends the node as if its block were left."""
         self.people = people
         self.contacts = people
+        self.spoken = spoken
         self.history = history
         self.hub = hub
         self.reachable = reachable

@@ -25,6 +25,7 @@ from onmeet_node.contacts.locator import PeerLocator
 from onmeet_node.contacts.messenger import Messenger
 from onmeet_node.contacts.own_card import OwnCard
 from onmeet_node.contacts.reach import PeerTransport
+from onmeet_node.contacts.spoken import SpokenCodes
 from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.guests.admitted import AdmittedGuests
 from onmeet_node.guests.call_transport import GuestTransport
@@ -221,6 +222,7 @@ async def _put_together(
                     intake=ChannelIntake(channels, people, caller, rooms, hub),
                     transport=transport,
                     people=people,
+                    spoken=SpokenCodes(network.host, network.bootstraps, people),
                     history=history,
                     receipts=receipts,
                     media=media,

@@ -39,7 +39,7 @@ def answer_to(request: Request, view: Any) -> FromNode:
             )
         case people.DrawQr():
             return answers.Qr(id=n, rows=view.rows)
-        case people.AddContact():
+        case people.AddContact() | people.SayCode():
             return answers.Added(id=n, identity=view.identity.hex(), delivered=view.delivered)
         case people.LookFor():
             return answers.Presence(id=n, reachable=view.reachable)

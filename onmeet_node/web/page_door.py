@@ -6,18 +6,24 @@ it.
 
 from __future__ import annotations
 
+import trio
+
 from onmeet_node.calls.call import Call
+from onmeet_node.contacts.spoken import SpokenFailed
 from onmeet_node.control import names
 from onmeet_node.control.catalogue import perform
 from onmeet_node.control.door import Begin, Door
 from onmeet_node.control.requests.calls import CallAction, ChangeCall, Take
+from onmeet_node.control.requests.people import SayCode
 from onmeet_node.control.requests.rooms import ChangeRoom, RoomAction
 from onmeet_node.control.shapes import Request
+from onmeet_node.events import CodeSaid, NodeEvent
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.call.effects import State
 from onmeet_node.web.answering import answer_to
 from onmeet_node.web.messages import FromNode, FromPage
-from onmeet_node.web.messages.own import Keep, TellMedia
+from onmeet_node.web.messages.answers import CodeShown, Done
+from onmeet_node.web.messages.own import Keep, StopSaying, TellMedia
 from onmeet_node.web.page_endpoint import BoundPageEndpoint, PageEndpoint
 from onmeet_node.web.pages import Page
 
@@ -30,6 +36,8 @@ class PageDoor:
         self._node = node
         self._endpoint = endpoint
         self._begin = begin
+        self._saying: dict[int, trio.CancelScope] = {}
+        """By the number of the page that shows a spoken code: one each."""
 
     async def answer(self, page: Page, message: FromPage) -> FromNode | None:
         """Does what is asked. Raises `OnMeetError` with what to tell the person.
@@ -45,6 +53,12 @@ class PageDoor:
                 if not any(room.id.hex() == target for room in self._node.rooms.on):
                     self._call(target)
                 self._endpoint.kept.take(page, message)
+            case SayCode():
+                return await self._say(page, message)
+            case StopSaying():
+                if (saying := self._saying.get(page.number)) is not None:
+                    saying.cancel()
+                return Done(id=message.id)
             case Request():
                 self._hand_over(page, message)
                 door = Door(
@@ -54,6 +68,28 @@ class PageDoor:
             case _:
                 pass
         return None
+
+    async def _say(self, page: Page, request: SayCode) -> FromNode:
+        """Shows the page a code until somebody came with it, or the page takes it back or leaves.
+
+        Raises `SpokenFailed`.
+        """
+
+        async def tell(event: NodeEvent) -> None:
+            assert isinstance(event, CodeSaid)
+            page.send(CodeShown(asked=request.id, code=event.code, seconds=event.seconds))
+
+        if (before := self._saying.get(page.number)) is not None:
+            before.cancel()
+        with trio.CancelScope() as scope:
+            self._saying[page.number] = scope
+            try:
+                view = await perform(Door(node=self._node, tell=tell), request)
+                return answer_to(request, view)
+            finally:
+                if self._saying.get(page.number) is scope:
+                    del self._saying[page.number]
+        raise SpokenFailed("The code is taken back.")
 
     def _hand_over(self, page: Page, request: Request) -> None:
         """How things stand in a call goes to the page that goes on with it; see `KeptStates`."""

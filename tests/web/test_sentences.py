@@ -27,7 +27,7 @@ pytestmark = pytest.mark.real
 PACKAGE = Path(local_app.__file__).parents[1]
 ASKED_BY_PAGES = (
     "calls", "contacts", "control", "guests", "node", "protocol.call", "protocol.identity",
-    "protocol.room", "rooms", "store", "web",
+    "protocol.room", "protocol.spoken", "rooms", "store", "web",
 )  # fmt: skip
 NOT_FOR_PAGES = {
     "BadFingerprint": "of a peer's description",

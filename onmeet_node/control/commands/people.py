@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import trio
 
+from onmeet_node.contacts.spoken import Meant
 from onmeet_node.contacts.views import CodeView, ContactView, ProfileView
 from onmeet_node.control import names
-from onmeet_node.control.door import Door
+from onmeet_node.control.door import Door, WrongDoor
 from onmeet_node.control.qr import qr_rows
 from onmeet_node.control.requests import people as ask
 from onmeet_node.control.views import (
@@ -18,9 +19,11 @@ from onmeet_node.control.views import (
     PictureData,
     QrCode,
 )
+from onmeet_node.events import CodeSaid
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.profile import Field
+from onmeet_node.protocol.spoken.code import is_spoken
 from onmeet_node.store import ContactState
 
 LOOK_SECONDS = 10.0
@@ -43,6 +46,16 @@ async def new_code(door: Door, request: ask.NewCode) -> CodeView:
     if request.settle:
         await published(door.node)
     return code
+
+
+async def say_code(door: Door, request: ask.SayCode) -> ContactAdded:
+    """See `SayCode`. Raises `SpokenFailed`, `CodeError`."""
+    if door.tell is None:
+        raise WrongDoor("A spoken code cannot be told through this door.")
+    async with door.node.spoken.say() as said:
+        await door.tell(CodeSaid(code=said.text, seconds=said.seconds))
+        contact = await said.outcome(Meant(label=request.label, name=request.name))
+    return await _added(door.node, contact.identity)
 
 
 async def list_codes(door: Door, _: ask.ListCodes) -> tuple[CodeView, ...]:
@@ -74,11 +87,19 @@ async def draw_qr(_: Door, request: ask.DrawQr) -> QrCode:
 
 # ── contacts ─────────────────────────────────────────────────────────────────────────────────────
 async def add_contact(door: Door, request: ask.AddContact) -> ContactAdded:
-    """See `AddContact`. Raises `CodeError`, `OwnCode`."""
-    people = door.node.people
-    contact = people.add(request.code, name=request.name, note=request.note)
-    delivered = await _reach(door.node, contact.identity)
-    return ContactAdded.of(people.describe(contact.identity), delivered=delivered)
+    """See `AddContact`. Raises `CodeError`, `OwnCode`, `SpokenFailed`."""
+    node = door.node
+    if is_spoken(request.code):
+        meant = Meant(name=request.name, note=request.note)
+        contact = await node.spoken.add(request.code, meant)
+    else:
+        contact = node.people.add(request.code, name=request.name, note=request.note)
+    return await _added(node, contact.identity)
+
+
+async def _added(node: Node, peer: Identity) -> ContactAdded:
+    delivered = await _reach(node, peer)
+    return ContactAdded.of(node.people.describe(peer), delivered=delivered)
 
 
 async def list_contacts(door: Door, _: ask.ListContacts) -> list[ContactView]:
@@ -182,6 +203,7 @@ async def get_picture(door: Door, request: ask.GetPicture) -> PictureData:
 
 COMMANDS = (
     new_code,
+    say_code,
     list_codes,
     revoke_code,
     read_code,

@@ -50,6 +50,17 @@ class NewCode(Request):
 
 
 @attrs.frozen(kw_only=True)
+class SayCode(Request):
+    """A spoken code, told at once (`code-said`); answered when whoever types it is added, and has
+    added us. It ends with this request.
+    """
+
+    id: int = number()
+    label: str | None = maybe(Text(1, MAX_NAME_CHARS))
+    name: str | None = maybe(Text(1, MAX_NAME_CHARS))
+
+
+@attrs.frozen(kw_only=True)
 class ListCodes(Request):
     """The codes that work."""
 
@@ -84,7 +95,9 @@ class DrawQr(Request):
 # ── contacts ─────────────────────────────────────────────────────────────────────────────────────
 @attrs.frozen(kw_only=True)
 class AddContact(Request):
-    """Adds somebody by their code and asks them; looks for them for 10 s at most."""
+    """Adds somebody by their code, a contact code or one that they say now, and asks them; looks
+    for them for 10 s at most.
+    """
 
     id: int = number()
     code: str = field(Text(1, MAX_CODE_CHARS), hidden=True)

@@ -33,6 +33,8 @@ FromPage = (
     | own.CreateHome
     | own.UnlockHome
     | people.NewCode
+    | people.SayCode
+    | own.StopSaying
     | people.RevokeCode
     | guests.NewLink
     | guests.CloseLink
@@ -88,6 +90,7 @@ FromNode = (
     | answers.Done
     | answers.Refused
     | answers.CodeRead
+    | answers.CodeShown
     | answers.Qr
     | answers.PictureShown
     | answers.Added

@@ -57,6 +57,18 @@ class CodeRead:
 
 
 @attrs.frozen(kw_only=True)
+class CodeShown:
+    """The spoken code that request `asked` is for. No answer to it: that comes with what became of
+    the code.
+    """
+
+    asked: int = answer_number()
+    code: str = field(Text(1, 80, ascii=True), hidden=True)
+    seconds: int = field(Integer(1, 3_600))
+    """How long it waits."""
+
+
+@attrs.frozen(kw_only=True)
 class Qr:
     """Rows of modules, ``1`` is dark; the quiet zone is not included."""
 

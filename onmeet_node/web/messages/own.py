@@ -105,3 +105,10 @@ class Keep:
     camera: str | None = maybe(DEVICE)
     microphone: str | None = maybe(DEVICE)
     speaker: str | None = maybe(DEVICE)
+
+
+@attrs.frozen(kw_only=True)
+class StopSaying:
+    """The spoken code that this page shows is taken back. Answered with `Done`."""
+
+    id: int = number()

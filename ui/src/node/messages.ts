@@ -359,6 +359,22 @@ export interface NewCode {
   settle?: boolean;
 }
 
+/** A spoken code, told at once (`code-said`); answered when whoever types it is added, and has
+ * added us. It ends with this request.
+ */
+export interface SayCode {
+  t: "say-code";
+  id?: number;
+  label?: string | null;
+  name?: string | null;
+}
+
+/** The spoken code that this page shows is taken back. Answered with `Done`. */
+export interface StopSaying {
+  t: "stop-saying";
+  id?: number;
+}
+
 /** Ends a contact code at once. `drop`: its pending requests are erased with it. */
 export interface RevokeCode {
   t: "revoke-code";
@@ -418,7 +434,9 @@ export interface DrawQr {
   text: string;
 }
 
-/** Adds somebody by their code and asks them; looks for them for 10 s at most. */
+/** Adds somebody by their code, a contact code or one that they say now, and asks them; looks
+ * for them for 10 s at most.
+ */
 export interface AddContact {
   t: "add-contact";
   id?: number;
@@ -777,6 +795,8 @@ export type FromPage =
   | CreateHome
   | UnlockHome
   | NewCode
+  | SayCode
+  | StopSaying
   | RevokeCode
   | NewLink
   | CloseLink
@@ -946,6 +966,16 @@ export interface CodeRead {
   name: string | null;
   expires: number | null;
   known: boolean;
+}
+
+/** The spoken code that request `asked` is for. No answer to it: that comes with what became of
+ * the code.
+ */
+export interface CodeShown {
+  t: "code-shown";
+  asked: number;
+  code: string;
+  seconds: number;
 }
 
 /** Rows of modules, ``1`` is dark; the quiet zone is not included. */
@@ -1200,6 +1230,7 @@ export type FromNode =
   | Done
   | Refused
   | CodeRead
+  | CodeShown
   | Qr
   | PictureShown
   | Added
