@@ -1,5 +1,5 @@
 // Contact codes: showing one, making and withdrawing them, and adding somebody by theirs.
-import { html, nothing } from "lit";
+import { css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 import { app } from "../elements/context.js";
@@ -194,5 +194,86 @@ export class OmAdd extends OmElement {
       <p role="status">${this.busy ? t("people.add.looking") : this.told === null ? nothing : t(this.told)}</p>
       <div class="row"><button class="main" ?disabled=${this.busy}>${t("people.add.go")}</button></div>
     </form>`;
+  }
+}
+
+/** "7-crossover-clockwork": a code for one person who types it now; shown until they came, or it is used up. */
+@customElement("om-say")
+export class OmSay extends OmElement {
+  static override styles = [
+    OmElement.styles,
+    css`
+      .said {
+        font-size: 1.5rem;
+        overflow-wrap: anywhere;
+      }
+    `,
+  ];
+  @state() private said: { code: string; until: number } | null = null;
+  @state() private busy = false;
+  @state() private added: string | null = null;
+  @state() private trouble = "";
+  /** The person took it back, and needs not be told. */
+  private stopped = false;
+  #unhear: (() => void) | null = null;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#unhear = app.client.hear((message) => {
+      if (message.t === "code-shown" && this.busy)
+        this.said = { code: message.code, until: Math.floor(Date.now() / 1000) + message.seconds };
+    });
+  }
+
+  override disconnectedCallback(): void {
+    this.#unhear?.();
+    // Nobody sees any more what becomes of it.
+    if (this.busy) void this.#stop();
+    super.disconnectedCallback();
+  }
+
+  async #say(): Promise<void> {
+    this.busy = true;
+    this.added = null;
+    this.trouble = "";
+    try {
+      this.added = (await app.client.ask({ t: "say-code" }, "added")).identity;
+    } catch (error) {
+      this.trouble = this.stopped ? "" : words(error);
+    } finally {
+      this.busy = false;
+      this.stopped = false;
+      this.said = null;
+    }
+  }
+
+  async #stop(): Promise<void> {
+    this.stopped = true;
+    await app.client.ask({ t: "stop-saying" }, "done").catch(() => undefined);
+  }
+
+  override render() {
+    const name = this.app.people.find((one) => one.identity === this.added)?.name ?? "";
+    return html`<section class="card stack" aria-labelledby="say">
+      <h2 id="say">${t("say.go")}</h2>
+      <p class="quiet">${t("say.lead")}</p>
+      <div role="status" class="stack">
+        ${this.said === null
+          ? this.busy
+            ? html`<p>${t("say.looking")}</p>`
+            : this.added === null
+              ? nothing
+              : html`<p class="good">${t("say.added", { name })}</p>`
+          : html`<p>${t("say.now")}</p>
+              <p><strong class="mono said" dir="ltr" lang="en" translate="no">${this.said.code}</strong></p>
+              <p class="quiet small">${t("say.once", { when: when(this.said.until) })}</p>`}
+      </div>
+      <p class="bad" role="alert">${this.trouble}</p>
+      <div class="row">
+        ${this.busy
+          ? html`<button @click=${this.#stop}>${t("say.stop")}</button>`
+          : html`<button class="main" @click=${this.#say}>${t("say.go")}</button>`}
+      </div>
+    </section>`;
   }
 }

@@ -77,6 +77,7 @@ export class OmPeople extends OmElement {
       <p class="bad" role="alert">${this.trouble}</p>
       <om-guests></om-guests>
       <om-add class="card"></om-add>
+      <om-say></om-say>
       <om-codes></om-codes>
       ${blocked.length === 0
         ? nothing
