@@ -11,7 +11,6 @@ import click
 from onmeet_node.calls.sentences import when
 from onmeet_node.cli.common import home_option, json_option, revoke_hint, show_answer, table
 from onmeet_node.contacts.views import CodeView, ContactView, ProfileView
-from onmeet_node.control.as_json import from_json
 from onmeet_node.control.client import ask, stream
 from onmeet_node.control.requests.people import (
     AddContact,
@@ -82,6 +81,8 @@ def code_say(home: Path, label: str | None, name: str | None, *, as_json: bool) 
     Waits for them, ten minutes at most; then each of you has the other as a contact. Whoever
     guesses has one try, and you are told. Ctrl-C takes the code back.
     """
+    from onmeet_node.control.as_json import from_json
+
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         for line in stream(home, SayCode(label=label, name=name)):
