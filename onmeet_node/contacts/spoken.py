@@ -30,7 +30,8 @@ from onmeet_node.protocol.spoken.exchange import (
     SpokenRole,
     WordsAgree,
 )
-from onmeet_node.protocol.wire.mailbox import MAILBOX_SERVICE, MailboxEnd
+from onmeet_node.protocol.wire.mailbox import MailboxEnd
+from onmeet_node.protocol.wire.vocabulary import BootstrapService
 from onmeet_node.store import Contact
 
 MAX_PLACES = 3
@@ -177,7 +178,7 @@ class SpokenCodes:
             for known in self._bootstraps.known
             if known.standing is BootstrapState.CONNECTED
             and known.description is not None
-            and MAILBOX_SERVICE in known.description.services
+            and BootstrapService.MAILBOX in known.description.services
         ]
         if not places:
             raise SpokenFailed(
