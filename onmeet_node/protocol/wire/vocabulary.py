@@ -27,7 +27,7 @@ class BootstrapService(enum.StrEnum):
     RELAY = "relay"
     """Takes reservations and passes circuits."""
     MAILBOX = "mailbox"
-    """Brings two together who have the same spoken code ("Spoken contact codes")."""
+    """Brings two together who have the same spoken code ("Spoken codes")."""
     TURN = "turn"
     """Lends TURN credentials (`lend-turn`)."""
     GUESTS = "guests"
