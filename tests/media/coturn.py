@@ -8,6 +8,7 @@ import datetime
 import hashlib
 import hmac
 import ipaddress
+import os
 import pathlib
 import socket
 import subprocess
@@ -98,6 +99,16 @@ def make_certificate(folder: pathlib.Path, *, name: str, days: int = 30) -> Cert
     return files
 
 
+def _answers_stun(host: str, port: int) -> bool:
+    """Whether a STUN binding request over UDP is answered (RFC 8489, 6.2.1). Raises `OSError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.settimeout(0.5)
+        probe.connect((host, port))
+        probe.send(bytes.fromhex("000100002112a442") + os.urandom(12))
+        return probe.recv(1_024)[:2] == b"\x01\x01"
+
+
 @asynccontextmanager
 async def run_coturn(
     folder: pathlib.Path,
@@ -134,7 +145,8 @@ async def run_coturn(
                     host.inside() if host else contextlib.nullcontext(),
                     socket.create_connection((listen, port), 1),
                 ):
-                    break
+                    if _answers_stun(listen, port):  # it may listen to TCP first
+                        break
                 await trio.sleep(0.05)
         yield Turn(port, tls_port, server)
     finally:
