@@ -24,12 +24,17 @@ class Capture:
         self.frames = frames
 
     def partners(self) -> set[str]:
-        """The IPv4 addresses in the packets' headers, both ends."""
+        """The IPv4 addresses in the packets' headers, both ends.
+
+        Packets without a sender's address are no machine's: the kernel's bridge, on which the
+        machines stand, reports its multicast groups so.
+        """
         found: set[str] = set()
         for frame in self.frames:
             if int.from_bytes(frame[12:14]) == _IPV4:
                 packet = frame[_HEADER:]
-                found |= {socket.inet_ntoa(packet[12:16]), socket.inet_ntoa(packet[16:20])}
+                ends = {socket.inet_ntoa(packet[12:16]), socket.inet_ntoa(packet[16:20])}
+                found |= ends if "0.0.0.0" not in ends else set()  # noqa: S104 - no address
         return found
 
     def mentions(self, address: str) -> int:
