@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import attrs
 
-from onmeet_node.media.endpoint import StreamStats
 from onmeet_node.media.ice_report import IceReport
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import CallId, Kind
+
+if TYPE_CHECKING:  # it brings trio, and the command line shows views without
+    from onmeet_node.media.endpoint import StreamStats
 
 
 @attrs.frozen

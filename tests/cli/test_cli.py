@@ -69,7 +69,8 @@ def node(
         assert errors == ""
 
 
-def test_help_answers_without_loading_anything_heavy() -> None:
+def loading(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command, whose last line then says what heavy it loaded."""
     script = (
         "import sys, onmeet_node, onmeet_node.cli\n"
         "sys.argv[0] = 'onmeet'\ntry: onmeet_node.cli.main()\n"
@@ -77,11 +78,26 @@ def test_help_answers_without_loading_anything_heavy() -> None:
         "heavy = {'libp2p', 'aiortc', 'av', 'trio', 'asyncio', 'rich', 'sqlcipher3'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, "--help"], capture_output=True, text=True, check=True
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
     )
+
+
+def test_help_answers_without_loading_anything_heavy() -> None:
+    done = loading("--help")
     assert "onmeet call NAME" in " ".join(done.stdout.split())
     assert done.stdout.strip().endswith("[]")
+
+
+@pytest.mark.parametrize(
+    "command", ["status", "settings", "history", "contacts list", "room list", "guests", "doctor"]
+)
+def test_what_asks_the_node_loads_nothing_that_only_a_node_needs(
+    command: str, tmp_path: Path
+) -> None:
+    done = loading(*command.split(), "--home", str(tmp_path))
+    assert "No node runs" in done.stderr
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(
