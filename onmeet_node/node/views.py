@@ -30,18 +30,9 @@ class CallView:
 
 
 @attrs.frozen
-class CallWithMedia:
+class CallWithMedia(CallView):
     """A call as it is now, with the counters of its media."""
 
-    call: CallId
-    with_: str
-    identity: Identity
-    outgoing: bool
-    state: State
-    ring: Ring | None
-    reason: EndReason | None
-    path: MediaPath | None
-    sas: str | None
     streams: tuple[StreamView, ...]
     """Empty while there is no media."""
 

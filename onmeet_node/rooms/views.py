@@ -47,27 +47,9 @@ class SeatView:
 
 
 @attrs.frozen
-class SeatWithMedia:
-    """Somebody who is in a room, with the counters of the call with them: see `SeatView`."""
+class SeatWithMedia(SeatView):
+    """Somebody who is in a room, with the counters of the call with them."""
 
-    key: Key
-    name: str
-    role: Role
-    me: bool
-    here: bool
-    media: bool
-    seen: bool
-    hand: bool
-    muted: bool
-    camera_off: bool
-    sharing: bool
-    contact: str | None
-    identity: Identity | None
-    verified: bool
-    card: Mapping[str, str]
-    path: MediaPath | None
-    call: CallId | None
-    hidden: bool
     streams: tuple[StreamView, ...]
     """Empty while there is no media."""
 
