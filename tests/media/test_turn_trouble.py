@@ -6,10 +6,12 @@ import asyncio
 import pathlib
 from collections.abc import AsyncIterator
 
+import aioice
 import pytest
 import trio
 
 from onmeet_node.media.endpoint import Connected, FirstFrame, PathLost, SessionConfig
+from onmeet_node.media.engine import ice
 from onmeet_node.media.engine import ice_gathering as gathering
 from onmeet_node.media.engine import ice_servers as servers
 from onmeet_node.media.engine.endpoint import AiortcEndpoint
@@ -130,8 +132,12 @@ async def test_a_silent_server_does_not_delay_the_relay_that_another_gives(
 
 
 async def test_all_ways_to_a_server_are_asked_and_udp_is_used(
-    endpoint: AiortcEndpoint, turn: Turn
+    endpoint: AiortcEndpoint, turn: Turn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A busy machine needs longer than a call waits for UDP to be the quicker way.
+    monkeypatch.setattr(gathering, "UDP_SECONDS", 60.0)
+    monkeypatch.setattr(gathering, "GATHER_SECONDS", 60.0)
+    monkeypatch.setattr(ice, "UDP_HEAD_START", 60.0)
     servers = tuple(turn.server(transport) for transport in ("tls", "tcp", "udp"))
     config = SessionConfig(AUDIO, ice_servers=servers, relay_only=True)
     async with open_pair(endpoint, config) as pair:
@@ -139,6 +145,27 @@ async def test_all_ways_to_a_server_are_asked_and_udp_is_used(
         (connected,) = pair.a.have(Connected)
         assert connected == Connected(MediaPath.RELAY, servers[2].url)
         assert "relay/udp" in pair.a.session.report().local
+
+
+async def test_a_late_check_over_udp_does_not_leave_the_call_to_tcp(
+    endpoint: AiortcEndpoint, turn: Turn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = aioice.Connection.check_start
+
+    async def late_over_udp(agent: aioice.Connection, pair: aioice.ice.CandidatePair) -> None:
+        tcp = any(map(gathering.says_tcp, (pair.local_candidate, pair.remote_candidate)))
+        await asyncio.sleep(0 if tcp else 0.2)
+        await check(agent, pair)
+
+    monkeypatch.setattr(aioice.Connection, "check_start", late_over_udp)
+    monkeypatch.setattr(gathering, "UDP_SECONDS", 60.0)
+    monkeypatch.setattr(gathering, "GATHER_SECONDS", 60.0)
+    monkeypatch.setattr(ice, "UDP_HEAD_START", 60.0)
+    servers = tuple(turn.server(transport) for transport in ("tcp", "udp"))
+    config = SessionConfig(AUDIO, ice_servers=servers, relay_only=True)
+    async with open_pair(endpoint, config) as pair:
+        for side in (pair.a, pair.b):
+            await side.wait_for(Connected(MediaPath.RELAY, servers[1].url))
 
 
 async def test_a_server_is_reached_over_ipv6(

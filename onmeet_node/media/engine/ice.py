@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 import time
 from collections.abc import Callable, Sequence
 
@@ -23,6 +24,7 @@ from onmeet_node.media.engine import internals
 from onmeet_node.media.engine.candidates import CandidateGathering
 from onmeet_node.media.engine.consent import CLOSED_PORT, RETRANSMISSIONS
 from onmeet_node.media.engine.consent_checks import ConsentChecks
+from onmeet_node.media.engine.ice_gathering import says_tcp
 from onmeet_node.media.engine.ice_sockets import Socket
 from onmeet_node.media.engine.nat_mapping import nat_kind
 from onmeet_node.media.ice_report import IceReport, PairReport, ServerReport, counted
@@ -35,6 +37,10 @@ CHECK_PACE = 0.005
 DIRECT_HEAD_START = 0.5
 """Seconds that direct paths have before a relayed one may be nominated: hole punching takes one
 and a half round trips, a relay answers at once. Costs nothing while it rings."""
+
+UDP_HEAD_START = 0.5
+"""Seconds more before one whose relay is reached over TCP or TLS: media there waits for lost
+packets, so one check that came late must not decide for it."""
 
 MAX_REMOTE_CANDIDATES = 100
 """Of a peer, told and seen: RFC 8445, 6.1.2.5 lets an agent check 100 pairs. A browser has ten."""
@@ -184,14 +190,16 @@ class IceAgent(aioice.Connection):
         self._query_consent_task = asyncio.create_task(self.query_consent())
 
     async def check_start(self, pair: ice.CandidatePair) -> None:
-        """Checks one pair; whoever nominates gives direct paths a head start.
+        """Checks one pair; whoever nominates gives the better paths a head start.
 
         NOTE: aioice nominates with each check (aggressive nomination), so the first to answer wins.
         """
-        if self.ice_controlling and _relayed(pair):
+        cost = self._cost(pair)
+        if self.ice_controlling and cost is not _Cost.DIRECT:
             self.check_state(pair, ice.CandidatePair.State.IN_PROGRESS)
+            start = self._relays_from + (UDP_HEAD_START if cost is _Cost.TCP_RELAY else 0.0)
             # NOTE: pairs come and fail one by one, and half a second of looking costs little.
-            while time.monotonic() < self._relays_from and self._direct_is_possible():  # noqa: ASYNC110  # noqa: ASYNC110
+            while time.monotonic() < start and self._better_is_possible(cost):  # noqa: ASYNC110
                 await asyncio.sleep(CHECK_PACE)
         await super().check_start(pair)
 
@@ -214,12 +222,19 @@ class IceAgent(aioice.Connection):
             ):
                 internals.retransmit(protocol, addr)
 
-    def _direct_is_possible(self) -> bool:
-        """Whether a pair without a relay has neither failed nor been left out."""
+    def _better_is_possible(self, cost: _Cost) -> bool:
+        """Whether a pair of less cost has neither failed nor been left out."""
         return any(
-            not _relayed(pair) and pair.state is not ice.CandidatePair.State.FAILED
+            self._cost(pair) < cost and pair.state is not ice.CandidatePair.State.FAILED
             for pair in self._check_list
         )
+
+    def _cost(self, pair: ice.CandidatePair) -> _Cost:
+        """What media pays on this path, as far as candidates tell."""
+        if not _relayed(pair):
+            return _Cost.DIRECT
+        tcp = any(map(says_tcp, (pair.local_candidate, pair.remote_candidate)))
+        return _Cost.TCP_RELAY if tcp else _Cost.UDP_RELAY
 
     # ── staying connected ────────────────────────────────────────────────────────────────────────
     async def query_consent(self) -> None:
@@ -353,6 +368,14 @@ _STATES = {
     ice.CandidatePair.State.SUCCEEDED: "succeeded",
     ice.CandidatePair.State.FAILED: "failed",
 }
+
+
+class _Cost(enum.IntEnum):
+    """Of a pair's path, the least first."""
+
+    DIRECT = 0
+    UDP_RELAY = 1
+    TCP_RELAY = 2
 
 
 def _relayed(pair: ice.CandidatePair) -> bool:

@@ -42,6 +42,7 @@ PERMISSION_SECONDS = 240.0
 """Between renewals of permissions, which last 300 s (RFC 8656, 9); a channel's bind renews both."""
 
 RELAY_PREFERENCE = {"turn/udp": 65_535, "turn/tcp": 32_768, "turn/tls": 16_384}
+"""Local preference (RFC 8445, 5.1.2.1) of a relay's candidate, by how its server is reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,14 @@ def reflexive_candidate(mapping: SeenMapping) -> Candidate:
         related_address=mapping.own[0],
         related_port=mapping.own[1],
     )
+
+
+def says_tcp(candidate: Candidate) -> bool:
+    """Whether a node's candidate is of a relay that the node reaches over TCP or TLS: its priority
+    says so. Browsers have other priorities, and count as on UDP.
+    """
+    tcp = {value for kind, value in RELAY_PREFERENCE.items() if kind != "turn/udp"}
+    return candidate.type == "relay" and candidate.priority >> 8 in tcp  # type preference 0
 
 
 class _Client(turn.TurnClientMixin):
