@@ -54,13 +54,24 @@ class RoomGuests:
         self._lent: set[Key] = set()
         self._free: set[Key] = set()
         self._going: set[Key] = set()
+        """Who are in no more, and may not have heard so yet."""
         self._here = Device(f"room:{room.id.hex()}")
 
     def is_guest(self, key: bytes) -> bool:
+        """See `GuestChannels`: a guest, also one who is in no more and is to hear just that."""
+        return self._seated(key) or key in self._pipes.known()
+
+    def _seated(self, key: bytes) -> bool:
         """Whether this seat is a guest's."""
         roster = self._room.roster
         seat = seat_of(roster, key) if roster is not None else None
         return seat is not None and seat.role is w.Role.GUEST
+
+    def _serves(self, key: Key) -> bool:
+        """Whether frames of this key's channel are for us: a guest's, or of one who is to hear that
+        they were sent out.
+        """
+        return self._seated(key) or (key in self._going and self._room.welcome(key))
 
     def may_enter(self, key: bytes) -> bool:
         """Whether their link lets them in without a word of anybody."""
@@ -113,12 +124,14 @@ class RoomGuests:
     def piped(self, sender: Key, message: w.Pipe) -> None:
         """A frame of a guest's channel: for us, or to be passed on between two seats."""
         key = Key(message.key)
-        if not self._room.seated(sender) or not self._room.seated(key):
+        if not self._room.seated(sender):
             return
         if message.onward:
-            if key != self._room.me and (self.is_guest(sender) or self.is_guest(key)):
+            if not self._room.seated(key):
+                return
+            if key != self._room.me and (self._seated(sender) or self._seated(key)):
                 self._send(key, w.Pipe(key=sender, pipe=message.pipe, data=message.data))
-        elif self.is_guest(key) and not self.is_guest(sender):
+        elif self._serves(key) and not self._seated(sender):
             number = message.pipe
 
             async def carry(frame: bytes) -> None:
@@ -136,7 +149,7 @@ class RoomGuests:
     def beside(self, key: Key, session: MediaSession, data: bytes) -> None:
         """A frame of a guest's channel that came beside the media of the call with them."""
         head, frame = data[:NUMBER_BYTES], data[NUMBER_BYTES:]
-        if not frame or not self.is_guest(key):
+        if not frame or not self._serves(key):
             return
 
         async def carry(answer: bytes) -> None:
@@ -172,7 +185,7 @@ class RoomGuests:
     async def _let_go(self, key: Key) -> None:
         """Of somebody who is not in any more: they hear so before their streams end."""
         await trio.sleep(LAST_WORDS_SECONDS)
-        if not self.is_guest(key):
+        if not self._seated(key):
             self._pipes.forget(key)
         self._going.discard(key)
 

@@ -292,11 +292,15 @@ class RoomRunner:
                 self.calls.hang_up(key)
         self.said.set()
 
-    async def _part(self, *keys: Key) -> None:
-        """Ends the calls with these guests, once they have heard what was said before."""
-        await self._flush(*keys)
-        for key in keys:
-            self.calls.hang_up(key)
+    async def _part(self, key: Key) -> None:
+        """Ends the call with this guest, once they have heard what was said before, or hear it on
+        a channel that they open in place of a lost one.
+        """
+        with trio.move_on_after(GOODBYE_SECONDS):
+            while not self._channels.devices(Identity(key)):
+                await self._changes.wait()
+        await self._flush(key)
+        self.calls.hang_up(key)
 
     async def _flush(self, *keys: Key) -> None:
         with trio.move_on_after(GOODBYE_SECONDS):

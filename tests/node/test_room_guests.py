@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from itertools import product
 from typing import Any
 
 import attrs
@@ -19,11 +20,16 @@ from onmeet_node.joining.errors import EntryDenied
 from onmeet_node.joining.join import join
 from onmeet_node.joining.line import open_line
 from onmeet_node.joining.options import GuestOptions
+from onmeet_node.media.engine.endpoint import AiortcSession
+from onmeet_node.net.channels.channel import End
+from onmeet_node.net.channels.channels import Channels
 from onmeet_node.net.errors import NetError
 from onmeet_node.node.node import Node
+from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.room import Role
 from onmeet_node.rooms.conference import Conference
+from onmeet_node.rooms.runner import RoomRunner
 from tests.node.test_rooms import SECONDS, meeting, presence, until, whole
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
@@ -194,6 +200,61 @@ async def test_a_guest_who_is_denied_or_sent_out_learns_it(start: Any) -> None:
     with trio.fail_after(10):
         while ada.guests.links.list():  # noqa: ASYNC110
             await trio.sleep(0.05)
+
+
+@asynccontextmanager
+async def host_by_now(start: Any) -> AsyncIterator[tuple[Conference, Visit]]:
+    """Ben and a guest who came by Ada's door: she has left, and he speaks beside the media."""
+    people = await meeting(start, "ada", "ben")
+    (ada, hers), (_, bens) = people.values()
+    async with visiting(await link_into(ada, hers), "Hugo") as hugo:
+        await let_in(hers, "Hugo")
+        await until(bens, whole({"ada", "ben", "Hugo"}))
+        hers.leave()
+        await until(bens, whole({"ben", "Hugo"}))
+        yield bens, hugo
+
+
+async def test_who_is_sent_out_hears_so_though_words_and_media_go_the_same_way(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carry = AiortcSession.carry
+
+    async def unhurried(session: AiortcSession, data: bytes) -> None:
+        await trio.sleep(0.1)
+        await carry(session, data)
+
+    async with host_by_now(start) as (bens, hugo):
+        monkeypatch.setattr(AiortcSession, "carry", unhurried)
+        bens.act(lambda room, now: room.remove(bens.who("Hugo"), now=now))
+        with trio.fail_after(SECONDS):
+            await hugo.over.wait()
+        assert hugo.ended == "removed"
+
+
+async def test_who_is_sent_out_while_their_channel_is_lost_hears_so_on_the_next(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books: list[Channels] = []
+    listen = RoomRunner._listen
+
+    async def noted(runner: RoomRunner) -> None:
+        books.append(runner._channels)
+        await listen(runner)
+
+    monkeypatch.setattr(RoomRunner, "_listen", noted)
+    async with host_by_now(start) as (bens, hugo):
+        key = bens.who("Hugo")
+        for book, identity in product(books, (Identity(key), Identity(bens.me))):
+            for device in book.devices(identity):
+                channel = book.get(identity, device)
+                assert channel is not None
+                channel.fail(End.LOST)
+        await until(bens, lambda shown: not next(p for p in shown.people if p.key == key).here)
+        bens.act(lambda room, now: room.remove(key, now=now))
+        with trio.fail_after(SECONDS):
+            await hugo.over.wait()
+        assert hugo.ended == "removed"
 
 
 async def test_who_was_sent_out_does_not_walk_in_again_by_a_link_that_lets_in(start: Any) -> None:
