@@ -21,13 +21,17 @@ def streams(path: Path) -> set[str]:
         return {stream.type for stream in file.streams}
 
 
+@pytest.mark.parametrize("caller", ["page", "node"])
 async def test_a_camera_turned_on_later_is_received_counted_and_recorded(
-    endpoint: AiortcEndpoint, tmp_path: Path
+    endpoint: AiortcEndpoint, tmp_path: Path, caller: str
 ) -> None:
-    """As a browser does: it offers a picture in every call."""
+    """As a page does: it has a picture in every call, and sends it when the camera is on."""
     path = tmp_path / "call.mkv"
-    voice = SessionConfig(AUDIO, record=path)
-    async with open_pair(endpoint, SessionConfig(BOTH), other=voice) as pair:
+    page, voice = SessionConfig(BOTH), SessionConfig(AUDIO, record=path)
+    offers, answers = (page, voice) if caller == "page" else (voice, page)
+    async with open_pair(endpoint, offers, other=answers) as pair:
+        if caller == "node":
+            pair.a, pair.b = pair.b, pair.a
         await pair.a.wait_for(Connected)
         await pair.a.session.attach(AUDIO)
         await pair.b.session.attach(AUDIO)

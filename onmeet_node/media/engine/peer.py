@@ -159,6 +159,8 @@ class Peer:
 
     async def _aio_create_offer(self) -> str:
         self._enter(_Phase.OFFERED, after=_Phase.NEW)
+        for kind in sorted(frozenset(Kind) - self._config.kinds):
+            self._media.receive(kind)
         self._open_chat()
         await self._pc.setLocalDescription(await self._pc.createOffer())
         return self._local_description()

@@ -82,10 +82,10 @@ class SessionMedia:
         internals.set_packet_sink(transceiver.receiver, self._player(kind))
 
     def receive(self, kind: Kind) -> None:
-        """Takes a section of the offer for a kind that this call does not have; sends nothing.
+        """A section of the offer for a kind that this call does not have; sends nothing.
 
-        A browser offers a picture in every call, so that it can be turned on later. Until then
-        there is no player, and nothing to count.
+        So a picture can be turned on later, whichever side offers it. Until then there is no
+        player, and nothing to count.
         NOTE: aiortc would make the transceiver by itself, and decode what comes without end.
         """
         transceiver = self._transceiver(kind, kind.value, "recvonly")
