@@ -215,17 +215,20 @@ async def test_packets_that_aiortc_cannot_bear_end_their_own_session_with_a_reas
 async def test_channels_that_nobody_agreed_on_are_not_opened() -> None:
     async with open_endpoint() as endpoint, attacked(endpoint) as (mallory, victim):
 
+        heard = asyncio.Event()
+
         async def aio_open_many() -> None:
+            mallory.pc.sctp._data_channels[0].on("message", lambda _: heard.set())
             for number in range(200):
                 mallory.pc.createDataChannel(f"{number}" * 50, id=10 + number)
-            heard = asyncio.Event()
-            mallory.pc.sctp._data_channels[0].on("message", lambda _: heard.set())
+
+        async def aio_hear() -> None:
             await asyncio.wait_for(heard.wait(), 120)
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(mallory.do, aio_open_many)
-            with pytest.raises(ChatUnconfirmed):  # she has it, and says nothing
-                await victim.session.send_chat(Chat(text="still here"))
+        await mallory.do(aio_open_many)
+        with pytest.raises(ChatUnconfirmed):  # she has it, and says nothing
+            await victim.session.send_chat(Chat(text="still here"))
+        await mallory.do(aio_hear)
         channels = victim.session._peer._pc.sctp._data_channels
         assert set(channels) == {0}
         assert set(victim.session._peer._pc.sctp._inbound_streams) <= {0}
