@@ -8,8 +8,10 @@ import time
 from tests.netlab.lab import Host
 
 PORT = 7000
-PATIENCE = 0.3
-"""Seconds after which a packet within this machine is taken for lost."""
+PATIENCE = 10.0
+"""Seconds for a packet within this machine that should arrive: a busy one takes its time."""
+MOMENT = 0.3
+"""Seconds after which one that should not arrive is taken for lost."""
 
 
 def udp_socket(host: Host, port: int = 0) -> socket.socket:
@@ -17,12 +19,14 @@ def udp_socket(host: Host, port: int = 0) -> socket.socket:
     with host.inside():
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     made.bind(("0.0.0.0", port))
-    made.settimeout(PATIENCE)
     return made
 
 
-def receive(receiver: socket.socket) -> tuple[bytes, tuple[str, int]] | None:
+def receive(
+    receiver: socket.socket, patience: float = PATIENCE
+) -> tuple[bytes, tuple[str, int]] | None:
     """The next packet and its sender, or None when none comes."""
+    receiver.settimeout(patience)
     try:
         data, sender = receiver.recvfrom(2048)
     except TimeoutError:
@@ -42,14 +46,16 @@ def mappings(host: Host, servers: list[Host]) -> list[tuple[str, int] | None]:
         return seen
 
 
-def reaches(sender: Host, receiver: Host, address: str | None = None) -> bool:
+def reaches(
+    sender: Host, receiver: Host, address: str | None = None, *, patience: float = PATIENCE
+) -> bool:
     """Whether an unasked UDP packet to `receiver` arrives."""
     with udp_socket(receiver, PORT) as listening, udp_socket(sender) as sending:
         sending.sendto(b"hello", (address or receiver.address, PORT))
-        return receive(listening) is not None
+        return receive(listening, patience) is not None
 
 
-def connects(sender: Host, receiver: Host) -> bool:
+def connects(sender: Host, receiver: Host, *, patience: float = PATIENCE) -> bool:
     """Whether a TCP connection to `receiver` comes up."""
     with receiver.inside():
         listening = socket.create_server(("", PORT))
@@ -57,7 +63,7 @@ def connects(sender: Host, receiver: Host) -> bool:
         with sender.inside():
             dialling = socket.socket()
         with dialling:
-            dialling.settimeout(PATIENCE)
+            dialling.settimeout(patience)
             try:
                 dialling.connect((receiver.address, PORT))
             except OSError:
