@@ -50,7 +50,12 @@ log = logging.getLogger(__name__)
 @click.option("--lan/--no-lan", default=None, help="Find nodes on this network by mDNS.")
 @click.option("--app/--no-app", default=None, help="Serve the app for your browser.")
 @click.option("--browser/--no-browser", default=None, help="Open the app in your browser.")
-@click.option("--app-port", type=click.IntRange(0, 65_535), default=0, help="0: a free one.")
+@click.option(
+    "--app-port",
+    type=click.IntRange(0, 65_535),
+    default=None,
+    help="Another than the home's own, for this run; 0: a free one.",
+)
 @click.option(
     "--guests-on",
     metavar="ADDRESS:PORT",
@@ -68,7 +73,7 @@ def up_command(
     passphrase_file: Path | None,
     bootstraps: tuple[str, ...],
     listen: tuple[str, ...],
-    app_port: int,
+    app_port: int | None,
     *,
     app: bool | None,
     browser: bool | None,
@@ -175,7 +180,7 @@ async def _run_app(
     stopping: Stopping,
     config: Config,
     unlock: Unlock | None,
-    port: int,
+    port: int | None,
     opens: bool,
     guests: GatewayConfig | None,
     outlet: Outlet,
@@ -185,11 +190,12 @@ async def _run_app(
 
     import trio
 
+    from onmeet_node.store.app_place import AppPlace
     from onmeet_node.web.access import Access
     from onmeet_node.web.local_app import LocalApp
-    from onmeet_node.web.server import open_server
+    from onmeet_node.web.server import CannotListen, listen, open_server
 
-    access = Access(trio.current_time)
+    place = AppPlace.of(config.home) if port is None else None
     served = 0
 
     def url() -> str:
@@ -207,11 +213,19 @@ async def _run_app(
                 await _serve(node, url, doors, outlet, as_json)
             nursery.cancel_scope.cancel()
 
-    shell = LocalApp(config, release=version("onmeet-node"), unlock=unlock, body=body)
+    try:
+        sockets = listen(place.port if place is not None else port or 0)
+    except CannotListen:
+        if place is None:
+            raise
+        outlet.tell(_elsewhere(place.port)) if not as_json else None
+        sockets, place = listen(0), None
+    shell = LocalApp(config, release=version("onmeet-node"), unlock=unlock, body=body, place=place)
+    access = Access(trio.current_time, shell.browsers)
     with stopping.scope():
         async with (
             _own_gateway(guests) as doors,
-            open_server(shell, access, port=port) as served,
+            open_server(shell, access, sockets) as served,
         ):
             if as_json:
                 outlet.tell(json.dumps({"t": time.monotonic(), "event": "app", "url": url()}))
@@ -226,6 +240,13 @@ async def _run_app(
             else:
                 outlet.tell(_invitation(url()))
             await shell.run()
+
+
+def _elsewhere(port: int) -> str:
+    return (
+        f"Port {port} of this machine, where this home's app is, is taken by another program. For "
+        "this run the app is elsewhere, and bookmarks do not lead to it."
+    )
 
 
 def _open_browser(url: str) -> None:

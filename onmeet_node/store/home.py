@@ -55,6 +55,8 @@ from onmeet_node.store.settings import Settings
 
 HEADER_NAME = "home.json"
 LOCK_NAME = "lock"
+APP_NAME = "app.json"
+"""See `app_place`."""
 SOCKET_NAME = "control.sock"
 """Of the node that runs in the home."""
 SEED_BYTES = 32
@@ -288,4 +290,5 @@ def _remove_files(home: Path) -> None:
     shred(home / HEADER_NAME)
     for path in sorted(home.glob(DATABASE_NAME + "*")):
         path.unlink(missing_ok=True)
+    (home / APP_NAME).unlink(missing_ok=True)
     (home / LOCK_NAME).unlink(missing_ok=True)

@@ -3,7 +3,8 @@
 A web page anywhere can send requests to 127.0.0.1, and after DNS rebinding even with a name of its
 own; another user of this machine can connect too. So every request is measured by its exact Host,
 Origin and Sec-Fetch-Site, and nothing but the page itself works without a token. No cookie: those
-ignore ports, and every program on this machine could set or get them.
+ignore ports, and every program on this machine could set or get them. `browsers` has those who were
+let in before.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from onmeet_node.web.browsers import Browsers
 
 CODE_SECONDS = 60.0
 """For the browser to come up and exchange its code."""
@@ -59,9 +62,13 @@ SECURITY_HEADERS = tuple(
 
 
 class Access:
-    """The one-time codes and the tokens of one run of the node; `now` gives seconds."""
+    """The one-time codes and the tokens of one run of the node; `now` gives seconds.
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    `browsers`: who may come back without a code; None: nobody.
+    """
+
+    def __init__(self, now: Callable[[], float], browsers: Browsers | None = None) -> None:
+        self.browsers = browsers
         self._now = now
         self._codes: dict[str, float] = {}
         self._tokens: deque[str] = deque(maxlen=MAX_TOKENS)
@@ -89,6 +96,10 @@ class Access:
             self._wrong.append(now)
             return None
         del self._codes[found]
+        return self.new_token()
+
+    def new_token(self) -> str:
+        """For somebody who was let in: 64 hex digits."""
         token = secrets.token_hex(32)
         self._tokens.append(token)
         return token

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -37,14 +37,16 @@ from onmeet_node.store import (
     import_home,
     unlock_kind,
 )
+from onmeet_node.store.app_place import AppPlace
 from onmeet_node.store.errors import NotAHome, StoreError
 from onmeet_node.web import room_snapshots, snapshots
 from onmeet_node.web.answering import refusal
+from onmeet_node.web.browsers import Browsers
 from onmeet_node.web.messages import FromNode, FromPage, answers, own
 from onmeet_node.web.messages import rooms as room
 from onmeet_node.web.messages import snapshots as snap
 from onmeet_node.web.messages.media import FromPageMedia
-from onmeet_node.web.page_door import PageDoor
+from onmeet_node.web.page_door import PageDoor, hold_call
 from onmeet_node.web.page_endpoint import PageEndpoint
 from onmeet_node.web.pages import Page, Pages
 
@@ -71,12 +73,25 @@ Body = Callable[[Node], Awaitable[None]]
 class LocalApp:
     """The `server.Service` of a person's own node."""
 
-    def __init__(self, config: Config, *, release: str, unlock: Unlock | None, body: Body) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        release: str,
+        unlock: Unlock | None,
+        body: Body,
+        place: AppPlace | None = None,
+    ) -> None:
         """`unlock`: as given on the command line; None: as the home says, or a page.
 
-        `body` runs beside the node, from its start to its end.
+        `body` runs beside the node, from its start to its end. `place`: where the app is, and whose
+        browsers may come back; None: only for this run, and nobody's.
         """
         self.pages = Pages()
+        self.browsers = (
+            Browsers(place, trio.current_time, lambda: self._refresh(snap.Home)) if place else None
+        )
+        self._place = place
         self._config = config
         self._release = release
         self._unlock = unlock
@@ -125,7 +140,7 @@ class LocalApp:
         async with trio.open_nursery() as nursery:
 
             async def begin(peer: Identity, kinds: frozenset[Kind], wish: CallOptions) -> Call:
-                begun: Call = await nursery.start(_hold, node, peer, kinds, wish)
+                begun: Call = await nursery.start(hold_call, node, peer, kinds, wish)
                 return begun
 
             endpoint = self._endpoint = PageEndpoint(self.pages, nursery)
@@ -136,6 +151,9 @@ class LocalApp:
             nursery.start_soon(kept, "app", self._look)
             nursery.start_soon(kept, "app", self._follow_rooms, node)
             nursery.start_soon(kept, "app", self._ring, node)
+            if self._place is not None:
+                with suppress(StoreError):  # a full disk: it is chosen anew at the next start
+                    self._place.keep()
             self._enter(snap.Phase.RUNNING)
             self._refresh()
             await self._body(node)
@@ -235,6 +253,7 @@ class LocalApp:
             reachable=status is not None and status.reachable,
             bootstraps=status.bootstraps if status is not None else 0,
             trouble=self._trouble,
+            asking=self.browsers.numbers if self.browsers is not None else (),
         )
 
     def _enter(self, phase: snap.Phase) -> None:
@@ -297,6 +316,10 @@ class LocalApp:
                 return answers.Done(id=n)
             case own.DeleteEverything(id=n, name=name):
                 return self._delete_all(n, name)
+            case own.LetIn(id=n, asking=asking, let_in=let_in):
+                if self.browsers is None or not self.browsers.decide(asking, let_in=let_in):
+                    raise NotNow("That window does not ask any more.")
+                return answers.Done(id=n)
             case _:
                 pass  # for the node
         if isinstance(message, FromPageMedia) and self._endpoint is not None:
@@ -363,22 +386,6 @@ def _has_keyring() -> bool:
     from keyring.backends import fail  # noqa: PLC0415
 
     return not isinstance(keyring.get_keyring(), fail.Keyring)
-
-
-async def _hold(
-    node: Node,
-    peer: Identity,
-    kinds: frozenset[Kind],
-    wish: CallOptions,
-    *,
-    task_status: trio.TaskStatus[Call],
-) -> None:
-    """Keeps a call until its end, whatever becomes of the page that began it."""
-    with ExitStack() as border:  # what fails before is told to the page
-        async with node.call(peer, kinds=kinds, wish=wish) as call:
-            border.enter_context(contained("call"))
-            task_status.started(call)
-            await call.ended()
 
 
 async def _drain(ringer: trio.MemoryReceiveChannel[Call]) -> None:

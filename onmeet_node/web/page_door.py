@@ -6,9 +6,12 @@ it.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import trio
 
 from onmeet_node.calls.call import Call
+from onmeet_node.calls.options import CallOptions
 from onmeet_node.contacts.spoken import SpokenFailed
 from onmeet_node.control import names
 from onmeet_node.control.catalogue import perform
@@ -19,7 +22,10 @@ from onmeet_node.control.requests.rooms import ChangeRoom, RoomAction
 from onmeet_node.control.shapes import Request
 from onmeet_node.events import CodeSaid, NodeEvent
 from onmeet_node.node.node import Node
+from onmeet_node.process.faults import contained
 from onmeet_node.protocol.call.effects import State
+from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.wire.messages import Kind
 from onmeet_node.web.answering import answer_to
 from onmeet_node.web.messages import FromNode, FromPage
 from onmeet_node.web.messages.answers import CodeShown, Done
@@ -117,3 +123,19 @@ class PageDoor:
             if isinstance(before, BoundPageEndpoint) and before.just_left and not conference.calls:
                 self._endpoint.kept.opened(conference.id.hex(), page, taken_over=True)
                 conference.move(self._endpoint.on_page(page))
+
+
+async def hold_call(
+    node: Node,
+    peer: Identity,
+    kinds: frozenset[Kind],
+    wish: CallOptions,
+    *,
+    task_status: trio.TaskStatus[Call],
+) -> None:
+    """Keeps a call until its end, whatever becomes of the page that began it."""
+    with ExitStack() as border:  # what fails before is told to the page
+        async with node.call(peer, kinds=kinds, wish=wish) as call:
+            border.enter_context(contained("call"))
+            task_status.started(call)
+            await call.ended()

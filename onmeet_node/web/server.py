@@ -30,6 +30,7 @@ from onmeet_node.net.websocket import close_websocket
 from onmeet_node.protocol.wire.errors import DecodeError
 from onmeet_node.protocol.wire.messages import Unknown
 from onmeet_node.web.access import Access, Guard
+from onmeet_node.web.browsers import read_key
 from onmeet_node.web.messages import MAX_PAGE_BYTES, VERSION, FromPage, from_node, from_page, own
 from onmeet_node.web.messages import snapshots as snap
 from onmeet_node.web.pages import Page, Pages
@@ -40,6 +41,7 @@ STATIC = Path(__file__).with_name("static")
 """What the build made of `ui` (``make ui``); carried by the wheel, never committed."""
 HELLO_SECONDS = 5.0
 MAX_CODE_BYTES = 512
+"""Of what is said before there is a token."""
 MAX_IMPORT_BYTES = 64 * 2**20
 """Of an export that is read back; years of history are a few megabytes."""
 MAX_BUSY = 32
@@ -100,6 +102,9 @@ class AppServer:
         self.app = Starlette(
             routes=[
                 Route("/session", self._session, methods=["POST"]),
+                Route("/challenge", self._challenge, methods=["POST"]),
+                Route("/ask", self._ask, methods=["POST"]),
+                Route("/asked", self._asked, methods=["POST"]),
                 Route("/export", self._export, methods=["POST"]),
                 Route("/import", self._import, methods=["POST"]),
                 WebSocketRoute("/ws", self._talk),
@@ -117,15 +122,72 @@ class AppServer:
         return Response(content, media_type=kind)
 
     async def _session(self, request: Request) -> Response:
+        """A token, for a code or a browser that was let in. A key beside the code is let in."""
+        told = await _strings(request)
+        if told is None:
+            return Response(status_code=400)
+        browsers = self._access.browsers
+        if "code" not in told:
+            browser = self._proven(request, told)
+            if browsers is None or browser is None or not browsers.knows(browser):
+                return Response(status_code=401)
+            return JSONResponse({"token": self._access.new_token()})
         if self._access.throttled:
             return Response(status_code=429)
-        body = await _body(request, MAX_CODE_BYTES)
-        try:
-            code = json.loads(body or b"")["code"]
-        except (ValueError, TypeError, KeyError, RecursionError):
+        token = self._access.exchange(told["code"])
+        if token is None:
+            return Response(status_code=401)
+        browser = read_key(told.get("key", ""))
+        if browsers is not None and browser is not None:
+            with suppress(OnMeetError):  # it is asked again next time
+                browsers.let_in(browser)
+        return JSONResponse({"token": token})
+
+    # ── browsers that come back, or ask ───────────────────────────────────────────────────────────
+    async def _challenge(self, request: Request) -> Response:
+        del request
+        await trio.lowlevel.checkpoint()
+        if self._access.browsers is None:
+            return Response(status_code=404)
+        return JSONResponse({"challenge": self._access.browsers.challenge()})
+
+    def _proven(self, request: Request, told: Mapping[str, str]) -> bytes | None:
+        """The browser that signed a challenge for the address that it came to."""
+        if self._access.browsers is None or not told.keys() >= {"key", "challenge", "signature"}:
+            return None
+        origin = request.headers["origin"].encode()  # one of ours, says `Guard`
+        return self._access.browsers.proven(
+            told["key"], told["challenge"], told["signature"], origin
+        )
+
+    async def _ask(self, request: Request) -> Response:
+        told = await _strings(request)
+        browsers = self._access.browsers
+        browser = self._proven(request, told) if told is not None else None
+        if browsers is None or browser is None:
+            return Response(status_code=401)
+        if len(self._service.pages) == 0:
+            return Response(status_code=404)  # nobody is there to be asked
+        asked = browsers.ask(browser)
+        if asked is None:
+            return Response(status_code=429)
+        name, asking = asked
+        return JSONResponse({"ask": name, "number": asking.number})
+
+    async def _asked(self, request: Request) -> Response:
+        """202: not yet, ask again. 403: no. 404: nobody decided in time."""
+        told = await _strings(request)
+        browsers = self._access.browsers
+        if told is None or browsers is None:
             return Response(status_code=400)
-        token = self._access.exchange(code) if isinstance(code, str) else None
-        return JSONResponse({"token": token}) if token else Response(status_code=401)
+        asking = await browsers.decision(told.get("ask", ""))
+        if asking is None:
+            return Response(status_code=404)
+        if not asking.decided.is_set():
+            return Response(status_code=202)
+        if not asking.let_in:
+            return Response(status_code=403)
+        return JSONResponse({"token": self._access.new_token()})
 
     async def _export(self, request: Request) -> Response:
         if not self._allowed(request):
@@ -263,6 +325,18 @@ async def _body(request: Request, limit: int) -> bytes | None:
     return bytes(body)
 
 
+async def _strings(request: Request) -> dict[str, str] | None:
+    """A small JSON object of strings; None for anything else."""
+    body = await _body(request, MAX_CODE_BYTES)
+    try:
+        told = json.loads(body or b"")
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+        return None
+    return told
+
+
 def _refusal(error: OnMeetError) -> Response:
     return JSONResponse({"kind": error.kind, "sentence": str(error)}, status_code=409)
 
@@ -280,13 +354,16 @@ def built_files(directory: Path = STATIC) -> dict[str, bytes]:
 
 @asynccontextmanager
 async def open_server(
-    service: Service, access: Access, *, port: int = 0, files: Mapping[str, bytes] | None = None
+    service: Service,
+    access: Access,
+    sockets: list[socket.socket],
+    *,
+    files: Mapping[str, bytes] | None = None,
 ) -> AsyncIterator[int]:
-    """Serves while the block runs; gives the port. Raises `CannotListen`.
+    """Serves on what `listen` gave while the block runs; gives the port.
 
     At the end every page is told that the server goes (1001), and comes back when it does.
     """
-    sockets = _listen(port)
     port = sockets[0].getsockname()[1]
     server = AppServer(service, access, built_files() if files is None else files)
     async with asgi.open_server(Guard(server.app, port), sockets, LIMITS):
@@ -300,13 +377,14 @@ async def open_server(
                     await service.pages.wait_changed()
 
 
-def _listen(port: int) -> list[socket.socket]:
+def listen(port: int) -> list[socket.socket]:
+    """Sockets for a port of the loopback; 0: a free one. Raises `CannotListen`."""
     try:
         four = socket.create_server(("127.0.0.1", port), backlog=64)
     except OSError as error:
         raise CannotListen(
             f"Port {port} of this machine is taken ({error.strerror}). Choose another with "
-            "--app-port, or leave it out to take a free one."
+            "--app-port; 0 takes a free one."
         ) from error
     sockets = [four]
     # Without IPv6 on the loopback, or with that port taken there, the other one serves.

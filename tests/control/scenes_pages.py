@@ -313,6 +313,7 @@ def play_end(stage: Stage) -> None:
         ann.record_media("suspect-media")
         ann.ask("change-call", call=call, action="hang-up")
         ann.shows("over", lambda o: o["call"] == call)
+        ann.ask("let-in", asking="0000", let_in=True)
         ann.ask("delete-everything", name="Nobody")
         ann.ask("delete-everything", name="Ann A.")
         ann.shows("home", lambda home: home["phase"] == "stopped")

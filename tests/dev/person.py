@@ -17,7 +17,7 @@ from onmeet_node.protocol.call.events import Identity
 from onmeet_node.store import KeyFile
 from onmeet_node.web.access import Access
 from onmeet_node.web.local_app import LocalApp
-from onmeet_node.web.server import open_server
+from onmeet_node.web.server import listen, open_server
 
 
 class Person:
@@ -56,7 +56,7 @@ class Person:
                 self._config, release=version("onmeet-node"), unlock=None, body=self._beside
             )
             async with open_server(
-                app, self._access, port=self._port, files=self._files
+                app, self._access, listen(self._port), files=self._files
             ) as self._port:
                 if life == 0:
                     task_status.started()

@@ -214,7 +214,6 @@ async def test_packets_that_aiortc_cannot_bear_end_their_own_session_with_a_reas
 @pytest.mark.real
 async def test_channels_that_nobody_agreed_on_are_not_opened() -> None:
     async with open_endpoint() as endpoint, attacked(endpoint) as (mallory, victim):
-
         heard = asyncio.Event()
 
         async def aio_open_many() -> None:

@@ -24,7 +24,7 @@ from onmeet_node.protocol.wire.link import make_link
 from onmeet_node.web.access import Access
 from onmeet_node.web.messages import VERSION, answers, own
 from onmeet_node.web.messages import snapshots as snap
-from onmeet_node.web.server import open_server
+from onmeet_node.web.server import listen, open_server
 from tests.bootstrap.test_gateway import a_certificate, frames_of
 from tests.net.odd_http import MARK, attack, mutated, odd_inputs
 from tests.web.client import token_for, websocket
@@ -125,7 +125,7 @@ async def served_own_gateway(tmp_path):
 async def served_app(tmp_path):
     del tmp_path
     access = Access(trio.current_time)
-    async with open_server(Service(), access, files=FILES) as port:
+    async with open_server(Service(), access, listen(0), files=FILES) as port:
         token = await token_for(port, access.new_code())
         async with websocket(port) as page:
             await page.say(own.Hello(version=VERSION, token=token))

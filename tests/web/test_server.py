@@ -11,7 +11,7 @@ from onmeet_node.web.messages import MAX_PAGE_BYTES, VERSION, answers, from_node
 from onmeet_node.web.messages import snapshots as snap
 from onmeet_node.web.messages.own import Hello
 from onmeet_node.web.pages import Pages
-from onmeet_node.web.server import CannotListen, built_files, open_server
+from onmeet_node.web.server import CannotListen, built_files, listen, open_server
 from tests.web.client import Closed, Rejected, fetch, token_for, websocket
 
 pytestmark = pytest.mark.real
@@ -51,7 +51,7 @@ def access():
 
 @pytest.fixture
 async def port(service, access):
-    async with open_server(service, access, files=FILES) as port:
+    async with open_server(service, access, listen(0), files=FILES) as port:
         yield port
 
 
@@ -274,7 +274,7 @@ async def test_an_oversized_message_ends_the_page(port, access):
 
 
 async def test_pages_are_told_when_the_server_goes(service, access):
-    async with open_server(service, access, files=FILES) as port:
+    async with open_server(service, access, listen(0), files=FILES) as port:
         token = await token_for(port, access.new_code())
         stream = websocket(port)
         socket = await stream.__aenter__()
@@ -286,10 +286,9 @@ async def test_pages_are_told_when_the_server_goes(service, access):
     await stream.__aexit__(None, None, None)
 
 
-async def test_a_taken_port_says_what_to_do(port, service, access):
+async def test_a_taken_port_says_what_to_do(port):
     with pytest.raises(CannotListen, match="--app-port"):
-        async with open_server(service, access, port=port, files=FILES):
-            pass
+        listen(port)
 
 
 def test_without_a_build_the_page_says_how_to_make_it(tmp_path):

@@ -170,6 +170,7 @@ const node = new FakeNode({
   fetch,
   storage: sessionStorage,
   takeCode: () => null,
+  browserKey: () => Promise.resolve(null),
   later: setTimeout,
   language: "en",
 });

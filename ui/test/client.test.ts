@@ -44,6 +44,7 @@ function surroundings(kept: Record<string, string> = { "onmeet-token": "a".repea
       removeItem: (key) => void delete kept[key],
     },
     takeCode: () => null,
+    browserKey: () => Promise.resolve(null),
     later: (run, ms) => waits.push([run, ms]),
     language: "en",
   };
@@ -152,8 +153,73 @@ test("a token of an earlier run is forgotten", async () => {
   const client = new Client(around);
   await client.start();
   sockets[0]!.drop(4401);
+  await settled();
   assert.equal(client.state.link, "unauthorized");
   assert.deepEqual(kept, {});
+});
+
+/** A node that knows this browser, or does not; what it was told, by path. */
+function knowing(answers: Record<string, () => Response>) {
+  const told: Record<string, unknown>[] = [];
+  const fetch = (path: string, request: RequestInit) => {
+    told.push({ path, ...(JSON.parse(request.body as string) as object) });
+    return Promise.resolve(answers[path]?.() ?? new Response("", { status: 404 }));
+  };
+  const browserKey = () => Promise.resolve({ publicKey: "K", sign: (challenge: string) => Promise.resolve(`S(${challenge})`) });
+  return { told, more: { fetch: fetch as typeof globalThis.fetch, browserKey } };
+}
+
+const json = (value: object, status = 200) => () => new Response(JSON.stringify(value), { status });
+const settled = () => new Promise((done) => setTimeout(done, 0));
+
+test("a browser that was let in comes back without a code, and after its node was started again", async () => {
+  const { told, more } = knowing({ "/challenge": json({ challenge: "C" }), "/session": json({ token: "c".repeat(64) }) });
+  for (const kept of [{}, { "onmeet-token": "a".repeat(64) }] as Record<string, string>[]) {
+    const { around, sockets } = surroundings(kept);
+    const client = new Client({ ...around, ...more });
+    await client.start();
+    if ("onmeet-token" in kept && sockets.length === 1) sockets[0]!.drop(4401);
+    await settled();
+    sockets.at(-1)!.onopen!();
+    assert.equal(sockets.at(-1)!.sent[0]!["token"], "c".repeat(64));
+    assert.deepEqual(told.at(-1), { path: "/session", key: "K", challenge: "C", signature: "S(C)" });
+  }
+});
+
+test("the key goes with a code, so that no code is needed next time", async () => {
+  const { told, more } = knowing({ "/session": json({ token: "c".repeat(64) }) });
+  const { around } = surroundings({});
+  await new Client({ ...around, ...more, takeCode: () => "code" }).start();
+  assert.deepEqual(told, [{ path: "/session", code: "code", key: "K" }]);
+});
+
+for (const [status, at] of [[200, null], [403, "denied"], [404, "late"]] as const)
+  test(`who asks to be let in waits for the answer ${status}`, async () => {
+    let asked = 0;
+    const { more } = knowing({
+      "/challenge": json({ challenge: "C" }),
+      "/session": json({}, 401),
+      "/ask": json({ ask: "Q", number: "0042" }),
+      "/asked": () => (++asked < 3 ? new Response("", { status: 202 }) : json({ token: "d".repeat(64) }, status)()),
+    });
+    const { around, sockets } = surroundings({});
+    const client = new Client({ ...around, ...more });
+    await client.start();
+    assert.equal(client.state.link, "unauthorized");
+    const numbers = new Set<string>();
+    client.subscribe(({ entry }) => entry?.at === "waiting" && numbers.add(entry.number));
+    await client.askIn();
+    assert.deepEqual([...numbers], ["0042"]);
+    assert.equal(client.state.entry?.at ?? null, at);
+    assert.equal(sockets.length, at === null ? 1 : 0);
+  });
+
+test("where nobody is there to be asked, that is said", async () => {
+  const { more } = knowing({ "/challenge": json({ challenge: "C" }) });
+  const client = new Client({ ...surroundings({}).around, ...more });
+  await client.start();
+  await client.askIn();
+  assert.deepEqual(client.state.entry, { at: "nobody" });
 });
 
 test("chat is read as the node writes it, and nothing else is", () => {

@@ -61,6 +61,7 @@ FromPage = (
     | calls.DeleteHistory
     | node.Examine
     | own.DeleteEverything
+    | own.LetIn
     | room_requests.NewRoom
     | room_requests.JoinRoom
     | room_requests.DismissInvitation

@@ -16,6 +16,8 @@ from onmeet_node.protocol.wire.messages import MAX_TEXT_CHARS
 MAX_DEVICE_CHARS = 256
 DEVICE = Text(0, MAX_DEVICE_CHARS)
 """A device as browsers name it to this page; empty: the one that the system chooses."""
+ASKING = Text(4, 4, pattern="[0-9]*")
+"""The number of a window that asks to be let in."""
 
 
 class Keeper(enum.StrEnum):
@@ -74,6 +76,15 @@ class DeleteEverything:
 
     id: int = number()
     name: str = field(NAME)
+
+
+@attrs.frozen(kw_only=True)
+class LetIn:
+    """Another window that shows this number may open the app, or not."""
+
+    id: int = number()
+    asking: str = field(ASKING)
+    let_in: bool = field(Flag())
 
 
 @attrs.frozen(kw_only=True)

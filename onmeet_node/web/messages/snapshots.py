@@ -35,7 +35,7 @@ from onmeet_node.protocol.wire.fields import (
     field,
 )
 from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, MAX_TEXT_CHARS, Kind
-from onmeet_node.web.messages.own import DEVICE
+from onmeet_node.web.messages.own import ASKING, DEVICE
 
 
 # No field of these has a default: what is encoded is complete, and a page needs none of its own.
@@ -89,6 +89,8 @@ class Home:
     bootstraps: int = field(Integer(0, 1_000))
     """Connected now."""
     trouble: str | None = field(Maybe(SENTENCE))
+    asking: tuple[str, ...] = field(Several(ASKING, 0, 8))
+    """Numbers of other windows that want in."""
 
 
 @attrs.frozen(kw_only=True)

@@ -1,6 +1,7 @@
 // Every element of the app.
 import "./codes.js";
 import "../elements/dialogs.js";
+import "./entry.js";
 import "./first-run.js";
 import "./guests.js";
 import "./history.js";

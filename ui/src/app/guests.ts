@@ -162,29 +162,29 @@ export class OmGuests extends OmElement {
   }
 }
 
-/** Who knocks: above everything, a call included, until somebody decides. */
+/** Cards above everything, a call included, until somebody decides. */
+export const questions = css`
+  :host {
+    position: fixed;
+    inset-block-start: 0.5rem;
+    inset-inline: 0;
+    margin-inline: auto;
+    inline-size: min(34rem, calc(100% - 1rem));
+    z-index: 20;
+    display: grid;
+    gap: 0.5rem;
+    max-block-size: calc(100dvh - 1rem);
+    overflow-y: auto;
+  }
+  .card {
+    box-shadow: 0 4px 24px rgb(0 0 0 / 35%);
+  }
+`;
+
+/** Who knocks. */
 @customElement("om-knocks")
 export class OmKnocks extends OmElement {
-  static override styles = [
-    OmElement.styles,
-    css`
-      :host {
-        position: fixed;
-        inset-block-start: 0.5rem;
-        inset-inline: 0;
-        margin-inline: auto;
-        inline-size: min(34rem, calc(100% - 1rem));
-        z-index: 20;
-        display: grid;
-        gap: 0.5rem;
-        max-block-size: calc(100dvh - 1rem);
-        overflow-y: auto;
-      }
-      .card {
-        box-shadow: 0 4px 24px rgb(0 0 0 / 35%);
-      }
-    `,
-  ];
+  static override styles = [OmElement.styles, questions];
   @state() private trouble = "";
   #heard = new Set<string>();
 

@@ -1,4 +1,5 @@
 // Where the app begins.
+import { browserKey } from "../node/browser-key.js";
 import { Client } from "../node/client.js";
 import { provide } from "../elements/context.js";
 import { canNotify, onNotifying } from "../elements/optional.js";
@@ -30,6 +31,7 @@ const { client, devices } = provide(
     fetch: (...request) => fetch(...request),
     storage: tabStore,
     takeCode,
+    browserKey,
     later: (run, ms) => setTimeout(run, ms),
     language: navigator.language.slice(0, MAX_LANGUAGE_CHARS) || "en",
   }),

@@ -235,8 +235,7 @@ export class OmApp extends OmElement {
   override render() {
     const { link, home } = this.app;
     if (link === "unauthorized")
-      return this.#plain(html`<h1>${t("link.unauthorized")}</h1>
-        <p>${t("link.unauthorized.remedy")}</p>`);
+      return this.#plain(html`<om-entry class="stack"></om-entry>`);
     if (link === "outdated")
       return this.#plain(html`<h1>${t("link.outdated")}</h1>
         <button class="main" @click=${() => location.reload()}>${t("link.reload")}</button>`);
@@ -261,9 +260,10 @@ export class OmApp extends OmElement {
   }
 
   #banner() {
-    return this.app.link === "lost" && this.app.home !== null
-      ? html`<div class="banner top" role="status">${t("link.lost")}</div>`
-      : nothing;
+    const lost = this.app.link === "lost" && this.app.home !== null;
+    return html`<om-asking></om-asking>${lost
+        ? html`<div class="banner top" role="status">${t("link.lost")}</div>`
+        : nothing}`;
   }
 
   #running() {

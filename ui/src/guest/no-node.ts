@@ -11,6 +11,7 @@ export class NoNode extends Client {
       fetch: none,
       storage: { getItem: () => null, setItem: () => undefined, removeItem: () => undefined },
       takeCode: () => null,
+      browserKey: () => Promise.resolve(null),
       later: none,
       language: "en",
     });

@@ -26,6 +26,17 @@ import { MAX_DRAFT_CHARS } from "./limits.js";
 
 export type Link = "connecting" | "open" | "lost" | "unauthorized" | "outdated";
 
+/** `number`: shown in the window that is asked as well. */
+export type Entry = { readonly at: "waiting"; readonly number: string } | { readonly at: "denied" | "nobody" | "late" };
+
+/** What a browser proves itself by. */
+export interface BrowserKey {
+  /** An uncompressed point of P-256, base64url. */
+  readonly publicKey: string;
+  /** r and s, base64url. */
+  sign(challenge: string): Promise<string>;
+}
+
 /** A line of a room's chat, and when it came: Unix milliseconds. */
 export type RoomChatLine = RoomLine & { readonly at: number };
 export type Reaction = RoomReaction & { readonly at: number };
@@ -33,6 +44,8 @@ export type Reaction = RoomReaction & { readonly at: number };
 /** Everything the node told, and how the line to it is. A new object at every change. */
 export interface AppState {
   readonly link: Link;
+  /** How far this window's question to be let in is; null: it does not ask. */
+  readonly entry: Entry | null;
   readonly welcome: Welcome | null;
   readonly home: Home | null;
   readonly me: Me | null;
@@ -84,6 +97,8 @@ export interface Surroundings {
   storage: Pick<Storage, "getItem" | "setItem" | "removeItem">;
   /** The one-time code of this page's address; reading it removes it from the address. */
   takeCode(): string | null;
+  /** Null where the browser has none. */
+  browserKey(): Promise<BrowserKey | null>;
   later(run: () => void, ms: number): unknown;
   language: string;
 }
@@ -101,6 +116,7 @@ const NO_ROOMS: Rooms = { t: "rooms", rooms: [], invitations: [], meetings: [] }
 export class Client {
   state: AppState = {
     link: "connecting",
+    entry: null,
     welcome: null,
     home: null,
     me: null,
@@ -141,7 +157,7 @@ export class Client {
 
   /** Exchanges the code of the address, if there is one, and opens the line. */
   async start(): Promise<void> {
-    await this.#exchange();
+    if (!(await this.#exchange()) && this.around.storage.getItem(TOKEN) === null) await this.#comeBack();
     this.#open();
   }
 
@@ -160,13 +176,52 @@ export class Client {
   async #exchange(): Promise<boolean> {
     const code = this.around.takeCode();
     if (code === null) return false;
-    const request = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ code }) };
+    const key = await this.around.browserKey();
     // A node that is not there gives no token; the one that we have may do when it is back.
-    const answer = await this.around.fetch("/session", request).catch(() => null);
-    if (answer?.ok !== true) return false;
+    return await this.#takeToken(await this.#say("/session", key === null ? { code } : { code, key: key.publicKey }));
+  }
+
+  /** A browser that was let in before needs no code. */
+  async #comeBack(): Promise<boolean> {
+    const proof = await this.#proof();
+    return proof !== null && (await this.#takeToken(await this.#say("/session", proof)));
+  }
+
+  /** Null: this browser has no key, or the node asks for none. */
+  async #proof(): Promise<Record<string, string> | null> {
+    const key = await this.around.browserKey();
+    const answer = key === null ? null : await this.#say("/challenge", {});
+    if (key === null || answer?.ok !== true) return null;
+    const { challenge } = (await answer.json()) as { challenge: string };
+    return { key: key.publicKey, challenge, signature: await key.sign(challenge) };
+  }
+
+  async #say(path: string, said: Record<string, string>): Promise<Response | null> {
+    const request = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(said) };
+    return await this.around.fetch(path, request).catch(() => null);
+  }
+
+  async #takeToken(answer: Response | null): Promise<boolean> {
+    if (answer?.status !== 200) return false;
     const { token } = (await answer.json()) as { token: string };
     this.around.storage.setItem(TOKEN, token);
     return true;
+  }
+
+  /** Asks whoever looks at another window to let this one in. */
+  async askIn(): Promise<void> {
+    const proof = await this.#proof();
+    const asked = proof === null ? null : await this.#say("/ask", proof);
+    if (asked?.ok !== true) return this.#change({ entry: { at: asked?.status === 429 ? "late" : "nobody" } });
+    const { ask, number } = (await asked.json()) as { ask: string; number: string };
+    this.#change({ entry: { at: "waiting", number } });
+    let answer: Response | null;
+    do answer = await this.#say("/asked", { ask });
+    while (answer?.status === 202 && !this.#stopped);
+    if (await this.#takeToken(answer)) {
+      this.#change({ entry: null, link: "connecting" });
+      this.#open();
+    } else this.#change({ entry: { at: answer?.status === 403 ? "denied" : "late" } });
   }
 
   stop(): void {
@@ -297,7 +352,9 @@ export class Client {
     if (this.state.link === "outdated" || this.#stopped) return;
     if (code === NO_TOKEN) {
       this.around.storage.removeItem(TOKEN);
-      this.#change({ link: "unauthorized", calls: [], rooms: NO_ROOMS });
+      this.#change({ calls: [], rooms: NO_ROOMS });
+      // The node was started again, and knows this browser perhaps.
+      void this.#comeBack().then(() => this.#open());
       return;
     }
     this.#change({ link: "lost", calls: [], rooms: NO_ROOMS });

@@ -602,6 +602,14 @@ export interface DeleteEverything {
   name: string;
 }
 
+/** Another window that shows this number may open the app, or not. */
+export interface LetIn {
+  t: "let-in";
+  id?: number;
+  asking: string;
+  let_in: boolean;
+}
+
 /** Makes a room of our own.
  *
  * `standing`: the title names a standing meeting, whose room code stays from time to time. `name`:
@@ -823,6 +831,7 @@ export type FromPage =
   | DeleteHistory
   | Examine
   | DeleteEverything
+  | LetIn
   | NewRoom
   | JoinRoom
   | DismissInvitation
@@ -865,6 +874,7 @@ export interface Home {
   reachable: boolean;
   bootstraps: number;
   trouble: string | null;
+  asking: string[];
 }
 
 /** The person's own profile and settings. */
