@@ -1,6 +1,6 @@
 // This browser's own key, by which a node lets it in again (onmeet_node/web/browsers.py). It cannot be
 // taken out of the browser, not even by this page, and is of this address alone.
-import type { BrowserKey } from "./client.js";
+import type { BrowserKey } from "./entrance.js";
 
 const STORE = "keys";
 const NAME = "browser";

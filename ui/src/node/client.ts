@@ -1,5 +1,6 @@
 // The page's line to its node: one WebSocket that comes back by itself, snapshots, and requests.
 import { pack, unpack } from "./codec.js";
+import { Entrance, type EntranceSurroundings, type Entry } from "./entrance.js";
 import {
   VERSION,
   type CallShown,
@@ -25,17 +26,6 @@ import {
 import { MAX_DRAFT_CHARS } from "./limits.js";
 
 export type Link = "connecting" | "open" | "lost" | "unauthorized" | "outdated";
-
-/** `number`: shown in the window that is asked as well. */
-export type Entry = { readonly at: "waiting"; readonly number: string } | { readonly at: "denied" | "nobody" | "late" };
-
-/** What a browser proves itself by. */
-export interface BrowserKey {
-  /** An uncompressed point of P-256, base64url. */
-  readonly publicKey: string;
-  /** r and s, base64url. */
-  sign(challenge: string): Promise<string>;
-}
 
 /** A line of a room's chat, and when it came: Unix milliseconds. */
 export type RoomChatLine = RoomLine & { readonly at: number };
@@ -91,19 +81,12 @@ type AnswerName = Extract<FromNode, { id: number }>["t"];
 export type KeepChange = Partial<Omit<Keep, "t" | "target">>;
 
 /** What the client needs of the browser; tests give their own. */
-export interface Surroundings {
+export interface Surroundings extends EntranceSurroundings {
   connect(): WebSocket;
-  fetch: typeof fetch;
-  storage: Pick<Storage, "getItem" | "setItem" | "removeItem">;
-  /** The one-time code of this page's address; reading it removes it from the address. */
-  takeCode(): string | null;
-  /** Null where the browser has none. */
-  browserKey(): Promise<BrowserKey | null>;
   later(run: () => void, ms: number): unknown;
   language: string;
 }
 
-const TOKEN = "onmeet-token";
 const FIRST_WAIT = 300;
 const LONGEST_WAIT = 5_000;
 /** Close code of a token that this run of the node does not know (server.py). */
@@ -141,7 +124,11 @@ export class Client {
   #stopped = false;
   #kept = new Map<string, Kept>();
 
-  constructor(private readonly around: Surroundings) {}
+  #entrance: Entrance;
+
+  constructor(private readonly around: Surroundings) {
+    this.#entrance = new Entrance(around);
+  }
 
   /** Calls `listener` at every change of `state`; gives the function that ends it. */
   subscribe(listener: (state: AppState) => void): () => void {
@@ -157,13 +144,13 @@ export class Client {
 
   /** Exchanges the code of the address, if there is one, and opens the line. */
   async start(): Promise<void> {
-    if (!(await this.#exchange()) && this.around.storage.getItem(TOKEN) === null) await this.#comeBack();
+    if (!(await this.#entrance.exchange()) && this.#entrance.token === null) await this.#entrance.comeBack();
     this.#open();
   }
 
   /** Another address was put into this tab, with a code perhaps: what is not open is opened with it. */
   async readdressed(): Promise<void> {
-    if (!(await this.#exchange()) || this.#stopped) return;
+    if (!(await this.#entrance.exchange()) || this.#stopped) return;
     if (this.state.link === "open" || this.state.link === "outdated") return;
     const before = this.#socket;
     this.#socket = null;
@@ -172,56 +159,12 @@ export class Client {
     this.#open();
   }
 
-  /** Whether there was a code, and it was good. */
-  async #exchange(): Promise<boolean> {
-    const code = this.around.takeCode();
-    if (code === null) return false;
-    const key = await this.around.browserKey();
-    // A node that is not there gives no token; the one that we have may do when it is back.
-    return await this.#takeToken(await this.#say("/session", key === null ? { code } : { code, key: key.publicKey }));
-  }
-
-  /** A browser that was let in before needs no code. */
-  async #comeBack(): Promise<boolean> {
-    const proof = await this.#proof();
-    return proof !== null && (await this.#takeToken(await this.#say("/session", proof)));
-  }
-
-  /** Null: this browser has no key, or the node asks for none. */
-  async #proof(): Promise<Record<string, string> | null> {
-    const key = await this.around.browserKey();
-    const answer = key === null ? null : await this.#say("/challenge", {});
-    if (key === null || answer?.ok !== true) return null;
-    const { challenge } = (await answer.json()) as { challenge: string };
-    return { key: key.publicKey, challenge, signature: await key.sign(challenge) };
-  }
-
-  async #say(path: string, said: Record<string, string>): Promise<Response | null> {
-    const request = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(said) };
-    return await this.around.fetch(path, request).catch(() => null);
-  }
-
-  async #takeToken(answer: Response | null): Promise<boolean> {
-    if (answer?.status !== 200) return false;
-    const { token } = (await answer.json()) as { token: string };
-    this.around.storage.setItem(TOKEN, token);
-    return true;
-  }
-
   /** Asks whoever looks at another window to let this one in. */
   async askIn(): Promise<void> {
-    const proof = await this.#proof();
-    const asked = proof === null ? null : await this.#say("/ask", proof);
-    if (asked?.ok !== true) return this.#change({ entry: { at: asked?.status === 429 ? "late" : "nobody" } });
-    const { ask, number } = (await asked.json()) as { ask: string; number: string };
-    this.#change({ entry: { at: "waiting", number } });
-    let answer: Response | null;
-    do answer = await this.#say("/asked", { ask });
-    while (answer?.status === 202 && !this.#stopped);
-    if (await this.#takeToken(answer)) {
-      this.#change({ entry: null, link: "connecting" });
-      this.#open();
-    } else this.#change({ entry: { at: answer?.status === 403 ? "denied" : "late" } });
+    const letIn = await this.#entrance.ask((entry) => this.#change({ entry }), () => this.#stopped);
+    if (!letIn) return;
+    this.#change({ link: "connecting" });
+    this.#open();
   }
 
   stop(): void {
@@ -308,7 +251,7 @@ export class Client {
   }
 
   async #post(path: string, body: BodyInit): Promise<Response> {
-    const token = this.around.storage.getItem(TOKEN) ?? "";
+    const token = this.#entrance.token ?? "";
     let answer: Response;
     try {
       answer = await this.around.fetch(path, {
@@ -329,7 +272,7 @@ export class Client {
 
   #open(): void {
     if (this.#socket !== null) return;
-    const token = this.around.storage.getItem(TOKEN);
+    const { token } = this.#entrance;
     if (token === null) {
       this.#change({ link: "unauthorized" });
       return;
@@ -351,10 +294,10 @@ export class Client {
     this.#waiting.clear();
     if (this.state.link === "outdated" || this.#stopped) return;
     if (code === NO_TOKEN) {
-      this.around.storage.removeItem(TOKEN);
+      this.#entrance.forget();
       this.#change({ calls: [], rooms: NO_ROOMS });
       // The node was started again, and knows this browser perhaps.
-      void this.#comeBack().then(() => this.#open());
+      void this.#entrance.comeBack().then(() => this.#open());
       return;
     }
     this.#change({ link: "lost", calls: [], rooms: NO_ROOMS });

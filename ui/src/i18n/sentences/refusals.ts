@@ -97,6 +97,7 @@ export const refusals: readonly Row[] = [
   ["It is not said what shall keep the key of this home.", "Rien ne dit qui garde la clé ici.", "Es ist nicht gesagt, wer hier den Schlüssel hütet.", "لم يُذكر ما يحرس المفتاح هنا."],
   ["A passphrase is needed to keep your key.", "Il faut une phrase secrète pour garder votre clé.", "Ihr Schlüssel braucht eine Passphrase.", "تلزم عبارة مرور لحراسة مفتاحك."],
   ["There is a home already.", "Il y a déjà une identité ici.", "Hier ist schon eine Identität.", "توجد هوية هنا بالفعل."],
+  ["That window does not ask any more.", "Cette fenêtre ne demande plus rien.", "Dieses Fenster fragt nicht mehr.", "لم تعد تلك النافذة تطلب شيئًا."],
   ["The home is open.", "Elle est déjà ouverte.", "Sie ist schon offen.", "هي مفتوحة بالفعل."],
   ["No single call begins with {which}. See: onmeet history --verbose", "{which} ne désigne aucun appel en particulier.", "Mit {which} beginnt kein einzelner Anruf.", "لا يدل {which} على مكالمة بعينها."],
   ["No single guest link is called {which}. See them with: onmeet invite list", "Aucun lien d’invité ne s’appelle {which}.", "Kein einzelner Gastlink heißt {which}.", "لا يوجد رابط ضيوف باسم {which}."],
