@@ -2,6 +2,7 @@
 import { defineConfig } from "vite";
 
 export default defineConfig({
+  publicDir: false, // the app's
   build: {
     outDir: "../onmeet_node/web/guest",
     emptyOutDir: false,

@@ -70,6 +70,7 @@ const AT_ONCE =
   /\/ui\/src\/(?:node|i18n\/index|protocol\/tables|elements\/(?:context|element|styles)|call\/hints|media\/(?!sound))|node_modules\/(?:@msgpack|lit\/(?:index|decorators\.js)|lit-element|lit-html\/lit-html|@lit\/reactive-element)|@oxc-project/;
 
 export default defineConfig({
+  publicDir: false, // the app's
   base: "/",
   plugins: [integrity(), withoutPreloads(), withoutIndents()],
   build: {

@@ -63,3 +63,19 @@ def test_another_browser_asks_the_window_that_is_open(chromium, tmp_path):
             ada.page.close()
             third.page.get_by_role("button", name="Ask the open window").click()
             third.page.get_by_text("No other window is open").wait_for()
+
+
+def test_the_browser_can_install_the_app_as_a_window_of_its_own(whole_chromium, tmp_path):
+    home = tmp_path / "home"
+    onmeet("init", "--home", home, "--name", "Ada", "--key-file")
+    with node(home) as it, window(whole_chromium, it.url) as ada:
+        running(ada.page)
+        session = ada.context.new_cdp_session(ada.page)
+        read = session.send("Page.getAppManifest")
+        assert read["errors"] == []
+        assert json.loads(read["data"])["name"] == "On-Meet"
+        missing = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
+        assert [one["errorId"] for one in missing] == ["in-incognito"], "but for the test's window"
+        for icon in json.loads(read["data"])["icons"]:
+            assert ada.page.evaluate("async (src) => (await fetch(src)).ok", icon["src"])
+        assert ada.errors == []
