@@ -584,7 +584,8 @@ SAID: dict[str, Sequence[str]] = {
     "Numbers to compare": (
         f"then {n(safety._SAFETY_ROUNDS)} times",
         f"are the {safety.SAFETY_DIGITS} digits",
-        f"{n(safety._SAS_ROUNDS)} times",
+        f"as {safety.SAS_DIGITS} digits",
+        f"at most {timing.MAX_STRINGS} nonces in a call",
     ),
     "Profile cards, text, and who gets through": (
         f"at most {n(messages.MAX_PICTURE_BYTES)} bytes",

@@ -23,8 +23,10 @@ class CallBook:
         *,
         feed: Callable[[Event], None],
         leave: Callable[[CallId], None],
+        asks: Callable[[Identity], bool],
     ) -> None:
-        """`feed`, `leave`: see `Call`."""
+        """`feed`, `leave`, `asks`: see `Call`."""
+        self._asks = asks
         self._feed = feed
         self._leave = leave
         self._hub = hub
@@ -59,6 +61,7 @@ class CallBook:
             wish=wish,
             feed=self._feed,
             leave=self._leave,
+            asks=self._asks,
             node_hub=self._hub,
         )
         self._calls[call_id] = call

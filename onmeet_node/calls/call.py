@@ -6,10 +6,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Self
 
 import trio
 
+from onmeet_node.calls.call_string import CallString
 from onmeet_node.calls.connected_session import ConnectedSession
 from onmeet_node.calls.errors import CallNotActive
 from onmeet_node.calls.options import CallOptions
@@ -62,9 +64,12 @@ class Call:
         wish: CallOptions,
         feed: Callable[[Event], None],
         leave: Callable[[CallId], None],
+        asks: Callable[[Identity], bool],
         node_hub: Hub[NodeEvent],
     ) -> None:
-        """`feed` gives the machine an event; `leave` ends a call that nobody holds any more."""
+        """`feed` gives the machine an event; `leave` ends a call that nobody holds any more;
+        `asks` says whether the person is to compare the authentication string.
+        """
         self.id = call_id
         self.peer = peer
         self.outgoing = outgoing
@@ -89,6 +94,13 @@ class Call:
         self.answered: float | None = None
         self.ended_at: float | None = None
         self.local_media = MediaState(call=call_id)
+        self.string = CallString(
+            call_id,
+            in_use=lambda: self._link if self.state is State.CONNECTED and self.path else None,
+            asks=partial(asks, peer),
+            publish=self.publish,
+            feed=feed,
+        )
         self._links: dict[Device, ConnectedSession] = {}
         self._lines: dict[int, None] = {}
         self._feed = feed
@@ -319,9 +331,8 @@ class Call:
         """Media flows, or does so in another way than before."""
         if self.state is State.CONNECTED and self.path is not None:
             self._up.set()
-            self.publish(
-                MediaUp(call=self.id, path=self.path.value, sas=self.sas, region=self.region)
-            )
+            self.publish(MediaUp(call=self.id, path=self.path.value, region=self.region))
+            self.string.changed()
 
     def link(self, device: Device, link: ConnectedSession) -> None:
         """A media session with this device is connected; a newer one replaces an older."""
@@ -385,4 +396,5 @@ class Call:
             self.wish.tap.close()  # its reader's loop ends with the call
         self._taken.set()
         self._up.set()
+        self.string.over()
         self._over.set()

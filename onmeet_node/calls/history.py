@@ -61,6 +61,10 @@ class History:
                 )
             )
 
+    def authenticated(self, peer: Identity) -> bool:
+        """Whether a call with this person before had an authentication string."""
+        return self._store.calls.authenticated(peer)
+
     def keep_receipts(self, call: Call, receipts: str) -> None:
         """What bootstraps signed to have released after this call, as JSON."""
         with self._writes.tolerate():

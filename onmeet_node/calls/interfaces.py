@@ -58,6 +58,14 @@ class CallLedger(Protocol):
         """Seconds since this person's node was last heard of, if it ever was."""
         ...
 
+    def asks_to_compare(self, peer: Identity) -> bool:
+        """Whether the person is asked, for this once, to compare the authentication string."""
+        ...
+
+    def string_agreed(self, peer: Identity) -> None:
+        """Both people said that they see the same authentication string."""
+        ...
+
     def call_ended(self, call: Call, *, leave_note: bool) -> None:
         """Writes the history, and the outbox when the peer should learn of the call."""
         ...

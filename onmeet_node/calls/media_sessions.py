@@ -7,6 +7,7 @@ peer connection of its own.
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
@@ -38,7 +39,7 @@ from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.events import Device, Event
 from onmeet_node.protocol.identity.errors import BadFingerprint
-from onmeet_node.protocol.wire.messages import CallId
+from onmeet_node.protocol.wire.messages import NONCE_BYTES, CallId
 
 MAX_SESSIONS = 3
 """Peer connections of one device in one call: the one in use, the one that is to replace it, and
@@ -51,7 +52,13 @@ TIDY_SECONDS = 1.0
 """After a session, if no other one is on: tidying up stops everything for a tenth of a second."""
 
 Work = (
-    do.MakeOffer | do.MakeAnswer | do.TakeAnswer | do.TakeCandidates | do.Attach | do.SuspectMedia
+    do.MakeOffer
+    | do.MakeAnswer
+    | do.TakeAnswer
+    | do.TakeCandidates
+    | do.Authenticate
+    | do.Attach
+    | do.SuspectMedia
 )
 Feed = Callable[[Event], None]
 
@@ -79,6 +86,11 @@ class MediaTask:
     """Where a TURN server is, by its URL."""
     binding: bytes
     """What the authentication string is bound to besides the certificates: the two people."""
+
+    @staticmethod
+    def nonce() -> bytes:
+        """Our part of a generation's authentication string."""
+        return secrets.token_bytes(NONCE_BYTES)
 
 
 class Agenda:
@@ -266,17 +278,20 @@ class MediaSessions:
         match item:
             case do.MakeOffer():
                 link.local_sdp = await session.create_offer()
-                leg.feed(on.OfferReady(*leg.key, sdp=link.local_sdp))
+                leg.feed(on.OfferReady(*leg.key, sdp=link.local_sdp, nonce=leg.nonce()))
             case do.MakeAnswer(sdp=offer):
                 answer = await session.accept_offer(offer)
-                leg.feed(on.AnswerReady(*leg.key, sdp=answer))
-                link.authenticate(leg.binding, answer, offer)
+                link.described(answer, offer)
+                leg.feed(on.AnswerReady(*leg.key, sdp=answer, nonce=leg.nonce()))
             case do.TakeAnswer(sdp=answer):
                 assert link.local_sdp is not None, "the machine made an offer first"
                 await session.accept_answer(answer)
-                link.authenticate(leg.binding, link.local_sdp, answer)
+                link.described(link.local_sdp, answer)
             case do.TakeCandidates(candidates=candidates, end=end):
                 await session.add_candidates(candidates, end=end)
+            case do.Authenticate(outcome=outcome):
+                link.authenticate(leg.binding, outcome)
+                leg.call.string.changed()
             case do.Attach(kinds=kinds):
                 if await self._endpoint(leg.call) is link.endpoint:
                     await session.attach(kinds, await leg.plan())

@@ -79,7 +79,7 @@ class CallRunner:
         self._wake = trio.Event()
         self._holds: dict[CallId, ExitStack] = {}
         self._expected: dict[Identity, ExpectedCall] = {}
-        self.calls = CallBook(hub, feed=self.feed, leave=self.leave)
+        self.calls = CallBook(hub, feed=self.feed, leave=self.leave, asks=ledger.asks_to_compare)
 
     # ── what people do ──────────────────────────────────────────────────────────────────────────
     def dial(self, peer: Identity, kinds: frozenset[Kind], wish: CallOptions) -> Call:
@@ -198,7 +198,13 @@ class CallRunner:
                     self._nursery.start_soon(self._lost, peer, device)
             case do.MakeOffer() | do.MakeAnswer():
                 self._open_leg(effect)
-            case do.TakeAnswer() | do.TakeCandidates() | do.Attach() | do.SuspectMedia():
+            case (
+                do.TakeAnswer()
+                | do.TakeCandidates()
+                | do.Authenticate()
+                | do.Attach()
+                | do.SuspectMedia()
+            ):
                 self._legs.do(_key(effect), effect)
             case do.CloseMedia():
                 self._legs.close(_key(effect))
@@ -206,6 +212,10 @@ class CallRunner:
                 self.calls[call].changed(effect)
             case do.PeerMedia(call=call, media=media):
                 self.calls[call].peer_sends(media)
+            case do.StringJudged(call=call, ours=ours, theirs=theirs):
+                self.calls[call].string.compared(ours, theirs)
+                if ours and theirs:
+                    self._ledger.string_agreed(effect.peer)
             case do.Faulted(error=error):
                 raise error
             case do.EndOfCall():
@@ -317,6 +327,7 @@ def _key(
     | do.MakeAnswer
     | do.TakeAnswer
     | do.TakeCandidates
+    | do.Authenticate
     | do.Attach
     | do.SuspectMedia
     | do.CloseMedia,

@@ -21,6 +21,7 @@ _COMMANDS = {
     "decline": ("calls", "Refuses the ringing call."),
     "hangup": ("calls", "Ends the call."),
     "mute": ("calls", "Stops sending sound or picture."),
+    "compared": ("calls", "Says whether both of you see the same number."),
     "invite": ("guests", "Links for guests with a browser: make one, list, close."),
     "guests": ("guests", "Who knocks, and who is in."),
     "admit": ("guests", "Lets a guest in."),

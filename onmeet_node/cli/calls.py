@@ -23,10 +23,12 @@ from onmeet_node.cli.common import (
     show_answer,
     table,
 )
+from onmeet_node.cli.string_words import about_string
 from onmeet_node.control.client import CommandRefused, NoNodeRuns, ask, stream
 from onmeet_node.control.requests.calls import (
     CallAction,
     ChangeCall,
+    CompareString,
     DeleteHistory,
     DialAndFollow,
     MuteCall,
@@ -133,7 +135,10 @@ def _tell(line: dict[str, Any]) -> None:
         case "ringing":
             click.echo(_RINGS[line["ring"]])
         case "connected":
-            click.echo(f"Connected, {line['path']}. Compare aloud: {line['sas']}")
+            click.echo(f"Connected, {line['path']}.")
+        case "authenticated" | "compared":
+            for told in about_string(line):
+                click.echo(told)
         case "media":
             click.echo(f"Receiving {line['kind']}.")
         case "chat":
@@ -195,6 +200,28 @@ def hangup_command(home: Path, call: str | None, *, as_json: bool) -> None:
         CallView,
         as_json=as_json,
         text=lambda call: click.echo(f"Ended the call with {call.with_}."),
+    )
+
+
+@click.command("compared")
+@click.argument("call", required=False)
+@click.option("--same/--different", required=True, help="What they read out, against yours.")
+@home_option
+@json_option
+def compared_command(home: Path, call: str | None, *, same: bool, as_json: bool) -> None:
+    """Says whether the other one reads out the number that you see in the call.
+
+    A contact of whom both of you say that it is the same is verified.
+    """
+    show_answer(
+        ask(home, CompareString(call=call, same=same)),
+        CallView,
+        as_json=as_json,
+        text=lambda call: click.echo(
+            f"{call.with_} will see that you said so."
+            if same
+            else "Somebody may stand between you: hang up, and compare the safety number."
+        ),
     )
 
 

@@ -204,9 +204,10 @@ async def _call(
         accepted = await bob.told("accepted")
         links = [await person.told("connected") for person in (alice, bob)]
         report.say(f"connected, path: {links[0]['path']}", path=links[0]["path"])
-        if links[0]["sas"] is None or links[0]["sas"] != links[1]["sas"]:
+        one, other = [(await person.told("authenticated"))["sas"] for person in (alice, bob)]
+        if one is None or one != other:
             raise DemoFailed("The authentication strings differ: somebody sits in the middle.")
-        report.say(f"authentication string on both sides: {links[0]['sas']}", sas=links[0]["sas"])
+        report.say(f"authentication string on both sides: {one}", sas=one)
         for person in (alice, bob):
             for kind in ("audio", "video"):
                 first = await person.told("media", kind=kind)

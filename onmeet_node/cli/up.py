@@ -18,6 +18,7 @@ import click
 from onmeet_node.cli.common import home_option, json_option, revoke_hint, show
 from onmeet_node.cli.home import passphrase_file_option, unlock_of
 from onmeet_node.cli.stopping import Stopping
+from onmeet_node.cli.string_words import about_string
 from onmeet_node.control.client import ask
 from onmeet_node.control.requests.node import OpenApp
 from onmeet_node.errors import OnMeetError, first
@@ -379,7 +380,9 @@ def _lines(node: Node, event: dict[str, Any]) -> list[str]:
             name = event["contact"] or event["identity"][:16]
             return [f"\a{name} is calling.{below('onmeet answer  # or: onmeet decline')}"]
         case "connected":
-            return [f"Connected, {event['path']}. Compare aloud: {event['sas']}"]
+            return [f"Connected, {event['path']}."]
+        case "authenticated" | "compared":
+            return about_string(event)
         case "ended" | "recording-stopped":
             return [str(event["sentence"])]
         case _:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onmeet_node.events.calls import (
     Accepted,
+    Authenticated,
     CallEnded,
     CallEvent,
     CallRinging,
@@ -15,6 +16,7 @@ from onmeet_node.events.calls import (
     RecordingStopped,
     Sent,
     StateChanged,
+    StringCompared,
 )
 from onmeet_node.events.hub import (
     BACKLOG,
@@ -51,6 +53,7 @@ from onmeet_node.events.rooms import (
 __all__ = [
     "BACKLOG",
     "Accepted",
+    "Authenticated",
     "CallEnded",
     "CallEvent",
     "CallRinging",
@@ -86,4 +89,5 @@ __all__ = [
     "Sent",
     "Started",
     "StateChanged",
+    "StringCompared",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from onmeet_node.events.node import NodeEvent
+from onmeet_node.protocol.call.authentication import StringDoubt
 from onmeet_node.protocol.call.effects import EndReason, Ring, State
 from onmeet_node.protocol.wire.messages import Kind
 
@@ -51,7 +52,7 @@ class Accepted(CallEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaUp(CallEvent):
-    """Media flows over this kind of path. `sas`: the short authentication string.
+    """Media flows over this kind of path.
 
     `region`: of the relay on our side, ``ca`` or ``de`` as its operator signs; None without one.
     """
@@ -59,7 +60,24 @@ class MediaUp(CallEvent):
     name: ClassVar[str] = "connected"
     path: str
     region: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authenticated(CallEvent):
+    """There is a short authentication string to compare; or `doubt` says why there is none."""
+
+    name: ClassVar[str] = "authenticated"
     sas: str | None
+    doubt: StringDoubt | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StringCompared(CallEvent):
+    """What the two people said of the string: the same, or not; None while they said nothing."""
+
+    name: ClassVar[str] = "compared"
+    ours: bool | None
+    theirs: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

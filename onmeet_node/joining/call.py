@@ -28,10 +28,11 @@ from onmeet_node.media.endpoint import (
 from onmeet_node.media.engine.endpoint import open_endpoint
 from onmeet_node.net.backoff import Backoff
 from onmeet_node.process.leaving import in_order
+from onmeet_node.protocol.call.authentication import NonceExchange, Nonces, StringAllowance
 from onmeet_node.protocol.identity.safety import fingerprint_from_sdp, sas
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.door import HOST_GONE
-from onmeet_node.protocol.wire.messages import CALL_ID_BYTES, CallId, Kind
+from onmeet_node.protocol.wire.messages import CALL_ID_BYTES, NONCE_BYTES, CallId, Kind
 
 GOODBYE_SECONDS = 2.0
 """For the host to hear that a guest leaves."""
@@ -94,6 +95,7 @@ class GuestCall:
         self._tell = tell
         self._call = CallId(secrets.token_bytes(CALL_ID_BYTES))
         self._offer = ""
+        self._nonces = NonceExchange(self._call, 0, StringAllowance(), ours=True)
         self._connected = False
         self._lost: trio.CancelScope | None = None
         """The wait for a path that was lost."""
@@ -103,7 +105,15 @@ class GuestCall:
     async def run(self) -> str:
         """From the invite to the end."""
         self._offer = await self._session.create_offer()
-        await self._line.say(m.Invite(call=self._call, kinds=tuple(Kind), sdp=self._offer))
+        self._nonces.offer(secrets.token_bytes(NONCE_BYTES))
+        await self._line.say(
+            m.Invite(
+                call=self._call,
+                kinds=tuple(Kind),
+                sdp=self._offer,
+                commitment=self._nonces.commitment,
+            )
+        )
         async with trio.open_nursery() as nursery:
 
             async def media() -> None:
@@ -171,10 +181,11 @@ class GuestCall:
                 self._trouble = closed
                 return None
             match message:
-                case m.Answer(call=self._call, generation=0, sdp=sdp):
-                    await self._session.accept_answer(sdp)
-                    await self._session.attach(frozenset(Kind))
-                    self._tell("answered", sas=self._string(sdp))
+                case m.Answer(call=self._call, generation=0) as answer:
+                    if self._nonces.outcome is None:
+                        await self._answered(answer)
+                    elif self._nonces.shown is not None:  # said again: they await what follows
+                        await self._reveal(self._nonces.shown)
                 case m.Candidates(call=self._call, candidates=candidates, end=end):
                     await self._session.add_candidates(candidates, end=end)
                 case m.Hangup(call=self._call, reason=reason):
@@ -190,9 +201,26 @@ class GuestCall:
                     continue
         return None
 
-    def _string(self, answer: str) -> str:
+    async def _answered(self, answer: m.Answer) -> None:
+        self._nonces.answered(answer.nonce)
+        if self._nonces.shown is not None:
+            await self._reveal(self._nonces.shown)
+        await self._session.accept_answer(answer.sdp)
+        await self._session.attach(frozenset(Kind))
+        match self._nonces.outcome:
+            case Nonces(offerer=ours, answerer=theirs):
+                self._tell("answered", sas=self._string(answer.sdp, ours, theirs))
+            case doubt:
+                self._tell("answered", sas=None, doubt=doubt)
+
+    async def _reveal(self, nonce: bytes) -> None:
+        with suppress(DoorClosed):  # whoever hears the line knows; they ask for it again
+            await self._line.say(m.Reveal(call=self._call, generation=0, nonce=nonce))
+
+    def _string(self, answer: str, ours: bytes, theirs: bytes) -> str:
         binding = b"".join(sorted((self._line.link.key, self._admit.guest)))
-        return sas(binding, fingerprint_from_sdp(self._offer), fingerprint_from_sdp(answer))
+        certificates = fingerprint_from_sdp(self._offer), fingerprint_from_sdp(answer)
+        return sas(binding, *certificates, (ours, theirs))
 
     async def _watch_media(self, nursery: trio.Nursery) -> None:
         async for event in self._session.events:

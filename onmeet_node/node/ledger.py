@@ -15,6 +15,7 @@ from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.call.node_calls import Busy
 from onmeet_node.store import Store
+from onmeet_node.store.contacts import ContactState
 from onmeet_node.store.settings import BUSY
 
 
@@ -55,6 +56,17 @@ class NodeLedger:
         contact = self._book.get(peer)
         seen = contact.last_seen if contact is not None else None
         return None if seen is None else max(0.0, self._now() - seen)
+
+    def asks_to_compare(self, peer: Identity) -> bool:
+        """In the first call that has a string, with a contact that is not verified."""
+        contact = self._book.get(peer)
+        if contact is None or contact.state is not ContactState.ACCEPTED or contact.verified:
+            return False
+        return not self._history.authenticated(peer)
+
+    def string_agreed(self, peer: Identity) -> None:
+        """Marks a contact as verified."""
+        self._book.mark_verified(peer)
 
     def call_ended(self, call: Call, *, leave_note: bool) -> None:
         """Writes the history, and the outbox when the peer should learn of the call."""

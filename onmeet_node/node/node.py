@@ -237,6 +237,9 @@ class Node:
             reason=call.reason,
             path=call.path,
             sas=call.sas,
+            doubt=call.string.doubt,
+            compared=call.string.ours,
+            peer_compared=call.string.theirs,
         )
 
     def host_stats(self) -> HostStats:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from onmeet_node.calls.views import StreamView
+from onmeet_node.protocol.call.authentication import StringDoubt
 from onmeet_node.protocol.call.effects import EndReason, Ring, State
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.media import MediaPath
@@ -27,6 +28,11 @@ class CallView:
     reason: EndReason | None
     path: MediaPath | None
     sas: str | None
+    doubt: StringDoubt | None
+    """Why there is no `sas`, and will be none."""
+    compared: bool | None
+    """What the person here said of `sas`: the same as theirs, or not."""
+    peer_compared: bool | None
 
 
 @attrs.frozen

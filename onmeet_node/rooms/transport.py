@@ -81,6 +81,15 @@ class RoomLedger:
         del peer
         return None
 
+    def asks_to_compare(self, peer: Identity) -> bool:
+        """See `CallLedger`: a room has a string of its own."""
+        del peer
+        return False
+
+    def string_agreed(self, peer: Identity) -> None:
+        """See `CallLedger`: room keys are nobody's for longer than the room."""
+        del peer
+
     def call_ended(self, call: Call, *, leave_note: bool) -> None:
         """See `CallLedger`."""
         del leave_note

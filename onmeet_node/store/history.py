@@ -190,6 +190,10 @@ class CallStore:
             (value, number),
         )
 
+    def authenticated(self, peer: Identity) -> bool:
+        """Whether one of this person's calls had an authentication string."""
+        return self._count("peer = ? AND sas IS NOT NULL", peer) > 0
+
     def befriended(self, peer: Identity) -> None:
         """They are a contact now: their calls count no more with those who came as they did."""
         self._database.execute(

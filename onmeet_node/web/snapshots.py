@@ -126,6 +126,10 @@ def _call(node: Node, call: Call, endpoint: PageEndpoint) -> say.CallShown:
         path=call.path,
         region=call.region,
         sas=call.sas,
+        doubt=call.string.doubt,
+        ask=call.string.ask,
+        compared=call.string.ours,
+        peer_compared=call.string.theirs,
         page=where[0] if where else None,
         session=where[1] if where else None,
         peer_media=say.PeerMedia(

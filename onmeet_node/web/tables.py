@@ -70,6 +70,9 @@ LINE = {
     "MAX_CREDENTIAL_CHARS": most(turn.LentTurnServer, "credential"),
     "MAX_CARRIED": w.MAX_CARRIED_BYTES,
     "CALL_ID_BYTES": m.CALL_ID_BYTES,
+    "COMMITMENT_BYTES": m.COMMITMENT_BYTES,
+    "NONCE_BYTES": m.NONCE_BYTES,
+    "MAX_STRINGS": call_timing.MAX_STRINGS,
     "TICKET_BYTES": m.TICKET_BYTES,
     "GUEST_ID_BYTES": m.GUEST_ID_BYTES,
     "KEY_BYTES": w.KEY_BYTES,
@@ -88,8 +91,6 @@ LINE_TIMES = {
 }
 """Seconds; the pages have milliseconds."""
 ROOM = {
-    "COMMITMENT_BYTES": w.COMMITMENT_BYTES,
-    "NONCE_BYTES": w.NONCE_BYTES,
     "MAX_SEATS": w.MAX_SEATS,
     "MAX_REMOVED": w.MAX_REMOVED,
     "MAX_ROSTER_BYTES": w.MAX_ROSTER_BYTES,

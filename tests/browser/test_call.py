@@ -68,6 +68,14 @@ def _talk(ann, bob):
 
     strings = []
     for page in (ann, bob):
+        page.get_by_text("You have not compared a number").wait_for()
+    ann.get_by_role("button", name="Yes, the same").click()
+    ann.get_by_text("Bob has not said so yet").wait_for()
+    ann.get_by_text("You have not compared a number").wait_for(state="detached")
+    bob.get_by_text("Ann says that the number is the same").wait_for()
+    bob.get_by_role("button", name="Yes, the same").click()
+    for page in (ann, bob):
+        page.get_by_text("Both of you see the same number").wait_for()
         page.get_by_role("button", name="Details").click()
         page.get_by_text("Direct, no relay between you").wait_for()
         strings.append(page.locator(".sas").inner_text())

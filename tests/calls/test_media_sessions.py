@@ -65,6 +65,7 @@ class World:
             kinds=BOTH,
             wish=CallOptions(),
             feed=self.told.append,
+            asks=lambda _: False,
             leave=lambda _: None,
             node_hub=Hub(),
         )

@@ -111,6 +111,8 @@ async def test_a_broken_path_is_replaced_and_the_call_goes_on(
         assert one.state is State.CONNECTED
         assert one.session is phone.media.sessions[-1]
         assert [session.closed for session in phone.media.sessions] == [True, False]
+    for one in (call, theirs):
+        await one.string.wait()
     assert call.sas == theirs.sas is not None, "of the certificates in use"
 
 

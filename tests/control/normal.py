@@ -40,7 +40,7 @@ _PATTERNS = (
     ("server", r"https?://(?:127\.0\.0\.1|localhost):\d+"),
     ("address", r"/(?:ip4|ip6|dns4?)/[^/\s]+(?:/(?!p2p)[a-z0-9-]+(?:/\d+)?)*(?:/p2p/12D3Koo\w+)?"),
     ("peer", r"12D3Koo\w+"),
-    ("numbers", r"\b\d{4} \d{4} \d{4}\b"),
+    ("numbers", r"\b\d{4} \d{4} \d{4}\b|\b\d{3} \d{3}\b"),
     ("safety", r"\b\d{60}\b|\b\d{5}(?:  ?\d{5}){3}\b"),
     ("time", r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?\b|\b\d{8}T\d{6}Z?\b"),
     ("hex", r"(?<![0-9A-Za-z-])[0-9a-f]{8,128}(?![0-9A-Za-z-])"),

@@ -26,8 +26,9 @@ from tests.control.stage import Stage
 GOLDEN = Path(__file__).parent / "golden"
 APP = ("--app", "--no-browser")
 TOLD = (
-    "connected", "contact-accepted", "contact-request", "ended", "incoming", "knock",
-    "knock-over", "links", "media", "peer-media", "presence", "reachable", "room", "room-chat",
+    "authenticated", "compared", "connected", "contact-accepted", "contact-request", "ended",
+    "incoming", "knock", "knock-over", "links", "media", "peer-media", "presence", "reachable",
+    "room", "room-chat",
     "room-invite", "room-knock", "room-knock-over", "room-mute-asked", "room-over",
     "room-reaction", "room-seen", "sent", "started", "state",
 )  # fmt: skip

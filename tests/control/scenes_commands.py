@@ -115,6 +115,9 @@ def play_calls(stage: Stage) -> None:
         for kind in ("audio", "video"):
             until(lambda kind=kind: call.told("media", kind=kind), kind)
         until(lambda: len(ann.ask("show-status")["calls"][0]["streams"]) == 2, "streams")
+        until(lambda: call.told("authenticated"), "there is a number to compare")
+        stage.on("ann", "compared", "--same")
+        until(lambda: call.told("compared", theirs=True), "compared")
         stage.on("ann", "mute", "--video")
         stage.on("ann", "mute")
         until(lambda: call.told("peer-media", muted=True, camera_off=True), "muted")
@@ -300,6 +303,7 @@ def play_history(stage: Stage) -> None:
     """What is left of the calls."""
     ann = stage.world.nodes["ann"]
     with stage.scene("history"):
+        until(lambda: ann.ask("read-history")[0]["receipts"], "a receipt for the guest's call")
         stage.on("ann", "history", trim=_reports)
         stage.on("ann", "history", "--verbose", "--limit", "2", trim=_reports, words=_pairs)
         call = ann.ask("read-history")[0]["call"]

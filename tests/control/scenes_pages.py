@@ -108,6 +108,11 @@ def play_calls(stage: Stage) -> None:
         for page in (ann, cleo):  # prepared for any page, and opened anew in the one that took it
             until(lambda page=page: page.last_session() > before[page], "its own media")
             page.shows("calls", _on_newest(page))
+        ann.ask("compare-string", call=call, same=True)
+        cleo.shows("calls", lambda c: c["calls"][0]["peer_compared"])
+        cleo.ask("compare-string", call=call, same=True)
+        ann.shows("calls", lambda c: c["calls"][0]["peer_compared"])
+        ann.shows("people", _verified(them), quiet=True)
         ann.say("tell-media", call=call, muted=True, camera_off=False, sharing=True)
         cleo.shows("calls", _peer(muted=True, camera_off=False, sharing=True))
         ann.say("keep", target=call, muted=True, draft="To be", camera="cam-1")
@@ -160,6 +165,12 @@ def play_calls(stage: Stage) -> None:
         ann.ask("delete-history", call=past[0]["call"])
         ann.ask("delete-history")
         ann.ask("read-history")
+
+
+def _verified(who: str) -> Any:
+    return lambda people: (
+        [one["verified"] for one in people["people"] if one["identity"] == who] == [True]
+    )
 
 
 def _peer(**media: bool) -> Any:

@@ -29,6 +29,9 @@ CALL = CallView(
     reason=EndReason.HUNG_UP,
     path=MediaPath.RELAY,
     sas=None,
+    doubt=None,
+    compared=None,
+    peer_compared=None,
 )
 STREAM = StreamView(
     kind=Kind.AUDIO,
@@ -43,7 +46,8 @@ STREAM = StreamView(
 CALL_JSON = (
     '"call": "c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1", "with": "Ann", '
     f'"identity": "{"a1" * 32}", "outgoing": true, "state": "ended", "ring": "alerting", '
-    '"reason": "hung-up", "path": "relay", "sas": null'
+    '"reason": "hung-up", "path": "relay", "sas": null, "doubt": null, '
+    '"compared": null, "peer_compared": null'
 )
 VIEWS = {
     "a contact": (

@@ -55,6 +55,8 @@ class FakeLedger:
     """A `CallLedger`: `ended` are the calls that are over, and whether a note is left of each."""
 
     ended: list[tuple[Call, bool]] = field(default_factory=list)
+    agreed: list[Identity] = field(default_factory=list)
+    """Who is verified, by what both people said."""
 
     def name_of(self, peer: Identity) -> str:
         return peer.decode("ascii", "replace").strip(".")
@@ -64,6 +66,12 @@ class FakeLedger:
 
     def silent_for(self, peer: Identity) -> float | None:
         return None
+
+    def asks_to_compare(self, peer: Identity) -> bool:
+        return peer not in self.agreed
+
+    def string_agreed(self, peer: Identity) -> None:
+        self.agreed.append(peer)
 
     def call_ended(self, call: Call, *, leave_note: bool) -> None:
         self.ended.append((call, leave_note))

@@ -190,7 +190,7 @@ def call(ana: Machine, ben: Machine, **options: Any) -> Iterator[Dialling]:
             machine.wait("connected", after=dialling.began)
             for kind in ("audio", "video"):
                 machine.wait("media", after=dialling.began, kind=kind)
-        mine, theirs = (m.wait("connected", after=dialling.began) for m in (ana, ben))
+        mine, theirs = (m.wait("authenticated", after=dialling.began) for m in (ana, ben))
         assert mine["sas"] == theirs["sas"]
         yield dialling
         ana.ask(ChangeCall(action=CallAction.HANG_UP))

@@ -38,6 +38,8 @@ async def test_contacts_call_with_sound_and_picture_both_ways(start: Start) -> N
                         events, "media", kind="audio" if first["kind"] == "video" else "video"
                     )
                 (theirs,) = bob.calls
+                for one in (call, theirs):
+                    await one.string.wait()
                 assert call.sas is not None
                 assert call.sas == theirs.sas
                 assert call.path == theirs.path == "host"

@@ -37,6 +37,7 @@ from onmeet_node.media.endpoint import FirstFrame, SessionConfig
 from onmeet_node.media.engine.endpoint import open_endpoint
 from onmeet_node.net.channels.channel import End
 from onmeet_node.node.opening import open_node
+from onmeet_node.protocol.call.authentication import commitment
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.identity.guest import is_guest
 from onmeet_node.protocol.identity.safety import fingerprint_from_sdp, sas
@@ -77,13 +78,18 @@ async def knocking(node, link, name="Gerda"):
         yield line
 
 
+NONCE = b"n" * m.NONCE_BYTES
+
+
 async def start_call(line, admit, session, *, offer=None):
     """What a page does when it was let in; gives the call's id and the host's answer."""
     call = CallId(secrets.token_bytes(16))
     offer = offer or await session.create_offer()
-    await line.say(m.Invite(call=call, kinds=KINDS, sdp=offer))
+    committed = commitment(call, 0, NONCE)
+    await line.say(m.Invite(call=call, kinds=KINDS, sdp=offer, commitment=committed))
     with trio.fail_after(15):
         answer = await line.hear_one(m.Answer)
+    await line.say(m.Reveal(call=call, nonce=NONCE))
     await session.accept_answer(answer.sdp)
     await session.attach(frozenset(Kind))
     return call, offer, answer
@@ -132,8 +138,9 @@ async def test_a_guest_sees_who_invites_them_knocks_and_talks(start):
         assert running.state is State.CONNECTED
         assert host.people.name_of(running.peer) == "Gerda"
         binding = b"".join(sorted((line.link.key, admit.guest)))
-        string = sas(binding, fingerprint_from_sdp(offer), fingerprint_from_sdp(answer.sdp))
-        assert running.sas == string
+        certificates = fingerprint_from_sdp(offer), fingerprint_from_sdp(answer.sdp)
+        await running.string.wait()
+        assert running.sas == sas(binding, *certificates, (NONCE, answer.nonce))
         running.hang_up()
         with trio.fail_after(10):
             assert (await line.hear_one(m.Hangup)).reason is m.HangupReason.NORMAL

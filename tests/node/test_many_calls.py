@@ -44,6 +44,7 @@ async def _cross(alice: Node, bob: Node, *delays: float) -> None:
         await trio.sleep(delay)
         async with node.call(peer.identity) as call:
             await connected(call)
+            await call.current.string.wait()
             (only,) = node.calls
             assert only is call.current
             seen[node.identity.hex()] = only

@@ -60,7 +60,10 @@ async def test_three_people_meet_and_each_pair_has_one_call(
     for person in (ada, ben, cleo):
         assert len(person.conference.calls) == 2
     (call,) = [c for c in ada.conference.calls if c.peer == ben.conference.me]
-    assert call.sas == ben.conference.call_with(ada.conference.me).sas
+    theirs = ben.conference.call_with(ada.conference.me)
+    for one in (call, theirs):
+        await one.string.wait()
+    assert call.sas == theirs.sas is not None
     limits = {session.limits for session in ada.media.sessions if not session.closed}
     assert len(limits) == 1, "each is sent the picture for as many as are in"
 

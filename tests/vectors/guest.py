@@ -7,9 +7,11 @@ tests/protocol/wire/test_link.py fails when it is stale; ui/test/noise.test.ts r
 
 import json
 
+from onmeet_node.protocol.call.authentication import commitment
 from onmeet_node.protocol.identity.safety import fingerprint_from_sdp, sas
 from onmeet_node.protocol.wire.link import make_link
 
+NONCES = (bytes(range(16)), bytes(range(16, 32)))
 PASTED = [
     "https://meet.example.org/j#{good}.",
     "(https://meet.example.org/j#{good})",
@@ -78,7 +80,12 @@ def vectors():
                 "binding": binding.hex(),
                 "offer": offer,
                 "answer": answer,
-                "string": sas(binding, fingerprint_from_sdp(offer), fingerprint_from_sdp(answer)),
+                "commitment": commitment(bytes(range(16)), 2, NONCES[0]).hex(),
+                "offerer": NONCES[0].hex(),
+                "answerer": NONCES[1].hex(),
+                "string": sas(
+                    binding, fingerprint_from_sdp(offer), fingerprint_from_sdp(answer), NONCES
+                ),
             }
             for binding, offer, answer in (
                 (bytes(64), offers[0], offers[1]),

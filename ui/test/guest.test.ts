@@ -4,11 +4,14 @@ import { test } from "node:test";
 import type { FromNode } from "../src/node/messages.js";
 import { ephemeralOf } from "./ephemeral.js";
 import { GuestClient } from "../src/guest/client.js";
+import type { Bytes } from "../src/protocol/bytes.js";
+import { commitment } from "../src/protocol/call-authentication.js";
 import { FakeSocket, LINK, settled } from "./host.js";
 
 const SDP = (byte: string) => `v=0\r\na=fingerprint:sha-256 ${Array(32).fill(byte).join(":")}\r\n`;
 const GUEST = new Uint8Array(32).fill(255);
 const TICKET = new Uint8Array(16).fill(4);
+const NONCE = new Uint8Array(16).fill(5);
 
 class Scene {
   sockets: FakeSocket[] = [];
@@ -62,7 +65,7 @@ class Scene {
     this.client.tell({ t: "described", session: 1, sdp: SDP("AA") });
     const call = new Uint8Array(16).fill(7);
     await this.socket.say({ t: "accept", call });
-    await this.socket.say({ t: "answer", call, generation: 0, sdp: SDP("BB") });
+    await this.socket.say({ t: "answer", call, generation: 0, sdp: SDP("BB"), nonce: NONCE });
     this.client.tell({ t: "media-connected", session: 1, path: "host", server: null });
     await settled();
     return this;
@@ -135,14 +138,14 @@ test("an admitted guest offers at once, and the call goes as every call", async 
   const scene = await new Scene().talk();
   assert.deepEqual(scene.stage, { at: "in" });
   const said = scene.socket.heard();
-  assert.deepEqual(said.map((one) => one["t"]), ["knock", "invite"]);
+  assert.deepEqual(said.map((one) => one["t"]), ["knock", "invite", "reveal"]);
   assert.equal(said[1]!["sdp"], SDP("AA"));
+  assert.deepEqual(commitment(CALL, 0, said[2]!["nonce"] as Bytes), said[1]!["commitment"], "as it had promised");
   assert.deepEqual(scene.asked("make-offer"), [{ t: "make-offer", session: 1 }]);
   assert.equal(scene.asked("attach-media").length, 1);
   assert.deepEqual(scene.asked("take-answer"), [{ t: "take-answer", session: 1, sdp: SDP("BB") }]);
   assert.equal(scene.client.state.calls[0]?.state, "connected");
-  for (let turn = 0; scene.client.state.calls[0]?.sas === null && turn < 100; turn++) await settled();
-  assert.match(scene.client.state.calls[0]?.sas ?? "", /^\d{4} \d{4} \d{4}$/);
+  assert.match(scene.client.state.calls[0]?.sas ?? "", /^\d{3} \d{3}$/);
   scene.client.tell({ t: "tell-media", call: "07".repeat(16), muted: true, camera_off: false, sharing: false });
   assert.equal(scene.socket.heard()[0]!["muted"], true);
   scene.client.leave();
@@ -365,12 +368,58 @@ test("media that is lost is offered anew by the guest, in odd generations", asyn
   scene.client.tell({ t: "described", session: 2, sdp: SDP("CC") });
   const [offer] = scene.socket.heard();
   assert.equal(offer!["t"], "renegotiate");
+  assert.ok(offer!["commitment"] instanceof Uint8Array);
   assert.equal(offer!["generation"], 3);
   await scene.socket.say({ t: "answer", call: CALL, generation: 3, sdp: SDP("DD") });
   assert.deepEqual(scene.asked("close-media"), [], "it plays on until another takes its place");
   scene.client.tell({ t: "media-connected", session: 2, path: "relay", server: null });
   assert.deepEqual(scene.asked("close-media"), [{ t: "close-media", session: 1 }]);
   scene.done();
+});
+
+test("an answer that is said again is answered by the nonce again", async () => {
+  const scene = await new Scene().talk();
+  const shown = scene.client.state.calls[0]!.sas;
+  const [reveal] = scene.socket.heard().slice(-1);
+  await scene.socket.say({ t: "answer", call: CALL, generation: 0, sdp: SDP("BB"), nonce: new Uint8Array(16) });
+  assert.deepEqual(scene.socket.heard(), [reveal]);
+  assert.equal(scene.client.state.calls[0]!.sas, shown, "what was said first counts");
+  scene.done();
+});
+
+test("a host that shows no nonce gets none, and there is no string", async () => {
+  const scene = await new Scene().enter();
+  scene.client.tell({ t: "described", session: 1, sdp: SDP("AA") });
+  await scene.socket.say({ t: "accept", call: CALL });
+  await scene.socket.say({ t: "answer", call: CALL, generation: 0, sdp: SDP("BB") });
+  assert.deepEqual(scene.socket.heard().map((one) => one["t"]), ["knock", "invite"]);
+  const { sas, doubt } = scene.client.state.calls[0]!;
+  assert.deepEqual([sas, doubt], [null, "missing"]);
+  scene.done();
+});
+
+/** Bob's host re-offers, and reveals `nonce` for what it committed to. */
+async function reoffered(committed: Bytes | null, revealed: readonly Bytes[]) {
+  const scene = await new Scene().talk();
+  await scene.socket.say({ t: "renegotiate", call: CALL, generation: 2, sdp: SDP("EE"), ...(committed === null ? {} : { commitment: committed }) });
+  scene.client.tell({ t: "described", session: 2, sdp: SDP("FF") });
+  const answer = scene.socket.heard().at(-1)!;
+  for (const nonce of revealed) await scene.socket.say({ t: "reveal", call: CALL, generation: 2, nonce });
+  const { sas, doubt } = scene.client.state.calls[0]!;
+  scene.done();
+  return { answered: answer["nonce"] !== undefined, sas, doubt };
+}
+
+test("a host that re-offers reveals what it had promised, or there is no string", async () => {
+  const before = (await new Scene().talk()).client.state.calls[0]!.sas;
+  const committed = commitment(CALL, 2, NONCE);
+  const good = await reoffered(committed, [NONCE, NONCE]);
+  assert.ok(good.answered);
+  assert.match(good.sas ?? "", /^\d{3} \d{3}$/);
+  assert.notEqual(good.sas, before);
+  const wrong = new Uint8Array(16);
+  assert.deepEqual(await reoffered(committed, [wrong, NONCE]), { answered: true, sas: null, doubt: "wrong" });
+  assert.deepEqual(await reoffered(null, [NONCE]), { answered: false, sas: null, doubt: "missing" });
 });
 
 test("media that was only late comes back, and what was offered in its place takes it later", async () => {

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { parseLink } from "../src/protocol/guest-link.js";
 import { SealError, type Bytes } from "../src/protocol/bytes.js";
 import { Cipher, freshEphemeral, freshKey, Initiator } from "../src/protocol/noise.js";
+import { commitment } from "../src/protocol/call-authentication.js";
 import { fingerprint, sas, sorted } from "../src/protocol/sas.js";
 import { keyOf } from "../src/protocol/x25519.js";
 import { kemOf } from "../src/protocol/ml-kem.js";
@@ -34,7 +35,7 @@ interface GuestVectors {
   links: { fragment: string; door: string; key: string; psk: string; expires: number | null }[];
   broken: { fragment: string; trouble: string }[];
   pasted: string[];
-  strings: { binding: string; offer: string; answer: string; string: string }[];
+  strings: { binding: string; offer: string; answer: string; commitment: string; offerer: string; answerer: string; string: string }[];
 }
 
 const vectors = (read("noise.json") as { vectors: Vector[] }).vectors.filter((one) => one.protocol_name.includes("psk0"));
@@ -169,11 +170,14 @@ test("links and authentication strings are those of the node", async () => {
   }
   for (const text of guest.pasted) assert.deepEqual(parseLink(text), parseLink(guest.links[0]!.fragment), text);
   for (const { fragment, trouble } of guest.broken) assert.equal(parseLink(fragment), trouble);
-  for (const { binding, offer, answer, string } of guest.strings) {
+  for (const { binding, offer, answer, commitment: committed, offerer, answerer, string } of guest.strings) {
     const [a, b] = [fingerprint(offer), fingerprint(answer)];
     assert.ok(a !== null && b !== null);
-    assert.equal(await sas(bytes(binding), a, b), string);
-    assert.equal(await sas(bytes(binding), b, a), string);
+    const nonces = { offerer: bytes(offerer), answerer: bytes(answerer) };
+    assert.equal(sas(bytes(binding), a, b, nonces), string);
+    assert.equal(sas(bytes(binding), b, a, nonces), string);
+    const call = Uint8Array.from({ length: 16 }, (_, n) => n);
+    assert.deepEqual(commitment(call, 2, nonces.offerer), bytes(committed));
   }
   assert.equal(fingerprint("v=0\r\n"), null);
   assert.deepEqual(sorted(bytes("02"), bytes("01")), [bytes("01"), bytes("02")]);

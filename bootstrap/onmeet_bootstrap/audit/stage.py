@@ -168,10 +168,11 @@ async def _call(
             nursery.start_soon(caller.command, "call", callee.name, "--relay-only")
             for person in (caller, callee):
                 connected = await person.lines.told("connected")
+                string = await person.lines.told("authenticated")
                 for kind in ("audio", "video"):
                     await person.lines.told("media", kind=kind)
             facts["path"] = connected["path"]
-            found.append(canaries.text("authentication string", str(connected["sas"])))
+            found.append(canaries.text("authentication string", str(string["sas"])))
             say(f"connected, path {connected['path']}; media both ways")
             await trio.sleep(seconds)  # time itself: a call of that length
             await caller.command("hangup")

@@ -111,6 +111,13 @@ async def change_call(door: Door, request: ask.ChangeCall) -> CallView:
     return before
 
 
+async def compare_string(door: Door, request: ask.CompareString) -> CallView:
+    """See `CompareString`. Raises `CallRefused` if the call has no string."""
+    call = names.call(door.node, request.call, _GOING)
+    call.current.string.compare(same=request.same)
+    return door.node.describe_call(call)
+
+
 async def mute_call(door: Door, request: ask.MuteCall) -> CallView:
     """See `MuteCall`."""
     call = names.call(door.node, request.call, _GOING)
@@ -133,6 +140,7 @@ COMMANDS = (
     dial_and_follow,
     take,
     change_call,
+    compare_string,
     mute_call,
     read_history,
     delete_history,

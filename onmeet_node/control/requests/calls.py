@@ -72,6 +72,18 @@ class ChangeCall(Request):
 
 
 @attrs.frozen(kw_only=True)
+class CompareString(Request):
+    """Says of a call's authentication string that the other one reads out the same, or another.
+
+    A contact of whom both said `same` is verified.
+    """
+
+    id: int = number()
+    call: str | None = maybe(STARTS)
+    same: bool = field(Flag())
+
+
+@attrs.frozen(kw_only=True)
 class MuteCall(Request):
     """Stops or resumes sending a kind in a call."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from onmeet_node.protocol.call.authentication import Nonces, StringDoubt
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.wire.messages import CallId, CallMessage, Candidate, Kind, MediaState
 
@@ -132,6 +133,16 @@ class TakeCandidates:
 
 
 @dataclass(frozen=True, slots=True)
+class Authenticate:
+    """What this generation's authentication string is made of, or why it has none. Said once."""
+
+    call: CallId
+    device: Device
+    generation: int
+    outcome: Nonces | StringDoubt
+
+
+@dataclass(frozen=True, slots=True)
 class Attach:
     """The call is accepted: open these sources and send them on this session."""
 
@@ -186,6 +197,16 @@ class PeerMedia:
 
 
 @dataclass(frozen=True, slots=True)
+class StringJudged:
+    """What the two people said of the authentication string, each None while they said nothing."""
+
+    call: CallId
+    peer: Identity
+    ours: bool | None
+    theirs: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Faulted:
     """A step of this call raised what nobody expected; `EndOfCall` follows."""
 
@@ -216,11 +237,13 @@ Effect = (
     | MakeAnswer
     | TakeAnswer
     | TakeCandidates
+    | Authenticate
     | Attach
     | CloseMedia
     | SuspectMedia
     | CallChanged
     | PeerMedia
+    | StringJudged
     | Faulted
     | EndOfCall
 )

@@ -75,6 +75,14 @@ class SetMedia:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeString:
+    """The person compared the authentication string with the other one's: the same, or not."""
+
+    call: CallId
+    same: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RestartMedia:
     """Replace the peer connection of this call by a media re-offer."""
 
@@ -140,22 +148,24 @@ class ProgramFault:
 
 @dataclass(frozen=True, slots=True)
 class OfferReady:
-    """`MakeOffer` is done."""
+    """`MakeOffer` is done. `nonce`: fresh random bytes for this generation's string."""
 
     call: CallId
     device: Device
     generation: int
     sdp: str = field(repr=False)
+    nonce: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerReady:
-    """`MakeAnswer` is done."""
+    """`MakeAnswer` is done. `nonce`: fresh random bytes for this generation's string."""
 
     call: CallId
     device: Device
     generation: int
     sdp: str = field(repr=False)
+    nonce: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +214,7 @@ Event = (
     | SilenceCall
     | HangUp
     | SetMedia
+    | JudgeString
     | RestartMedia
     | NetworkChanged
     | DeviceReady

@@ -9,11 +9,11 @@ into a number: both sides agree however their offers cross, are lost, or overtak
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from onmeet_node.protocol.call import timing
+from onmeet_node.protocol.call.authentication import NonceExchange, StringAllowance
 from onmeet_node.protocol.call.effects import (
     Attach,
+    Authenticate,
     CloseMedia,
     Effect,
     MakeAnswer,
@@ -26,6 +26,7 @@ from onmeet_node.protocol.call.effects import (
 )
 from onmeet_node.protocol.call.errors import GenerationsUsedUp, PeerBrokeCall
 from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.call.session import Offer, Session
 from onmeet_node.protocol.wire.messages import (
     MAX_CANDIDATES,
     MAX_GENERATION,
@@ -37,47 +38,22 @@ from onmeet_node.protocol.wire.messages import (
     Candidates,
     Kind,
     Renegotiate,
+    Reveal,
 )
-
-
-@dataclass(slots=True)
-class Session:
-    """One generation: a peer connection here and its counterpart there."""
-
-    generation: int
-    ours: bool
-    """We made the offer."""
-    sdp: str | None = field(default=None, repr=False)
-    """Our description, once made."""
-    answered: bool = False
-    """Both descriptions are here, so candidates of the peer can be taken."""
-    connected: bool = False
-    lost: bool = False
-    """It was connected and its path went silent."""
-    attached: bool = False
-    taken: int = 0
-    """Candidates of the peer given to it."""
-    taken_end: bool = False
-    """The peer said that there are no more; said again, it is nothing to do."""
-    local: list[Candidate] = field(default_factory=list, repr=False)
-    local_end: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """An offer of the peer that is not answered before the person accepted."""
-
-    generation: int
-    sdp: str = field(repr=False)
-    early: bool = False
-    """It need not wait for the accept, but for its turn: the peer offers too often."""
 
 
 class Leg:
     """What a call knows of one device. Methods return effects; nothing here knows the state."""
 
     def __init__(
-        self, me: Identity, peer: Identity, call: CallId, device: Device, *, outgoing: bool
+        self,
+        me: Identity,
+        peer: Identity,
+        call: CallId,
+        device: Device,
+        allowance: StringAllowance,
+        *,
+        outgoing: bool,
     ) -> None:
         self.device = device
         self.open = True
@@ -95,6 +71,7 @@ class Leg:
         self._call = call
         self._outgoing = outgoing
         self._odd = me > peer
+        self._allowance = allowance
         self._top = -1
         self._sessions: dict[int, Session] = {}
         self._early: dict[int, list[Candidates]] = {}
@@ -138,8 +115,9 @@ class Leg:
         effects = self._begin(generation, ours=True)
         return [*effects, MakeOffer(self._call, self.device, generation, kinds)]
 
-    def take_offer(self, generation: int, sdp: str, kinds: frozenset[Kind]) -> list[Effect]:
+    def take_offer(self, offer: Offer, kinds: frozenset[Kind]) -> list[Effect]:
         """Begins the peer's generation, or drops an offer that is late or lost to ours."""
+        generation = offer.generation
         if self._is_ours(generation):
             raise PeerBrokeCall(f"offered generation {generation}, which only we may offer")
         session = self._sessions.get(generation)
@@ -149,12 +127,13 @@ class Leg:
             return []
         self.offer = None
         effects = self._begin(generation, ours=False)
-        return [*effects, MakeAnswer(self._call, self.device, generation, kinds, sdp)]
+        self._sessions[generation].exchange.offered(offer.commitment)
+        return [*effects, MakeAnswer(self._call, self.device, generation, kinds, offer.sdp)]
 
-    def keep_offer(self, generation: int, sdp: str, *, early: bool = False) -> None:
+    def keep_offer(self, offer: Offer) -> None:
         """Keeps an offer for the accept, or for its turn; of several the latest."""
-        if self.offer is None or generation >= self.offer.generation:
-            self.offer = Offer(generation, sdp, early)
+        if self.offer is None or offer.generation >= self.offer.generation:
+            self.offer = offer
 
     def waits_until(self, generation: int, now: float) -> float | None:
         """When an offer of this generation may be taken; None: now, and that is counted."""
@@ -169,44 +148,107 @@ class Leg:
         self._offers -= 1
         return None
 
-    def offer_made(self, session: Session, sdp: str) -> bool:
+    def offer_made(self, session: Session, sdp: str, nonce: bytes) -> bool:
         """Keeps the offer; False if it cannot be sent."""
         if not 1 <= len(sdp) <= MAX_SDP_CHARS:
             return False
         session.sdp = sdp
+        session.exchange.offer(nonce)
         return True
 
     def tell_offer(self, session: Session) -> list[Effect]:
         """Sends the offer of a session again or for the first time."""
         assert session.sdp is not None, "the offer is made"
-        message = Renegotiate(call=self._call, generation=session.generation, sdp=session.sdp)
+        message = Renegotiate(
+            call=self._call,
+            generation=session.generation,
+            sdp=session.sdp,
+            commitment=session.exchange.commitment,
+        )
         return [*self.send(message), *self.tell_candidates(session)]
 
-    def answer_made(self, session: Session, sdp: str) -> bool:
+    def answer_made(self, session: Session, sdp: str, nonce: bytes) -> bool:
         """Keeps the answer; False if it cannot be sent."""
         if not 1 <= len(sdp) <= MAX_SDP_CHARS:
             return False
         session.sdp = sdp
+        session.exchange.answer(nonce)
         session.answered = True
         return True
 
     def tell_answer(self, session: Session) -> list[Effect]:
         """Sends the answer, again if need be, as long as it can still matter."""
-        if session.ours or session.sdp is None or session.connected:
+        if session.ours or session.sdp is None:
             return []
-        message = Answer(call=self._call, generation=session.generation, sdp=session.sdp)
-        return [*self.send(message), *self.tell_candidates(session)]
+        if session.connected and session.exchange.outcome is not None:
+            return []
+        message = Answer(
+            call=self._call,
+            generation=session.generation,
+            sdp=session.sdp,
+            nonce=session.exchange.shown,
+        )
+        candidates = [] if session.connected else self.tell_candidates(session)
+        return [*self.send(message), *candidates]
 
-    def take_answer(self, generation: int, sdp: str) -> list[Effect]:
-        """The peer's answer to our offer; late ones are dropped."""
+    def take_answer(self, answer: Answer) -> list[Effect]:
+        """The peer's answer to our offer. Said again, it asks for what follows it."""
+        generation = answer.generation
         if not self._is_ours(generation):
             raise PeerBrokeCall(f"answered generation {generation}, which we never offered")
         session = self._sessions.get(generation)
-        if session is None or session.answered or session.sdp is None:
+        if session is None or session.sdp is None:
             return []
+        if session.answered:
+            return self.tell_reveal(session)
         session.answered = True
-        effect = TakeAnswer(self._call, self.device, generation, sdp)
-        return [effect, *self.flush_candidates(session)]
+        session.exchange.answered(answer.nonce)
+        return [
+            TakeAnswer(self._call, self.device, generation, answer.sdp),
+            *self.tell_reveal(session),
+            *self.authenticate(session),
+            *self.flush_candidates(session),
+        ]
+
+    # ── what the authentication string is made of ─────────────────────────────────────────────────
+    def tell_reveal(self, session: Session) -> list[Effect]:
+        """Reveals the nonce of an offer of ours that was answered, again if need be."""
+        nonce = session.exchange.shown
+        if not session.ours or nonce is None:
+            return []
+        reveal = Reveal(call=self._call, generation=session.generation, nonce=nonce)
+        return self.send(reveal)
+
+    def take_reveal(self, generation: int, nonce: bytes) -> list[Effect]:
+        """The nonce of an offer of the peer's."""
+        if self._is_ours(generation):
+            raise PeerBrokeCall(f"revealed a nonce of generation {generation}, which is ours")
+        session = self._sessions.get(generation)
+        if session is None:
+            return []
+        session.exchange.revealed(nonce)
+        return self.authenticate(session)
+
+    def authenticate(self, session: Session) -> list[Effect]:
+        """Hands on what the exchange of nonces came to, once there are both descriptions."""
+        outcome = session.exchange.outcome
+        if outcome is None or session.told or not session.answered:
+            return []
+        session.told = True
+        return [Authenticate(self._call, self.device, session.generation, outcome)]
+
+    def tell_nonces(self) -> list[Effect]:
+        """Over a channel that is there again: our part of every string that is still to be made.
+
+        Either side may be the one that noticed that something was lost, so who reveals says it
+        again, and who awaits it says the answer again, which asks for it.
+        """
+        effects: list[Effect] = []
+        for session in self._sessions.values():
+            effects += self.tell_reveal(session)
+            if session is not self.pending:
+                effects += self.tell_answer(session)
+        return effects
 
     # ── candidates ────────────────────────────────────────────────────────────────────────────────
     def candidates_ready(
@@ -296,7 +338,8 @@ class Leg:
         pending = self.pending
         effects = self.close(pending.generation) if pending else []
         self._early = {g: kept for g, kept in self._early.items() if g >= generation}
-        self._sessions[generation] = Session(generation, ours)
+        exchange = NonceExchange(self._call, generation, self._allowance, ours=ours)
+        self._sessions[generation] = Session(generation, ours, exchange)
         self._top = generation
         return effects
 

@@ -20,6 +20,7 @@ from onmeet_node.protocol.call.events import Device, Event, Identity
 from onmeet_node.protocol.call.media import Negotiation
 from onmeet_node.protocol.call.ringing import DeviceRinging
 from onmeet_node.protocol.call.search import DeviceSearch
+from onmeet_node.protocol.call.session import Offer
 from onmeet_node.protocol.call.state import CallState
 from onmeet_node.protocol.call.status import CallStatus
 from onmeet_node.protocol.call.table import (
@@ -89,7 +90,7 @@ class CallMachine:
             self._ringing.say_again(leg)
         if invite.sdp is not None:
             early = event.early_media and accept is None
-            self._negotiation.offered(leg, 0, invite.sdp, early=early)
+            self._negotiation.offered(leg, Offer(0, invite.sdp, invite.commitment), early=early)
         if accept is not None:
             self._ringing.accept(accept)
         return self, call.flush()
@@ -216,6 +217,8 @@ class CallMachine:
             raise CallRefused(
                 f"the call is {self.state.value}, not ringing here: there is nothing to answer"
             )
+        if isinstance(event, on.JudgeString) and self._call.connected_at is None:
+            raise CallRefused("this call has no number to compare before it is connected")
         if isinstance(event, on.AcceptCall) and not event.kinds:
             raise CallRefused("a call needs sound or picture: accept with at least one kind")
 
@@ -236,6 +239,8 @@ class CallMachine:
                 self._ending.hang_up(shutdown=shutdown)
             case on.SetMedia():
                 self._negotiation.tell_media(event)
+            case on.JudgeString(same=same):
+                self._negotiation.compared(same=same)
             case on.RestartMedia():
                 self._negotiation.restart(on.RestartMedia)
             case on.NetworkChanged():
@@ -276,20 +281,24 @@ class CallMachine:
         was_open, leg.open = leg.open, True
         self._check_role(message)
         match message:
-            case m.Invite(sdp=offer):
+            case m.Invite(sdp=sdp, commitment=commitment):
                 if was_open:
                     self._ringing.say_again(leg)
-                if offer is not None and not leg.used:
-                    self._negotiation.offered(leg, 0, offer, early=early)
+                if sdp is not None and not leg.used:
+                    self._negotiation.offered(leg, Offer(0, sdp, commitment), early=early)
             case m.Ringing(state=state):
                 self._ringing.rings_there(leg, state)
             case m.Accept(kinds=kinds):
                 if self._call.state in UNANSWERED:
                     self._ringing.accepted_by(leg, frozenset(kinds))
-            case m.Renegotiate(generation=generation, sdp=sdp):
-                self._negotiation.offered(leg, generation, sdp, early=early)
-            case m.Answer(generation=generation, sdp=sdp):
-                self._call.add(leg.take_answer(generation, sdp))
+            case m.Renegotiate(generation=generation, sdp=sdp, commitment=commitment):
+                self._negotiation.offered(leg, Offer(generation, sdp, commitment), early=early)
+            case m.Answer():
+                self._call.add(leg.take_answer(message))
+            case m.Reveal(generation=generation, nonce=nonce):
+                self._call.add(leg.take_reveal(generation, nonce))
+            case m.StringChecked(same=same):
+                self._negotiation.compared_there(same=same)
             case m.Candidates():
                 self._call.add(leg.take_candidates(message))
             case m.MediaState():
@@ -311,7 +320,15 @@ class CallMachine:
                 wrong = not self._call.outgoing
             case m.Invite() | m.Cancel():
                 wrong = self._call.outgoing
-            case m.Renegotiate() | m.Answer() | m.Candidates() | m.MediaState() | m.Hangup():
+            case (
+                m.Renegotiate()
+                | m.Answer()
+                | m.Reveal()
+                | m.StringChecked()
+                | m.Candidates()
+                | m.MediaState()
+                | m.Hangup()
+            ):
                 wrong = False
         if wrong:
             raise PeerBrokeCall(f"{type(message).__name__} from the wrong side of the call")

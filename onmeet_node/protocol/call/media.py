@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call import timing
-from onmeet_node.protocol.call.effects import EndReason, State
+from onmeet_node.protocol.call.effects import EndReason, State, StringJudged
 from onmeet_node.protocol.call.errors import GenerationsUsedUp
-from onmeet_node.protocol.call.leg import Leg, Session
+from onmeet_node.protocol.call.leg import Leg
 from onmeet_node.protocol.call.search import DeviceSearch
+from onmeet_node.protocol.call.session import Offer, Session
 from onmeet_node.protocol.call.state import CallState
 from onmeet_node.protocol.call.table import ACCEPTED, Trigger
-from onmeet_node.protocol.wire.messages import HangupReason, MediaState
+from onmeet_node.protocol.wire.messages import HangupReason, MediaState, StringChecked
 
 MediaEvent = (
     on.OfferReady
@@ -32,12 +35,12 @@ class Negotiation:
     def handle(self, event: MediaEvent, leg: Leg, session: Session) -> None:
         """What the media engine tells of one session."""
         match event:
-            case on.OfferReady(sdp=sdp):
+            case on.OfferReady():
                 if session.ours and session.sdp is None:
-                    self._offer_ready(leg, session, sdp)
-            case on.AnswerReady(sdp=sdp):
+                    self._offer_ready(leg, session, event)
+            case on.AnswerReady():
                 if not session.ours and session.sdp is None:
-                    self._answer_ready(leg, session, sdp)
+                    self._answer_ready(leg, session, event)
             case on.CandidatesReady(candidates=candidates, end=end):
                 self._call.add(leg.candidates_ready(session, candidates, end=end))
             case on.MediaConnected():
@@ -61,7 +64,7 @@ class Negotiation:
         if leg.live:
             self.connected(on.MediaConnected)
         elif leg.offer is not None:
-            self._call.add(leg.take_offer(leg.offer.generation, leg.offer.sdp, self._call.kinds))
+            self._call.add(leg.take_offer(leg.offer, self._call.kinds))
         elif leg.pending is None and self.may_offer(leg):
             self.offer()
 
@@ -92,28 +95,28 @@ class Negotiation:
         if self._call.state is State.RECONNECTING:
             self._call.offer_at = self._call.now + self._call.patience
 
-    def _offer_ready(self, leg: Leg, session: Session, sdp: str) -> None:
-        if not leg.offer_made(session, sdp):
+    def _offer_ready(self, leg: Leg, session: Session, event: on.OfferReady) -> None:
+        if not leg.offer_made(session, event.sdp, event.nonce):
             self._media_failed(leg, session)
             return
         self._call.add(leg.tell_offer(session))
         if self._call.state in ACCEPTED:
             self._call.add(leg.attach(self._call.mine))
 
-    def offered(self, leg: Leg, generation: int, sdp: str, *, early: bool) -> None:
+    def offered(self, leg: Leg, offer: Offer, *, early: bool) -> None:
         """The peer offers: while it rings here, only who may see our addresses is answered."""
         if self._call.state in ACCEPTED or (self._call.state is State.RINGING_IN and early):
-            due = leg.waits_until(generation, self._call.now)
+            due = leg.waits_until(offer.generation, self._call.now)
             if due is not None:
-                leg.keep_offer(generation, sdp, early=True)
+                leg.keep_offer(replace(offer, early=True))
                 self._call.taking_at = (
                     due if self._call.taking_at is None else min(due, self._call.taking_at)
                 )
                 return
-            self._call.add(leg.take_offer(generation, sdp, self._call.kinds))
+            self._call.add(leg.take_offer(offer, self._call.kinds))
             self.be_patient()
         elif self._call.state is State.RINGING_IN:
-            leg.keep_offer(generation, sdp)
+            leg.keep_offer(offer)
 
     def take_late(self) -> None:
         """Takes the offers that waited for their turn."""
@@ -122,13 +125,14 @@ class Negotiation:
             offer = leg.offer
             if offer is not None and offer.early:
                 leg.offer = None
-                self.offered(leg, offer.generation, offer.sdp, early=True)
+                self.offered(leg, offer, early=True)
 
-    def _answer_ready(self, leg: Leg, session: Session, sdp: str) -> None:
-        if not leg.answer_made(session, sdp):
+    def _answer_ready(self, leg: Leg, session: Session, event: on.AnswerReady) -> None:
+        if not leg.answer_made(session, event.sdp, event.nonce):
             self._media_failed(leg, session)
             return
         self._call.add(leg.tell_answer(session))
+        self._call.add(leg.authenticate(session))
         self._call.add(leg.flush_candidates(session))
         if self._call.agreed:
             self._call.add(leg.attach(self._call.mine))
@@ -200,3 +204,22 @@ class Negotiation:
         self._call.media = media
         if self._call.state in ACCEPTED and self._call.leg is not None:
             self._call.add(self._call.leg.send(media))
+
+    def compared(self, *, same: bool) -> None:
+        """The person here compared the authentication string: the other side hears of it."""
+        if same is self._call.compared:
+            return
+        self._call.compared = same
+        if self._call.leg is not None:
+            self._call.add(self._call.leg.send(StringChecked(call=self._call.id, same=same)))
+        self._tell_compared()
+
+    def compared_there(self, *, same: bool) -> None:
+        """The person there did."""
+        if self._call.state in ACCEPTED and same is not self._call.peer_compared:
+            self._call.peer_compared = same
+            self._tell_compared()
+
+    def _tell_compared(self) -> None:
+        call = self._call
+        self._call.out.append(StringJudged(call.id, call.peer, call.compared, call.peer_compared))

@@ -94,7 +94,13 @@ class NodeCalls:
                 return self._dial(event, now)
             case on.AcceptCall():
                 return self._accept(event, now)
-            case on.DeclineCall() | on.SilenceCall() | on.SetMedia() | on.RestartMedia():
+            case (
+                on.DeclineCall()
+                | on.SilenceCall()
+                | on.SetMedia()
+                | on.JudgeString()
+                | on.RestartMedia()
+            ):
                 return self._pass(self._known(event.call), event, now)
             case on.HangUp(call=call_id):
                 if call_id in self._over:
@@ -186,6 +192,8 @@ class NodeCalls:
                 | m.Accept()
                 | m.Renegotiate()
                 | m.Answer()
+                | m.Reveal()
+                | m.StringChecked()
                 | m.Candidates()
                 | m.MediaState()
             ):

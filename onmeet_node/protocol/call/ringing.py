@@ -195,7 +195,11 @@ class DeviceRinging:
                     )
                 if self._call.media is not None:
                     self._call.add(leg.send(self._call.media))
+                if self._call.compared is not None:
+                    said = m.StringChecked(call=self._call.id, same=self._call.compared)
+                    self._call.add(leg.send(said))
             case State.ENDED:
                 return
         if leg.pending is not None:
             self._call.add(leg.tell_answer(leg.pending))
+        self._call.add(leg.tell_nonces())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import timing
+from onmeet_node.protocol.call.authentication import StringAllowance
 from onmeet_node.protocol.call.effects import Effect, EndReason, Ring, State
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.call.leg import Leg
@@ -62,6 +63,10 @@ class CallState:
         self.rung = RingState.DELIVERED
         self.media: MediaState | None = None
         self.peer_media: MediaState | None = None
+        self.allowance = StringAllowance()
+        self.compared: bool | None = None
+        """What the person here said of the authentication string."""
+        self.peer_compared: bool | None = None
 
         self.legs: dict[Device, Leg] = {}
         self.leg: Leg | None = None
@@ -195,6 +200,7 @@ class CallState:
                     kinds=listed(self.mine),
                     sdp=offer.sdp if offer else None,
                     age_ms=age_ms,
+                    commitment=offer.exchange.commitment if offer else None,
                 )
             )
         )
@@ -237,7 +243,7 @@ class CallState:
 
     def add_leg(self, device: Device) -> Leg:
         """A device that takes part."""
-        leg = Leg(self.me, self.peer, self.id, device, outgoing=self.outgoing)
+        leg = Leg(self.me, self.peer, self.id, device, self.allowance, outgoing=self.outgoing)
         self.legs[device] = leg
         return leg
 

@@ -62,6 +62,10 @@ OFFER_EVERY = 2.0
 MAX_REMEMBERED = 256
 """Calls that are over, remembered against late and replayed messages."""
 
+MAX_STRINGS = 16
+"""Authentication strings of one call, over all its devices and generations. Each is one guess, of a
+million, for whoever stands between; a call that changed its path more often has none any more."""
+
 MAX_RINGS = 6
 """Calls of one peer that come in within RING_WINDOW and are not taken; more neither ring nor are
 written down. Whoever holds a code could else ring without end and push calls out of the history."""

@@ -1,7 +1,8 @@
 """Numbers that two people compare aloud: that they have each other's keys, and this very call.
 
 The safety number belongs to two identities and never changes. The authentication string belongs to
-one call. Either is equal on both ends exactly if nobody stands between them.
+one call. Either is equal on both ends if nobody stands between them, and else but by a chance that
+nobody can better.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from .errors import BadFingerprint
 from .keys import require_point
 
 SAFETY_DIGITS = 60
-SAS_DIGITS = 12
+SAS_DIGITS = 6
 
 _SAFETY_ROUNDS = 5_200
 """As in Signal: 2^13 times dearer to search for a look-alike, a few ms to compute."""
 _SAFETY_DOMAIN = b"onmeet safety number 1"
-_SAS_ROUNDS = 4_096
-"""Twelve more bits of work for whoever searches during the seconds in which a call rings."""
-_SAS_DOMAIN = b"onmeet call string 1"
+_STRING_ROUNDS = 4_096
+"""Of a room's string: twelve more bits of work for whoever searches."""
+_SAS_DOMAIN = b"onmeet call string 2"
 _FINGERPRINT = re.compile(
     r"^a=fingerprint:sha-256[ \t]+((?:[0-9a-f]{2}:){31}[0-9a-f]{2})[ \t]*\r?$",
     re.IGNORECASE | re.MULTILINE,
@@ -46,29 +47,32 @@ def numeric_fingerprint(key: bytes, label: bytes, rounds: int = _SAFETY_ROUNDS) 
     return _digits(_iterated(b"\0\0" + key + label, key, rounds), groups=6)
 
 
-def sas(handshake_hash: bytes, fingerprint_a: bytes, fingerprint_b: bytes) -> str:
-    """The short authentication string of one call: 12 digits, as “0123 4567 8901”.
+def sas(
+    binding: bytes, fingerprint_a: bytes, fingerprint_b: bytes, nonces: tuple[bytes, bytes]
+) -> str:
+    """The short authentication string of one generation of a call: 6 digits, as “012 345”.
 
-    Made from the hash of the Noise handshake and the SHA-256 fingerprints of both DTLS
-    certificates (32 bytes each, in any order).
+    Made from what names both ends (the same on both), the SHA-256 fingerprints of both DTLS
+    certificates (32 bytes each, in any order), and the nonces of the one who offered and the one
+    who answered.
 
-    Digits, because they are read the same in every language our users speak, without word lists.
-    Twelve (40 bits), because our handshake has no commitment as ZRTP's has (RFC 6189, 4.4.1.1):
-    somebody in the middle may search through own keys until both ends show the same string. Where
-    one end answers an offer of theirs, its string is fixed by an honest key and the search for
-    the other takes 2^52 hashes while it rings; 20 bits would take a second. Where they answer
-    both ends, they look for any two alike, which takes 2^33 (THREATS).
+    Digits, because they are read the same in every language: two people whose apps speak
+    different ones would see different words, and no list of words that sound apart is kept for
+    all of ours. Six, because nobody can search: whoever stands between has committed to one nonce
+    before knowing the other (`protocol.call.authentication`), and so has one guess of a million.
     """
     for fingerprint in (fingerprint_a, fingerprint_b):
         if len(fingerprint) != 32:
             raise BadFingerprint("A SHA-256 fingerprint has 32 bytes; take it from the SDP.")
     low, high = sorted((fingerprint_a, fingerprint_b))
-    return short_string(_SAS_DOMAIN, handshake_hash + low + high)
+    seed = _SAS_DOMAIN + binding + low + high + b"".join(nonces)
+    digest = hashlib.blake2b(seed, digest_size=32).digest()
+    return grouped(_digits(digest, groups=1, size=SAS_DIGITS), 3)
 
 
 def short_string(domain: bytes, seed: bytes) -> str:
     """12 digits, as “0123 4567 8901”, of a seed that is dear to search for."""
-    return grouped(_digits(_iterated(domain + seed, seed, _SAS_ROUNDS), groups=3, size=4), 4)
+    return grouped(_digits(_iterated(domain + seed, seed, _STRING_ROUNDS), groups=3, size=4), 4)
 
 
 def fingerprint_from_sdp(sdp: str) -> bytes:

@@ -45,6 +45,8 @@ MAX_TYPE_CHARS = 32
 MAX_NAME_CHARS = limits.MAX_NAME_CHARS
 MAX_FIELD_CHARS = 120
 DIGEST_BYTES = 16
+NONCE_BYTES = rooms.NONCE_BYTES
+COMMITMENT_BYTES = rooms.COMMITMENT_BYTES
 MAX_PICTURE_BYTES = 24_576
 """Of a picture of a person: 256 by 256 pixels with room to spare, and fit for one frame."""
 
@@ -113,6 +115,10 @@ def _kinds() -> Any:
 
 def _generation() -> Any:
     return field(Integer(0, MAX_GENERATION), default=0)
+
+
+def _commitment() -> Any:
+    return maybe(Data(COMMITMENT_BYTES, COMMITMENT_BYTES), hidden=True)
 
 
 _SDP = Text(1, MAX_SDP_CHARS, ascii=True)
@@ -204,6 +210,8 @@ class Invite:
     kinds: tuple[Kind, ...] = _kinds()
     sdp: str | None = maybe(_SDP, hidden=True)
     age_ms: int = field(Integer(0, 600_000), default=0)
+    commitment: bytes | None = _commitment()
+    """Beside `sdp`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -224,20 +232,42 @@ class Accept:
 
 @attrs.frozen(kw_only=True)
 class Renegotiate:
-    """An SDP offer for a fresh peer connection of a new generation (media re-offer)."""
+    """An SDP offer for a fresh peer connection of a new generation (media re-offer).
+
+    `commitment`: a hash of the sender's nonce ("Numbers to compare"), which `Reveal` brings.
+    """
 
     call: CallId = _call_id()
     generation: int = _generation()
     sdp: str = field(_SDP, hidden=True)
+    commitment: bytes | None = _commitment()
 
 
 @attrs.frozen(kw_only=True)
 class Answer:
-    """The SDP answer to the offer of the same generation."""
+    """The SDP answer to the offer of the same generation, with the answering side's nonce."""
 
     call: CallId = _call_id()
     generation: int = _generation()
     sdp: str = field(_SDP, hidden=True)
+    nonce: bytes | None = maybe(Data(NONCE_BYTES, NONCE_BYTES), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class Reveal:
+    """The nonce to which the sender committed with its offer of this generation."""
+
+    call: CallId = _call_id()
+    generation: int = _generation()
+    nonce: bytes = field(Data(NONCE_BYTES, NONCE_BYTES), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class StringChecked:
+    """What the sender's person said of the authentication string: the same there, or not."""
+
+    call: CallId = _call_id()
+    same: bool = field(Flag())
 
 
 @attrs.frozen(kw_only=True)
@@ -480,6 +510,8 @@ Message = (
     | Accept
     | Renegotiate
     | Answer
+    | Reveal
+    | StringChecked
     | Candidates
     | MediaState
     | Decline
@@ -522,6 +554,8 @@ CallMessage = (
     | Accept
     | Renegotiate
     | Answer
+    | Reveal
+    | StringChecked
     | Candidates
     | MediaState
     | Decline

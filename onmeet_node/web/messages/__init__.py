@@ -57,6 +57,7 @@ FromPage = (
     | calls.ChangeCall
     | own.TellMedia
     | own.Keep
+    | calls.CompareString
     | calls.ReadHistory
     | calls.DeleteHistory
     | node.Examine

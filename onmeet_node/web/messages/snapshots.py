@@ -18,6 +18,7 @@ from onmeet_node.control.shapes import (
     VALUE,
     CardShown,
 )
+from onmeet_node.protocol.call.authentication import StringDoubt
 from onmeet_node.protocol.call.effects import EndReason, Ring, State
 from onmeet_node.protocol.call.node_calls import Busy
 from onmeet_node.protocol.identity.policy import ReachPolicy
@@ -191,6 +192,13 @@ class CallShown:
     path: MediaPath | None = field(Maybe(Choice(MediaPath)))
     region: str | None = field(Maybe(Text(2, 2)))
     sas: str | None = field(Maybe(Text(1, 80)))
+    doubt: StringDoubt | None = field(Maybe(Choice(StringDoubt)))
+    """Why there is no `sas`; None with both None: it is not there yet."""
+    ask: bool = field(Flag())
+    """Whether the page asks for it by itself."""
+    compared: bool | None = field(Maybe(Flag()))
+    """What the person here said of it: the same as theirs, or not."""
+    peer_compared: bool | None = field(Maybe(Flag()))
     page: int | None = field(Maybe(Integer(1, 2**31 - 1)))
     session: int | None = field(Maybe(Integer(1, 2**31 - 1)))
     """The media session of that page that is in use."""

@@ -22,6 +22,7 @@ class Ledger:
         self.open: set[Key] = set()
         self.attached: set[Key] = set()
         self.answered: set[Key] = set()
+        self.authenticated: set[Key] = set()
         self.accepted: set[CallId] = set()
         self.ended: dict[CallId, do.EndOfCall] = {}
         self.rings: set[tuple[CallId, Ring]] = set()
@@ -68,6 +69,11 @@ class Ledger:
                 key = (effect.call, effect.device, effect.generation)
                 assert key in self.open
                 assert key in self.answered or not self.made[key]
+            case do.Authenticate():
+                key = (effect.call, effect.device, effect.generation)
+                assert key in self.open
+                assert key not in self.authenticated, "once"
+                self.authenticated.add(key)
             case do.Attach():
                 key = (effect.call, effect.device, effect.generation)
                 assert key in self.open
@@ -88,5 +94,5 @@ class Ledger:
                 assert not [key for key in self.open if key[0] == effect.call], "all is closed"
                 assert effect.leave_note == (effect.outgoing and effect.reason in UNHEARD)
                 self.ended[effect.call] = effect
-            case do.FindDevices() | do.PeerMedia():
+            case do.FindDevices() | do.PeerMedia() | do.StringJudged():
                 pass

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
+from onmeet_node.protocol.call.authentication import Nonces, StringDoubt
 from onmeet_node.protocol.call.effects import Effect
 from onmeet_node.protocol.call.errors import CallRefused
 from onmeet_node.protocol.call.events import Device, Event, Identity
@@ -31,11 +33,17 @@ class Session:
     open: bool = True
     attached: bool = False
     twin: Session | None = None
+    outcome: Nonces | StringDoubt | None = None
 
     @property
     def name(self) -> str:
         call, device, generation = self.key
         return f"{self.node.device} {call.hex()} {device} {generation}"
+
+    @property
+    def nonce(self) -> bytes:
+        """Another one for each session."""
+        return hashlib.blake2b(self.name.encode(), digest_size=m.NONCE_BYTES).digest()
 
     def close(self) -> None:
         """The other end notices soon."""
@@ -94,11 +102,11 @@ class Node:
             case do.MakeOffer(call=call, device=device, generation=generation):
                 session = self._open((call, device, generation), ours=True)
                 session.offer = session.name
-                self.reports.append(on.OfferReady(*session.key, session.name))
+                self.reports.append(on.OfferReady(*session.key, session.name, session.nonce))
             case do.MakeAnswer(call=call, device=device, generation=generation, sdp=sdp):
                 session = self._open((call, device, generation), ours=False)
                 session.offer = sdp
-                self.reports.append(on.AnswerReady(*session.key, session.name))
+                self.reports.append(on.AnswerReady(*session.key, session.name, session.nonce))
             case do.TakeAnswer(call=call, device=device, generation=generation, sdp=sdp):
                 self.world.join(self.sessions[call, device, generation], sdp)
             case do.Attach(call=call, device=device, generation=generation):
@@ -110,7 +118,15 @@ class Node:
                 session = self.sessions[call, device, generation]
                 if self.world.unheard(session):
                     self.reports.append(on.MediaPathLost(*session.key))
-            case do.TakeCandidates() | do.CallChanged() | do.PeerMedia() | do.EndOfCall():
+            case do.Authenticate(call=call, device=device, generation=generation):
+                self.sessions[call, device, generation].outcome = effect.outcome
+            case (
+                do.TakeCandidates()
+                | do.CallChanged()
+                | do.PeerMedia()
+                | do.StringJudged()
+                | do.EndOfCall()
+            ):
                 pass
 
     def _open(self, key: Key, *, ours: bool) -> Session:

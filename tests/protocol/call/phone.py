@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
+from onmeet_node.protocol.call.authentication import commitment
 from onmeet_node.protocol.call.effects import Effect, EndReason, State
 from onmeet_node.protocol.call.events import Device, Event, Identity
 from onmeet_node.protocol.call.node_calls import CallSettings, NodeCalls
@@ -22,6 +23,13 @@ LOW, CALL, HIGH = CallId(b"\x01" * 16), CallId(b"\x05" * 16), CallId(b"\x09" * 1
 AUDIO = frozenset({Kind.AUDIO})
 BOTH = frozenset({Kind.AUDIO, Kind.VIDEO})
 OFFER, ANSWER = "v=0 offer", "v=0 answer"
+NONCE, THEIRS = b"n" * m.NONCE_BYTES, b"t" * m.NONCE_BYTES
+"""Of whoever is held, and of the peer."""
+
+
+def commits(generation: int = 0, nonce: bytes = NONCE, call: CallId = CALL) -> bytes:
+    """What an offer promises to reveal."""
+    return commitment(call, generation, nonce)
 
 
 class Phone:
@@ -73,21 +81,24 @@ class Phone:
             self.does(on.DeviceReady(call, device))
             self.hears(m.Ringing(call=call, state=m.RingState.ALERTING), device)
             if early:
-                self.does(on.OfferReady(call, device, 0, OFFER))
+                self.does(on.OfferReady(call, device, 0, OFFER, NONCE))
         self.does(on.SearchEnded(call))
 
     def is_rung(self, call: CallId = CALL, *, early: bool = False) -> list[Effect]:
         """Rung by the peer's phone, with an offer; answered while it rings if `early`."""
-        effects = self.hears(m.Invite(call=call, sdp=OFFER), early=early)
+        effects = self.hears(
+            m.Invite(call=call, sdp=OFFER, commitment=commits(0, THEIRS, call)), early=early
+        )
         if early:
-            effects += self.does(on.AnswerReady(call, PHONE, 0, ANSWER))
+            effects += self.does(on.AnswerReady(call, PHONE, 0, ANSWER, NONCE))
+            effects += self.hears(m.Reveal(call=call, nonce=THEIRS))
         return effects
 
     def talks(self, call: CallId = CALL, *, outgoing: bool = True) -> None:
         """In a connected call with the peer's phone, on generation 0."""
         if outgoing:
             self.rings_at(PHONE, call=call, early=True)
-            self.hears(m.Answer(call=call, generation=0, sdp=ANSWER))
+            self.hears(m.Answer(call=call, generation=0, sdp=ANSWER, nonce=THEIRS))
             self.does(on.MediaConnected(call, PHONE, 0))
             self.hears(m.Accept(call=call))
         else:

@@ -15,9 +15,11 @@ from tests.protocol.call.phone import (
     CALL,
     CAROL,
     LAPTOP,
+    NONCE,
     OFFER,
     PHONE,
     Phone,
+    commits,
     ended,
     of,
     sent,
@@ -26,6 +28,7 @@ from tests.protocol.call.phone import (
 LOST = on.DeviceLost(BOB, PHONE)
 BACK = on.DeviceReady(CALL, PHONE)
 SEARCHED = on.SearchEnded(CALL)
+REVEALED = m.Reveal(call=CALL, nonce=NONCE)
 
 
 # ── ringing ─────────────────────────────────────────────────────────────────────────────────────
@@ -36,7 +39,7 @@ def test_a_caller_that_loses_every_device_says_so_and_looks_again() -> None:
     assert of(effects, do.FindDevices) == [do.FindDevices(CALL, BOB)]
     assert alice.state() is State.DIALING
     assert alice.line.calls[0].ring is None
-    assert sent(alice.does(BACK)) == [m.Invite(call=CALL, sdp=OFFER)]
+    assert sent(alice.does(BACK)) == [m.Invite(call=CALL, sdp=OFFER, commitment=commits())]
     alice.hears(m.Ringing(call=CALL))
     assert alice.state() is State.RINGING_OUT
 
@@ -80,7 +83,7 @@ def test_a_caller_that_is_back_in_time_keeps_it_ringing() -> None:
     alice.wait(10)
     assert sent(alice.does(BACK)) == [
         m.Ringing(call=CALL, state=m.RingState.ALERTING),
-        m.Answer(call=CALL, sdp=ANSWER),
+        m.Answer(call=CALL, sdp=ANSWER, nonce=NONCE),
     ]
     assert ended(alice.wait(34.9)) is None
     assert ended(alice.wait(0.1)) is EndReason.MISSED
@@ -102,7 +105,10 @@ def test_an_accept_lost_with_its_channel_is_repeated_to_the_caller_that_asks_aga
     alice.does(on.AcceptCall(CALL, BOTH))
     alice.does(LOST)
     asked = alice.hears(m.Invite(call=CALL, sdp=OFFER), early=True)
-    assert sent(asked) == [m.Accept(call=CALL), m.Answer(call=CALL, sdp=ANSWER)]
+    assert sent(asked) == [
+        m.Accept(call=CALL),
+        m.Answer(call=CALL, sdp=ANSWER, nonce=NONCE),
+    ]
 
 
 def test_nothing_connects_and_no_channel_is_left() -> None:
@@ -124,7 +130,7 @@ def test_media_goes_on_without_a_channel_while_one_is_looked_for() -> None:
         assert alice.does(SEARCHED) == []
         assert alice.wait(60) == [do.FindDevices(CALL, BOB)]
     assert alice.state() is State.CONNECTED
-    assert alice.does(BACK) == []
+    assert sent(alice.does(BACK)) == [REVEALED]
     assert alice.does(SEARCHED) == []
     assert alice.line.next_timeout is None
 
@@ -134,14 +140,17 @@ def test_mute_set_while_the_channel_was_gone_is_told_when_it_is_back() -> None:
     alice.talks()
     alice.does(LOST)
     assert alice.does(on.SetMedia(CALL, muted=True, camera_off=True, sharing=False)) == []
-    assert sent(alice.does(BACK)) == [m.MediaState(call=CALL, muted=True, camera_off=True)]
+    assert sent(alice.does(BACK)) == [
+        m.MediaState(call=CALL, muted=True, camera_off=True),
+        REVEALED,
+    ]
 
 
 def test_both_gone_then_the_channel_back_brings_a_fresh_offer() -> None:
     alice = Phone()
     alice.talks()
     alice.does(on.MediaPathLost(CALL, PHONE, 0))
-    alice.does(on.OfferReady(CALL, PHONE, 2, OFFER))
+    alice.does(on.OfferReady(CALL, PHONE, 2, OFFER, NONCE))
     alice.does(LOST)
     back = alice.does(BACK)
     assert of(back, do.CloseMedia) == [do.CloseMedia(CALL, PHONE, 2)]
@@ -266,7 +275,7 @@ def test_whatever_comes_after_the_end_is_late() -> None:
     alice.talks()
     alice.hears(m.Hangup(call=CALL))
     for late in (
-        on.OfferReady(CALL, PHONE, 2, OFFER),
+        on.OfferReady(CALL, PHONE, 2, OFFER, NONCE),
         on.MediaConnected(CALL, PHONE, 0),
         on.MediaFailed(CALL, PHONE, 0),
         on.DeviceReady(CALL, PHONE),
@@ -276,7 +285,7 @@ def test_whatever_comes_after_the_end_is_late() -> None:
         assert alice.does(late) == []
     for message in (
         m.Candidates(call=CALL, end=True),
-        m.Answer(call=CALL, sdp=ANSWER),
+        m.Answer(call=CALL, sdp=ANSWER, nonce=NONCE),
         m.Ringing(call=CALL),
         m.MediaState(call=CALL),
         m.Renegotiate(call=CALL, generation=3, sdp=OFFER),

@@ -16,6 +16,7 @@ from tests.protocol.call.phone import (
     CAROL,
     HIGH,
     LAPTOP,
+    NONCE,
     OFFER,
     PHONE,
     Phone,
@@ -30,7 +31,7 @@ HANGUP = m.Hangup(call=CALL, reason=m.HangupReason.FAULT)
 
 def faulty(phone: Phone) -> list[do.Effect]:
     """A runner with an error: it reports an offer that is no text, as no machine expects."""
-    return phone.does(on.OfferReady(CALL, PHONE, 0, NO_TEXT))
+    return phone.does(on.OfferReady(CALL, PHONE, 0, NO_TEXT, NONCE))
 
 
 def test_an_error_in_one_call_of_two_ends_that_one_and_tells_its_peer() -> None:
@@ -47,7 +48,7 @@ def test_an_error_in_one_call_of_two_ends_that_one_and_tells_its_peer() -> None:
     assert ended(effects) is EndReason.FAULT
     assert alice.state() is State.ENDED
     assert alice.state(HIGH) is State.DIALING
-    assert alice.does(on.OfferReady(HIGH, LAPTOP, 0, OFFER))
+    assert alice.does(on.OfferReady(HIGH, LAPTOP, 0, OFFER, NONCE))
 
 
 def test_an_error_in_one_call_keeps_no_other_from_hearing_of_a_new_network() -> None:
@@ -55,7 +56,7 @@ def test_an_error_in_one_call_keeps_no_other_from_hearing_of_a_new_network() -> 
     alice.talks()
     alice.does(on.Dial(HIGH, CAROL, BOTH, early_media=False))
     alice.does(on.DeviceReady(HIGH, LAPTOP))
-    alice.does(on.OfferReady(HIGH, LAPTOP, 0, OFFER))
+    alice.does(on.OfferReady(HIGH, LAPTOP, 0, OFFER, NONCE))
     alice.hears(m.Accept(call=HIGH), LAPTOP, peer=CAROL)
     broken = alice.line._calls[CALL]
     broken._call.leg = NO_TEXT  # what no event can do

@@ -16,6 +16,7 @@ from tests.protocol.call.phone import (
     HIGH,
     LAPTOP,
     LOW,
+    NONCE,
     OFFER,
     PHONE,
     Phone,
@@ -121,7 +122,7 @@ def test_the_person_at_the_loser_may_hang_up_the_winner() -> None:
     alice = Phone()
     alice.rings_at(PHONE)
     alice.hears(m.Invite(call=HIGH, sdp=OFFER))
-    alice.does(on.AnswerReady(HIGH, PHONE, 0, ANSWER))
+    alice.does(on.AnswerReady(HIGH, PHONE, 0, ANSWER, NONCE))
     assert alice.does(on.HangUp(CALL)) == []
     assert sent(alice.does(on.HangUp(HIGH))) == [m.Hangup(call=HIGH)]
     assert alice.line.calls == ()

@@ -7,6 +7,7 @@ import pytest
 from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call import timing
+from onmeet_node.protocol.call.authentication import Nonces
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.call.errors import CallRefused, UnknownCall
 from onmeet_node.protocol.call.node_calls import CallSettings
@@ -23,9 +24,12 @@ from tests.protocol.call.phone import (
     HIGH,
     LAPTOP,
     LOW,
+    NONCE,
     OFFER,
     PHONE,
+    THEIRS,
     Phone,
+    commits,
     ended,
     of,
     sent,
@@ -35,14 +39,18 @@ from tests.protocol.call.phone import (
 def test_an_early_media_call_from_ringing_to_talking() -> None:
     alice = Phone()
     rung = do.CallChanged(CALL, BOB, State.RINGING_IN, outgoing=False, kinds=BOTH, device=PHONE)
-    assert alice.hears(m.Invite(call=CALL, sdp=OFFER), early=True) == [
+    invite = m.Invite(call=CALL, sdp=OFFER, commitment=commits(0, THEIRS))
+    assert alice.hears(invite, early=True) == [
         do.Send(BOB, PHONE, m.Ringing(call=CALL, state=RingState.DELIVERED)),
         do.MakeAnswer(CALL, PHONE, 0, BOTH, OFFER),
         rung,
     ]
     assert sent(alice.does(on.Alerting(CALL))) == [m.Ringing(call=CALL, state=RingState.ALERTING)]
-    assert alice.does(on.AnswerReady(CALL, PHONE, 0, ANSWER)) == [
-        do.Send(BOB, PHONE, m.Answer(call=CALL, sdp=ANSWER))
+    assert alice.does(on.AnswerReady(CALL, PHONE, 0, ANSWER, NONCE)) == [
+        do.Send(BOB, PHONE, m.Answer(call=CALL, sdp=ANSWER, nonce=NONCE))
+    ]
+    assert alice.hears(m.Reveal(call=CALL, nonce=THEIRS)) == [
+        do.Authenticate(CALL, PHONE, 0, Nonces(offerer=THEIRS, answerer=NONCE))
     ]
     assert alice.does(on.MediaConnected(CALL, PHONE, 0)) == []
     assert alice.does(on.AcceptCall(CALL, AUDIO)) == [
@@ -68,8 +76,8 @@ def test_nothing_of_ours_is_gathered_before_accepting_a_stranger() -> None:
     assert sent(accepted) == [m.Accept(call=CALL)]
     assert of(accepted, do.MakeAnswer) == [do.MakeAnswer(CALL, PHONE, 0, BOTH, OFFER)]
     assert of(accepted, do.Attach) == []
-    answered = alice.does(on.AnswerReady(CALL, PHONE, 0, ANSWER))
-    assert sent(answered) == [m.Answer(call=CALL, sdp=ANSWER)]
+    answered = alice.does(on.AnswerReady(CALL, PHONE, 0, ANSWER, NONCE))
+    assert sent(answered) == [m.Answer(call=CALL, sdp=ANSWER, nonce=NONCE)]
     assert len(of(answered, do.TakeCandidates)) == 1
     assert of(answered, do.Attach) == [do.Attach(CALL, PHONE, 0, BOTH)]
     alice.does(on.MediaConnected(CALL, PHONE, 0))
@@ -82,7 +90,7 @@ def test_an_offer_that_follows_its_invite_is_answered_while_it_rings() -> None:
     assert alice.hears(m.Renegotiate(call=CALL, generation=0, sdp=OFFER), early=True) == [
         do.MakeAnswer(CALL, PHONE, 0, BOTH, OFFER)
     ]
-    alice.does(on.AnswerReady(CALL, PHONE, 0, ANSWER))
+    alice.does(on.AnswerReady(CALL, PHONE, 0, ANSWER, NONCE))
     alice.does(on.MediaConnected(CALL, PHONE, 0))
     assert alice.state() is State.RINGING_IN
     alice.does(on.AcceptCall(CALL, BOTH))
@@ -193,7 +201,7 @@ def test_an_invite_repeated_while_it_rings_is_answered_but_rings_once() -> None:
     alice.does(on.Alerting(CALL))
     assert alice.hears(m.Invite(call=CALL, sdp=OFFER), early=True) == [
         do.Send(BOB, PHONE, m.Ringing(call=CALL, state=RingState.ALERTING)),
-        do.Send(BOB, PHONE, m.Answer(call=CALL, sdp=ANSWER)),
+        do.Send(BOB, PHONE, m.Answer(call=CALL, sdp=ANSWER, nonce=NONCE)),
     ]
 
 

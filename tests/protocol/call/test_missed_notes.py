@@ -87,6 +87,7 @@ class Person:
             kinds=frozenset({Kind.AUDIO}),
             wish=CallOptions(),
             feed=not_asked,
+            asks=lambda _: False,
             leave=not_asked,
             node_hub=Hub(),
         )

@@ -15,7 +15,7 @@ from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.messages import CallId, Kind
 from tests.examples import examples
 from tests.protocol.call.ledger import Ledger
-from tests.protocol.call.phone import ALICE, BOB, CAROL
+from tests.protocol.call.phone import ALICE, BOB, CAROL, NONCE
 
 CALLS = st.sampled_from([CallId(bytes([n]) * 16) for n in range(6)])
 PEERS = st.sampled_from([BOB, BOB, BOB, CAROL, ALICE])
@@ -107,8 +107,8 @@ class AnyEvents(RuleBasedStateMachine):
                 [
                     on.DeviceReady(call.call, device),
                     on.DeviceLost(call.peer, device),
-                    on.OfferReady(call.call, device, generation, "sdp"),
-                    on.AnswerReady(call.call, device, generation, "sdp"),
+                    on.OfferReady(call.call, device, generation, "sdp", NONCE),
+                    on.AnswerReady(call.call, device, generation, "sdp", NONCE),
                     on.MediaConnected(call.call, device, generation),
                     on.MediaPathLost(call.call, device, generation),
                     on.MediaFailed(call.call, device, generation),

@@ -6,6 +6,7 @@ import pytest
 
 from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
+from onmeet_node.protocol.call.authentication import Nonces
 from onmeet_node.protocol.call.effects import EndReason, Ring, State
 from onmeet_node.protocol.call.errors import AlreadyInCall, CallRefused
 from onmeet_node.protocol.wire import messages as m
@@ -20,9 +21,12 @@ from tests.protocol.call.phone import (
     CAROL,
     HIGH,
     LAPTOP,
+    NONCE,
     OFFER,
     PHONE,
+    THEIRS,
     Phone,
+    commits,
     ended,
     of,
     sent,
@@ -44,13 +48,17 @@ def test_an_early_media_call_from_dialling_to_talking() -> None:
         do.MakeOffer(CALL, PHONE, 0, BOTH),
         changed(State.RINGING_OUT, ring=Ring.DELIVERED),
     ]
-    assert alice.does(on.OfferReady(CALL, PHONE, 0, OFFER)) == [
-        do.Send(BOB, PHONE, m.Renegotiate(call=CALL, generation=0, sdp=OFFER))
+    assert alice.does(on.OfferReady(CALL, PHONE, 0, OFFER, NONCE)) == [
+        do.Send(BOB, PHONE, m.Renegotiate(call=CALL, generation=0, sdp=OFFER, commitment=commits()))
     ]
     assert alice.hears(m.Ringing(call=CALL, state=RingState.ALERTING)) == [
         changed(State.RINGING_OUT, ring=Ring.ALERTING)
     ]
-    assert alice.hears(m.Answer(call=CALL, sdp=ANSWER)) == [do.TakeAnswer(CALL, PHONE, 0, ANSWER)]
+    assert alice.hears(m.Answer(call=CALL, sdp=ANSWER, nonce=THEIRS)) == [
+        do.TakeAnswer(CALL, PHONE, 0, ANSWER),
+        do.Send(BOB, PHONE, m.Reveal(call=CALL, nonce=NONCE)),
+        do.Authenticate(CALL, PHONE, 0, Nonces(offerer=NONCE, answerer=THEIRS)),
+    ]
     assert alice.does(on.MediaConnected(CALL, PHONE, 0)) == []
     assert alice.hears(m.Accept(call=CALL)) == [
         do.Attach(CALL, PHONE, 0, BOTH),
@@ -66,8 +74,8 @@ def test_in_a_conference_the_offer_does_not_wait_for_the_ringing() -> None:
         do.MakeOffer(CALL, PHONE, 0, BOTH),
         changed(State.DIALING, ring=Ring.SENT),
     ]
-    offer = m.Renegotiate(call=CALL, generation=0, sdp=OFFER)
-    assert sent(alice.does(on.OfferReady(CALL, PHONE, 0, OFFER))) == [offer]
+    offer = m.Renegotiate(call=CALL, generation=0, sdp=OFFER, commitment=commits())
+    assert sent(alice.does(on.OfferReady(CALL, PHONE, 0, OFFER, NONCE))) == [offer]
     assert of(alice.hears(m.Ringing(call=CALL)), do.MakeOffer) == []
     accepted = alice.hears(m.Accept(call=CALL))
     assert of(accepted, do.Attach) == [do.Attach(CALL, PHONE, 0, BOTH)]
@@ -82,8 +90,10 @@ def test_without_early_media_the_offer_follows_the_accept() -> None:
     accepted = alice.hears(m.Accept(call=CALL))
     assert of(accepted, do.MakeOffer) == [do.MakeOffer(CALL, PHONE, 0, BOTH)]
     assert alice.state() is State.CONNECTING
-    assert alice.does(on.OfferReady(CALL, PHONE, 0, OFFER)) == [
-        do.Send(BOB, PHONE, m.Renegotiate(call=CALL, generation=0, sdp=OFFER)),
+    assert alice.does(on.OfferReady(CALL, PHONE, 0, OFFER, NONCE)) == [
+        do.Send(
+            BOB, PHONE, m.Renegotiate(call=CALL, generation=0, sdp=OFFER, commitment=commits())
+        ),
         do.Attach(CALL, PHONE, 0, BOTH),
     ]
     alice.hears(m.Answer(call=CALL, sdp=ANSWER))
@@ -106,8 +116,10 @@ def test_an_offer_that_is_ready_after_the_accept_is_sent_then() -> None:
     alice.does(on.DeviceReady(CALL, PHONE))
     alice.hears(m.Ringing(call=CALL))
     assert of(alice.hears(m.Accept(call=CALL)), do.MakeOffer) == []
-    assert alice.does(on.OfferReady(CALL, PHONE, 0, OFFER)) == [
-        do.Send(BOB, PHONE, m.Renegotiate(call=CALL, generation=0, sdp=OFFER)),
+    assert alice.does(on.OfferReady(CALL, PHONE, 0, OFFER, NONCE)) == [
+        do.Send(
+            BOB, PHONE, m.Renegotiate(call=CALL, generation=0, sdp=OFFER, commitment=commits())
+        ),
         do.Attach(CALL, PHONE, 0, BOTH),
     ]
 
@@ -116,7 +128,7 @@ def test_an_offer_that_is_ready_after_the_accept_is_sent_then() -> None:
     "failed",
     [
         on.MediaFailed(CALL, PHONE, 0),
-        on.OfferReady(CALL, PHONE, 0, "x" * (m.MAX_SDP_CHARS + 1)),
+        on.OfferReady(CALL, PHONE, 0, "x" * (m.MAX_SDP_CHARS + 1), NONCE),
     ],
     ids=["failed", "too long to send"],
 )
@@ -303,7 +315,7 @@ def test_an_invite_that_never_left_is_not_called_sent() -> None:
     alice.dials(early=True)
     alice.does(on.DeviceReady(CALL, PHONE))
     alice.does(on.DeviceLost(BOB, PHONE))
-    assert sent(alice.does(on.OfferReady(CALL, PHONE, 0, OFFER))) == []
+    assert sent(alice.does(on.OfferReady(CALL, PHONE, 0, OFFER, NONCE))) == []
     assert alice.line.calls[0].ring is None
 
 

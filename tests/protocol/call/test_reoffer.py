@@ -7,6 +7,7 @@ import pytest
 from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call import timing
+from onmeet_node.protocol.call.authentication import Nonces, StringDoubt
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.wire import messages as m
 from tests.protocol.call.phone import (
@@ -15,9 +16,12 @@ from tests.protocol.call.phone import (
     BOB,
     BOTH,
     CALL,
+    NONCE,
     OFFER,
     PHONE,
+    THEIRS,
     Phone,
+    commits,
     ended,
     of,
     sent,
@@ -34,7 +38,7 @@ def alice() -> Phone:
 
 
 def offered(phone: Phone, generation: int) -> list[do.Effect]:
-    return phone.does(on.OfferReady(CALL, PHONE, generation, OFFER))
+    return phone.does(on.OfferReady(CALL, PHONE, generation, OFFER, NONCE))
 
 
 def test_a_lost_path_is_replaced_and_then_closed(alice: Phone) -> None:
@@ -42,11 +46,15 @@ def test_a_lost_path_is_replaced_and_then_closed(alice: Phone) -> None:
     assert alice.state() is State.RECONNECTING
     assert of(lost, do.MakeOffer) == [do.MakeOffer(CALL, PHONE, 2, BOTH)]
     assert offered(alice, 2) == [
-        do.Send(BOB, PHONE, m.Renegotiate(call=CALL, generation=2, sdp=OFFER)),
+        do.Send(
+            BOB, PHONE, m.Renegotiate(call=CALL, generation=2, sdp=OFFER, commitment=commits(2))
+        ),
         do.Attach(CALL, PHONE, 2, BOTH),
     ]
-    assert alice.hears(m.Answer(call=CALL, generation=2, sdp=ANSWER)) == [
-        do.TakeAnswer(CALL, PHONE, 2, ANSWER)
+    assert alice.hears(m.Answer(call=CALL, generation=2, sdp=ANSWER, nonce=THEIRS)) == [
+        do.TakeAnswer(CALL, PHONE, 2, ANSWER),
+        do.Send(BOB, PHONE, m.Reveal(call=CALL, generation=2, nonce=NONCE)),
+        do.Authenticate(CALL, PHONE, 2, Nonces(offerer=NONCE, answerer=THEIRS)),
     ]
     back = alice.does(on.MediaConnected(CALL, PHONE, 2))
     assert of(back, do.CloseMedia) == [do.CloseMedia(CALL, PHONE, 0)]
@@ -65,7 +73,7 @@ def test_a_new_network_is_moved_to_while_the_old_path_still_plays(alice: Phone) 
 def test_a_re_offer_of_the_peer_does_not_interrupt(alice: Phone) -> None:
     effects = alice.hears(m.Renegotiate(call=CALL, generation=3, sdp=OFFER))
     assert effects == [do.MakeAnswer(CALL, PHONE, 3, BOTH, OFFER)]
-    effects = alice.does(on.AnswerReady(CALL, PHONE, 3, ANSWER))
+    effects = alice.does(on.AnswerReady(CALL, PHONE, 3, ANSWER, NONCE))
     assert sent(effects) == [m.Answer(call=CALL, generation=3, sdp=ANSWER)]
     assert of(effects, do.Attach) == [do.Attach(CALL, PHONE, 3, BOTH)]
     assert alice.does(on.MediaConnected(CALL, PHONE, 3)) == [do.CloseMedia(CALL, PHONE, 0)]
@@ -95,7 +103,7 @@ def test_the_impolite_side_ignores_the_offer_that_crossed_its_own() -> None:
 def test_an_offer_heard_twice_is_answered_twice_and_opened_once(alice: Phone) -> None:
     alice.hears(m.Renegotiate(call=CALL, generation=3, sdp=OFFER))
     assert alice.hears(m.Renegotiate(call=CALL, generation=3, sdp=OFFER)) == []
-    answered = alice.does(on.AnswerReady(CALL, PHONE, 3, ANSWER))
+    answered = alice.does(on.AnswerReady(CALL, PHONE, 3, ANSWER, NONCE))
     again = alice.hears(m.Renegotiate(call=CALL, generation=3, sdp=OFFER))
     assert sent(again) == sent(answered)
     assert of(again, do.MakeAnswer) == []
@@ -201,6 +209,7 @@ def test_candidates_wait_for_the_answer_and_keep_their_order() -> None:
     assert alice.hears(m.Candidates(call=CALL, candidates=ICE * 2, end=True)) == []
     assert alice.hears(m.Answer(call=CALL, sdp=ANSWER)) == [
         do.TakeAnswer(CALL, PHONE, 0, ANSWER),
+        do.Authenticate(CALL, PHONE, 0, StringDoubt.MISSING),
         do.TakeCandidates(CALL, PHONE, 0, ICE, False),
         do.TakeCandidates(CALL, PHONE, 0, ICE * 2, True),
     ]
@@ -209,7 +218,7 @@ def test_candidates_wait_for_the_answer_and_keep_their_order() -> None:
 
 def test_candidates_of_an_old_generation_are_late(alice: Phone) -> None:
     alice.hears(m.Renegotiate(call=CALL, generation=3, sdp=OFFER))
-    alice.does(on.AnswerReady(CALL, PHONE, 3, ANSWER))
+    alice.does(on.AnswerReady(CALL, PHONE, 3, ANSWER, NONCE))
     alice.does(on.MediaConnected(CALL, PHONE, 3))
     assert alice.hears(m.Candidates(call=CALL, generation=0, candidates=ICE)) == []
     assert alice.hears(m.Candidates(call=CALL, generation=2, candidates=ICE)) == []
@@ -222,9 +231,9 @@ def test_our_candidates_follow_our_description() -> None:
     alice.hears(m.Ringing(call=CALL))
     ready = on.CandidatesReady(CALL, PHONE, 0, ICE, end=False)
     assert alice.does(ready) == []
-    effects = alice.does(on.OfferReady(CALL, PHONE, 0, OFFER))
+    effects = alice.does(on.OfferReady(CALL, PHONE, 0, OFFER, NONCE))
     assert sent(effects) == [
-        m.Renegotiate(call=CALL, sdp=OFFER),
+        m.Renegotiate(call=CALL, sdp=OFFER, commitment=commits()),
         m.Candidates(call=CALL, candidates=ICE),
     ]
     last = on.CandidatesReady(CALL, PHONE, 0, (), end=True)
@@ -301,7 +310,7 @@ def test_a_few_offers_at_once_are_taken_as_they_come(alice: Phone) -> None:
 
 def test_that_there_are_no_more_candidates_is_told_to_the_session_once(alice: Phone) -> None:
     alice.hears(m.Renegotiate(call=CALL, generation=3, sdp=OFFER))
-    alice.does(on.AnswerReady(CALL, PHONE, 3, ANSWER))
+    alice.does(on.AnswerReady(CALL, PHONE, 3, ANSWER, NONCE))
     end = m.Candidates(call=CALL, generation=3, candidates=(), end=True)
     assert len(of(alice.hears(end), do.TakeCandidates)) == 1
     assert of(alice.hears(end), do.TakeCandidates) == []

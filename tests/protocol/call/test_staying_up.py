@@ -16,9 +16,11 @@ from tests.protocol.call.phone import (
     CALL,
     CAROL,
     HIGH,
+    NONCE,
     OFFER,
     PHONE,
     Phone,
+    commits,
     ended,
     of,
     sent,
@@ -49,7 +51,7 @@ def test_a_lost_channel_makes_the_media_path_suspect_at_once(alice: Phone) -> No
 
 def test_both_paths_are_suspect_while_one_replaces_the_other(alice: Phone) -> None:
     alice.hears(m.Renegotiate(call=CALL, generation=3, sdp=OFFER))
-    alice.does(on.AnswerReady(CALL, PHONE, 3, ANSWER))
+    alice.does(on.AnswerReady(CALL, PHONE, 3, ANSWER, NONCE))
     assert of(alice.does(LOST), do.SuspectMedia) == [do.SuspectMedia(CALL, PHONE, 0)]
     alice.does(on.MediaConnected(CALL, PHONE, 3))
     alice.does(BACK)
@@ -77,8 +79,8 @@ def test_a_move_makes_a_fresh_offer_at_once_while_the_old_path_still_plays(alice
     assert of(moved, do.MakeOffer) == [do.MakeOffer(CALL, PHONE, 2, BOTH)]
     assert of(moved, do.CloseMedia) == []
     assert alice.state() is State.RECONNECTING
-    assert sent(alice.does(on.OfferReady(CALL, PHONE, 2, OFFER))) == [
-        m.Renegotiate(call=CALL, generation=2, sdp=OFFER)
+    assert sent(alice.does(on.OfferReady(CALL, PHONE, 2, OFFER, NONCE))) == [
+        m.Renegotiate(call=CALL, generation=2, sdp=OFFER, commitment=commits(2))
     ]
 
 
@@ -207,7 +209,7 @@ def test_whoever_slept_learns_from_the_other_side_that_the_call_is_over() -> Non
     asleep.does(LOST)
     asleep.does(PATH_LOST)
     asleep.does(BACK)
-    offered = sent(asleep.does(on.OfferReady(CALL, PHONE, 2, OFFER)))
+    offered = sent(asleep.does(on.OfferReady(CALL, PHONE, 2, OFFER, NONCE)))
     (told,) = sent(awake.hears(offered[0]))
     assert ended(asleep.hears(told)) is EndReason.CONNECTION_LOST
 
@@ -277,7 +279,7 @@ def test_what_is_shown_of_a_call_whose_device_died_and_came_back(alice: Phone) -
     assert alice.state() is State.RECONNECTING
     back = alice.does(BACK)
     assert alice.line.calls[0].signaling is True
-    alice.does(on.OfferReady(CALL, PHONE, of(back, do.MakeOffer)[0].generation, OFFER))
+    alice.does(on.OfferReady(CALL, PHONE, of(back, do.MakeOffer)[0].generation, OFFER, NONCE))
     alice.hears(m.Answer(call=CALL, generation=2, sdp=ANSWER))
     alice.does(on.MediaConnected(CALL, PHONE, 2))
     assert alice.state() is State.CONNECTED

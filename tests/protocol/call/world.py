@@ -7,6 +7,7 @@ over a network that is well again, timers included.
 from __future__ import annotations
 
 from onmeet_node.protocol.call import events as on
+from onmeet_node.protocol.call.authentication import Nonces, StringDoubt
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.wire import messages as m
@@ -30,6 +31,8 @@ class World:
         self.wires: dict[tuple[Device, Device], list[m.CallMessage]] = {}
         self.named: dict[str, Session] = {}
         self.accepted: set[CallId] = set()
+        self.loses = False
+        """Whether messages vanished from a channel that did not break."""
         self.dark = False
         """No packet goes from one person to the other; nobody is told."""
         self.dark_for = 0.0
@@ -77,6 +80,7 @@ class World:
         if wires:
             messages = wires[which % len(wires)]
             messages.pop(index % len(messages))
+            self.loses = True
 
     def find(self, which: int = 0) -> bool:
         """One search is carried out, to its end."""
@@ -249,11 +253,22 @@ class World:
             assert len(ends) == 2, [end.name for end in ends]
             assert ends[0].twin is ends[1]
             assert all(end.attached for end in ends), "both can be heard"
+            self._check_strings(*ends)
         for node in self.nodes.values():
             open_keys = {key for key, session in node.sessions.items() if session.open}
             if node.alive:
                 assert node.ledger.open == open_keys
                 assert {key[0] for key in open_keys} <= self.live()
+
+    def _check_strings(self, one: Session, other: Session) -> None:
+        """Both ends make their string of the same nonces, and neither waits in vain."""
+        outcomes = {one.outcome, other.outcome}
+        if StringDoubt.TOO_MANY in outcomes:
+            return
+        if self.loses:
+            outcomes.discard(None)
+        assert len(outcomes) <= 1, "of the same nonces"
+        assert all(isinstance(outcome, Nonces) for outcome in outcomes), "both said their part"
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
     def _open_channel(self, node: Node, other: Node) -> None:

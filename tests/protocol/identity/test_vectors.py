@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from onmeet_node.protocol.call.authentication import commitment
 from onmeet_node.protocol.identity import record
 from onmeet_node.protocol.identity.audience import ANYONE_SECRET, pair_secret, proof
 from onmeet_node.protocol.identity.blinding import blind, blinding_factor
@@ -39,6 +40,9 @@ TEXTS = [
     "z\u0335\u0336\u0337\u0338",
     "x" * 90,
 ]
+
+NONCES = (bytes(range(16)), bytes(range(16, 32)))
+"""Of who offered and of who answered."""
 
 
 def build() -> dict[str, Any]:
@@ -85,12 +89,27 @@ def build() -> dict[str, Any]:
         ],
         "call_strings": [
             {
-                "handshake_hash": bytes(range(64)).hex(),
+                "binding": bytes(range(64)).hex(),
                 "fingerprint_a": a.hex(),
                 "fingerprint_b": b.hex(),
-                "string": sas(bytes(range(64)), a, b),
+                "offerer": NONCES[0].hex(),
+                "answerer": NONCES[1].hex(),
+                "string": sas(bytes(range(64)), a, b, NONCES),
             }
             for a, b in ((bytes(32), b"\1" * 32), (b"\1" * 32, bytes(32)), (bytes(32), bytes(32)))
+        ],
+        "commitments": [
+            {
+                "call": call.hex(),
+                "generation": generation,
+                "nonce": nonce.hex(),
+                "commitment": commitment(call, generation, nonce).hex(),
+            }
+            for call, generation, nonce in (
+                (bytes(16), 0, NONCES[0]),
+                (bytes(range(16)), 2, NONCES[0]),
+                (bytes(range(16)), 65_535, NONCES[1]),
+            )
         ],
         "fingerprint": {"sdp": SDP, "sha256": fingerprint_from_sdp(SDP).hex()},
         "clean_text": [{"text": text, "shown": clean_text(text)} for text in TEXTS],

@@ -1,9 +1,9 @@
 // What a call's connection is, and the string that two people compare.
 import { html, nothing } from "lit";
-import { app } from "../elements/context.js";
 import type { CallShown, Person } from "../node/messages.js";
 import type { Quality } from "../media/stats.js";
 import { has, number, t } from "../i18n/index.js";
+import { answers, compared, withoutNumber } from "./compare.js";
 
 function pathText(call: CallShown): string {
   if (call.path === null) return t("call.network.unknown");
@@ -16,22 +16,17 @@ const size = (one: Quality["videoIn"]) => (one === null ? "–" : `${one.width}�
 
 export function details(call: CallShown, quality: Quality, people: readonly Person[]) {
   const person = people.find((one) => one.identity === call.identity);
-  const verify = () =>
-    void app.client
-      .ask({ t: "change-person", who: call.identity, action: "mark-verified" }, "done")
-      .catch(() => undefined);
   return html`<div class="stack">
     <section class="stack">
       <h2>${t("call.sas")}</h2>
-      <p class="sas" dir="ltr">${call.sas ?? "…"}</p>
-      <p>${t("call.sas.lead")}</p>
-      ${person === undefined
-        ? nothing
-        : html`<div class="row">
-            <button ?disabled=${person.verified} @click=${verify}>
-              ${person.verified ? t("people.verified") : t("person.verify.same")}
-            </button>
-          </div>`}
+      ${call.sas === null
+        ? html`<p>${withoutNumber(call)}</p>`
+        : html`<p class="sas" dir="ltr">${call.sas}</p>
+            <p>${t("call.sas.lead")}</p>
+            ${person === undefined
+              ? nothing
+              : html`<p role="status">${compared(call) ?? (person.verified ? t("people.verified") : nothing)}</p>
+                  ${call.compared === null ? html`<div class="row">${answers(call)}</div>` : nothing}`}`}
     </section>
     <section class="stack">
       <h2>${t("call.more")}</h2>

@@ -159,6 +159,20 @@ export const screenStyles = css`
     gap: 0.5rem;
     z-index: 1;
   }
+  .ask {
+    background: var(--surface);
+    color: var(--text);
+    border-radius: 0.75rem;
+    padding: 0.75rem 1rem;
+    max-inline-size: 28rem;
+    display: grid;
+    gap: 0.5rem;
+    pointer-events: auto;
+  }
+  .ask p {
+    margin: 0;
+  }
+  .number,
   .sas {
     font-size: 1.35rem;
     font-weight: 700;

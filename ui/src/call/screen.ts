@@ -8,6 +8,7 @@ import { meter, type Meter } from "../media/devices.js";
 import type { CallMediaView } from "../media/call-media.js";
 import type { CallAction, CallShown } from "../node/messages.js";
 import { clock, t } from "../i18n/index.js";
+import { compared, question, withoutNumber } from "./compare.js";
 import { details } from "./details.js";
 import { Closed, closing, troubleTexts } from "./hints.js";
 import { OmLive } from "./live-screen.js";
@@ -37,6 +38,8 @@ export class OmCallScreen extends OmLive<Action> {
   @state() private trouble = "";
   @state() private said = "";
   @state() private speaking = false;
+  /** The call in which the person does not want to compare the number now. */
+  @state() private later: string | null = null;
   protected readonly keys = ACTIONS;
   protected readonly help = HELP;
   #theirs: { stream: MediaStream; meter: Meter } | null = null;
@@ -205,6 +208,7 @@ export class OmCallScreen extends OmLive<Action> {
             (hint) =>
               html`<span class="hint" role="status">${hint} ${closing(this.#closed, hint, () => this.requestUpdate())}</span>`,
           )}
+          ${this.later === call.call ? nothing : question(call, this.app.people, () => (this.later = call.call))}
           ${this.deaf
             ? html`<button
                 class="main"
@@ -244,6 +248,9 @@ export class OmCallScreen extends OmLive<Action> {
     if (call.state === "reconnecting") hints.push(t("call.reconnecting"));
     if (call.peer_media?.muted) hints.push(t("call.peer.muted", { name }));
     if (call.peer_media?.sharing) hints.push(t("call.peer.sharing", { name }));
+    const said = compared(call);
+    if (said !== null) hints.push(said);
+    if (call.doubt === "wrong") hints.push(withoutNumber(call));
     hints.push(...troubleTexts(view.trouble));
     if (this.trouble !== "") hints.push(this.trouble);
     return hints;

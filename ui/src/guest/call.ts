@@ -3,7 +3,8 @@
 import type { FromNode, FromPage, Kind, MediaPath, OpenMedia, PeerMedia, State } from "../node/messages.js";
 import type { Bytes } from "../protocol/bytes.js";
 import { hex, type FromGuest, type FromHost } from "../protocol/guest-messages.js";
-import { PATH } from "../protocol/tables.js";
+import { NonceExchange, StringAllowance, type Doubt, type Nonces } from "../protocol/call-authentication.js";
+import { NONCE_BYTES, PATH } from "../protocol/tables.js";
 
 const LAST_GENERATION = 65_000;
 /** Of the other side's messages that wait for us to take its call. */
@@ -12,6 +13,7 @@ const MAX_EARLY = 64;
 /** Ends that the other side says, and a guest reads in words of their own. */
 const TOLD: ReadonlySet<string> = new Set(["media-failed", "connection-lost", "shutdown", "fault"]);
 
+const nonce = (): Bytes => crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
 const live = (leg: Leg) => leg.connected && !leg.lost;
 
 interface Leg {
@@ -24,6 +26,9 @@ interface Leg {
   /** It was connected, and is silent; it may yet come back. */
   lost: boolean;
   candidates: FoundCandidates[];
+  readonly exchange: NonceExchange;
+  /** What became of the exchange was told. */
+  told: boolean;
 }
 type FoundCandidates = Extract<FromPage, { t: "found" }>;
 type OfSession = Extract<FromPage, { session: number }>;
@@ -37,8 +42,8 @@ export interface CallOwner {
   opening(): Pick<OpenMedia, "servers" | "relay_only" | "room" | "carry">;
   /** Something of what is shown of the call is different. */
   changed(): void;
-  /** Both descriptions of a generation are there. */
-  agreed(local: string, remote: string): void;
+  /** Both descriptions of a generation are there, and what its string is made of, or why it has none. */
+  agreed(local: string, remote: string, outcome: Nonces | Doubt): void;
   /** It is over, and its media closed. */
   over(reason: string): void;
   /** Runs later; gives the function that prevents it. */
@@ -58,6 +63,7 @@ export class Call {
   #early: FromHost[] = [];
   #told: PeerMedia | null = null;
   #forget: (() => void) | null = null;
+  #allowance = new StringAllowance();
 
   /** `odd`: our key is the greater one, so that our re-offers have odd generations. */
   constructor(
@@ -134,6 +140,11 @@ export class Call {
     const leg = this.#legs.find((one) => one.generation === this.#top);
     if (leg !== undefined && leg.local !== null && !leg.connected && (!leg.ours || leg.remote === null)) this.#sayLocal(leg);
     this.#sayMedia();
+    // Either side may be the one that noticed: who reveals says it again, who awaits it asks by the answer.
+    for (const one of this.#legs) {
+      this.#reveal(one);
+      if (!one.ours && one.connected && one.exchange.outcome === null) this.#sayLocal(one);
+    }
   }
 
   // ── what the other side says ──────────────────────────────────────────────────────────────────
@@ -149,10 +160,14 @@ export class Call {
         break;
       case "answer": {
         const leg = this.#legs.find((one) => one.generation === message.generation && one.ours);
-        if (leg?.local == null || leg.remote !== null) break;
-        leg.remote = message.sdp;
-        this.owner.take({ t: "take-answer", session: leg.session, sdp: message.sdp });
-        this.owner.agreed(leg.local, leg.remote);
+        if (leg?.local == null) break;
+        if (leg.remote === null) {
+          leg.remote = message.sdp;
+          leg.exchange.answered(message.nonce);
+          this.owner.take({ t: "take-answer", session: leg.session, sdp: message.sdp });
+        }
+        this.#reveal(leg);
+        this.#agree(leg);
         break;
       }
       case "renegotiate": {
@@ -162,8 +177,15 @@ export class Call {
         if (known !== undefined || message.generation <= this.#top || this.#isOurs(message.generation)) break;
         const leg = this.#leg(message.generation, false);
         leg.remote = message.sdp;
+        leg.exchange.offered(message.commitment);
         this.owner.take({ t: "take-offer", session: leg.session, sdp: message.sdp });
         if (this.connectedSession === null) this.#expectMedia();
+        break;
+      }
+      case "reveal": {
+        const leg = this.#legs.find((one) => one.generation === message.generation);
+        leg?.exchange.revealed(message.nonce);
+        if (leg !== undefined) this.#agree(leg);
         break;
       }
       case "candidates": {
@@ -201,9 +223,11 @@ export class Call {
     switch (message.t) {
       case "described":
         leg.local = message.sdp;
+        if (leg.ours) leg.exchange.offer(nonce());
+        else leg.exchange.answer(nonce());
         this.#sayLocal(leg);
         if (this.#accepted) this.#attach(leg);
-        if (leg.remote !== null) this.owner.agreed(leg.local, leg.remote);
+        this.#agree(leg);
         break;
       case "found":
         leg.candidates.push(message);
@@ -252,7 +276,8 @@ export class Call {
   #leg(generation: number, ours: boolean): Leg {
     if (this.#pending !== undefined) this.#closeLeg(this.#pending);
     const session = this.owner.number();
-    const leg: Leg = { session, generation, ours, local: null, remote: null, connected: false, lost: false, candidates: [] };
+    const exchange = new NonceExchange(this.id, generation, this.#allowance, ours);
+    const leg: Leg = { session, generation, ours, local: null, remote: null, connected: false, lost: false, candidates: [], exchange, told: false };
     this.#top = generation;
     this.#legs.push(leg);
     const call = hex(this.id);
@@ -283,9 +308,10 @@ export class Call {
   #sayLocal(leg: Leg): void {
     const sdp = leg.local!;
     const { generation } = leg;
-    if (!leg.ours) this.owner.say({ t: "answer", call: this.id, generation, sdp });
-    else if (generation === 0) this.owner.say({ t: "invite", call: this.id, kinds: this.kinds, sdp });
-    else this.owner.say({ t: "renegotiate", call: this.id, generation, sdp });
+    const { commitment, shown } = leg.exchange;
+    if (!leg.ours) this.owner.say({ t: "answer", call: this.id, generation, sdp, nonce: shown ?? undefined });
+    else if (generation === 0) this.owner.say({ t: "invite", call: this.id, kinds: this.kinds, sdp, commitment });
+    else this.owner.say({ t: "renegotiate", call: this.id, generation, sdp, commitment });
     for (const found of leg.candidates) this.#sayFound(leg, found);
   }
 
@@ -297,6 +323,18 @@ export class Call {
       candidates: candidates ?? [],
       end: end ?? false,
     });
+  }
+
+  #reveal(leg: Leg): void {
+    const nonce = leg.exchange.shown;
+    if (leg.ours && nonce !== null) this.owner.say({ t: "reveal", call: this.id, generation: leg.generation, nonce });
+  }
+
+  #agree(leg: Leg): void {
+    const { outcome } = leg.exchange;
+    if (outcome === null || leg.told || leg.local === null || leg.remote === null) return;
+    leg.told = true;
+    this.owner.agreed(leg.local, leg.remote, outcome);
   }
 
   #sayMedia(): void {

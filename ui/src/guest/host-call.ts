@@ -3,6 +3,7 @@ import type { CallShown, FromNode, FromPage, Kind } from "../node/messages.js";
 import type { FromGuest, FromHost, TurnServer } from "../protocol/guest-messages.js";
 import { hex } from "../protocol/guest-messages.js";
 import { join, type Bytes } from "../protocol/bytes.js";
+import type { Doubt, Nonces } from "../protocol/call-authentication.js";
 import { fingerprint, sas, sorted } from "../protocol/sas.js";
 import { Call } from "./call.js";
 import { PAGE } from "./stage.js";
@@ -27,6 +28,7 @@ export class HostCall {
   #call: Call;
   #began = Math.floor(Date.now() / 1_000);
   #sas: string | null = null;
+  #doubt: Doubt | null = null;
   #closed = false;
 
   /** `guest`: the key by which the host knows us. */
@@ -42,7 +44,7 @@ export class HostCall {
       number: () => owner.number(),
       opening: () => ({ servers: [...this.servers], relay_only: false, room: null, carry: false }),
       changed: () => this.#show(),
-      agreed: (local, remote) => void this.#authenticate(local, remote),
+      agreed: (local, remote, outcome) => this.#authenticate(local, remote, outcome),
       over: (reason) => owner.over(reason),
       after: (ms, run) => owner.after(ms, run),
     });
@@ -95,10 +97,12 @@ export class HostCall {
     this.#closed = true;
   }
 
-  async #authenticate(local: string, remote: string): Promise<void> {
+  #authenticate(local: string, remote: string, outcome: Nonces | Doubt): void {
     const [mine, theirs] = [fingerprint(local), fingerprint(remote)];
     if (mine === null || theirs === null) return this.owner.over("media-failed");
-    this.#sas = await sas(join(...sorted(this.owner.key, this.guest)), mine, theirs);
+    const made = typeof outcome !== "string";
+    this.#sas = made ? sas(join(...sorted(this.owner.key, this.guest)), mine, theirs, outcome) : null;
+    this.#doubt = made ? null : outcome;
     this.#show();
   }
 
@@ -118,6 +122,10 @@ export class HostCall {
       path: call.path,
       region: null,
       sas: this.#sas,
+      doubt: this.#doubt,
+      ask: false,
+      compared: null,
+      peer_compared: null,
       page: PAGE,
       session: call.session,
       peer_media: call.peerMedia,

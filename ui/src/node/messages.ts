@@ -67,6 +67,9 @@ export type State = "dialing" | "ringing-out" | "ringing-in" | "connecting" | "c
  */
 export type Ring = "sent" | "delivered" | "alerting" | "silenced";
 
+/** Why a generation has no authentication string, and will have none. */
+export type StringDoubt = "missing" | "wrong" | "too-many";
+
 /** How far we are in. */
 export type RoomState = "knocking" | "in";
 
@@ -162,6 +165,10 @@ export interface CallShown {
   path: MediaPath | null;
   region: string | null;
   sas: string | null;
+  doubt: StringDoubt | null;
+  ask: boolean;
+  compared: boolean | null;
+  peer_compared: boolean | null;
   page: number | null;
   session: number | null;
   peer_media: PeerMedia | null;
@@ -575,6 +582,17 @@ export interface Keep {
   speaker?: string | null;
 }
 
+/** Says of a call's authentication string that the other one reads out the same, or another.
+ *
+ * A contact of whom both said `same` is verified.
+ */
+export interface CompareString {
+  t: "compare-string";
+  id?: number;
+  call?: string | null;
+  same: boolean;
+}
+
 /** Past calls, newest first. */
 export interface ReadHistory {
   t: "read-history";
@@ -827,6 +845,7 @@ export type FromPage =
   | ChangeCall
   | TellMedia
   | Keep
+  | CompareString
   | ReadHistory
   | DeleteHistory
   | Examine

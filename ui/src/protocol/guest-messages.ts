@@ -17,8 +17,9 @@ export type FromHost =
   | { t: "admit"; guest: Bytes; ticket: Bytes; servers: readonly TurnServer[] }
   | { t: "deny"; reason: string }
   | { t: "accept"; call: string; kinds: readonly Kind[] }
-  | { t: "answer"; call: string; generation: number; sdp: string }
-  | { t: "renegotiate"; call: string; generation: number; sdp: string }
+  | { t: "answer"; call: string; generation: number; sdp: string; nonce: Bytes | null }
+  | { t: "renegotiate"; call: string; generation: number; sdp: string; commitment: Bytes | null }
+  | { t: "reveal"; call: string; generation: number; nonce: Bytes }
   | { t: "candidates"; call: string; generation: number; candidates: readonly Candidate[] }
   | { t: "media-state"; call: string; muted: boolean; camera_off: boolean; sharing: boolean }
   | { t: "decline"; call: string; reason: string }
@@ -31,9 +32,11 @@ export type FromHost =
 
 export type FromGuest =
   | { t: "knock"; name: string; ticket?: Bytes | undefined }
-  | { t: "invite"; call: Bytes; kinds: readonly Kind[]; sdp: string }
+  | { t: "invite"; call: Bytes; kinds: readonly Kind[]; sdp: string; commitment: Bytes | null }
   | { t: "accept"; call: Bytes; kinds: readonly Kind[] }
-  | { t: "answer" | "renegotiate"; call: Bytes; generation: number; sdp: string }
+  | { t: "answer"; call: Bytes; generation: number; sdp: string; nonce: Bytes | undefined }
+  | { t: "renegotiate"; call: Bytes; generation: number; sdp: string; commitment: Bytes | null }
+  | { t: "reveal"; call: Bytes; generation: number; nonce: Bytes }
   | { t: "candidates"; call: Bytes; generation: number; candidates: readonly Candidate[]; end: boolean }
   | { t: "media-state"; call: Bytes; muted: boolean; camera_off: boolean; sharing: boolean }
   | { t: "hangup"; call: Bytes; reason: "normal" | "media-failed" | "connection-lost" }
@@ -73,8 +76,8 @@ export function read(map: Fields): FromHost {
         title: text(map, "title", limits.MAX_NAME_CHARS, ""),
         knock: flag(map, "knock", true),
         once: flag(map, "once", false),
-        room: map["room"] == null ? null : binary(map, "room", limits.ROOM_ID_BYTES),
-        host: map["host"] == null ? null : binary(map, "host", limits.KEY_BYTES),
+        room: optional(map, "room", limits.ROOM_ID_BYTES),
+        host: optional(map, "host", limits.KEY_BYTES),
       };
     }
     case "carry":
@@ -93,13 +96,16 @@ export function read(map: Fields): FromHost {
     case "accept":
       return withKinds(map, { t, call: call(map) });
     case "answer":
+      return { t, ...described(map), nonce: optional(map, "nonce", limits.NONCE_BYTES) };
     case "renegotiate":
-      return { t, call: call(map), generation: integer(map, "generation", limits.MAX_GENERATION, 0), sdp: text(map, "sdp", limits.MAX_SDP_CHARS) };
+      return { t, ...described(map), commitment: optional(map, "commitment", limits.COMMITMENT_BYTES) };
+    case "reveal":
+      return { t, call: call(map), generation: generation(map), nonce: binary(map, "nonce", limits.NONCE_BYTES) };
     case "candidates":
       return {
         t,
         call: call(map),
-        generation: integer(map, "generation", limits.MAX_GENERATION, 0),
+        generation: generation(map),
         candidates: list(map, "candidates", limits.MAX_CANDIDATES).map((one) => {
           const candidate = asMap(one);
           return {
@@ -192,6 +198,13 @@ export function binary(map: Fields, key: string, least: number, most = least): B
   if (!(value instanceof Uint8Array) || value.length < least || value.length > most) throw new WireError(`bad ${key}`);
   return new Uint8Array(value);
 }
+
+export const optional = (map: Fields, key: string, length: number): Bytes | null =>
+  map[key] == null ? null : binary(map, key, length);
+
+const generation = (map: Fields): number => integer(map, "generation", limits.MAX_GENERATION, 0);
+
+const described = (map: Fields) => ({ call: call(map), generation: generation(map), sdp: text(map, "sdp", limits.MAX_SDP_CHARS) });
 
 export const call = (map: Fields): string => hex(binary(map, "call", limits.CALL_ID_BYTES));
 

@@ -5,7 +5,7 @@ import { digits } from "./sas.js";
 import { hex } from "./guest-messages.js";
 import type { Roster } from "./room-roster.js";
 import { unhex, type Here, type Key } from "./room-messages.js";
-import { COMMITMENT_BYTES, NONCE_BYTES } from "./room-tables.js";
+import { COMMITMENT_BYTES, NONCE_BYTES } from "./tables.js";
 
 const COMMITMENT_DOMAIN = utf8("onmeet room pledge 1");
 const STRING_DOMAIN = "onmeet room string 1";

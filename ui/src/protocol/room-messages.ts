@@ -11,6 +11,7 @@ import {
   hex,
   integer,
   list,
+  optional,
   read as readLine,
   servers,
   text,
@@ -69,7 +70,7 @@ export type FromSeat =
   | { t: "pipe"; key: Key; pipe: number; data: Bytes }
   | { t: "lent"; servers: readonly TurnServer[] }
   | { t: "room-leave" }
-  | { t: "invite"; call: string; kinds: readonly Kind[]; sdp: string | null }
+  | { t: "invite"; call: string; kinds: readonly Kind[]; sdp: string | null; commitment: Bytes | null }
   | { t: "cancel"; call: string }
   /** Known, and nothing to us. */
   | { t: "ignored" };
@@ -136,8 +137,8 @@ export function unpack(data: Bytes): FromSeat {
         version: integer(map, "version", room.MAX_COUNT, 0),
         term: integer(map, "term", room.MAX_COUNT, 0),
         keeper: map["keeper"] == null ? null : key(map, "keeper"),
-        commitment: map["commitment"] == null ? null : binary(map, "commitment", room.COMMITMENT_BYTES),
-        nonce: map["nonce"] == null ? null : binary(map, "nonce", room.NONCE_BYTES),
+        commitment: optional(map, "commitment", limits.COMMITMENT_BYTES),
+        nonce: optional(map, "nonce", limits.NONCE_BYTES),
       };
     case "room-request":
       return { t, act: text(map, "act", limits.MAX_TYPE_CHARS), seat: map["seat"] == null ? null : key(map, "seat") };
@@ -155,7 +156,7 @@ export function unpack(data: Bytes): FromSeat {
     case "room-leave":
       return { t };
     case "invite":
-      return withKinds(map, { t, call: call(map), sdp: map["sdp"] == null ? null : text(map, "sdp", limits.MAX_SDP_CHARS) });
+      return withKinds(map, { t, call: call(map), sdp: map["sdp"] == null ? null : text(map, "sdp", limits.MAX_SDP_CHARS), commitment: optional(map, "commitment", limits.COMMITMENT_BYTES) });
     case "cancel":
       return { t, call: call(map) };
     default:

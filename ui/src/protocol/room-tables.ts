@@ -1,8 +1,6 @@
 // Made from onmeet_node/protocol by: python -m onmeet_node.web.typescript
 // A test compares the two; change the Python and run it again.
 
-export const COMMITMENT_BYTES = 32;
-export const NONCE_BYTES = 16;
 export const MAX_SEATS = 12;
 export const MAX_REMOVED = 64;
 export const MAX_ROSTER_BYTES = 48_000;

@@ -176,7 +176,8 @@ export class RoomCalls {
     if (invite === null || !this.owner.seated(key)) return;
     one.waiting = null;
     one.call.accept();
-    if (invite.sdp !== null) one.call.heard({ t: "renegotiate", call: invite.call, generation: 0, sdp: invite.sdp });
+    const { call, sdp, commitment } = invite;
+    if (sdp !== null) one.call.heard({ t: "renegotiate", call, generation: 0, sdp, commitment });
   }
 
   #over(key: Key, call: Call): void {
