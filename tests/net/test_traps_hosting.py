@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import struct
 
 import pytest
 import trio
@@ -12,10 +13,12 @@ from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import info_from_p2p_addr
 from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
+from libp2p.stream_muxer.yamux.yamux import TYPE_DATA, YAMUX_HEADER_FORMAT
 from multiaddr import Multiaddr
 
 from onmeet_node.net.errors import LibraryMoved, ListenFailed, NetError, PeerUnreachable
 from onmeet_node.net.libp2p.health import BUFFER_LIMIT
+from onmeet_node.net.libp2p.muxing import MAX_FRAME_BYTES
 from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 from onmeet_node.net.libp2p.patches import (
     KAD_NEEDS,
@@ -216,9 +219,10 @@ async def test_leaving_tells_every_peer():
 
 
 async def test_without_close_host_they_believe_it_is_there():
-    # The library's own end sometimes comes as far as the socket before it is cancelled.
+    # `contain` closes each connection that ends. The library's own end sometimes comes as far as
+    # the socket before it is cancelled.
     for _ in range(8):
-        if await peers_left_behind(without("close_host")):
+        if await peers_left_behind(without("close_host", "contain")):
             return
     pytest.fail("the library tells every peer by itself: the remedy can go")
 
@@ -245,6 +249,27 @@ async def test_a_peer_that_floods_an_unread_stream_is_dropped():
             while True:
                 await stream.send_all(bytes(500_000))
         await server.wait_disconnected(client.peer_id)
+
+
+async def lost_after_announcing_a_huge_frame(remedies: Remedies) -> bool:
+    """Whether a peer loses its connection that announces a frame that no peer sends."""
+    async with pair(remedies) as (server, client):
+        stream = await client.open_stream(server.peer_id, ECHO)
+        muxed = stream._raw.muxed_stream
+        size = 2 * MAX_FRAME_BYTES
+        header = struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_DATA, 0, muxed.stream_id, size)
+        await muxed.conn._write_frame(header)
+        with trio.move_on_after(3) as limit:
+            await server.wait_disconnected(client.peer_id)
+        return not limit.cancelled_caught
+
+
+async def test_a_frame_that_no_peer_sends_ends_its_connection():
+    assert await lost_after_announcing_a_huge_frame(ALL)
+
+
+async def test_without_contain_the_library_waits_for_it():
+    assert not await lost_after_announcing_a_huge_frame(without("contain"))
 
 
 async def test_random_bytes_at_the_door_leave_the_host_working():

@@ -34,7 +34,7 @@ from onmeet_node.net.libp2p.dht_role import DhtRole
 from onmeet_node.net.libp2p.health import NoAutoConnect
 from onmeet_node.net.libp2p.listening import TcpTransport
 from onmeet_node.net.libp2p.multiaddrs import free, parse
-from onmeet_node.net.libp2p.muxing import BoundedYamux
+from onmeet_node.net.libp2p.muxing import BoundedYamux, use_own_muxer
 from onmeet_node.net.libp2p.record_store import asking
 from onmeet_node.net.libp2p.remote_address import network_of
 from onmeet_node.net.libp2p.websocket import WebSocketTransport
@@ -93,6 +93,7 @@ def new_raw_host(config: HostConfig, role: DhtRole) -> IHost:
         _add_transports(network)
     if remedies.contain:
         contain_network(raw, network)
+        use_own_muxer(network.upgrader.muxer_multistream)
     if remedies.guard_handlers:
         _guard(network)
     if remedies.own_acceptor:

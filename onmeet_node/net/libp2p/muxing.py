@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import trio
+from libp2p.abc import IMuxedConn, ISecureConn
+from libp2p.peer.id import ID
+from libp2p.stream_muxer.muxer_multistream import MuxerMultistream
 from libp2p.stream_muxer.yamux.yamux import Yamux
 
 from onmeet_node.process.faults import contained
@@ -16,6 +19,21 @@ MAX_FRAME_BYTES = 2**20
 """Of one DATA frame. All implementations send at most 64 KiB; the library would wait for 16 MiB."""
 DROP_SECONDS = 2.0
 """For the orderly end of a connection that failed."""
+
+
+def use_own_muxer(muxers: MuxerMultistream) -> None:
+    """Makes connections of the class that was agreed on.
+
+    Whatever class it is given for Yamux's protocol, the library makes its own.
+    """
+
+    async def new_conn(conn: ISecureConn, peer_id: ID) -> IMuxedConn:
+        protocol, muxer = await muxers._selector.select(
+            conn, conn.is_initiator, muxers.negotiate_timeout
+        )
+        return muxers._annotate_connection(muxer(conn, peer_id), conn, protocol)
+
+    muxers.new_conn = new_conn  # type: ignore[method-assign]
 
 
 class BoundedYamux(Yamux):

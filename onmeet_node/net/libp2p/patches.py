@@ -119,6 +119,13 @@ NEEDS: tuple[_Need, ...] = (
         "libp2p.network.connection.swarm_connection:SwarmConn._cleanup",
         "keep a fault inside its connection",
     ),
+    *(
+        _Need(
+            f"libp2p.stream_muxer.muxer_multistream:MuxerMultistream.{name}",
+            "bound what a peer makes us hold",
+        )
+        for name in ("new_conn", "_annotate_connection")
+    ),
     _Need("libp2p.transport.manager:TransportManager", "listen without the library"),
     _Need("libp2p.kad_dht.kad_dht:KadDHT.switch_mode", "serve the DHT once we can be reached"),
     _Need(
