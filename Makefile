@@ -9,7 +9,7 @@ READY := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := demo
-.PHONY: demo run dev check quick test page lint format bench changelog lock system-packages ui clean
+.PHONY: demo run dev check quick test page lint format bench profile changelog lock system-packages ui clean
 
 demo: $(READY)
 	$(BIN)/onmeet demo
@@ -55,6 +55,11 @@ format: $(READY)
 
 bench: $(READY) system-packages
 	$(BIN)/python -m benchmarks
+
+# What one warm call costs: frames, statements, round trips, CPU by layer. A minute.
+# PROFILE_FLAGS="--against COMMIT": in turns with the code of another commit.
+profile: $(READY)
+	@$(BIN)/python -m benchmarks.warm_call $(PROFILE_FLAGS)
 
 # Of a release: the files of docs/changes/ become its section of CHANGELOG.md.
 changelog: $(READY)

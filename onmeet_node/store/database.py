@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from sqlcipher3 import dbapi2 as sqlcipher
 
+from onmeet_node.process.work import WORK
 from onmeet_node.protocol.identity.lookalike import look_of, same_name
 from onmeet_node.store.errors import (
     DiskFailed,
@@ -107,6 +108,7 @@ class Database:
     # ── queries ─────────────────────────────────────────────────────────────────────────────────
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """Runs one statement and returns all its rows."""
+        WORK.statements += 1
         with self._translated():
             return list(self._connection.execute(sql, values))
 
@@ -116,6 +118,7 @@ class Database:
 
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Runs one statement and returns how many rows it changed."""
+        WORK.statements += 1
         with self._translated():
             return int(self._connection.execute(sql, values).rowcount)
 

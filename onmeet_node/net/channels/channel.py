@@ -23,6 +23,7 @@ from onmeet_node.net.channels.send_queue import SendQueue
 from onmeet_node.net.channels.timing import Timing
 from onmeet_node.net.errors import ChannelEnded
 from onmeet_node.process.faults import contained
+from onmeet_node.process.work import WORK
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.errors import RemoteProtocolError
 from onmeet_node.protocol.identity.keys import IdentityKey
@@ -183,6 +184,7 @@ class Channel:
             self.fail(End.NOT_READING)
             raise ChannelEnded(End.NOT_READING)
         self.carried = True
+        WORK.messages += 1
         self._heartbeat.use()
         self._queue.push(data)
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from onmeet_node.net.exposure import Exposure
 from onmeet_node.net.libp2p.patches import Remedies
+from onmeet_node.process.work import WORK
 from onmeet_node.protocol.wire import record
 
 
@@ -27,6 +28,7 @@ class PresenceRules:
 
     def verify(self, key: str, value: bytes, now: int) -> None:
         """Raise RecordError unless the signature, the key, the size and the expiry are right."""
+        WORK.records_verified += 1
         record.verify(key, value, now)
 
     def select(self, values: Sequence[bytes]) -> int:

@@ -14,10 +14,12 @@ from libp2p.abc import IListener, IRawConnection
 from libp2p.custom_types import THandler
 from libp2p.io.abc import ReadWriteCloser
 from libp2p.io.trio import TrioTCPStream
+from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.transport.exceptions import OpenConnectionError
 from libp2p.transport.tcp.tcp import TCP
 from multiaddr import Multiaddr
 
+from onmeet_node.net.libp2p.tcp_stream import SocketStream
 from onmeet_node.process.faults import alone
 
 log = logging.getLogger(__name__)
@@ -131,7 +133,7 @@ class TcpTransport(TCP):
         """A connection, by a name to its first address that answers. OpenConnectionError."""
         kind = maddr.protocols()[0].name
         if kind not in _NAMES:
-            return await super().dial(maddr)
+            return await self._dial(maddr)
         name, port = str(maddr.value_for_protocol(kind)), maddr.value_for_protocol("tcp")
         try:
             with trio.fail_after(RESOLVE_SECONDS):
@@ -145,13 +147,19 @@ class TcpTransport(TCP):
         for host in list(hosts)[:MAX_HOSTS]:
             version = 6 if ":" in host else 4
             try:
-                return await super().dial(Multiaddr(f"/ip{version}/{host}/tcp/{port}"))
+                return await self._dial(Multiaddr(f"/ip{version}/{host}/tcp/{port}"))
             except OpenConnectionError as error:
                 failure = failure or error
         raise failure or OpenConnectionError(f"the name {name} has no address")
+
+    async def _dial(self, maddr: Multiaddr) -> IRawConnection:
+        raw = await super().dial(maddr)
+        if isinstance(raw, RawConnection) and isinstance(raw.stream, TrioTCPStream):
+            raw.stream = SocketStream(raw.stream.stream)
+        return raw
 
     def create_listener(  # type: ignore[override]
         self, handler_function: THandler
     ) -> IListener:
         """A listener that gives `handler_function` a stream for each connection."""
-        return Listener(handler_function, TrioTCPStream)
+        return Listener(handler_function, SocketStream)

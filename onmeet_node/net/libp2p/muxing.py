@@ -8,9 +8,10 @@ import trio
 from libp2p.abc import IMuxedConn, ISecureConn
 from libp2p.peer.id import ID
 from libp2p.stream_muxer.muxer_multistream import MuxerMultistream
-from libp2p.stream_muxer.yamux.yamux import Yamux
+from libp2p.stream_muxer.yamux.yamux import TYPE_WINDOW_UPDATE, Yamux, YamuxStream
 
 from onmeet_node.process.faults import contained
+from onmeet_node.process.work import WORK
 
 BUFFER_LIMIT = 32 * 2**20
 """Bytes one connection may have waiting unread. The library notices a peer that ignores its
@@ -19,6 +20,9 @@ MAX_FRAME_BYTES = 2**20
 """Of one DATA frame. All implementations send at most 64 KiB; the library would wait for 16 MiB."""
 DROP_SECONDS = 2.0
 """For the orderly end of a connection that failed."""
+
+_WINDOW_UPDATE = bytes([0, TYPE_WINDOW_UPDATE, 0, 0])
+"""How a frame begins that is a window update and nothing else: version, type, no flags."""
 
 
 def use_own_muxer(muxers: MuxerMultistream) -> None:
@@ -38,6 +42,9 @@ def use_own_muxer(muxers: MuxerMultistream) -> None:
 
 class BoundedYamux(Yamux):
     """The library's Yamux, which ends with whatever it did not expect."""
+
+    _spoke = False
+    """Whether data of ours went out after the last that came in: for `WORK`."""
 
     async def start(self) -> None:
         """Serves the connection until it is closed; then it is closed for sure."""
@@ -62,7 +69,21 @@ class BoundedYamux(Yamux):
                 ):
                     await self.close()
 
+    async def open_stream(self) -> YamuxStream:
+        """See the library; counted."""
+        WORK.streams += 1
+        return await super().open_stream()
+
+    async def _write_frame(self, data: bytes) -> None:
+        WORK.frames += 1
+        WORK.window_updates += data.startswith(_WINDOW_UPDATE)
+        self._spoke = True
+        await super()._write_frame(data)
+
     async def _read_data_body(self, length: int) -> bytes:
+        if self._spoke and self.is_initiator:
+            WORK.turns += 1
+        self._spoke = False
         unread = sum(map(len, self.stream_buffers.values()))
         if length > MAX_FRAME_BYTES or unread + length > BUFFER_LIMIT:
             # NOTE: of all exceptions, this one alone the library takes as the connection's end.

@@ -14,6 +14,7 @@ import trio
 from onmeet_node.net.errors import NetError
 from onmeet_node.net.presence.publisher import Audiences, PresenceFor, Publisher, Records
 from onmeet_node.process.faults import alone
+from onmeet_node.process.work import WORK
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.blinding import epoch_at
 from onmeet_node.protocol.identity.keys import IdentityKey
@@ -68,6 +69,7 @@ class Rendezvous:
         Asks for the current epoch and its neighbours at once, since clocks differ. Raises NetError
         if none of them could be asked for, IdentityError if `identity` is no valid key.
         """
+        WORK.lookups += 1
         now = int(self._clock())
         current = epoch_at(now)
         keys = {
@@ -83,6 +85,7 @@ class Rendezvous:
                 value = await self._records.get(key)
                 if value is None:
                     return
+                WORK.records_verified += 1
                 found = open_record(identity, secret, epoch, value, now=now)
             except NetError as error:
                 failures.append(error)
