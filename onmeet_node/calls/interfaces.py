@@ -18,8 +18,18 @@ from onmeet_node.protocol.wire.messages import CallMessage, Kind
 class CallTransport(Protocol):
     """How calls reach people; `node.call_router.CallRouter` is a node's."""
 
-    async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
-        """Opens channels to the peer's devices, calling `found` for each; returns when done."""
+    async def find(
+        self,
+        peer: Identity,
+        found: Callable[[Device], None],
+        *,
+        unanswered: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Opens channels to the peer's devices, calling `found` for each; returns when done.
+
+        `unanswered`: whether a call waits for somebody to take it, so that those who ring already
+        may be given time before others are looked for.
+        """
         ...
 
     def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:

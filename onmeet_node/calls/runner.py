@@ -35,6 +35,7 @@ from onmeet_node.protocol.call.effects import Effect, EndReason, State
 from onmeet_node.protocol.call.errors import CallRefused
 from onmeet_node.protocol.call.events import Device, Event, Identity
 from onmeet_node.protocol.call.node_calls import CallSettings, NodeCalls
+from onmeet_node.protocol.call.table import UNANSWERED
 from onmeet_node.protocol.wire.messages import CALL_ID_BYTES, CallId, CallMessage, Invite, Kind
 
 
@@ -224,7 +225,11 @@ class CallRunner:
     async def _find(self, call: CallId, peer: Identity) -> None:
         with contained("call", then=partial(self.fault, call)):
             await self._reach.find(
-                peer, lambda device: self.feed(on.DeviceReady(call=call, device=device))
+                peer,
+                lambda device: self.feed(on.DeviceReady(call=call, device=device)),
+                unanswered=lambda: (
+                    (going := self.calls.get(call)) is not None and going.state in UNANSWERED
+                ),
             )
             self.feed(on.SearchEnded(call=call))
 

@@ -1,20 +1,21 @@
 """Reaching a person: from an identity to open sealed channels, by the shortest way there is.
 
-An open channel is used at once; meanwhile addresses seen lately are dialled, and the DHT is asked
-for the person's record, all side by side, because a person may have several devices and an old
-address may be dead (PROTOCOL, "Publishing and finding").
+An open channel is used at once. Unless all known devices have one, addresses seen lately are
+dialled meanwhile, and the DHT is asked for the person's record, all side by side, because a person
+may have several devices and an old address may be dead (PROTOCOL, "Publishing and finding").
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
 import trio
 
 from onmeet_node.contacts.address_book import AddressBook
 from onmeet_node.contacts.locator import PeerLocator
+from onmeet_node.net.channels.channel import Channel
 from onmeet_node.net.channels.channels import Channels
 from onmeet_node.net.errors import NetError
 from onmeet_node.net.presence.rendezvous import Rendezvous
@@ -30,6 +31,13 @@ OPEN_SECONDS = 12.0
 
 RESOLVE_SECONDS = 10.0
 """For one DHT lookup."""
+
+OTHERS_AFTER = 5.0
+"""Seconds that a call rings at all known devices before the DHT is asked for others: one that was
+switched on since the last question rings that much later. Most calls are answered by then."""
+
+SILENT_AFTER = 1.2
+"""The same when a device has not said anything: after `Timing.fresh` its channel is in doubt."""
 
 
 class PeerTransport:
@@ -62,19 +70,53 @@ class PeerTransport:
         """While inside, channels to this person are kept open and watched closely."""
         return self._channels.keep(peer)
 
-    async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
-        """Calls `found` for each of the peer's devices with an open channel, as they open."""
+    async def find(
+        self,
+        peer: Identity,
+        found: Callable[[Device], None],
+        *,
+        unanswered: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Calls `found` for each of the peer's devices with an open channel, as they open.
+
+        The DHT is asked for others while fewer than the known ones have one, or when the call
+        still rings after `OTHERS_AFTER`.
+        """
         search = _Search(self, peer, found)
-        for device in self._channels.devices(peer):
+        reached = self._channels.devices(peer)
+        for device in reached:
             search.report(device)
+        known = self._locator.seen_at(peer)
+        if known and unanswered() and all(one.peer_id in reached for one in known):
+            await self._while_they_ring(peer, reached)
+            if not unanswered():
+                return
         async with trio.open_nursery() as nursery:
-            for presence in self._locator.seen_at(peer):
+            for presence in known:
                 nursery.start_soon(alone, "device search", search.dial, presence)
             for secret in self._locator.secrets_of(peer):
                 nursery.start_soon(alone, "device search", search.look_up, secret, nursery)
 
+    async def _while_they_ring(self, peer: Identity, devices: Iterable[Device]) -> None:
+        """Until `OTHERS_AFTER`; less if a device is lost, or says nothing."""
+        channels = [c for device in devices if (c := self._channels.get(peer, device)) is not None]
+
+        async def watch(channel: Channel) -> None:
+            await channel.over.wait()
+            nursery.cancel_scope.cancel()
+
+        with trio.move_on_after(OTHERS_AFTER):
+            async with trio.open_nursery() as nursery:
+                for channel in channels:
+                    nursery.start_soon(watch, channel)
+                await trio.sleep(SILENT_AFTER)
+                if any(channel.in_doubt for channel in channels):
+                    nursery.cancel_scope.cancel()
+
     async def channel(self, peer: Identity) -> bool:
         """Whether a channel to any device of the peer could be opened; waits for the first."""
+        if self._channels.devices(peer):
+            return True
         with trio.CancelScope() as enough:
             await self.find(peer, lambda _: enough.cancel())
         return bool(self._channels.devices(peer))

@@ -21,9 +21,18 @@ class CallRouter:
         self.alone = people.alone
         self.early_media = people.early_media
 
-    async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
-        """See `CallTransport`."""
-        await (self._guests if is_guest(peer) else self._people).find(peer, found)
+    async def find(
+        self,
+        peer: Identity,
+        found: Callable[[Device], None],
+        *,
+        unanswered: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """See `CallTransport`; for guests there is but one way."""
+        if is_guest(peer):
+            await self._guests.find(peer, found)
+        else:
+            await self._people.find(peer, found, unanswered=unanswered)
 
     def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:
         """See `CallTransport`."""

@@ -30,8 +30,15 @@ class RoomTransport:
         self._channels = channels
         self._changes = changes
 
-    async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
+    async def find(
+        self,
+        peer: Identity,
+        found: Callable[[Device], None],
+        *,
+        unanswered: Callable[[], bool] = lambda: False,
+    ) -> None:
         """See `CallTransport`: waits until a channel is open, as the room opens it."""
+        del unanswered
         with trio.move_on_after(FIND_SECONDS):
             while not (devices := self._channels.devices(peer)):
                 await self._changes.wait()

@@ -108,7 +108,13 @@ class Phone:
         return self.runner.dial(other.identity, kinds, CallOptions())
 
     # ── CallTransport ───────────────────────────────────────────────────────────────────────────
-    async def find(self, peer: Identity, found: Callable[[Device], None]) -> None:
+    async def find(
+        self,
+        peer: Identity,
+        found: Callable[[Device], None],
+        *,
+        unanswered: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.searches += 1
         await trio.sleep(DELAY)
         other = self._phones.people[peer]

@@ -193,6 +193,11 @@ class Channel:
         """Whether nobody waits for it, so that its heartbeat may be slow."""
         return self._heartbeat.idle
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the peer has not been heard since it was asked whether it is there."""
+        return self._heartbeat.in_doubt
+
     def attend(self, *, attended: bool) -> None:
         """Somebody waits for what comes, or no more: a call is on, or its page is open."""
         self._heartbeat.attend(attended=attended)

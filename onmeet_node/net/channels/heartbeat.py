@@ -36,7 +36,8 @@ class Heartbeat:
         """When it was last used, and when the peer was last heard for sure."""
         self._waiting = math.inf
         """Since when nothing was heard after a message of ours."""
-        self._doubtful = False
+        self.in_doubt = False
+        """Nothing was heard since the peer was asked for sure whether it is there."""
         self._attended = False
         self._delivering = False
         self._changed = trio.Event()
@@ -67,7 +68,7 @@ class Heartbeat:
     def heard(self) -> None:
         """Something of the peer came in."""
         self._heard = self._spoke = trio.current_time()
-        self._waiting, self._doubtful = math.inf, False
+        self._waiting, self.in_doubt = math.inf, False
 
     @contextmanager
     def delivering(self) -> Iterator[None]:
@@ -81,8 +82,8 @@ class Heartbeat:
             self._heard = trio.current_time()
 
     def _doubt(self) -> None:
-        if not self._doubtful:
-            self._doubtful = True
+        if not self.in_doubt:
+            self.in_doubt = True
             self._doubted()
             self._ping()
 
@@ -107,7 +108,7 @@ class Heartbeat:
                 self._ping()
                 asked, due = now, now + interval
             # It wakes up when it becomes idle, too, or when it is used again.
-            doubt_at = math.inf if self._doubtful else self._waiting + timing.fresh
+            doubt_at = math.inf if self.in_doubt else self._waiting + timing.fresh
             turns = math.inf if idle or self._attended else self._used + timing.idle_after + 0.001
             with trio.move_on_at(min(due, dead_at, turns, doubt_at)):
                 await self._changed.wait()
