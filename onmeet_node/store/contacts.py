@@ -13,6 +13,7 @@ from onmeet_node.protocol.identity.lookalike import look_of, same_name
 from onmeet_node.protocol.wire.messages import MAX_NAME_CHARS, Card
 from onmeet_node.store.database import Database, Row
 from onmeet_node.store.errors import HomeDamaged, Rejected
+from onmeet_node.store.read_cache import ReadCache
 
 MAX_CONTACTS = 10_000
 """Those who ask have room of their own, and somebody can be blocked in any case."""
@@ -98,11 +99,15 @@ class ContactStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._cache: ReadCache[Identity, Contact | None] = ReadCache(database)
         self.version = 0
         """Another one whenever somebody came, went, or became something else to us."""
 
     def get(self, identity: Identity) -> Contact | None:
         """Who this is, if known."""
+        return self._cache.get(identity, lambda: self._read(identity))
+
+    def _read(self, identity: Identity) -> Contact | None:
         rows = self._database.execute(f"{_SELECT} WHERE identity = ?", (identity,))
         return _contact(rows[0]) if rows else None
 

@@ -70,6 +70,8 @@ class Database:
         self.path = path
         self._schemas = tuple(schemas)
         self._erases = False
+        self._undone = 0
+        self._aside = 0
         with self._translated():
             # isolation_level None: transactions are ours alone, never begun behind our back.
             self._connection = sqlcipher.connect(str(path), isolation_level=None)
@@ -122,6 +124,20 @@ class Database:
         with self._translated():
             return int(self._connection.execute(sql, values).rowcount)
 
+    @property
+    def changes(self) -> tuple[int, int]:
+        """Another value whenever a row may have changed, or changed back: for `ReadCache`."""
+        return self._connection.total_changes - self._aside, self._undone
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """For writing to tables of which nothing is kept in memory: no sign of it in `changes`."""
+        before = self._connection.total_changes
+        try:
+            yield
+        finally:
+            self._aside += self._connection.total_changes - before
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of it or, on any exception, nothing of it. May be nested: the outermost counts."""
@@ -134,6 +150,7 @@ class Database:
             yield
             self.execute("COMMIT")
         except BaseException:
+            self._undone += 1
             # After some errors (a full disk, for one) SQLite has rolled back by itself.
             if self._connection.in_transaction:
                 self.execute("ROLLBACK")

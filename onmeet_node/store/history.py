@@ -115,7 +115,7 @@ class CallStore:
             raise Rejected(f"Receipts have at most {MAX_RECEIPTS_BYTES} bytes.")
         if record.region is not None and record.region not in REGIONS:
             raise Rejected("A relay's region is ca, de, or empty when it is not known.")
-        with self._database.transaction():
+        with self._database.aside(), self._database.transaction():
             fresh = self.get(record.peer, record.call) is None
             self._database.execute(
                 _SAVE,

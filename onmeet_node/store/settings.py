@@ -18,6 +18,7 @@ from onmeet_node.protocol.call.node_calls import Busy
 from onmeet_node.protocol.identity.policy import ReachPolicy
 from onmeet_node.store.database import Database
 from onmeet_node.store.errors import HomeDamaged, Rejected
+from onmeet_node.store.read_cache import ReadCache
 
 T = TypeVar("T")
 MAX_VALUE_CHARS = 65_536
@@ -57,9 +58,14 @@ class Settings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._cache: ReadCache[str, Any] = ReadCache(database)
 
     def get(self, setting: Setting[T]) -> T:
         """The kept value, or the default. Raises `HomeDamaged` if it does not fit the type."""
+        value: T = self._cache.get(setting.name, lambda: self._read(setting))
+        return value
+
+    def _read(self, setting: Setting[T]) -> T:
         rows = self._database.execute("SELECT value FROM setting WHERE name = ?", (setting.name,))
         if not rows:
             return setting.default

@@ -14,7 +14,7 @@ from tests.node.conftest import Start, befriend, connected
 
 pytestmark = pytest.mark.real
 
-STATEMENTS_TO_RING = 8
+STATEMENTS_TO_RING = 2
 """SQL statements from dialling to ringing there, of both nodes together."""
 FRAMES_TO_RING = 2
 """The invite is one, the window update that it causes the other."""
