@@ -120,6 +120,7 @@ class Node:
             begin("call timers", self._caller.run_timers)
             begin("channels", self._intake.run)
             begin("guests", self.guests.run)
+            begin("history", self.history.run)
             begin("receipts", self._receipts.run)
             begin("people", self.people.run)
             begin("rooms", self.rooms.run)

@@ -72,6 +72,7 @@ class Database:
         self._erases = False
         self._undone = 0
         self._aside = 0
+        self._later: list[Callable[[], None]] = []
         with self._translated():
             # isolation_level None: transactions are ours alone, never begun behind our back.
             self._connection = sqlcipher.connect(str(path), isolation_level=None)
@@ -110,6 +111,7 @@ class Database:
     # ── queries ─────────────────────────────────────────────────────────────────────────────────
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """Runs one statement and returns all its rows."""
+        self.catch_up()
         WORK.statements += 1
         with self._translated():
             return list(self._connection.execute(sql, values))
@@ -120,9 +122,26 @@ class Database:
 
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Runs one statement and returns how many rows it changed."""
+        self.catch_up()
         WORK.statements += 1
         with self._translated():
             return int(self._connection.execute(sql, values).rowcount)
+
+    def later(self, write: Callable[[], None]) -> None:
+        """Has `write` done by `catch_up`, or before anything else is read or written here.
+
+        So nobody sees a state without it. It must not raise. What is not written when the process
+        is killed is lost; `close` writes it.
+        """
+        self._later.append(write)
+
+    def catch_up(self) -> None:
+        """Does what was put off; within a transaction, which may be undone, not yet."""
+        if not self._later or self._connection.in_transaction:
+            return
+        due, self._later = self._later, []
+        for write in due:
+            write()
 
     @property
     def changes(self) -> tuple[int, int]:
@@ -144,6 +163,7 @@ class Database:
         if self._connection.in_transaction:
             yield
             return
+        self.catch_up()
         self._erases = False
         self.execute("BEGIN IMMEDIATE")
         try:
@@ -182,6 +202,7 @@ class Database:
     def close(self) -> None:
         """Flushes and closes. Never raises: what was committed is in the WAL in any case."""
         with suppress(StoreError):
+            self.catch_up()
             self.flush()
         self._connection.close()
 

@@ -23,17 +23,21 @@ FRAMES = 14
 CALLS = 4
 
 
-async def call(alice: Node, bob: Node) -> tuple[Work, Work]:
-    """A call that is answered: what was done until it rang, and until it was over."""
+async def call(alice: Node, bob: Node) -> tuple[Work, Work, Work]:
+    """A call that is answered: what was done until it rang, for hanging up, and in all."""
+    for node in (alice, bob):
+        node.history.list(1)  # the call before is written down
     before = so_far()
     async with bob.incoming() as ringing, alice.call("Bob") as mine:
         theirs = await ringing.receive()
         until_it_rang = since(before)
         theirs.accept()
         await connected(mine)
+        talking = so_far()
         mine.hang_up()
+        hung_up = since(talking)  # the word is on its way, and nothing else was done
         await theirs.ended()
-    return until_it_rang, since(before)
+    return until_it_rang, hung_up, since(before)
 
 
 async def test_a_warm_call_asks_no_dht_and_writes_little_before_it_rings(start: Start) -> None:
@@ -41,14 +45,16 @@ async def test_a_warm_call_asks_no_dht_and_writes_little_before_it_rings(start: 
     await befriend(alice, bob)
     with trio.fail_after(60):
         await call(alice, bob)  # finds out where Bob's devices are
-        while (await call(alice, bob))[1].streams:
+        while (await call(alice, bob))[-1].streams:
             pass  # new contacts publish: each record is put and read back, beside the calls
         calls = [await call(alice, bob) for _ in range(CALLS)]
-    assert all(whole.lookups == 0 for _, whole in calls)
+    assert all(whole.lookups == 0 for *_, whole in calls)
     # What a node does beside a call only adds: the least of several is the call's own.
-    assert min(whole.streams for _, whole in calls) == 0
+    assert min(whole.streams for *_, whole in calls) == 0
     # The invite itself may count as the answer to what was said before.
-    assert min(rang.turns for rang, _ in calls) <= 1, "it rings after half a round trip"
-    assert 1 <= min(rang.frames for rang, _ in calls) <= FRAMES_TO_RING
-    assert min(whole.frames for _, whole in calls) <= FRAMES
-    assert min(rang.statements for rang, _ in calls) <= STATEMENTS_TO_RING
+    assert min(rang.turns for rang, *_ in calls) <= 1, "it rings after half a round trip"
+    assert 1 <= min(rang.frames for rang, *_ in calls) <= FRAMES_TO_RING
+    assert min(whole.frames for *_, whole in calls) <= FRAMES
+    assert min(rang.statements for rang, *_ in calls) <= STATEMENTS_TO_RING
+    assert all(hung_up.messages == 1 for _, hung_up, _ in calls)
+    assert all(hung_up.statements == 0 for _, hung_up, _ in calls), "it is written later"
