@@ -11,6 +11,7 @@ from onmeet_node.net.libp2p.library import STREAMS_PER_CONNECTION
 from onmeet_node.net.libp2p.open_host import open_host
 from onmeet_node.net.libp2p.patches import Remedies
 from onmeet_node.net.libp2p.streams import Stream
+from onmeet_node.process.work import Work, since, so_far
 from tests.fakes.hosts import ALL, ECHO, config, echo, pair, sleep, until, without
 
 pytestmark = pytest.mark.real
@@ -233,3 +234,31 @@ async def test_aborting_resets_both_ways():
         stream.abort()
         with trio.fail_after(2):
             await ended.wait()
+
+
+async def echoed(remedies: Remedies, size: int) -> Work:
+    """What was done for some bytes there and back."""
+    async with pair(remedies) as (server, client):
+        stream = await client.open_stream(server.peer_id, ECHO)
+        await stream.send_all(b"x")
+        await stream.receive_some()
+        before = so_far()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stream.send_all, bytes(size))
+            left = size
+            while left:
+                left -= len(await stream.receive_some())
+        return since(before)
+
+
+async def test_small_messages_are_not_answered_with_window_updates():
+    assert (await echoed(ALL, 100)).window_updates == 0
+
+
+async def test_without_lean_windows_each_is():
+    assert (await echoed(without("lean_windows"), 100)).window_updates >= 2
+
+
+async def test_more_than_a_window_still_passes():
+    done = await echoed(ALL, 2**21)
+    assert 0 < done.window_updates < done.frames / 2

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.real
 
 STATEMENTS_TO_RING = 2
 """SQL statements from dialling to ringing there, of both nodes together."""
-FRAMES_TO_RING = 2
-"""The invite is one, the window update that it causes the other."""
-FRAMES = 14
+FRAMES_TO_RING = 1
+"""The invite."""
+FRAMES = 7
 """libp2p frames of all three, from dialling to the end."""
 CALLS = 4
 

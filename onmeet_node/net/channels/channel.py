@@ -324,19 +324,20 @@ class Channel:
 
     async def _write(self) -> None:
         while True:
-            while (data := self._queue.take()) is not None:
-                await self._write_one(data)
+            while batch := self._queue.take_some():
+                await self._write_batch(batch)
             if self._bye_queued and self._queue.all_taken:
                 self._bye_written = True
                 if self.end in {End.MALFORMED, End.FLOOD}:
                     self._scope.cancel()
             await self._queue.wait()
 
-    async def _write_one(self, data: bytes) -> None:
+    async def _write_batch(self, batch: Sequence[bytes]) -> None:
         with trio.move_on_after(self._timing.dead_after) as limit:
+            now = trio.current_time()
+            sealed = [part for data in batch for part in self._sealing.seal(data, now=now)]
             try:
-                for sealed in self._sealing.seal(data, now=trio.current_time()):
-                    await self._framed.send(sealed)
+                await self._framed.send(*sealed)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 self.fail(End.LOST)
         if limit.cancelled_caught:

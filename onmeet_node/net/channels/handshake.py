@@ -61,9 +61,9 @@ class Framed:
             self._arrived.extend(self._decoder.feed(data))
         return self._arrived.popleft()
 
-    async def send(self, payload: bytes) -> None:
-        """Raises trio.BrokenResourceError or trio.ClosedResourceError."""
-        await self._stream.send_all(encode_frame(payload))
+    async def send(self, *payloads: bytes) -> None:
+        """One frame each, in one piece. Raises BrokenResourceError or ClosedResourceError."""
+        await self._stream.send_all(b"".join(map(encode_frame, payloads)))
 
     async def aclose(self) -> None:
         """Close the stream."""

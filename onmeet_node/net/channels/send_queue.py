@@ -10,6 +10,9 @@ MAX_QUEUED = 256
 MAX_QUEUED_BYTES = 1 << 20
 """Waiting to be sent. A peer that lets more pile up does not read, and loses the channel."""
 
+BATCH_BYTES = 16_384
+"""Written in one piece once so much has come together: a call's first messages go as one."""
+
 
 class SendQueue:
     """Encoded messages for one writer. Those of the layers above can be held back."""
@@ -68,6 +71,15 @@ class SendQueue:
             return None
         self._bytes -= len(data)
         return data
+
+    def take_some(self) -> list[bytes]:
+        """What is to be written next, up to about `BATCH_BYTES`; at least one, if any."""
+        batch: list[bytes] = []
+        size = 0
+        while size < BATCH_BYTES and (data := self.take()) is not None:
+            batch.append(data)
+            size += len(data)
+        return batch
 
     async def wait(self) -> None:
         """Return once something was pushed or released since the last wait."""

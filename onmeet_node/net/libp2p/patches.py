@@ -12,8 +12,10 @@ from importlib import import_module
 from typing import Any
 
 from libp2p.custom_types import TProtocol
+from libp2p.stream_muxer.yamux.yamux import YamuxStream
 
 from onmeet_node.net.errors import LibraryMoved
+from onmeet_node.net.libp2p.muxing import LeanStream
 
 KAD_PROTOCOL = TProtocol("/onmeet/kad/1.0.0")
 """Our DHT's own protocol: `KadDHT(protocol_prefix=…)` is ignored upstream, and
@@ -60,6 +62,8 @@ class Remedies:
     own_transports: bool = True
     """Listen on and dial TCP and WebSocket ourselves: what one connection raises inside the
     library's listeners, or the reader of a WebSocket it dialed, ends the process."""
+    lean_windows: bool = True
+    """Don't answer each piece that was read with a window update."""
     contain: bool = True
     """Keep what one connection raises in the library's other tasks from ending everybody's."""
     own_acceptor: bool = True
@@ -115,6 +119,7 @@ NEEDS: tuple[_Need, ...] = (
         "libp2p.stream_muxer.yamux.yamux:Yamux._read_data_body",
         "bound what a peer makes us hold",
     ),
+    _Need("libp2p.stream_muxer.yamux.yamux:YamuxStream", "send no needless window updates"),
     _Need(
         "libp2p.network.connection.swarm_connection:SwarmConn._cleanup",
         "keep a fault inside its connection",
@@ -172,10 +177,15 @@ YAMUX_NEEDS = {
     "_ping_event": "notice silent peers",
     "_write_frame": "ask peers at once whether they are there",
     "stream_buffers": "notice peers that flood us",
+    "streams_lock": "take free locks at once",
+    "_write_lock": "take free locks at once",
     "event_closed": "give a connection's place back",
     "event_shutting_down": "tell a lost connection from the end of a stream",
 }
-YAMUX_STREAM_NEEDS = {"reset_received": "tell a reset from the end of a stream"}
+YAMUX_STREAM_NEEDS = {
+    "reset_received": "tell a reset from the end of a stream",
+    "_auto_tune_and_send_window_update": "send no needless window updates",
+}
 
 
 def check_library(needs: Iterable[_Need] = NEEDS) -> None:
@@ -212,6 +222,7 @@ def apply(remedies: Remedies, *, ping_interval: float) -> None:
     check_library()
     yamux = import_module("libp2p.stream_muxer.yamux.yamux")
     yamux.RTT_MEASURE_INTERVAL = ping_interval  # type: ignore[attr-defined]
+    yamux.YamuxStream = LeanStream if remedies.lean_windows else YamuxStream  # type: ignore[attr-defined]
     protocol = KAD_PROTOCOL if remedies.own_dht_protocol else _UPSTREAM_KAD_PROTOCOL
     for module in _KAD_MODULES:
         import_module(f"libp2p.kad_dht.{module}").PROTOCOL_ID = protocol  # type: ignore[attr-defined]

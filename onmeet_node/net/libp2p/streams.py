@@ -10,6 +10,7 @@ from libp2p.abc import INetStream
 from libp2p.network.stream.exceptions import StreamEOF
 
 from onmeet_node.net.errors import HostClosed
+from onmeet_node.net.libp2p.quick_lock import QuickLock
 from onmeet_node.net.libp2p.remote_address import network_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Stream(trio.abc.HalfCloseableStream):
         self, raw: INetStream, peer_id: str, calls: LibraryCalls, *, tell_resets: bool = True
     ) -> None:
         self.peer_id = peer_id
+        raw._state_lock = QuickLock()  # type: ignore[attr-defined]
         self._raw = raw
         self._calls = calls
         self._tell_resets = tell_resets

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import trio
 from libp2p.io.trio import TrioTCPStream
 
+from onmeet_node.net.libp2p.quick_lock import QuickLock
 from onmeet_node.process.work import WORK
+
+CHUNK = 65_536
+"""Bytes asked of the socket at once: a whole Noise message, or many small ones."""
 
 
 class SocketStream(TrioTCPStream):
-    """The library's, counted."""
+    """The library's, which takes from the socket whatever is there.
+
+    The library asks the kernel twice for each Noise message, for its length and for the rest.
+    """
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        super().__init__(stream)
+        self.read_lock: Any = QuickLock()
+        self.write_lock: Any = QuickLock()
+        self._ahead = bytearray()
 
     async def read(self, n: int | None = None) -> bytes:
         """Up to `n` bytes; b"" at the end."""
-        WORK.socket_reads += 1
-        return await super().read(n)
+        if not self._ahead and n != 0:
+            WORK.socket_reads += 1
+            data = await super().read(CHUNK)
+            if n is None or len(data) <= n:
+                return data
+            self._ahead += data
+        taken = bytes(self._ahead[:n])
+        del self._ahead[: len(taken)]
+        return taken
