@@ -13,6 +13,7 @@ from libp2p.abc import IHost, INetConn, INetStream, ITransport
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_x25519_key_pair
 from libp2p.custom_types import TProtocol
+from libp2p.host.basic_host import BasicHost
 from libp2p.io.abc import ReadWriteCloser
 from libp2p.network.config import ConnectionConfig, RetryConfig
 from libp2p.network.swarm import Swarm
@@ -35,6 +36,7 @@ from onmeet_node.net.libp2p.health import NoAutoConnect
 from onmeet_node.net.libp2p.listening import TcpTransport
 from onmeet_node.net.libp2p.multiaddrs import free, parse
 from onmeet_node.net.libp2p.muxing import BoundedYamux, use_own_muxer
+from onmeet_node.net.libp2p.negotiating import propose_at_once
 from onmeet_node.net.libp2p.record_store import asking
 from onmeet_node.net.libp2p.remote_address import network_of
 from onmeet_node.net.libp2p.websocket import WebSocketTransport
@@ -94,6 +96,8 @@ def new_raw_host(config: HostConfig, role: DhtRole) -> IHost:
     if remedies.contain:
         contain_network(raw, network)
         use_own_muxer(network.upgrader.muxer_multistream)
+    if remedies.propose_at_once and isinstance(raw, BasicHost):
+        propose_at_once(raw, network)
     if remedies.guard_handlers:
         _guard(network)
     if remedies.own_acceptor:

@@ -62,6 +62,8 @@ class Remedies:
     own_transports: bool = True
     """Listen on and dial TCP and WebSocket ourselves: what one connection raises inside the
     library's listeners, or the reader of a WebSocket it dialed, ends the process."""
+    propose_at_once: bool = True
+    """Name a protocol with the greeting of multistream-select, not a round trip after it."""
     lean_windows: bool = True
     """Don't answer each piece that was read with a window update."""
     contain: bool = True
@@ -123,6 +125,14 @@ NEEDS: tuple[_Need, ...] = (
     _Need(
         "libp2p.network.connection.swarm_connection:SwarmConn._cleanup",
         "keep a fault inside its connection",
+    ),
+    _Need(
+        "libp2p.protocol_muxer.multiselect_client:MultiselectClient.select_one_of",
+        "agree on a protocol in one round trip",
+    ),
+    _Need(
+        "libp2p.protocol_muxer.multiselect_communicator:MultiselectCommunicator.write",
+        "agree on a protocol in one round trip",
     ),
     *(
         _Need(
