@@ -53,8 +53,9 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Of each thing several: an hour. BENCH_FLAGS=--quick: few, in five minutes.
 bench: $(READY) system-packages
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH_FLAGS)
 
 # What one warm call costs: frames, statements, round trips, CPU by layer. A minute.
 # PROFILE_FLAGS="--against COMMIT": in turns with the code of another commit.

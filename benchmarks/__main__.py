@@ -6,7 +6,9 @@ import argparse
 import datetime
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import trio
@@ -51,11 +53,47 @@ def _options() -> argparse.Namespace:
     return options
 
 
-async def _attempt(report: Report, what: str, work: Callable[[], Awaitable[None]]) -> None:
+class Progress:
+    """Tells what is being measured, how much is left, and how long it took."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._done = 0
+        self._began = time.monotonic()
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """One of the steps."""
+        self._done += 1
+        began = time.monotonic()
+        so_far = began - self._began
+        self._say(f"[{self._done}/{self._steps}, {so_far:.0f} s so far] {what}")
+        try:
+            yield
+        finally:
+            self._say(f"  {time.monotonic() - began:.0f} s")
+
+    @staticmethod
+    def _say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+def _steps(options: argparse.Namespace) -> int:
+    """How many there will be; those that this machine cannot do are counted too."""
+    only = set(options.only)
+    for_each_delay = len(only & {"media", "dial", "calls", "relayed"})
+    if "dht" in only:
+        for_each_delay += len(options.dht)
+    return for_each_delay * len(options.delays) + len(only & {"handshake", "idle", "load"})
+
+
+async def _attempt(
+    progress: Progress, report: Report, what: str, work: Callable[[], Awaitable[None]]
+) -> None:
     """One group; its failure is noted and the others go on."""
-    print(f"… {what}", file=sys.stderr, flush=True)
     try:
-        await work()
+        with progress.step(what):
+            await work()
     except* StepFailed as errors:
         leaf: BaseException = errors
         while isinstance(leaf, BaseExceptionGroup):
@@ -66,9 +104,10 @@ async def _attempt(report: Report, what: str, work: Callable[[], Awaitable[None]
 
 async def _measure(options: argparse.Namespace, report: Report, directory: Path) -> None:
     only = options.only
+    progress = Progress(_steps(options))
     if "handshake" in only:
-        print("… sealed handshake", file=sys.stderr, flush=True)
-        handshake.measure_handshake(report)
+        with progress.step("sealed handshake"):
+            handshake.measure_handshake(report)
     for delay in options.delays:
         if delay and (reason := no_lab()):
             report.note(f"Nothing was measured at {delay:g} ms one way: {reason}.")
@@ -76,10 +115,11 @@ async def _measure(options: argparse.Namespace, report: Report, directory: Path)
         own = directory / f"delay-{delay:g}"
         own.mkdir()
         with open_network(delay) as network:
-            await _measure_at(delay, options, report, network, own)
+            await _measure_at(delay, options, progress, report, network, own)
     if "idle" in only:
         with open_network(0) as network:
             await _attempt(
+                progress,
                 report,
                 f"idle node, {options.idle_seconds:g} s",
                 lambda: idle.measure_idle(
@@ -90,6 +130,7 @@ async def _measure(options: argparse.Namespace, report: Report, directory: Path)
         wanted = load.Options(options.nodes, options.load_seconds, options.per_minute)
         with open_network(0) as network:
             await _attempt(
+                progress,
                 report,
                 f"a bootstrap under load, up to {max(options.nodes)} nodes",
                 lambda: load.measure_load(network, report, wanted, directory),
@@ -97,7 +138,12 @@ async def _measure(options: argparse.Namespace, report: Report, directory: Path)
 
 
 async def _measure_at(
-    delay: float, options: argparse.Namespace, report: Report, network: Network, directory: Path
+    delay: float,
+    options: argparse.Namespace,
+    progress: Progress,
+    report: Report,
+    network: Network,
+    directory: Path,
 ) -> None:
     at = f"at {delay:g} ms one way"
     rounds = options.repeats * 3
@@ -121,9 +167,10 @@ async def _measure_at(
     }
     for group, (what, work) in steps.items():
         if group in options.only:
-            await _attempt(report, what, work)
+            await _attempt(progress, report, what, work)
     for size in options.dht if "dht" in options.only else ():
         await _attempt(
+            progress,
             report,
             f"DHT of {size} nodes, twice, {at}",
             lambda size=size: floors.measure_dht(network, report, delay, size, directory),
