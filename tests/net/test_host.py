@@ -1,10 +1,13 @@
 """Two real hosts: what the layers above rely on."""
 
+import struct
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import trio
+from libp2p.stream_muxer.yamux.yamux import TYPE_DATA, TYPE_GO_AWAY, YAMUX_HEADER_FORMAT
 
 from onmeet_node.net.errors import (
     BadMultiaddr,
@@ -232,3 +235,29 @@ async def test_a_host_that_is_cancelled_closes_its_sockets_and_says_goodbye(seco
                 await trio.sleep_forever()
         await until(lambda: not other.peers())
         await until(lambda: sockets() == before)
+
+
+async def test_what_was_sent_before_the_connection_ends_arrives():
+    """Also where both come in one piece: the end must not overtake what was said."""
+    async with pair() as (server, client):
+        heard = bytearray()
+
+        async def listen(stream: Stream) -> None:
+            with suppress(trio.BrokenResourceError):
+                async for data in stream:
+                    heard.extend(data)
+
+        server.handle("/test/listen/1", listen)
+        stream = await client.open_stream(server.peer_id, "/test/listen/1")
+        await stream.send_all(b"we ")
+        await until(lambda: heard == b"we ")
+        muxed = stream._raw.muxed_stream
+        noise = muxed.conn.secured_conn.conn
+        said, over = b"agree", struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_GO_AWAY, 0, 0, 0)
+        data = struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_DATA, 0, muxed.stream_id, len(said)) + said
+        packets = [noise.encrypt(frame) for frame in (data, over)]
+        await noise.read_writer.read_write_closer.write(
+            b"".join(len(packet).to_bytes(2, "big") + packet for packet in packets)
+        )
+        await server.wait_disconnected(client.peer_id)
+        assert heard == b"we agree"

@@ -18,7 +18,7 @@ from onmeet_node.net.bootstraps.reachability import Reachability, ReachabilityPr
 from onmeet_node.net.bootstraps.turn import TurnServers
 from onmeet_node.net.channels.channel import End
 from onmeet_node.net.channels.channels import ChannelGone, ChannelOpened
-from onmeet_node.net.errors import JoinFailed, PeerUnreachable
+from onmeet_node.net.errors import JoinFailed, PeerUnreachable, StreamRefused
 from onmeet_node.net.lan import Lan
 from onmeet_node.net.libp2p.health import _Watch
 from onmeet_node.net.libp2p.open_host import open_host
@@ -308,9 +308,9 @@ class TestStreams:
                 await steady.send_all(b"one")
                 assert await steady.receive_some() == b"one"
                 await other.connect(server.addresses)
-                broken = await other.open_stream(server.peer_id, ECHO)
-                with pytest.raises(trio.BrokenResourceError):
-                    await broken.receive_some()
+                # The reset may overtake the answer that opens the stream.
+                with pytest.raises((trio.BrokenResourceError, StreamRefused)):
+                    await (await other.open_stream(server.peer_id, ECHO)).receive_some()
                 await steady.send_all(b"two")
                 assert await steady.receive_some() == b"two"
                 assert counted["libp2p stream"] == 1

@@ -6,6 +6,7 @@ from typing import Any
 
 import trio
 from libp2p.io.trio import TrioTCPStream
+from libp2p.security.noise.io import SIZE_NOISE_MESSAGE_LEN
 
 from onmeet_node.net.libp2p.quick_lock import QuickLock
 from onmeet_node.process.work import WORK
@@ -28,6 +29,10 @@ class SocketStream(TrioTCPStream):
 
     async def read(self, n: int | None = None) -> bytes:
         """Up to `n` bytes; b"" at the end."""
+        if self._ahead and n == SIZE_NOISE_MESSAGE_LEN:
+            # One more message came with the last: whoever waits for that one takes it first. It may
+            # be gone with its stream after the next, a reset or the end of the connection.
+            await trio.lowlevel.checkpoint()
         if not self._ahead and n != 0:
             WORK.socket_reads += 1
             data = await super().read(CHUNK)
