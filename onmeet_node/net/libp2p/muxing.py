@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import trio
 from libp2p.abc import IMuxedConn, ISecureConn
 from libp2p.peer.id import ID
 from libp2p.stream_muxer.muxer_multistream import MuxerMultistream
-from libp2p.stream_muxer.yamux.yamux import TYPE_WINDOW_UPDATE, Yamux, YamuxStream
+from libp2p.stream_muxer.yamux.yamux import (
+    GO_AWAY_NORMAL,
+    TYPE_WINDOW_UPDATE,
+    Yamux,
+    YamuxStream,
+)
 
 from onmeet_node.net.libp2p.quick_lock import QuickLock
 from onmeet_node.process.faults import contained
@@ -76,6 +82,14 @@ class BoundedYamux(Yamux):
                 ):
                     await self.close()
 
+    async def close(self, error_code: int = GO_AWAY_NORMAL) -> None:
+        """See the library, which forgets the streams without a word to those who serve them."""
+        streams = list(self.streams.values())
+        await super().close(error_code)
+        for stream in streams:
+            if isinstance(stream, LeanStream) and stream.when_lost is not None:
+                stream.when_lost()
+
     async def open_stream(self) -> YamuxStream:
         """See the library; counted."""
         WORK.streams += 1
@@ -111,9 +125,23 @@ class LeanStream(YamuxStream):
 
     def __init__(self, stream_id: int, conn: Yamux, is_initiator: bool) -> None:
         """See the library."""
+        self._lost = False
+        self.when_lost: Callable[[], None] | None = None
+        """Called once the peer resets it, or its connection is gone."""
         super().__init__(stream_id, conn, is_initiator)
         self.window_lock: Any = QuickLock()
         self.close_lock: Any = QuickLock()
+
+    @property
+    def reset_received(self) -> bool:
+        """See the library, which sets it in each case that is no orderly end."""
+        return self._lost
+
+    @reset_received.setter
+    def reset_received(self, lost: bool) -> None:
+        if lost and not self._lost and self.when_lost is not None:
+            self.when_lost()
+        self._lost = lost
 
     async def _auto_tune_and_send_window_update(self, *, bytes_read: int = 0) -> None:
         """Opens the window again once half of it was read, as Yamux's specification wants it."""

@@ -3,11 +3,13 @@
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import trio
 from libp2p.abc import INetStream
 
 from onmeet_node.net.errors import NetError
+from onmeet_node.net.libp2p.muxing import LeanStream
 from onmeet_node.net.libp2p.patches import Remedies
 from onmeet_node.net.libp2p.streams import Stream
 from onmeet_node.process.faults import contained
@@ -17,8 +19,10 @@ Handler = Callable[[Stream], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
-SWEEP_EVERY = 0.5
-"""Seconds between looks for handlers that serve a stream no longer there."""
+LOST_SECONDS = 0.5
+"""For a handler whose stream was reset or lost to read what came before, and to end by itself."""
+SWEEP_EVERY = 10.0
+"""Seconds between looks for handlers that were not told that their stream is no longer there."""
 _ORDINARY = (trio.BrokenResourceError, trio.TooSlowError, NetError, RemoteProtocolError)
 HANDLER_LIMIT = 1.0
 """Seconds that cancelled handlers may take to clean up when the host stops."""
@@ -68,6 +72,11 @@ class Serving:
     ) -> None:
         with trio.move_on_after(float("inf") if timeout is None else timeout) as scope:
             self._running[scope] = raw
+            muxed = raw.muxed_stream  # type: ignore[attr-defined]
+            if self._remedies.end_handlers and isinstance(muxed, LeanStream):
+                muxed.when_lost = partial(_end_soon, scope)
+                if muxed.reset_received:
+                    _end_soon(scope)
             try:
                 await handler(stream)
                 await stream.aclose()
@@ -77,7 +86,7 @@ class Serving:
                 self._ended = trio.Event()
 
     async def sweep(self) -> None:
-        """Cancel handlers whose stream was reset or lost, for ever; only readers are told of it."""
+        """Cancel handlers whose stream is gone, for ever, should nobody have told them."""
         while True:
             await trio.sleep(SWEEP_EVERY)
             with contained("libp2p stream"):
@@ -98,3 +107,7 @@ class Serving:
             limit.shield = True
             while self._running:
                 await self._ended.wait()
+
+
+def _end_soon(scope: trio.CancelScope) -> None:
+    scope.deadline = min(scope.deadline, trio.current_time() + LOST_SECONDS)
