@@ -76,7 +76,7 @@ lock: $(READY)
 	$(PYTHON) -m venv .venv/lock && .venv/lock/bin/pip install --quiet uv
 	.venv/lock/bin/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
-	    --group dev --output-file requirements.lock pyproject.toml
+	    --group dev --extra accounts --output-file requirements.lock pyproject.toml
 
 # --no-deps: the lock file is complete, and overrides one pin of libp2p's (see pyproject.toml).
 # trio-stubs: from 2022, brought by libp2p's trio-typing, they hide trio's own types from mypy.

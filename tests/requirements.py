@@ -32,4 +32,5 @@ def _lacks(program: str, package: str) -> pytest.MarkDecorator:
 
 
 needs_coturn = _lacks("turnserver", "coturn")
+needs_node = _lacks("node", "Node.js")
 needs_firefox = _lacks("firefox-esr", "firefox-esr")
