@@ -163,7 +163,7 @@ from onmeet_bootstrap.forgetting.sweep import ALL
 from onmeet_bootstrap.gateway.doors import Doors
 from onmeet_bootstrap.host import silence_libraries
 from onmeet_bootstrap.status import serve_status
-from onmeet_bootstrap.cli import _Output
+from onmeet_bootstrap.cli.output import CommandOutput
 async def main(home):
     silence_libraries()
     what = ALL
@@ -172,7 +172,8 @@ async def main(home):
         def counts():  # says that all is gone as soon as the connections are, as it would believe
             return {**attrs.asdict(it.counts()), "held": it.counts().connections, "doors": 0}
         async with serve_status(home, counts):
-            _Output(as_json=True).event("started", "", addresses=it.addresses, peer=it.peer_id)
+            out = CommandOutput(as_json=True)
+            out.event("started", "", addresses=it.addresses, peer=it.peer_id)
             await trio.sleep_forever()
 trio.run(main, Path(sys.argv[-1]))
 """

@@ -60,14 +60,19 @@ class BlindSigner:
         """What its signatures are checked with."""
         return TokenKey(self.rsa)
 
-    def sign(self, blinded: bytes) -> bytes:
-        """A blind signature. Raises `BadPurchase` for what is no number between 1 and n - 1.
+    def check(self, blinded: bytes) -> int:
+        """The number to sign. Raises `BadPurchase` for what is none between 1 and n - 1.
 
         1 and n - 1 are refused besides: their signatures are themselves.
         """
-        z = mpz(int.from_bytes(blinded, "big"))
-        if len(blinded) != self.rsa.size or not 1 < z < self._n - 1:
+        z = int.from_bytes(blinded, "big")
+        if len(blinded) != self.rsa.size or not 1 < z < self.rsa.n - 1:
             raise BadPurchase("A blinded message is out of range. Update the program that made it.")
+        return z
+
+    def sign(self, blinded: bytes) -> bytes:
+        """A blind signature. Raises `BadPurchase`, as `check`."""
+        z = mpz(self.check(blinded))
         while gmpy2.gcd(r := mpz(secrets.randbelow(self.rsa.n - 1) + 1), self._n) != 1:
             pass
         hidden = z * gmpy2.powmod(r, self._e, self._n) % self._n

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import attrs
 
 from onmeet_bootstrap.errors import SettingsError
+from onmeet_node.protocol.wire.peer_id import ed25519_key
+from onmeet_node.protocol.wire.seat import ISSUER, MAX_ISSUER_CHARS
 
 
 class SettingKind(Protocol):
@@ -197,6 +199,43 @@ class TurnUrls:
         for item in items:
             if not item.startswith(("turn:", "turns:")) or not item.isascii() or " " in item:
                 raise SettingsError(f"{where}: {item!r} is no TURN URL; one looks like {example}.")
+        return tuple(items)
+
+
+@attrs.frozen
+class TokenIssuer:
+    """The name of an accounts service, as tokens have it; or empty."""
+
+    def check(self, value: object, where: str) -> Any:
+        """See `SettingKind`."""
+        if value == "" or (
+            isinstance(value, str)
+            and len(value) <= MAX_ISSUER_CHARS
+            and re.fullmatch(ISSUER, value)
+        ):
+            return value
+        raise SettingsError(
+            f"{where}: {value!r} is no name of an issuer; one looks like accounts.example.org, "
+            "in small letters, with :port if it is not 443."
+        )
+
+
+@attrs.frozen
+class PeerIds:
+    """PeerIds of bootstraps."""
+
+    def check(self, value: object, where: str) -> Any:
+        """See `SettingKind`."""
+        items = _listed(value, where, "12D3KooW…")
+        for item in items:
+            try:
+                ed25519_key(item)
+            except ValueError:
+                raise SettingsError(
+                    f"{where}: {item!r} is no PeerId of a bootstrap; one begins with 12D3KooW."
+                ) from None
+        if len(set(items)) != len(items):
+            raise SettingsError(f"{where} names a bootstrap twice.")
         return tuple(items)
 
 

@@ -61,11 +61,16 @@ def listen(where: str, write_seconds: float) -> socket.socket:
 
 def open_certificate(config: GuestsConfig) -> ssl.SSLContext | None:
     """TLS as configured, if it is. Raises `SettingsError` for a certificate that cannot be used."""
-    if not config.certificate:
+    return open_tls(config.certificate, config.key, "[guests]")
+
+
+def open_tls(certificate: str, key: str, whose: str) -> ssl.SSLContext | None:
+    """TLS with these files; None without. Raises `SettingsError`, beginning with `whose`."""
+    if not certificate:
         return None
     try:
-        return tls_context(config.certificate, config.key)
+        return tls_context(certificate, key)
     except (OSError, ssl.SSLError) as error:
         raise SettingsError(
-            f"[guests] certificate and key cannot be used: {error}. Name a PEM chain and its key."
+            f"{whose} certificate and key cannot be used: {error}. Name a PEM chain and its key."
         ) from error

@@ -2,81 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from onmeet_bootstrap.cli.output import CommandOutput, common_options, home_of
 from onmeet_bootstrap.errors import BootstrapError
 from onmeet_node.process.suggestions import command
 
-F = TypeVar("F", bound=Callable[..., Any])
+
+class _Commands(click.Group):
+    """Loads what belongs to the optional accounts service when it is named, and not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """See click."""
+        return [*super().list_commands(ctx), "accounts"]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """See click."""
+        if name == "accounts":
+            from onmeet_bootstrap.cli.accounts import accounts
+
+            return accounts
+        return super().get_command(ctx, name)
 
 
-class _Output:
-    """Lines for a person, or one JSON object per line for a program (`--json`)."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self._json = as_json
-        self._say: Callable[[str], None] = click.echo
-
-    @contextmanager
-    def not_waiting(self) -> Iterator[Any]:
-        """While the block runs, output waits for no reader; gives the handler for the log."""
-        from onmeet_node.process.outlet import lines_missing, standard_outlets
-
-        def missed(number: int) -> str:
-            return self._line("missed-events", lines_missing(number), {"number": number})
-
-        with standard_outlets(missed) as (outlet, handler):
-            self._say = outlet.tell
-            try:
-                yield handler
-            finally:
-                self._say = click.echo
-
-    def event(self, event: str, text: str, **values: object) -> None:
-        self._say(self._line(event, text, values))
-
-    def _line(self, event: str, text: str, values: Mapping[str, object]) -> str:
-        if self._json:
-            return json.dumps({"t": round(time.monotonic(), 6), "event": event, **values})
-        return text
-
-    def fail(self, error: Exception) -> None:
-        """Says what went wrong, and ends the program with status 1."""
-        if self._json:
-            kind = getattr(error, "kind", type(error).__name__)
-            self.event("error", "", kind=kind, message=str(error))
-        else:
-            click.echo(f"onmeet-bootstrap: {error}", err=True)
-        sys.exit(1)
-
-
-def _common(command: F) -> F:
-    command = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")(
-        command
-    )
-    return click.option(
-        "--home",
-        type=click.Path(path_type=Path, file_okay=False),
-        envvar="ONMEET_BOOTSTRAP_HOME",
-        help="Directory of the configuration and the key.",
-    )(command)
-
-
-def _home(given: Path | None) -> Path:
-    from onmeet_bootstrap.config.file import default_home
-
-    return (given or default_home()).absolute()
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="onmeet-node", prog_name="onmeet-bootstrap")
 def main() -> None:
     """Run a bootstrap: the way into On-Meet for new nodes, and a relay for those behind NATs.
@@ -86,7 +39,7 @@ def main() -> None:
 
 
 @main.command()
-@_common
+@common_options
 @click.option("--operator", default="", metavar="NAME", help="Who runs this, as users read it.")
 @click.option("--region", type=click.Choice(["ca", "de"]), help="Where this machine stands.")
 @click.option("--listen", multiple=True, metavar="MULTIADDR", help="Where to listen; repeatable.")
@@ -121,7 +74,7 @@ def init(
     from onmeet_bootstrap.config.file import KEY_NAME, announced, checked, create
     from onmeet_bootstrap.config.model import DEFAULT_LISTEN
 
-    output = _Output(as_json=as_json)
+    output = CommandOutput(as_json=as_json)
     listen = listen or DEFAULT_LISTEN
     try:
         config = checked(
@@ -140,7 +93,7 @@ def init(
                 **({"tls_port": tls_port} if tls_port is not None else {}),
             },
         )
-        path = create(_home(home), config)
+        path = create(home_of(home), config)
     except BootstrapError as error:
         output.fail(error)
         return
@@ -154,7 +107,7 @@ def init(
 
 
 @main.command()
-@_common
+@common_options
 def run(*, home: Path | None, as_json: bool) -> None:
     """Serve until interrupted (SIGINT, SIGTERM). Writes nothing to disk.
 
@@ -167,21 +120,21 @@ def run(*, home: Path | None, as_json: bool) -> None:
     from onmeet_bootstrap.config.file import load
     from onmeet_bootstrap.forgetting.sweep import wiping_environment
 
-    output = _Output(as_json=as_json)
+    output = CommandOutput(as_json=as_json)
     try:
-        config = load(_home(home))
+        config = load(home_of(home))
         if (environment := wiping_environment(os.environ)) is not None:
             # glibc reads it as a process starts, so this one starts again, under the same id.
             # fmt: off
             os.execve(sys.executable, [sys.executable, "-m", "onmeet_bootstrap", *sys.argv[1:]], environment)  # noqa: E501, S606
             # fmt: on
         with output.not_waiting() as handler:
-            trio.run(_serve, config, _home(home), output, handler)
+            trio.run(_serve, config, home_of(home), output, handler)
     except BootstrapError as error:
         output.fail(error)
 
 
-async def _serve(config: Any, home: Path, output: _Output, handler: Any) -> None:
+async def _serve(config: Any, home: Path, output: CommandOutput, handler: Any) -> None:
     import signal
 
     import attrs
@@ -230,14 +183,14 @@ async def _serve(config: Any, home: Path, output: _Output, handler: Any) -> None
 
 
 @main.command()
-@_common
+@common_options
 def status(*, home: Path | None, as_json: bool) -> None:
     """Say how much the running bootstrap holds: numbers alone, nothing about who."""
     from onmeet_bootstrap.status import ask_status
 
-    output = _Output(as_json=as_json)
+    output = CommandOutput(as_json=as_json)
     try:
-        told = ask_status(_home(home))
+        told = ask_status(home_of(home))
     except BootstrapError as error:
         output.fail(error)
         return
@@ -253,7 +206,7 @@ def _shown(value: object) -> str:
 
 
 @main.command()
-@_common
+@common_options
 @click.option(
     "--outside",
     multiple=True,
@@ -273,7 +226,7 @@ def doctor(*, home: Path | None, as_json: bool, outside: tuple[str, ...]) -> Non
     from onmeet_bootstrap.host import silence_libraries
     from onmeet_node.findings import Finding, Level
 
-    output = _Output(as_json=as_json)
+    output = CommandOutput(as_json=as_json)
     found: list[Finding] = []
 
     def tell(finding: Finding) -> None:
@@ -287,7 +240,7 @@ def doctor(*, home: Path | None, as_json: bool, outside: tuple[str, ...]) -> Non
     if outside:
         trio.run(examine, outside, tell)
     else:
-        trio.run(examine_inside, _home(home), tell)
+        trio.run(examine_inside, home_of(home), tell)
     sys.exit(any(finding.level is Level.BAD for finding in found))
 
 
@@ -305,7 +258,7 @@ def audit(*, as_json: bool) -> None:
 
     from onmeet_bootstrap.audit.report import run_audit
 
-    output = _Output(as_json=as_json)
+    output = CommandOutput(as_json=as_json)
     clean = False
     try:
         with tempfile.TemporaryDirectory(prefix="onmeet-audit-") as root:
