@@ -448,7 +448,8 @@ QUESTIONS: dict[type, str] = {
     bootstrap_api.Describe: "`signed-description`",
     bootstrap_api.LendTurn: "`turn-credentials`; `refused`: `unavailable` (it lends none), "
     "`exhausted` (this node has borrowed enough for now, or all allocations are in use: what it "
-    "has goes on working)",
+    "has goes on working), `token-needed`, `token-spent`, `token-ended`, `token-invalid` "
+    '("Tokens")',
     bootstrap_api.Echo: "`observed`: the IP address of the asking connection, as `/ip4/…` or "
     "`/ip6/…` without a port; `refused`: `unavailable` (it cannot be told)",
     bootstrap_api.DialBack: "`dialed-back`: whether a fresh connection to that port of the address "

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import trio
 from nacl.signing import SigningKey
 
 from onmeet_bootstrap.config.model import BootstrapConfig
-from onmeet_bootstrap.errors import Exhausted
+from onmeet_bootstrap.errors import Exhausted, TokenNotTaken
 from onmeet_bootstrap.limits import Caps, Quota
 from onmeet_bootstrap.receipts import Receipts
 from onmeet_bootstrap.turn.lending import Lender
@@ -44,6 +45,9 @@ from onmeet_node.protocol.wire.frames import FrameDecoder, encode_frame
 from onmeet_node.protocol.wire.messages import Unknown
 from onmeet_node.protocol.wire.vocabulary import BootstrapService
 
+if TYPE_CHECKING:
+    from onmeet_bootstrap.tokens.redeeming import Redeemer
+
 CONVERSATION_LIMIT = 15.0
 """Seconds one stream may last; questions and answers are short."""
 QUESTIONS_PER_STREAM = 8
@@ -68,6 +72,7 @@ class BootstrapApi:
         address_of: Callable[[Stream], str | None],
         dial_back: Callable[[Stream, str, DialBack], Awaitable[bool]],
         lender: Lender | None = None,
+        redeemer: Redeemer | None = None,
         policy_version: int = 0,
         clock: Callable[[], float] = trio.current_time,
         wall_clock: Callable[[], float] = time.time,
@@ -78,6 +83,8 @@ class BootstrapApi:
         self._dial_back = dial_back
         self._dial_backs = Quota(DIAL_BACKS, "dial-backs")
         self._lender = lender
+        self.redeemer = redeemer
+        """What takes tokens for TURN; None: it is lent to anybody."""
         self._policy_version = policy_version
         self._wall_clock = wall_clock
         self._key = SigningKey(config.seed)
@@ -128,10 +135,10 @@ class BootstrapApi:
                 return self.description()
             case Echo():
                 return self._observed(stream)
-            case LendTurn(guest=guest):
+            case LendTurn() as question:
                 if self._lender is None:
                     return Refused("unavailable", "This bootstrap lends no TURN: ask another one.")
-                return self._lent(self._lender, stream, guest=guest)
+                return self._lent(self._lender, stream, question)
             case Settle():
                 held = sum(holder(stream.peer_id) for holder in self.holders)
                 return self.receipts.settle(stream.peer_id, held)
@@ -140,15 +147,37 @@ class BootstrapApi:
             case Unknown():
                 return Refused("unsupported", "This bootstrap does not know that question.")
 
-    def _lent(self, lender: Lender, stream: Stream, *, guest: bool) -> TurnCredentials | Refused:
+    def _lent(
+        self, lender: Lender, stream: Stream, question: LendTurn
+    ) -> TurnCredentials | Refused:
         try:
-            given = lender.lend(stream.peer_id, self._address_of(stream), guest=guest)
+            given = self._lend(lender, stream, question)
         except Exhausted as error:
             return Refused("exhausted", str(error))
+        except TokenNotTaken as error:
+            return Refused(error.reason, str(error))
         finally:
             if not self._connected(stream.peer_id):  # it left meanwhile, and was forgotten already
                 lender.forget(stream.peer_id)
         self.receipts.lent(stream.peer_id)
+        return given
+
+    def _lend(self, lender: Lender, stream: Stream, question: LendTurn) -> TurnCredentials:
+        """Marks a token as spent only once there is something for it."""
+        address, guest = self._address_of(stream), question.guest
+        if self.redeemer is None:
+            return lender.lend(stream.peer_id, address, guest=guest)
+        if question.token is None:
+            self.redeemer.require_turn()
+            lender.require_room(stream.peer_id)
+            self.redeemer.take_free(prefix_of(address))
+            return lender.lend(stream.peer_id, address, guest=guest)
+        claim = self.redeemer.examine(question.token)
+        if claim.again is not None:
+            return claim.again
+        self.redeemer.require_turn()
+        given = lender.lend(stream.peer_id, address, guest=guest)
+        self.redeemer.spend(claim, given)
         return given
 
     def _observed(self, stream: Stream) -> Observed | Refused:
@@ -198,6 +227,7 @@ class BootstrapApi:
                 circuit_bytes=self._config.circuit_bytes,
                 questions_per_minute=int(self._config.requests_per_minute),
             ),
+            tokens=self.redeemer.terms() if self.redeemer is not None else None,
             issued=now,
             not_after=now + DESCRIPTION_SECONDS,
         )

@@ -6,15 +6,23 @@ import datetime
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
 from onmeet_bootstrap.api import BootstrapApi
-from onmeet_bootstrap.config.model import BootstrapConfig, GuestsConfig, SiteConfig, TurnConfig
+from onmeet_bootstrap.config.model import (
+    BootstrapConfig,
+    GuestsConfig,
+    SiteConfig,
+    TokensConfig,
+    TurnConfig,
+)
 from onmeet_bootstrap.errors import SettingsError
-from onmeet_bootstrap.forgetting.state import STATE, Live
+from onmeet_bootstrap.forgetting.pieces import Live
+from onmeet_bootstrap.forgetting.state import STATE
 from onmeet_bootstrap.forgetting.sweep import ALL, Forgetting, open_forgetter
 from onmeet_bootstrap.gateway.doors import DoorLimits, Doors
 from onmeet_bootstrap.gateway.policy import in_force, read_policies
@@ -28,8 +36,13 @@ from onmeet_node import guest_page
 from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.process import faults
 
+FORGET_TOKENS_SECONDS = 60.0
+NO_TOKENS = TokensConfig()
+
 if TYPE_CHECKING:
     from onmeet_bootstrap.gateway.server import Gateway
+    from onmeet_bootstrap.tokens.redeeming import Redeemer
+    from onmeet_bootstrap.turn.sessions import SessionWarden
 
 
 @attrs.frozen
@@ -116,7 +129,9 @@ class Bootstrap:
 
     def held(self) -> dict[str, int]:
         """How many entries each declared piece of state has now, by its name (`state.STATE`)."""
-        live = Live(self._host, self._relay, self._api, self._mailboxes, self._gateway)
+        live = Live(
+            self._host, self._relay, self._api, self._mailboxes, self._gateway, self._turn.warden
+        )
         return {piece.name: piece.count(live) for piece in STATE}
 
     def reload(self) -> None:
@@ -167,6 +182,8 @@ class Turn:
 
     lender: Lender | None = None
     coturn: Coturn | None = None
+    warden: SessionWarden | None = None
+    """Ends sessions whose ration is used up, where TURN is rationed and coturn runs here."""
 
     @property
     def state(self) -> str:
@@ -177,7 +194,7 @@ class Turn:
 
 
 @asynccontextmanager
-async def open_turn(config: TurnConfig) -> AsyncIterator[Turn]:
+async def open_turn(config: TurnConfig, tokens: TokensConfig = NO_TOKENS) -> AsyncIterator[Turn]:
     """Runs coturn for the length of the block if so configured.
 
     Raises `SettingsError`, `CertificateError` and `StartFailed`.
@@ -191,14 +208,57 @@ async def open_turn(config: TurnConfig) -> AsyncIterator[Turn]:
             "addresses (or domain to its name)."
         )
     secret = new_secret()
-    async with open_coturn(config, secret) as coturn:
+    async with open_coturn(config, secret, rationed=tokens.serve) as coturn:
         lends = lender(
             config,
             own_urls(config),
             secret,
             full=lambda: coturn.allocations() >= config.max_allocations,
         )
-        yield Turn(lends, coturn)
+        warden = None
+        if tokens.serve:
+            from onmeet_bootstrap.turn.sessions import (  # noqa: PLC0415 - if it is used
+                Rations,
+                SessionWarden,
+            )
+
+            warden = SessionWarden(lambda: coturn.cli, Rations(tokens.bytes_per_token))
+        yield Turn(lends, coturn, warden)
+
+
+def open_redeemer(config: TokensConfig, peer_id: str, turn: Turn) -> Redeemer | None:
+    """What takes tokens, if so configured. Raises `SettingsError`."""
+    if not config.serve:
+        return None
+    if turn.lender is None:
+        raise SettingsError("[tokens] serve needs TURN to lend: set [turn] serve or urls too.")
+    if not config.issuer or not config.keys:
+        raise SettingsError(
+            "[tokens] serve needs issuer and keys: onmeet-bootstrap accounts init shows both."
+        )
+    from onmeet_bootstrap.tokens.issuer_keys import IssuerKeys  # noqa: PLC0415 - if it is used
+    from onmeet_bootstrap.tokens.redeeming import Redeemer  # noqa: PLC0415
+
+    coturn = turn.coturn
+    return Redeemer(
+        config.issuer,
+        peer_id,
+        IssuerKeys(Path(config.keys)).current,
+        most_spent=config.max_spent,
+        free_per_network=config.free_per_network,
+        up=lambda: coturn is None or coturn.up,
+    )
+
+
+async def keep_rations(redeemer: Redeemer, warden: SessionWarden | None) -> None:
+    """Forgets tokens that are over, and ends sessions that are, until cancelled."""
+    async with trio.open_nursery() as nursery:
+        if warden is not None:
+            nursery.start_soon(warden.run)
+        while True:
+            await trio.sleep(FORGET_TOKENS_SECONDS)
+            with faults.contained("tokens"):
+                redeemer.forget()
 
 
 @asynccontextmanager
@@ -288,16 +348,18 @@ async def open_bootstrap(
 @asynccontextmanager
 async def _serving(config: BootstrapConfig, forgetting: Forgetting) -> AsyncIterator[Bootstrap]:
     async with (
-        open_turn(config.turn) as turn,
+        open_turn(config.turn, config.tokens) as turn,
         open_bootstrap_host(config) as host,
         open_relay(host, relay_limits(config), prefix_of=network_of) as relay,
     ):
+        redeemer = open_redeemer(config.tokens, host.peer_id, turn)
         api = BootstrapApi(
             host,
             config,
             address_of=remote_address,
             dial_back=partial(dial_back, host),
             lender=turn.lender,
+            redeemer=redeemer,
             policy_version=policy_version(config.site),
         )
         relay.on_ended = api.receipts.circuit_ended
@@ -314,7 +376,11 @@ async def _serving(config: BootstrapConfig, forgetting: Forgetting) -> AsyncIter
                 (*api.limits, *mailboxes.limits, *(gateway.limits if gateway else ())),
                 forgetting,
             ) as forgetter,
+            trio.open_nursery() as nursery,
         ):
+            if redeemer is not None:
+                nursery.start_soon(keep_rations, redeemer, turn.warden)
             if gateway is not None:
                 gateway.on_left = lambda: forgetter.left("")
             yield Bootstrap(host, relay, turn, api, mailboxes, gateway)
+            nursery.cancel_scope.cancel()

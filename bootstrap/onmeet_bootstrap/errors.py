@@ -29,5 +29,14 @@ class CertificateError(BootstrapError):
     """A TLS certificate cannot be used: unreadable, out of date, or for another name."""
 
 
+class TokenNotTaken(BootstrapError):
+    """A token is needed, or the one that came is not good; the request changes nothing."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+        """As `Refused` has it."""
+
+
 class Exhausted(BootstrapError):
     """A cap was reached; the request is refused and changes nothing."""

@@ -203,6 +203,18 @@ class BootstrapRefused(NetError):
         self.reason = reason
 
 
+class TokenRefused(NetError):
+    """A bootstrap lends TURN for tokens, and had none from us, or one that it did not take."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"This bootstrap lends TURN for tokens ({reason.replace('-', ' ')}). "
+            "See what you have: onmeet account status"
+        )
+        self.reason = reason
+        """As on the wire: ``token-needed``, ``token-spent``, ``token-ended``, ``token-invalid``."""
+
+
 class LanUnavailable(NetError):
     """Others on the local network cannot be discovered here."""
 

@@ -15,7 +15,8 @@ from onmeet_bootstrap.turn import certificate
 from onmeet_node.findings import Finding, bad, good, poor
 from onmeet_node.protocol.wire.seat import issuer_url
 from onmeet_node.protocol.wire.token_directory import IssuerDirectory
-from onmeet_node.protocol.wire.tokens import BadToken, epoch_of
+from onmeet_node.protocol.wire.tokens import BadToken
+from onmeet_node.protocol.wire.weeks import epoch_of
 
 
 def examine_accounts(home: Path) -> Iterator[Finding]:

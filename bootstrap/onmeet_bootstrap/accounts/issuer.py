@@ -20,14 +20,13 @@ from onmeet_bootstrap.accounts.signing import BlindSigner, new_private_key
 from onmeet_bootstrap.errors import StartFailed
 from onmeet_node.protocol.wire.token_directory import IssuerDirectory
 from onmeet_node.protocol.wire.tokens import (
-    GRACE_SECONDS,
     MAX_BATCH,
     REQUEST_BYTES,
     BadToken,
     TokenKey,
     blinded_of,
-    epoch_of,
 )
+from onmeet_node.protocol.wire.weeks import GRACE_SECONDS, epoch_of
 
 log = logging.getLogger("bootstrap")
 

@@ -210,7 +210,7 @@ def list_seats(*, home: Path | None, as_json: bool) -> None:
 
     output = CommandOutput(as_json=as_json)
     with _told(output):
-        from onmeet_node.protocol.wire.tokens import epoch_of
+        from onmeet_node.protocol.wire.weeks import epoch_of
 
         with _ledger(_home(home)) as ledger:
             groups = ledger.groups(epoch_of(time.time()))
@@ -264,7 +264,7 @@ def status(*, home: Path | None, as_json: bool) -> None:
 
     output = CommandOutput(as_json=as_json)
     with _told(output):
-        from onmeet_node.protocol.wire.tokens import epoch_of
+        from onmeet_node.protocol.wire.weeks import epoch_of
 
         week = epoch_of(time.time())
         with _ledger(_home(home)) as ledger:

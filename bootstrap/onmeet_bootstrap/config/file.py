@@ -21,6 +21,7 @@ from onmeet_bootstrap.config.model import (
     BootstrapConfig,
     GuestsConfig,
     SiteConfig,
+    TokensConfig,
     TurnConfig,
 )
 from onmeet_bootstrap.errors import BootstrapKeyError, SettingsError
@@ -51,6 +52,7 @@ def default_home() -> Path:
 
 _MAIN = settings_of(BootstrapConfig)
 _TURN = settings_of(TurnConfig)
+_TOKENS = settings_of(TokensConfig)
 _GUESTS = settings_of(GuestsConfig)
 _SITE = settings_of(SiteConfig)
 
@@ -71,6 +73,7 @@ _SECTIONS = {
         _between("max_reservations", "circuit_bytes"),
     ),
     "turn": ("Passing on media that finds no other way, encrypted from end to end.", _TURN),
+    "tokens": ("TURN for tokens, which tell nobody who bought them. Optional.", _TOKENS),
     "guests": ("People who join from a browser by a link: the page, and their door.", _GUESTS),
     "site": ("Pages about this server for people, at the same address as the guest page.", _SITE),
 }
@@ -84,9 +87,12 @@ def render(config: BootstrapConfig) -> str:
     ]
     for section, (title, settings) in _SECTIONS.items():
         lines += ["", f"[{section}]", *([f"# {title}"] if title else [])]
-        owner = {"turn": config.turn, "guests": config.guests, "site": config.site}.get(
-            section, config
-        )
+        owner = {
+            "turn": config.turn,
+            "tokens": config.tokens,
+            "guests": config.guests,
+            "site": config.site,
+        }.get(section, config)
         for name, field in settings.items():
             lines += [f"# {line}" for line in field.metadata["comment"].splitlines()]
             lines.append(f"{name} = {toml(getattr(owner, name))}")
@@ -203,6 +209,8 @@ def _values(tables: Mapping[str, Any], path: Path) -> dict[str, Any]:
         read = _section(section, table, f"In {path}, [{section}]")
         if section == "turn":
             values["turn"] = TurnConfig(**read)
+        elif section == "tokens":
+            values["tokens"] = TokensConfig(**read)
         elif section == "guests":
             values["guests"] = GuestsConfig(**read)
         elif section == "site":

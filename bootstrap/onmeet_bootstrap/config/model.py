@@ -18,6 +18,7 @@ from onmeet_bootstrap.config.fields import (
     Origins,
     Paths,
     TextSetting,
+    TokenIssuer,
     TurnUrls,
     setting,
 )
@@ -188,6 +189,38 @@ class SiteConfig:
 
 
 @attrs.frozen(kw_only=True)
+class TokensConfig:
+    """TURN for tokens that an accounts service sells, or for everybody."""
+
+    serve: bool = setting(
+        FlagSetting(),
+        False,
+        "Lend TURN for tokens, bought at an accounts service (onmeet-bootstrap accounts).",
+    )
+    issuer: str = setting(TokenIssuer(), "", "The name of that service, as in its accounts.toml.")
+    keys: str = setting(
+        TextSetting(4_096), "", "The file with its public keys, which it keeps up to date."
+    )
+    free_per_network: int = setting(
+        Number(0, 1_000_000),
+        4,
+        "Credentials a day that one IPv4 address or IPv6 /56 gets without a token; 0: none.",
+    )
+    bytes_per_token: int = setting(
+        Number(1_000_000, 1 << 50),
+        1_000_000_000,
+        "What one credential may pass, both ways together. Its time is credential_seconds of\n"
+        "[turn]; then, or beyond these bytes, its allocations are ended within 30 s.",
+    )
+    max_spent: int = setting(
+        Number(1, 100_000_000),
+        1_000_000,
+        "Spent tokens that are remembered, 16 bytes each, until their week is over; then no more\n"
+        "are taken.",
+    )
+
+
+@attrs.frozen(kw_only=True)
 class BootstrapConfig:
     """How a bootstrap runs. The defaults suit one small server (1 GB, 1 core)."""
 
@@ -258,6 +291,7 @@ class BootstrapConfig:
     )
 
     turn: TurnConfig = TurnConfig()
+    tokens: TokensConfig = TokensConfig()
     guests: GuestsConfig = GuestsConfig()
     site: SiteConfig = SiteConfig()
 

@@ -16,7 +16,12 @@ import trio
 from onmeet_bootstrap.config.file import load
 from onmeet_bootstrap.config.model import BootstrapConfig, TurnConfig
 from onmeet_bootstrap.doctor.outside import View, examine, examine_turn
-from onmeet_bootstrap.errors import BootstrapError, CertificateError, NotRunning
+from onmeet_bootstrap.errors import (
+    BootstrapError,
+    CertificateError,
+    NotRunning,
+    SettingsError,
+)
 from onmeet_bootstrap.host import peer_id_of
 from onmeet_bootstrap.status import ask_status
 from onmeet_bootstrap.turn import certificate, coturn
@@ -25,6 +30,7 @@ from onmeet_bootstrap.turn.stun import answers_binding
 from onmeet_node.findings import Finding, Tell, bad, good, of_error, poor
 from onmeet_node.net.libp2p.multiaddrs import available, free, ip_of
 from onmeet_node.process.suggestions import command
+from onmeet_node.protocol.wire.weeks import epoch_of
 
 SPARE_FILES = 128
 """File descriptors needed besides those of connections."""
@@ -53,6 +59,9 @@ async def examine_inside(home: Path, tell: Tell, view: View | None = None) -> No
     for finding in await trio.to_thread.run_sync(lambda: [*_clock()]):
         tell(finding)
     await _turn(config.turn, tell, view, running=running)
+    if config.tokens.serve:
+        for finding in _tokens(config):
+            tell(finding)
     if running:
         await _services(config, tell, view)
 
@@ -183,6 +192,29 @@ async def _turn(config: TurnConfig, tell: Tell, view: View, *, running: bool) ->
                 "No TURN is offered.",
                 "Calls between strict NATs fail without: see TURN in docs/OPERATIONS.md.",
             )
+        )
+
+
+def _tokens(config: BootstrapConfig) -> Iterator[Finding]:
+    from onmeet_bootstrap.tokens.issuer_keys import IssuerKeys  # noqa: PLC0415 - if it is used
+
+    try:
+        keys = IssuerKeys(Path(config.tokens.keys)).current()
+    except SettingsError as error:
+        yield of_error(error)
+        return
+    week = epoch_of(time.time())
+    if week in keys and week + 1 in keys:
+        yield good(f"TURN is lent for tokens of {config.tokens.issuer}; its keys are here.")
+    else:
+        yield bad(
+            f"{config.tokens.keys} lacks the keys of this week or the next.",
+            "Tokens are refused: see that onmeet-bootstrap accounts run writes it, or copy it.",
+        )
+    if not config.turn.serve:
+        yield poor(
+            "Sessions at somebody else's TURN server are not ended when a token is used up.",
+            "Run coturn here ([turn] serve), or let that server end them.",
         )
 
 

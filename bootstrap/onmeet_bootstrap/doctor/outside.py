@@ -21,6 +21,7 @@ from onmeet_node.net.errors import (
     NetError,
     RelayUnavailable,
     ReservationRefused,
+    TokenRefused,
 )
 from onmeet_node.net.libp2p.multiaddrs import peer_of
 from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
@@ -161,6 +162,9 @@ async def _turn(host: Host, peer: str, tell: Tell, view: View) -> None:
     try:
         with trio.fail_after(ANSWER_SECONDS):
             lent = await ask(host, peer, LendTurn(), TurnCredentials)
+    except TokenRefused:
+        tell(good("It lends TURN for tokens, and none was free to try it with."))
+        return
     except (NetError, trio.TooSlowError) as error:
         why = f" ({error})" if isinstance(error, RelayUnavailable) else ""
         tell(

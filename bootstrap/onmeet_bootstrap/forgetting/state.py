@@ -9,66 +9,21 @@ nowhere grows while a call is helped, and when a declared one is not empty after
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import attrs
-
-from onmeet_bootstrap.api import BootstrapApi
+from onmeet_bootstrap.forgetting.pieces import Piece
 from onmeet_bootstrap.forgetting.remainders import COST, REMAINDERS
 from onmeet_bootstrap.forgetting.sweep import SETTLE_SECONDS, SWEEP_SECONDS
-from onmeet_bootstrap.mailboxes import Mailboxes
-from onmeet_bootstrap.relay import Relay, RelayLimits
+from onmeet_bootstrap.relay import RelayLimits
 from onmeet_bootstrap.turn.coturn import ALLOCATION_SECONDS
-from onmeet_node.net.libp2p.open_host import Host
+from onmeet_bootstrap.turn.lending import LOOK_SECONDS, REPEAT_SECONDS
 from onmeet_node.protocol.wire.mailbox import MAILBOX_SECONDS
-
-if TYPE_CHECKING:
-    from onmeet_bootstrap.gateway.server import Gateway
+from onmeet_node.protocol.wire.weeks import EARLY_SECONDS, EPOCH_SECONDS, GRACE_SECONDS
 
 _SWEPT = SETTLE_SECONDS + SWEEP_SECONDS
 _CIRCUIT = RelayLimits().circuit_seconds
 _CONNECTION = 0
 """No longest life: it lasts as long as its owner is connected."""
-
-
-@attrs.frozen
-class Live:
-    """The parts of a running bootstrap that hold state (`app.Bootstrap` makes it)."""
-
-    host: Host
-    relay: Relay
-    api: BootstrapApi
-    mailboxes: Mailboxes
-    gateway: Gateway | None = None
-
-
-Count = Callable[[Live], int]
-"""How many entries about others a running bootstrap has."""
-
-
-def _none(_live: Live) -> int:
-    return 0
-
-
-@attrs.frozen(kw_only=True)
-class Piece:
-    """A kind of state."""
-
-    name: str
-    what: str
-    """One entry."""
-    why: str
-    owner: str
-    ended_by: str
-    longest: float
-    """Seconds that an entry lasts after what ends it happened, or after it was made if its end is
-    a time; 0: it ends with its owner's connection, at once."""
-    count: Count = _none
-    containers: tuple[str, ...] = ()
-    """Where entries lie (`audit.census` names); a final ``*`` stands for any ending."""
-    outlasts: bool = False
-    """Whether it is meant to outlast its owner's connection: not part of what must be gone."""
 
 
 def _identifying(host: Any) -> set[Any]:
@@ -279,6 +234,49 @@ STATE: tuple[Piece, ...] = (
         "changes every day, no identity",
         ended_by="the client's Refresh with lifetime 0; not being refreshed",
         longest=ALLOCATION_SECONDS,
+    ),
+    Piece(
+        name="spent tokens",
+        what="16 bytes of the SHA-256 of a spent token's nonce, and its week; not who spent it",
+        why="a token is good once ([tokens]; elsewhere there is none)",
+        owner="whoever bought it, whom nobody here knows",
+        ended_by="the end of its week and one day; a restart",
+        longest=EPOCH_SECONDS + EARLY_SECONDS + GRACE_SECONDS,
+        outlasts=True,
+        count=lambda live: len(live.api.redeemer.spent) if live.api.redeemer else 0,
+        containers=("onmeet_bootstrap.tokens.spent.*",),
+    ),
+    Piece(
+        name="tokens just spent",
+        what="the SHA-256 of a token, and the credentials lent for it; not to whom",
+        why="an answer that was lost is given again ([tokens])",
+        owner="the token's holder",
+        ended_by="its time",
+        longest=REPEAT_SECONDS,
+        outlasts=True,
+        count=lambda live: live.api.redeemer.recent if live.api.redeemer else 0,
+        containers=("onmeet_bootstrap.tokens.redeeming.*",),
+    ),
+    Piece(
+        name="free rations",
+        what="an IP prefix, and how many credentials it had without a token lately",
+        why="so many a day are free for each network ([tokens] free_per_network)",
+        owner="the network",
+        ended_by="the bucket being full again",
+        longest=24 * 3600,
+        outlasts=True,
+        count=lambda live: live.api.redeemer.free_networks if live.api.redeemer else 0,
+    ),
+    Piece(
+        name="rations of sessions",
+        what="a user name that was lent (expiry and share), and bytes that its allocations passed",
+        why="a token buys so many bytes and seconds ([tokens])",
+        owner="the credential",
+        ended_by="its expiry, once its allocations are gone",
+        longest=LOOK_SECONDS,
+        outlasts=True,
+        count=lambda live: len(live.warden.rations) if live.warden else 0,
+        containers=("onmeet_bootstrap.turn.sessions.*",),
     ),
     Piece(
         name="doors",

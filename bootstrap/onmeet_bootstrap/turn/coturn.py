@@ -18,14 +18,19 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
 from onmeet_bootstrap.config.model import TurnConfig
 from onmeet_bootstrap.errors import StartFailed
 from onmeet_bootstrap.turn import certificate
+from onmeet_bootstrap.turn.denied_peers import denied_peers
 from onmeet_bootstrap.turn.stun import answers_binding
 from onmeet_node.net.backoff import Backoff
+
+if TYPE_CHECKING:
+    from onmeet_bootstrap.turn.sessions import TurnCli
 
 log = logging.getLogger("bootstrap")
 
@@ -43,75 +48,12 @@ COUNT_SECONDS = 2.0
 ALLOCATION_SECONDS = 600
 """A browser that was killed leaves its allocation for so long (media.md, 4)."""
 
-SPECIAL = (
-    # https://www.iana.org/assignments/iana-ipv4-special-registry, and multicast
-    "0.0.0.0/8",
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.0.0.0/24",
-    "192.31.196.0/24",
-    "192.52.193.0/24",
-    "192.88.99.0/24",
-    "192.168.0.0/16",
-    "192.175.48.0/24",
-    "198.18.0.0/15",
-    "224.0.0.0/3",
-    # https://www.iana.org/assignments/iana-ipv6-special-registry: all that is no global unicast …
-    "::1/128",
-    "::ffff:0:0/96",
-    "64:ff9b::/96",
-    "64:ff9b:1::/48",
-    "100::/63",
-    "4000::/2",
-    "8000::/2",
-    "c000::/3",
-    "e000::/4",
-    "f000::/5",
-    "f800::/6",
-    "fc00::/7",
-    "fe00::/9",
-    "fe80::/10",
-    "fec0::/10",
-    "ff00::/8",
-    # … and what is special in it: IETF's (Teredo, ORCHID, benchmarks), 6to4, AS112
-    "2001::/23",
-    "2002::/16",
-    "2620:4f:8000::/48",
-)
-"""Where nobody may be reached through us. The public addresses of this machine stay allowed: two
-people who are both relay-only meet there."""
-BELOW_GLOBAL_UNICAST = ("::1", "1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
-"""NOTE: from ``::1``, not ``::``. coturn takes a range that begins with the unspecified address for
-one without a beginning, and IPv4 for lower than IPv6: ``::-::ffff:ffff`` refuses all of IPv4. It
-refuses ``::`` and ``0.0.0.0`` themselves of its own accord."""
-DOCUMENTATION = (
-    "192.0.2.0/24",
-    "198.51.100.0/24",
-    "203.0.113.0/24",
-    "2001:db8::/32",
-    "3fff::/20",
-)
-"""RFC 5737, 3849 and 9637: nobody is there, but in a lab whose server is there too."""
 
+def configuration(config: TurnConfig, secret: str, cli: TurnCli | None = None) -> str:
+    """Coturn's own configuration file for ours (turnserver(1)).
 
-def denied_peers(public: tuple[str, ...]) -> tuple[str, ...]:
-    """`denied-peer-ip` of a server at these addresses: ranges as coturn reads them."""
-    own = [ipaddress.ip_address(ip) for ip in public]
-    special = [ipaddress.ip_network(network) for network in (*SPECIAL, *DOCUMENTATION)]
-    labs = {ipaddress.ip_network(network) for network in DOCUMENTATION}
-    ranges = [
-        f"{network[0]}-{network[-1]}" if network.num_addresses > 1 else str(network[0])
-        for network in special
-        if not (network in labs and any(ip in network for ip in own))
-    ]
-    return (*ranges, "-".join(BELOW_GLOBAL_UNICAST))
-
-
-def configuration(config: TurnConfig, secret: str) -> str:
-    """Coturn's own configuration file for ours (turnserver(1))."""
+    `cli`: its command line, where sessions are to be ended (`sessions`).
+    """
     here = addresses_here()
     local = [ip for ip in config.public if ip in here]
     lines = [
@@ -134,7 +76,7 @@ def configuration(config: TurnConfig, secret: str) -> str:
         "log-file=/dev/null",
         "simple-log",
         "pidfile=/dev/null",
-        "no-cli",
+        *_cli(cli, config),
         "no-dynamic-ip-list",
         "no-dynamic-realms",
         # nothing that a call does not need
@@ -163,6 +105,17 @@ def configuration(config: TurnConfig, secret: str) -> str:
     else:
         lines += [f"denied-peer-ip={range_}" for range_ in denied_peers(config.public)]
     return "\n".join(lines) + "\n"
+
+
+def _cli(cli: TurnCli | None, config: TurnConfig) -> tuple[str, ...]:
+    if cli is None:
+        return ("no-cli",)
+    return (
+        "cli-ip=127.0.0.1",
+        f"cli-port={cli.port}",
+        f"cli-password={cli.password}",
+        f"cli-max-output-sessions={2 * config.max_allocations}",
+    )
 
 
 def addresses_here() -> set[str]:
@@ -231,9 +184,12 @@ def require_free_ports(config: TurnConfig, *, at: str | None = None) -> None:
 class Coturn:
     """coturn as this process's child. Live in `run`."""
 
-    def __init__(self, config: TurnConfig, secret: str) -> None:
+    def __init__(self, config: TurnConfig, secret: str, *, rationed: bool = False) -> None:
+        """`rationed`: with its command line, by which sessions are ended."""
         self._config = config
         self._secret = secret
+        self._rationed = rationed
+        self._cli: TurnCli | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.up = False
         """Whether it answers."""
@@ -253,6 +209,11 @@ class Coturn:
             ports = range(self._config.relay_port_min, self._config.relay_port_max + 1)
             self._counted = _sockets_at(ports, self.pid) if self.pid is not None else 0
         return self._counted
+
+    @property
+    def cli(self) -> TurnCli | None:
+        """Its command line, while it answers."""
+        return self._cli if self.up else None
 
     @property
     def pid(self) -> int | None:
@@ -299,7 +260,11 @@ class Coturn:
     def _start(self, program: str) -> subprocess.Popen[bytes]:
         file = os.memfd_create("turnserver.conf")
         try:
-            os.write(file, configuration(self._config, self._secret).encode())
+            if self._rationed:
+                from onmeet_bootstrap.turn.sessions import TurnCli  # noqa: PLC0415 - if it is used
+
+                self._cli = TurnCli.make()
+            os.write(file, configuration(self._config, self._secret, self._cli).encode())
             command = [program, "-c", f"/proc/self/fd/{file}"]
             if guard := shutil.which("setpriv"):
                 # NOTE: from util-linux, on every Debian; so that it dies with us even by kill -9.
@@ -338,15 +303,17 @@ class Coturn:
 
 
 @asynccontextmanager
-async def open_coturn(config: TurnConfig, secret: str) -> AsyncIterator[Coturn]:
-    """Runs coturn, which answers already, for the length of the block.
+async def open_coturn(
+    config: TurnConfig, secret: str, *, rationed: bool = False
+) -> AsyncIterator[Coturn]:
+    """Runs coturn, which answers already, for the length of the block; `rationed` as `Coturn`.
 
     Raises `CertificateError` and `StartFailed`.
     """
     if config.tls:
         now = datetime.datetime.now(datetime.UTC)
         certificate.check(config.certificate, config.key, config.domain, now=now)
-    coturn = Coturn(config, secret)
+    coturn = Coturn(config, secret, rationed=rationed)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(coturn.run)

@@ -50,6 +50,14 @@ GUESTS = AllowedRate(per_minute=1, burst=20)
 """Credentials of one node for its guests: a room has at most 11."""
 
 
+# ── where it is rationed (`tokens`, `sessions`) ─────────────────────────────────────────────────
+REPEAT_SECONDS = 60.0
+"""For so long a token that was just spent gives the same credentials again: the answer may have
+been lost."""
+LOOK_SECONDS = 30.0
+"""Between looks at what runs past its ration, which is so much longer at most."""
+
+
 def new_secret() -> str:
     """A secret for a coturn of our own: made at each start, kept in memory alone."""
     return secrets.token_urlsafe(SECRET_BYTES)
@@ -119,12 +127,16 @@ class Lender:
     ) -> TurnCredentials:
         """Credentials for a node at this IP address, or for a `guest` of it. Raises `Exhausted`."""
         network = prefix_of(address)
-        if self._full() and peer not in self._borrowers:
-            raise Exhausted("Every TURN allocation is in use: ask another bootstrap, or later.")
+        self.require_room(peer)
         if not self._limits[guest].allow(peer):
             raise Exhausted("You have borrowed enough for now; what you have goes on working.")
         share = self._guest_share(peer, network) if guest else self._own_share(peer, network)
         return self._credentials(share)
+
+    def require_room(self, peer: str) -> None:
+        """Raises `Exhausted` where nothing can be lent to this node now."""
+        if self._full() and peer not in self._borrowers:
+            raise Exhausted("Every TURN allocation is in use: ask another bootstrap, or later.")
 
     def forget(self, peer: str) -> None:
         """The node left. Its share counts on for what it left running, in coturn alone."""

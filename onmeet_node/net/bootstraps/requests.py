@@ -6,7 +6,12 @@ from typing import TypeVar
 
 import trio
 
-from onmeet_node.net.errors import BootstrapRefused, RelayUnavailable, StreamRefused
+from onmeet_node.net.errors import (
+    BootstrapRefused,
+    RelayUnavailable,
+    StreamRefused,
+    TokenRefused,
+)
 from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.net.libp2p.streams import Stream
 from onmeet_node.protocol.errors import RemoteProtocolError
@@ -35,8 +40,8 @@ _WHY = {
 async def ask(host: Host, peer: str, request: Request, expected: type[A]) -> A:
     """The answer to one question, waited for as long as the caller lets it.
 
-    Raises BootstrapRefused if the peer is no bootstrap, PeerUnreachable, or RelayUnavailable with
-    its reason.
+    Raises BootstrapRefused if the peer is no bootstrap, PeerUnreachable, TokenRefused, or
+    RelayUnavailable with its reason.
     """
     return await _exchange(await _question(host, peer), request, expected)
 
@@ -72,6 +77,8 @@ async def _exchange(stream: Stream, request: Request, expected: type[A]) -> A:
         raise RelayUnavailable("it closed the request") from None
     finally:
         stream.abort()
+    if isinstance(answer, Refused) and answer.reason.startswith("token-"):
+        raise TokenRefused(answer.reason)
     if isinstance(answer, Refused):
         raise RelayUnavailable(_WHY.get(answer.reason, "it asks us to come back later"))
     if not isinstance(answer, expected):

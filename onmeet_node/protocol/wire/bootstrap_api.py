@@ -26,9 +26,11 @@ from onmeet_node.protocol.wire.fields import (
     Several,
     Text,
     field,
+    maybe,
 )
 from onmeet_node.protocol.wire.messages import Unknown
 from onmeet_node.protocol.wire.peer_id import ed25519_key
+from onmeet_node.protocol.wire.seat import ISSUER, MAX_ISSUER_CHARS
 
 # ── fixed by the protocol ────────────────────────────────────────────────────────────────────────
 PROTOCOL = "/onmeet/boot/1"
@@ -44,6 +46,8 @@ MAX_LIFETIME = 24 * 3_600
 MAX_CLOCK_LEAD = 600
 """Seconds a bootstrap's clock may be ahead of a node's."""
 MAX_OPERATOR_CHARS = 80
+MAX_TOKEN_BYTES = 512
+"""One of type 2 has 354; what has another length is refused with a word."""
 
 
 # ── questions ────────────────────────────────────────────────────────────────────────────────────
@@ -58,6 +62,8 @@ class LendTurn:
 
     guest: bool = field(Flag(), default=False)
     """For a guest of mine: of a share apart from mine, so that guests cost their host nothing."""
+    token: bytes | None = maybe(Data(1, MAX_TOKEN_BYTES), hidden=True)
+    """That pays for it, where `tokens` of the description say so (PROTOCOL, "Tokens")."""
 
 
 @attrs.frozen(kw_only=True)
@@ -105,6 +111,30 @@ class Limits:
 
 
 @attrs.frozen(kw_only=True)
+class WeekKey:
+    """The key that an issuer signs one week's tokens with."""
+
+    epoch: int = field(Integer(0, 2**32 - 1))
+    """Weeks since Monday, 5 January 1970."""
+    id: bytes = field(Data(32, 32))
+    """SHA-256 of its SubjectPublicKeyInfo."""
+
+
+@attrs.frozen(kw_only=True)
+class TokenTerms:
+    """Whose tokens a bootstrap takes for TURN. Signed with the rest: all nodes are shown the same
+    keys, or the operator has signed that they were not.
+    """
+
+    issuer: str = field(Text(1, MAX_ISSUER_CHARS, ascii=True, pattern=ISSUER))
+    """Its name, asked by HTTPS."""
+    keys: tuple[WeekKey, ...] = field(Several(Nested(WeekKey), 0, 8, distinct=True, cut=True))
+    """This week's and the next one's. Nobody buys where there are more."""
+    free: int = field(Integer(0, 2**32 - 1), default=0)
+    """Credentials a day that one network gets without a token."""
+
+
+@attrs.frozen(kw_only=True)
 class Description:
     """Who runs a bootstrap, where, and what it offers. Travels inside `SignedDescription`."""
 
@@ -119,6 +149,8 @@ class Description:
     policy_version: int = field(Integer(0, 2**32 - 1), default=0)
     """Of the operator's policy text (P13); 0 if there is none."""
     limits: Limits = field(Nested(Limits), default=Limits())
+    tokens: TokenTerms | None = maybe(Nested(TokenTerms))
+    """Absent where TURN is lent to anybody, within limits."""
     issued: int = field(Integer(0, 2**53 - 1))
     """Unix seconds."""
     not_after: int = field(Integer(0, 2**53 - 1))
@@ -206,7 +238,9 @@ class Refused:
     reason: str = field(Text(1, 32, ascii=True, pattern="[a-z-]+"))
     """``busy`` (asked too often), ``unsupported`` (no such question here), ``exhausted`` (this node
     or all together have what they may) or ``unavailable`` (not now); any other means the last.
-    Of a mailbox also ``taken``, ``unknown`` and ``crowded`` (PROTOCOL, "Spoken codes")."""
+    Where tokens are taken also ``token-needed``, ``token-spent``, ``token-ended`` (its week is
+    over) and ``token-invalid`` (PROTOCOL, "Tokens"). Of a mailbox also ``taken``, ``unknown`` and
+    ``crowded`` (PROTOCOL, "Spoken codes")."""
     text: str = field(Text(0, 200), default="")
     """For a log: what happened and what to do, in English."""
 

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import attrs
 
 from onmeet_node.protocol.wire import bootstrap_api, door, mailbox, messages, room
-from onmeet_node.protocol.wire.fields import SHAPE, Nested, Several, type_name
+from onmeet_node.protocol.wire.fields import SHAPE, Maybe, Nested, Several, type_name
 
 BEGIN = "<!-- messages:begin -->"
 END = "<!-- messages:end -->"
@@ -87,10 +87,16 @@ def _default(attribute: attrs.Attribute[Any]) -> str:
 
 def _nested(classes: Iterable[type]) -> list[type]:
     found: dict[type, None] = {}
-    for cls in classes:
-        for attribute in attrs.fields(cls):
-            shape = attribute.metadata[SHAPE]
-            shape = shape.element if isinstance(shape, Several) else shape
-            if isinstance(shape, Nested):
-                found[shape.of] = None
+    waiting = list(classes)
+    while waiting:
+        inside = []
+        for cls in waiting:
+            for attribute in attrs.fields(cls):
+                shape = attribute.metadata[SHAPE]
+                shape = shape.shape if isinstance(shape, Maybe) else shape
+                shape = shape.element if isinstance(shape, Several) else shape
+                if isinstance(shape, Nested) and shape.of not in found:
+                    found[shape.of] = None
+                    inside.append(shape.of)
+        waiting = inside
     return list(found)

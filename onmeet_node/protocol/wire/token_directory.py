@@ -12,13 +12,8 @@ from typing import Any
 import attrs
 
 from onmeet_node.protocol.wire.peer_id import ed25519_key
-from onmeet_node.protocol.wire.tokens import (
-    TOKEN_TYPE,
-    BadToken,
-    TokenKey,
-    epoch_begins,
-    epoch_of,
-)
+from onmeet_node.protocol.wire.tokens import TOKEN_TYPE, BadToken, TokenKey
+from onmeet_node.protocol.wire.weeks import epoch_begins, epoch_of
 
 PATH = "/.well-known/private-token-issuer-directory"
 MEDIA_TYPE = "application/private-token-issuer-directory"

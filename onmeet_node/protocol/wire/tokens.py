@@ -42,14 +42,6 @@ _SPKI_TAIL = bytes.fromhex("0203010001")
 SPKI_BYTES = len(_SPKI_HEAD) + SIGNATURE_BYTES + len(_SPKI_TAIL)
 
 # ── fixed by this protocol ───────────────────────────────────────────────────────────────────────
-EPOCH_SECONDS = 7 * 86_400
-"""A key signs for one week: so many are alike at once."""
-FIRST_EPOCH = 4 * 86_400
-"""Unix seconds of the first Monday, 5 January 1970, 0 h UTC: epochs are ISO 8601's weeks."""
-GRACE_SECONDS = 86_400
-"""After its week a token is still taken for so long: clocks differ, and calls pass midnight."""
-EARLY_SECONDS = 600
-"""Before its week: a node's clock may be so far ahead."""
 MAX_PUBLISHED_KEYS = 2
 """This week's and the next one's. More could be a key for each of several people."""
 MAX_BATCH = 512
@@ -63,16 +55,6 @@ class BadToken(RemoteProtocolError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what}. Update the program that made it, or buy new tokens.")
-
-
-def epoch_of(seconds: float) -> int:
-    """The week that these Unix seconds are in."""
-    return (int(seconds) - FIRST_EPOCH) // EPOCH_SECONDS
-
-
-def epoch_begins(epoch: int) -> int:
-    """Unix seconds of its Monday, 0 h UTC."""
-    return FIRST_EPOCH + epoch * EPOCH_SECONDS
 
 
 def challenge(issuer: str, origin: str) -> bytes:

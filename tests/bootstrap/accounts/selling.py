@@ -14,13 +14,8 @@ from onmeet_bootstrap.host import peer_id_of
 
 from onmeet_node.protocol.wire.seat import hash_of
 from onmeet_node.protocol.wire.token_directory import IssuerDirectory
-from onmeet_node.protocol.wire.tokens import (
-    RANDOM_BYTES,
-    BlindedToken,
-    TokenKey,
-    challenge_digest,
-    epoch_begins,
-)
+from onmeet_node.protocol.wire.tokens import RANDOM_BYTES, BlindedToken, TokenKey, challenge_digest
+from onmeet_node.protocol.wire.weeks import epoch_begins
 
 ISSUER = "accounts.example.org"
 EPOCH = 2_900

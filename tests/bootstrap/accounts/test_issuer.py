@@ -26,13 +26,8 @@ from onmeet_bootstrap.accounts.schema import metadata
 
 from onmeet_node.protocol.wire.seat import BadSeat, SeatLink, decode_code, encode_code
 from onmeet_node.protocol.wire.token_directory import IssuerDirectory
-from onmeet_node.protocol.wire.tokens import (
-    EPOCH_SECONDS,
-    GRACE_SECONDS,
-    REQUEST_BYTES,
-    BadToken,
-    Token,
-)
+from onmeet_node.protocol.wire.tokens import REQUEST_BYTES, BadToken, Token
+from onmeet_node.protocol.wire.weeks import EPOCH_SECONDS, GRACE_SECONDS
 from tests.bootstrap.accounts.selling import (
     CODE,
     EPOCH,

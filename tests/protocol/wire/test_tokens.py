@@ -33,9 +33,8 @@ from onmeet_node.protocol.wire.tokens import (
     blinded_of,
     challenge,
     challenge_digest,
-    epoch_begins,
-    epoch_of,
 )
+from onmeet_node.protocol.wire.weeks import epoch_begins, epoch_of
 from tests.fakes.tokens import signer_of
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors/tokens.json").read_text())
