@@ -95,6 +95,7 @@ INTERFACES = {
     "Shape": ("Flag", "Integer"),
     "SocketAgent": ("IceAgent", "tests/media/test_turn_trouble.py:Receiver"),
     "Source": ("FileSource", "DeviceSource"),
+    "TokenPurse": ("PurseSlot", "tests/fakes/tokens.py:FakePurse"),
     "UnixSocket": ("socket:socket", "trio.socket:SocketType"),
 }
 """Each interface, and two that have it: a class of ours by its name, which is found once; a test's

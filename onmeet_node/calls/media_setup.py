@@ -33,6 +33,11 @@ TURN_SECONDS = 5.0
 """For the first credentials, at a call right after the start: connecting and two round trips."""
 
 
+TOKEN_SECONDS = 1.0
+"""For a bootstrap that lends for tokens to take one: a round trip, of the first call in the life of
+its credentials alone, and begun before anybody is looked for."""
+
+
 class NodeMediaSetup:
     """Opens the media endpoint when it is first asked for, and knows what each call sends."""
 
@@ -118,6 +123,7 @@ class NodeMediaSetup:
 
         For before somebody is rung, or told that we take their call.
         """
+        self._turn.want()
         if wish.endpoint is not None:
             return  # a page asks its person itself
         if self.page_endpoint() is not None and wish.source is None and wish.record is None:
@@ -146,8 +152,9 @@ class NodeMediaSetup:
         """
         wish, kept = call.wish, self._config.record
         relay_only = wish.relay_only or self._relay_only()
-        if relay_only:
-            with trio.move_on_after(TURN_SECONDS):
+        self._turn.want()
+        if relay_only or self._turn.rationed():
+            with trio.move_on_after(TURN_SECONDS if relay_only else TOKEN_SECONDS):
                 await self._turn.ready()
         source: str | FrameFeed = wish.source if wish.source is not None else self._config.source
         return SessionConfig(

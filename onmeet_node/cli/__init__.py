@@ -16,6 +16,7 @@ _COMMANDS = {
     "contacts": ("people", "The people you know: add, list, accept, block, remove, verify."),
     "profile": ("people", "What others see of you, and who can reach you."),
     "settings": ("settings", "Relays, region, bootstraps."),
+    "account": ("account", "Tokens for relaying, where an operator sells or rations it."),
     "call": ("calls", "Calls somebody."),
     "answer": ("calls", "Takes the ringing call."),
     "decline": ("calls", "Refuses the ringing call."),

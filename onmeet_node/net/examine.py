@@ -173,6 +173,13 @@ def of_turn(turn: TurnServers, bootstraps: Bootstraps) -> Iterator[Finding]:
                 f"Of what a bootstrap lends not every TURN server is used: {why}.",
                 "Calls use the others. Tell the bootstrap's operator, or use another bootstrap.",
             )
+    elif turn.rationed():
+        why = next(iter(turn.problems.values()), "")
+        yield (
+            poor(f"TURN is lent for tokens: {why}", "See what you have: onmeet account status")
+            if why
+            else good("TURN is lent for tokens, when a call comes.")
+        )
     elif bootstraps.connected:
         why = next(iter(turn.problems.values()), "")
         yield poor(

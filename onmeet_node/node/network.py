@@ -17,6 +17,7 @@ from onmeet_node.net.bootstraps.dht_mode import keep_dht_mode, starts_as_server
 from onmeet_node.net.bootstraps.doors import HostDoor, HostDoors
 from onmeet_node.net.bootstraps.peer_cache import keep_dht_servers
 from onmeet_node.net.bootstraps.reachability import Reachability, ReachabilityProbe
+from onmeet_node.net.bootstraps.tokens import TokenPurse
 from onmeet_node.net.bootstraps.turn import TurnServer, TurnServers
 from onmeet_node.net.channels.room_streams import RoomStreams
 from onmeet_node.net.errors import NetError
@@ -67,7 +68,13 @@ class Network:
     """Everything of `net/`, wired to one store and one identity. Made by `open_network`."""
 
     def __init__(
-        self, config: Config, store: Store, key: IdentityKey, host: Host, bootstraps: Sequence[str]
+        self,
+        config: Config,
+        store: Store,
+        key: IdentityKey,
+        host: Host,
+        bootstraps: Sequence[str],
+        purse: TokenPurse,
     ) -> None:
         exposure = host.config.exposure
         assert exposure is not None, "open_network makes one"
@@ -81,7 +88,7 @@ class Network:
         )
         self.outside = ReachabilityProbe(host, self.bootstraps)
         self.ports = PortMapper(host, self.outside, exposure=exposure)
-        self.turn = TurnServers(host, self.bootstraps)
+        self.turn = TurnServers(host, self.bootstraps, purse=purse)
         self.rooms = RoomStreams(host)
         self._doors = HostDoors(host)
         self._own: tuple[str, OpenDoor] | None = None
@@ -329,8 +336,13 @@ class Network:
 
 
 @asynccontextmanager
-async def open_network(config: Config, store: Store, key: IdentityKey) -> AsyncIterator[Network]:
-    """A host that listens as `config` says. `Network.run` then enters the network."""
+async def open_network(
+    config: Config, store: Store, key: IdentityKey, purse: TokenPurse
+) -> AsyncIterator[Network]:
+    """A host that listens as `config` says. `Network.run` then enters the network.
+
+    `purse`: what TURN is paid from, where it is lent for tokens.
+    """
 
     def entrances() -> tuple[str, ...]:
         return tuple(dict.fromkeys((*config.bootstraps, *store.settings.get(BOOTSTRAPS))))
@@ -346,4 +358,4 @@ async def open_network(config: Config, store: Store, key: IdentityKey) -> AsyncI
     )
     settings = HostConfig(listen=config.listen, server=server, exposure=exposure)
     async with open_host(settings) as host:
-        yield Network(config, store, key, host, bootstraps)
+        yield Network(config, store, key, host, bootstraps, purse)

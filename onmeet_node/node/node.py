@@ -26,10 +26,12 @@ from onmeet_node.guests.guests import Guests
 from onmeet_node.media.endpoint import MediaEndpoint
 from onmeet_node.net.channels.channels import Channels
 from onmeet_node.net.libp2p.open_host import HostStats
+from onmeet_node.node.account import NodeAccount
 from onmeet_node.node.doctor import Doctor
 from onmeet_node.node.intake import ChannelIntake
 from onmeet_node.node.network import Change, Network, OpenDoor
 from onmeet_node.node.settings import Preferences
+from onmeet_node.node.turn_renewal import renew_turn
 from onmeet_node.node.views import CallView, CallWithMedia, NodeSettings, NodeStatus
 from onmeet_node.process import faults
 from onmeet_node.protocol.call import events as on
@@ -69,6 +71,7 @@ class Node:
         caller: CallRunner,
         guests: Guests,
         rooms: Rooms,
+        account: NodeAccount,
         preferences: Preferences,
         doctor: Doctor,
         reachable: trio.Event,
@@ -88,6 +91,7 @@ class Node:
         self.calls = caller.calls
         self.guests = guests
         self.rooms = rooms
+        self.account = account
         self._key = key
         self._store = store
         self._network = network
@@ -113,8 +117,8 @@ class Node:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._network.run, self.people.audiences, self._moved)
 
-            def begin(service: str, serve: Callable[[], Awaitable[object]]) -> None:
-                nursery.start_soon(faults.kept, service, serve)
+            def begin(service: str, serve: Callable[..., Awaitable[object]], *args: object) -> None:
+                nursery.start_soon(faults.kept, service, serve, *args)
 
             begin("media engine", self._media.run)
             begin("call timers", self._caller.run_timers)
@@ -124,6 +128,8 @@ class Node:
             begin("receipts", self._receipts.run)
             begin("people", self.people.run)
             begin("rooms", self.rooms.run)
+            begin("account", self.account.run)
+            begin("TURN renewal", renew_turn, self._network.turn, self.calls)
             await self._network.rendezvous.published.wait()
             self.reachable.set()
             self.hub.publish(Reachable())

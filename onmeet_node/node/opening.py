@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from onmeet_node.guests.call_transport import GuestTransport
 from onmeet_node.guests.guests import Guests
 from onmeet_node.net.bootstraps.receipts import ask_receipts
 from onmeet_node.net.channels.channels import open_channels
+from onmeet_node.node.account import NodeAccount
 from onmeet_node.node.call_router import CallRouter
 from onmeet_node.node.doctor import Doctor
 from onmeet_node.node.intake import ChannelIntake
@@ -45,6 +46,7 @@ from onmeet_node.protocol.call.node_calls import NodeCalls
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.rooms.rooms import Rooms
 from onmeet_node.store import KeyFile, Unlock, find_home_key, open_store
+from onmeet_node.store.purse import PurseSlot
 from onmeet_node.store.tolerance import WriteTolerance
 
 GOODBYE_SECONDS = 2.0
@@ -100,12 +102,15 @@ async def _put_together(
     database_key = await trio.to_thread.run_sync(find_home_key, config.home, unlock)
     hub: Hub[NodeEvent] = Hub()
     reachable = trio.Event()
-    with open_store(config.home, database_key) as store:
+    with (
+        open_store(config.home, database_key) as store,
+        closing(PurseSlot(config.home, database_key, now=time.time)) as purse,
+    ):
         store.calls.close_interrupted(now=_now())
         writes = WriteTolerance()
         key = IdentityKey.from_seed(store.identity.seed)
         me = Identity(key.public)
-        async with open_network(config, store, key) as network:
+        async with open_network(config, store, key, purse) as network:
             # Who we know, who finds us, and who gets a channel.
             admitted = AdmittedGuests()
             codes = Codes(
@@ -229,6 +234,7 @@ async def _put_together(
                     caller=caller,
                     guests=guests,
                     rooms=rooms,
+                    account=NodeAccount(purse, network.bootstraps),
                     preferences=Preferences(store, network, caller.calls, rooms),
                     doctor=Doctor(network, media, writes, reachable),
                     reachable=reachable,

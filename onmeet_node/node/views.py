@@ -76,3 +76,32 @@ class NodeSettings:
     region: str | None
     """``ca`` or ``de``: where bootstraps may be; None: anywhere."""
     bootstraps: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class TokensLeft:
+    """Tokens for one bootstrap and week."""
+
+    bootstrap: str
+    """Its PeerId."""
+    week: int
+    """Weeks since Monday, 5 January 1970."""
+    count: int
+
+
+@attrs.frozen(kw_only=True)
+class AccountView:
+    """An account as it is now."""
+
+    issuer: str
+    via: str
+    """The SOCKS proxy that the issuer is asked by; "": none."""
+    tokens: tuple[TokensLeft, ...]
+    this_week: int
+    bought: int
+    """For this week."""
+    at_need: bool
+    """Whether they were bought when they were needed: the operator may guess whose they are, from
+    the time."""
+    trouble: str
+    """Why nothing was bought, or is spent, in a sentence; "": nothing is wrong."""

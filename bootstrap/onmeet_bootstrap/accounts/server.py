@@ -114,24 +114,25 @@ class AccountsServer:
         )
 
     async def _for_seat(
-        self, answer: Callable[[Request, bytes], Awaitable[Response]], request: Request
+        self, answer: Callable[[bytes, bytes], Awaitable[Response]], request: Request
     ) -> Response:
+        """Answers a seat. Who is refused is heard out first, or would not hear why."""
         try:
+            body = await _body(request)
             if not self._networks.allow(prefix_of(request.client.host if request.client else None)):
                 raise AskedTooOften("Too many questions of this network: ask again in a minute.")
-            return await answer(request, _code_of(request))
+            return await answer(_code_of(request), body)
         except PurchaseRefused as error:
             return _refusal(error.status, error.reason, str(error))
         except LedgerUnavailable as error:
             log.warning("%s", error)
             return _refusal(503, "unavailable", "Not just now: ask again in a minute.")
 
-    async def _me(self, _request: Request, code_hash: bytes) -> Response:
+    async def _me(self, code_hash: bytes, _body: bytes) -> Response:
         state = await trio.to_thread.run_sync(self._issuer.state_of, code_hash, self._clock())
         return JSONResponse(attrs.asdict(state), headers=_NOTHING_KEPT)
 
-    async def _buy(self, request: Request, code_hash: bytes) -> Response:
-        body = await _body(request)
+    async def _buy(self, code_hash: bytes, body: bytes) -> Response:
         order = await trio.to_thread.run_sync(self._issuer.order, code_hash, body, self._clock())
         answers = []
         for number, blinded in enumerate(order.blinded, 1):

@@ -1,4 +1,7 @@
-"""TURN servers that bootstraps lend: borrowed ahead of calls, renewed, dropped when expired."""
+"""TURN servers that bootstraps lend: borrowed ahead of calls, renewed, dropped when expired.
+
+Where they are lent for tokens they are borrowed when a call is coming, and not before.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,18 @@ import trio
 from onmeet_node.net.backoff import Backoff
 from onmeet_node.net.bootstraps.bootstraps import Bootstraps, BootstrapState, KnownBootstrap
 from onmeet_node.net.bootstraps.requests import ask
+from onmeet_node.net.bootstraps.tokens import (
+    FREE_AGAIN,
+    MAX_TRIES,
+    RENEW_BEFORE,
+    TokenPurse,
+    TurnIntent,
+)
 from onmeet_node.net.bootstraps.turn_urls import TurnUrlRefused, usable
-from onmeet_node.net.errors import NetError
+from onmeet_node.net.errors import NetError, TokenRefused
 from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.process.faults import contained
-from onmeet_node.protocol.wire.bootstrap_api import LendTurn, TurnCredentials
+from onmeet_node.protocol.wire.bootstrap_api import LendTurn, TokenTerms, TurnCredentials
 from onmeet_node.protocol.wire.vocabulary import BootstrapService
 
 log = logging.getLogger(__name__)
@@ -50,9 +60,19 @@ class _Loan:
 class TurnServers:
     """Keeps credentials of every connected bootstrap that lends TURN. Live in `run`."""
 
-    def __init__(self, host: Host, bootstraps: Bootstraps) -> None:
+    def __init__(
+        self, host: Host, bootstraps: Bootstraps, *, purse: TokenPurse | None = None
+    ) -> None:
         self._host = host
         self._bootstraps = bootstraps
+        self._purse = purse
+        self._intent = TurnIntent()
+        self._free_again: dict[str, float] = {}
+        """When a bootstrap that lends for tokens is asked for something free again."""
+        self.ending = trio.Event()
+        """Set when credentials of a token come to their end; then there is another event here."""
+        self.renewed = trio.Event()
+        """Set when there are new ones; then there is another event here."""
         self._loans: dict[str, _Loan] = {}
         self._settled: set[str] = set()
         self._changed = trio.Event()
@@ -78,12 +98,23 @@ class TurnServers:
         for known in self._bootstraps.known:
             if _lends(known):
                 with trio.fail_after(ANSWER_LIMIT):
-                    asked = LendTurn(guest=True)
-                    given = await self._lent(known.peer, asked)
+                    given = await self._granted(known.peer, guest=True)
                 return tuple(
                     TurnServer(url, given.username, given.credential) for url in given.urls
                 )
         return ()
+
+    def want(self) -> None:
+        """A call is coming, or goes on over a relay: what is lent for tokens is borrowed now."""
+        live = {peer for peer, _ in self._live()}
+        for known in self._bootstraps.known:
+            if _lends(known) and _terms(known) is not None and known.peer not in live:
+                self._settled.discard(known.peer)
+        self._intent.want()
+
+    def rationed(self) -> bool:
+        """Whether a connected bootstrap lends for tokens."""
+        return any(_lends(k) and _terms(k) is not None for k in self._bootstraps.known)
 
     def region_of(self, url: str) -> str | None:
         """Where the lender of this URL says to be: ``ca``, ``de``, or None if it says neither."""
@@ -171,7 +202,7 @@ class TurnServers:
         with scope:
             while True:
                 with contained("TURN lender", then=partial(self._fail, peer)):
-                    await self._borrow_ahead(peer)
+                    await self._follow(peer)
                 await trio.sleep(AFTER_FAULT)
 
     def _fail(self, peer: str) -> None:
@@ -180,12 +211,77 @@ class TurnServers:
         self._settled.add(peer)
         self._tell()
 
-    async def _borrow_ahead(self, peer: str) -> None:
+    async def _pause(self, peer: str, seconds: float) -> None:
+        """Waits; but a call that comes, and finds nothing lent, is served at once."""
+        with trio.move_on_after(seconds):
+            while True:
+                await self._intent.told()
+                loan = self._loans.get(peer)
+                if self._terms_of(peer) is not None and (
+                    loan is None or loan.until <= trio.current_time()
+                ):
+                    return
+
+    def _terms_of(self, peer: str) -> TokenTerms | None:
+        """For what tokens this bootstrap lends; None: it lends to anybody."""
+        return next((_terms(k) for k in self._bootstraps.known if k.peer == peer), None)
+
+    async def _granted(self, peer: str, *, guest: bool = False) -> TurnCredentials:
+        """Credentials: for the asking, or for a token if it must be. Raises NetError."""
+        terms = self._terms_of(peer)
+        if terms is None:
+            return await self._lent(peer, LendTurn(guest=guest))
+        if terms.free and trio.current_time() >= self._free_again.get(peer, 0.0):
+            try:
+                return await self._lent(peer, LendTurn(guest=guest))
+            except TokenRefused:
+                self._free_again[peer] = trio.current_time() + FREE_AGAIN
+        last = TokenRefused("token-needed")
+        for _ in range(MAX_TRIES):
+            token = self._purse.take(peer, terms) if self._purse is not None else None
+            if token is None:
+                break
+            try:
+                return await self._lent(peer, LendTurn(guest=guest, token=token))
+            except TokenRefused as error:
+                last = error
+            except BaseException:
+                assert self._purse is not None
+                self._purse.give_back(peer, token)
+                raise
+        raise last
+
+    async def _until_wanted(self, peer: str) -> None:
+        """Returns when a call wants what there is not, or not for long."""
+        while True:
+            loan = self._loans.get(peer)
+            if loan is None or loan.until <= trio.current_time():
+                if self._intent.wanted:
+                    return
+                await self._intent.told()
+                continue
+            early = min(RENEW_BEFORE, loan.given.ttl / 2)
+            await trio.sleep_until(loan.until - early)
+            # Whoever has a call that goes over it says so now.
+            self.ending.set()
+            self.ending = trio.Event()
+            with trio.move_on_after(early):
+                while not self._intent.wanted:
+                    await self._intent.told()
+                return
+
+    async def _follow(self, peer: str) -> None:
+        """Borrows from one that lends, ahead of calls or when one is coming."""
         backoff = Backoff(start=2.0)
         while True:
+            if self._terms_of(peer) is not None:
+                if peer not in self._settled and not self._intent.wanted:
+                    self._settled.add(peer)
+                    self._tell()
+                await self._until_wanted(peer)
             try:
                 with trio.fail_after(ANSWER_LIMIT):
-                    given = await self._lent(peer, LendTurn())
+                    given = await self._granted(peer)
             except (NetError, trio.TooSlowError) as error:
                 self.problems[peer] = str(error) or "it does not answer"
                 pause = backoff.next()
@@ -194,11 +290,19 @@ class TurnServers:
                 backoff.reset()
                 self._loans[peer] = _Loan(given, trio.current_time() + given.ttl)
                 pause = max(given.ttl * RENEW_AT, RENEW_AT_LEAST)
+                if self._terms_of(peer) is not None:
+                    pause = RENEW_AT_LEAST
+                    self.renewed.set()
+                    self.renewed = trio.Event()
             self._settled.add(peer)
             self._tell()
-            await trio.sleep(pause)
+            await self._pause(peer, pause)
 
 
 def _lends(known: KnownBootstrap) -> bool:
     offered = known.description.services if known.description is not None else ()
     return BootstrapService.TURN in offered and known.standing is BootstrapState.CONNECTED
+
+
+def _terms(known: KnownBootstrap) -> TokenTerms | None:
+    return known.description.tokens if known.description is not None else None

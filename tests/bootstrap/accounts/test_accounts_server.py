@@ -217,7 +217,8 @@ def test_a_bootstrap_without_tokens_loads_nothing_of_it() -> None:
     code = (
         "import sys, onmeet_bootstrap.app, onmeet_bootstrap.cli, onmeet_node.node.opening\n"
         "loaded = [n for n in sys.modules if n.split('.')[0] in"
-        " {'gmpy2', 'sqlalchemy', 'alembic', 'httpx2'} or 'accounts' in n or '.tokens' in n]\n"
+        " {'gmpy2', 'sqlalchemy', 'alembic', 'httpx2'} or 'accounts' in n"
+        " or n in ('onmeet_node.protocol.wire.tokens', 'onmeet_bootstrap.tokens')]\n"
         "print(loaded)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
