@@ -13,12 +13,12 @@ from pathlib import Path
 
 import trio
 
-from benchmarks import calls, floors, handshake, idle, load, relayed
+from benchmarks import calls, floors, handshake, idle, load, relayed, tokens
 from benchmarks.children import StepFailed
 from benchmarks.measure import Report, write
 from benchmarks.places import Network, no_lab, open_network
 
-GROUPS = ("handshake", "media", "dial", "dht", "calls", "relayed", "idle", "load")
+GROUPS = ("handshake", "tokens", "media", "dial", "dht", "calls", "relayed", "idle", "load")
 RESULTS = Path(__file__).with_name("results")
 
 
@@ -84,7 +84,9 @@ def _steps(options: argparse.Namespace) -> int:
     for_each_delay = len(only & {"media", "dial", "calls", "relayed"})
     if "dht" in only:
         for_each_delay += len(options.dht)
-    return for_each_delay * len(options.delays) + len(only & {"handshake", "idle", "load"})
+    return for_each_delay * len(options.delays) + len(
+        only & {"handshake", "tokens", "idle", "load"}
+    )
 
 
 async def _attempt(
@@ -108,6 +110,9 @@ async def _measure(options: argparse.Namespace, report: Report, directory: Path)
     if "handshake" in only:
         with progress.step("sealed handshake"):
             handshake.measure_handshake(report)
+    if "tokens" in only:
+        with progress.step("tokens"):
+            tokens.measure_tokens(report)
     for delay in options.delays:
         if delay and (reason := no_lab()):
             report.note(f"Nothing was measured at {delay:g} ms one way: {reason}.")

@@ -129,12 +129,15 @@ class Node:
             begin("people", self.people.run)
             begin("rooms", self.rooms.run)
             begin("account", self.account.run)
-            begin("TURN renewal", renew_turn, self._network.turn, self.calls)
+            begin("TURN renewal", renew_turn, self._network.turn, self._all_calls)
             await self._network.rendezvous.published.wait()
             self.reachable.set()
             self.hub.publish(Reachable())
             self._media.prepare()
             await faults.kept("duties", run_delivery, self.people.delivery, self.deliver)
+
+    def _all_calls(self) -> tuple[Call, ...]:
+        return (*self.calls, *self.rooms.calls())
 
     def _moved(self, change: Change) -> None:
         if change.addresses or change.slept:

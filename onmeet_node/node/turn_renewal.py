@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import trio
 
@@ -15,12 +15,14 @@ ANSWER_SECONDS = 15.0
 """For new credentials."""
 
 
-async def renew_turn(turn: TurnServers, calls: Iterable[Call]) -> None:
+async def renew_turn(turn: TurnServers, calls: Callable[[], Iterable[Call]]) -> None:
     """Whenever credentials end, has new ones borrowed for calls over a relay, until cancelled."""
     while True:
         await turn.ending.wait()
         relayed = [
-            call for call in calls if call.state is State.CONNECTED and call.path is MediaPath.RELAY
+            call
+            for call in calls()
+            if call.state is State.CONNECTED and call.path is MediaPath.RELAY
         ]
         if not relayed:
             continue

@@ -87,6 +87,10 @@ class Rooms:
         self._nursery: trio.Nursery | None = None
         self._changes = ChangeSignal()
 
+    def calls(self) -> tuple[Call, ...]:
+        """Those of every room that we are in, one with each participant."""
+        return tuple(call for conference in self._rooms.values() for call in conference.calls)
+
     async def changed(self) -> None:
         """Waits until something of the rooms, or an invitation, may be different."""
         await self._changes.wait()
