@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 
 import attrs
 import httpx2
+import trio
 
-from onmeet_node.accounts.errors import IssuerRefused, IssuerUnreachable
+from onmeet_node.accounts.errors import AccountsMissing, IssuerRefused, IssuerUnreachable
 from onmeet_node.protocol.wire.seat import SeatLink, encode_code, issuer_url
 from onmeet_node.protocol.wire.token_directory import (
     MAX_DIRECTORY_BYTES,
@@ -20,6 +21,9 @@ from onmeet_node.protocol.wire.token_directory import (
 from onmeet_node.protocol.wire.tokens import MAX_BATCH, SIGNATURE_BYTES, BadToken
 
 SECONDS = 30.0
+"""For the next piece."""
+WHOLE_SECONDS = 90.0
+"""For all of an answer: 512 signatures take a second or two."""
 MAX_STATE_BYTES = 4_096
 _OK = 200
 
@@ -68,18 +72,27 @@ class IssuerClient:
         self, method: str, path: str, *, most: int, seat: bool = True, content: bytes | None = None
     ) -> bytes:
         headers = self._bearer if seat else {}
+        data, length = b"", 0
         try:
-            async with self._client.stream(
-                method, path, headers=headers, content=content
-            ) as response:
-                data = b""
-                async for piece in response.aiter_bytes():
-                    data += piece
-                    if len(data) > most:
-                        raise IssuerUnreachable(self._issuer, "its answer is too long")
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+            with trio.fail_after(WHOLE_SECONDS):
+                async with self._client.stream(
+                    method, path, headers=headers, content=content
+                ) as response:
+                    async for piece in response.aiter_bytes():
+                        # NOTE: heard to its end, or to that of the time; kept as far as it may be.
+                        length += len(piece)
+                        data = data + piece if length <= most else b""
+        except (
+            httpx2.HTTPError,
+            httpx2.InvalidURL,
+            OSError,
+            ValueError,
+            trio.TooSlowError,
+        ) as error:
             # NOTE: the class alone: messages of libraries name addresses.
             raise IssuerUnreachable(self._issuer, type(error).__name__) from error
+        if length > most:
+            raise IssuerUnreachable(self._issuer, "its answer is too long")
         if response.status_code == _OK:
             return data
         raise IssuerRefused(self._issuer, _reason_of(data))
@@ -102,10 +115,14 @@ def _reason_of(data: bytes) -> str:
 @asynccontextmanager
 async def open_issuer(seat: SeatLink, via: str = "") -> AsyncIterator[IssuerClient]:
     """A client while the block runs. Proxies of the environment are not used: `via` says which."""
-    async with httpx2.AsyncClient(
-        base_url=issuer_url(seat.issuer),
-        proxy=via or None,
-        timeout=SECONDS,
-        trust_env=False,
-    ) as client:
+    try:
+        client = httpx2.AsyncClient(
+            base_url=issuer_url(seat.issuer),
+            proxy=via or None,
+            timeout=SECONDS,
+            trust_env=False,
+        )
+    except ImportError as error:  # its part for SOCKS
+        raise AccountsMissing from error
+    async with client:
         yield IssuerClient(client, seat)

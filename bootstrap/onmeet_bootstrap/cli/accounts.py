@@ -120,9 +120,17 @@ def init(
 @_common
 def run(*, home: Path | None, as_json: bool) -> None:
     """Serve until interrupted (SIGINT, SIGTERM)."""
+    import os
+
     import trio
 
+    from onmeet_bootstrap.forgetting.sweep import wiping_environment
+
     output = CommandOutput(as_json=as_json)
+    if (environment := wiping_environment(os.environ)) is not None:
+        # As the bootstrap's `run`: what is freed is overwritten from the start.
+        again = [sys.executable, "-m", "onmeet_bootstrap", *sys.argv[1:]]
+        os.execve(sys.executable, again, environment)  # noqa: S606
     with _told(output), output.not_waiting() as handler:
         trio.run(_serve, _home(home), output, handler)
 
