@@ -20,7 +20,7 @@ from onmeet_bootstrap.config.model import (
     TokensConfig,
     TurnConfig,
 )
-from onmeet_bootstrap.errors import SettingsError
+from onmeet_bootstrap.errors import BootstrapError, SettingsError
 from onmeet_bootstrap.forgetting.pieces import Live
 from onmeet_bootstrap.forgetting.state import STATE
 from onmeet_bootstrap.forgetting.sweep import ALL, Forgetting, open_forgetter
@@ -29,10 +29,12 @@ from onmeet_bootstrap.gateway.policy import in_force, read_policies
 from onmeet_bootstrap.host import dial_back, network_of, open_bootstrap_host, remote_address
 from onmeet_bootstrap.limits import Caps
 from onmeet_bootstrap.mailboxes import Mailboxes
+from onmeet_bootstrap.preflight import check_guests, check_site, check_turn
 from onmeet_bootstrap.relay import Relay, RelayLimits, open_relay
 from onmeet_bootstrap.turn.coturn import Coturn, open_coturn
 from onmeet_bootstrap.turn.lending import Lender, foreign_lender, lender, new_secret, own_urls
 from onmeet_node import guest_page
+from onmeet_node.errors import first
 from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.process import faults
 
@@ -202,11 +204,7 @@ async def open_turn(config: TurnConfig, tokens: TokensConfig = NO_TOKENS) -> Asy
     if not config.serve:
         yield Turn(foreign_lender(config)) if config.urls else Turn()
         return
-    if not own_urls(config):
-        raise SettingsError(
-            "[turn] serve needs to know how this machine is reached: set public to its public IP "
-            "addresses (or domain to its name)."
-        )
+    check_turn(config)
     secret = new_secret()
     async with open_coturn(config, secret, rationed=tokens.serve) as coturn:
         lends = lender(
@@ -271,9 +269,7 @@ async def open_guests(
     """
     if not config.serve:
         if site.serve:
-            raise SettingsError(
-                "[site] is served beside the guest page: set serve in [guests] too."
-            )
+            check_site(site, guests=False)
         yield None
         return
     from onmeet_bootstrap.gateway.server import open_gateway  # noqa: PLC0415 - if it is used
@@ -304,26 +300,6 @@ def policy_version(config: SiteConfig) -> int:
     return policy.version if policy is not None else 0
 
 
-def check_guests(config: GuestsConfig) -> None:
-    """Raises `SettingsError` for a gateway that browsers would not use, or that nobody should."""
-    loopback = all(where.startswith(("127.", "[::1]")) for where in config.listen)
-    if bool(config.certificate) != bool(config.key):
-        raise SettingsError("[guests] certificate and key belong together: set both, or neither.")
-    if not config.origin and not loopback:
-        raise SettingsError(
-            "[guests] serve needs origin: how browsers reach it, as in https://meet.example.org."
-        )
-    if config.origin.startswith("http://") and not loopback:
-        raise SettingsError(
-            "[guests] origin must begin with https://: browsers give no camera to other pages."
-        )
-    if not config.certificate and not loopback and not config.behind_proxy:
-        raise SettingsError(
-            "[guests] serves no plain HTTP to others. Set certificate and key, or put a proxy with "
-            "a certificate in front of it and name its address in behind_proxy."
-        )
-
-
 @asynccontextmanager
 async def open_bootstrap(
     config: BootstrapConfig, *, forgetting: Forgetting = ALL
@@ -333,14 +309,20 @@ async def open_bootstrap(
     `forgetting`: what is cleaned up after nodes that left; less than all is for tests alone.
 
     An exception of the block, SystemExit too, comes out as it is, in no group. Raises
-    `StartFailed` when an address cannot be listened on, and as `open_turn`.
+    `StartFailed` when an address cannot be listened on, and as `open_turn` and `open_guests`.
     """
     failure: BaseException | None = None
-    async with _serving(config, forgetting) as bootstrap:
-        try:
-            yield bootstrap
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - raised again below
-            failure = error
+    try:
+        async with _serving(config, forgetting) as bootstrap:
+            try:
+                yield bootstrap
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - raised again below
+                failure = error
+    except BaseExceptionGroup as group:
+        # What stops the start leaves through the nurseries of what had started before it.
+        if isinstance(mistake := first(group), BootstrapError):
+            raise mistake from None
+        raise
     if failure is not None:
         raise failure
 

@@ -158,4 +158,5 @@ async def open_bootstrap_host(config: BootstrapConfig) -> AsyncIterator[Host]:
     except (ListenFailed, BadMultiaddr, LibraryMoved) as error:
         if started:
             raise
-        raise StartFailed(str(error)) from error
+        setting = "[bootstrap] listen: " if isinstance(error, ListenFailed) else ""
+        raise StartFailed(f"{setting}{error}") from error

@@ -137,10 +137,10 @@ async def open_own_gateway(config: GuestsConfig) -> AsyncIterator[OwnDoors]:
 
 def gateway_config(where: str, origin: str, certificate: str, key: str) -> GuestsConfig:
     """As the command line has it. Raises `GatewayFailed` for what browsers would not use."""
-    from onmeet_bootstrap.app import check_guests
     from onmeet_bootstrap.config.fields import HostPorts, Origin
     from onmeet_bootstrap.config.model import GuestsConfig
     from onmeet_bootstrap.errors import BootstrapError
+    from onmeet_bootstrap.preflight import check_guests
 
     try:
         config = GuestsConfig(

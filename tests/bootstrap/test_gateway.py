@@ -20,9 +20,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from onmeet_bootstrap.app import check_guests, open_bootstrap
+from onmeet_bootstrap.app import open_bootstrap
 from onmeet_bootstrap.config.model import GuestsConfig, ephemeral_config
 from onmeet_bootstrap.errors import SettingsError
+from onmeet_bootstrap.preflight import check_guests
 from trio.testing import wait_all_tasks_blocked
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Request

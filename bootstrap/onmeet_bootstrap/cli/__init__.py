@@ -119,6 +119,7 @@ def run(*, home: Path | None, as_json: bool) -> None:
 
     from onmeet_bootstrap.config.file import load
     from onmeet_bootstrap.forgetting.sweep import wiping_environment
+    from onmeet_bootstrap.preflight import require_startable
 
     output = CommandOutput(as_json=as_json)
     try:
@@ -128,6 +129,7 @@ def run(*, home: Path | None, as_json: bool) -> None:
             # fmt: off
             os.execve(sys.executable, [sys.executable, "-m", "onmeet_bootstrap", *sys.argv[1:]], environment)  # noqa: E501, S606
             # fmt: on
+        require_startable(config)
         with output.not_waiting() as handler:
             trio.run(_serve, config, home_of(home), output, handler)
     except BootstrapError as error:

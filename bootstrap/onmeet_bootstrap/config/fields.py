@@ -91,21 +91,45 @@ def _listed(value: object, where: str, example: str) -> list[str]:
     return value
 
 
+_TRANSPORT = re.compile(r"/tcp/(\d{1,5})(/ws|/wss|/tls/ws)?(/p2p/[A-Za-z0-9]+)?")
+_DNS_NAME = re.compile(r"[A-Za-z0-9_.-]{1,253}")
+
+
+def _is_multiaddr(text: str, *, to_listen: bool) -> bool:
+    """Whether it is one of those that On-Meet uses: TCP, or WebSocket on it."""
+    _, _, rest = text.partition("/")
+    kind, _, rest = rest.partition("/")
+    host, slash, _ = rest.partition("/")
+    transport = _TRANSPORT.fullmatch(slash + rest[len(host) + 1 :])
+    if transport is None or int(transport[1]) > 65_535:
+        return False
+    if to_listen and (transport[2] not in {None, "/ws"} or transport[3]):
+        return False
+    if kind in {"ip4", "ip6"}:
+        try:
+            return ipaddress.ip_address(host).version == int(kind[-1])
+        except ValueError:
+            return False
+    named = kind in {"dns", "dns4", "dns6"} and bool(_DNS_NAME.fullmatch(host))
+    return named and not to_listen
+
+
 @attrs.frozen
 class Multiaddrs:
-    """Multiaddrs to listen on or to announce."""
+    """Multiaddrs, `to_listen` on (at least one, by IP address) or to announce."""
 
-    may_be_empty: bool
+    to_listen: bool
 
     def check(self, value: object, where: str) -> Any:
         """See `SettingKind`."""
         example = "/ip4/0.0.0.0/tcp/4001"
         items = _listed(value, where, example)
-        if not items and not self.may_be_empty:
+        if not items and self.to_listen:
             raise SettingsError(f'{where} must be a list of multiaddrs, as in ["{example}"].')
         for item in items:
-            if not item.startswith(("/ip4/", "/ip6/", "/dns")):
-                raise SettingsError(f"{where}: {item!r} is no multiaddr; one looks like {example}.")
+            if not _is_multiaddr(item, to_listen=self.to_listen):
+                what = "multiaddr to listen on" if self.to_listen else "multiaddr"
+                raise SettingsError(f"{where}: {item!r} is no {what}; one looks like {example}.")
         return tuple(items)
 
 

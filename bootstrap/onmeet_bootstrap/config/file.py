@@ -115,13 +115,13 @@ def checked(
     bootstrap: Mapping[str, object], turn: Mapping[str, object] | None = None
 ) -> BootstrapConfig:
     """A configuration of what the command line gave, with a new key. Raises `SettingsError`."""
-    values = {
-        name: _MAIN[name].metadata["kind"].check(value, f"--{name}")
-        for name, value in bootstrap.items()
-    }
     lent = {
         name: _TURN[name].metadata["kind"].check(value, f"--{name}")
         for name, value in (turn or {}).items()
+    }
+    values = {
+        name: _MAIN[name].metadata["kind"].check(value, f"--{name}")
+        for name, value in bootstrap.items()
     }
     return BootstrapConfig(turn=TurnConfig(**lent), **values)
 
@@ -202,6 +202,10 @@ def _values(tables: Mapping[str, Any], path: Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for section, table in tables.items():
         if section not in _SECTIONS:
+            if (home := _section_with(section)) is not None and not isinstance(table, dict):
+                raise SettingsError(
+                    f"In {path}, {section} stands before any section: put it under [{home}]."
+                )
             known = ", ".join(_SECTIONS)
             raise SettingsError(f"{path} has the unknown section [{section}]. Known: {known}.")
         if not isinstance(table, dict):
@@ -220,10 +224,17 @@ def _values(tables: Mapping[str, Any], path: Path) -> dict[str, Any]:
     return values
 
 
+def _section_with(name: str) -> str | None:
+    """Where a setting of that name belongs; None if there is none."""
+    return next((section for section, (_, known) in _SECTIONS.items() if name in known), None)
+
+
 def _section(section: str, table: Mapping[str, object], where: str) -> dict[str, Any]:
     settings = _SECTIONS[section][1]
     for name in table:
         if name not in settings:
+            if (home := _section_with(name)) is not None:
+                raise SettingsError(f"{where} {name} is unknown: it belongs under [{home}].")
             raise SettingsError(f"{where} {name} is unknown. Known: {', '.join(settings)}.")
     return {
         name: settings[name].metadata["kind"].check(value, f"{where} {name}")

@@ -239,12 +239,12 @@ class BootstrapConfig:
         "Nodes that pin a region refuse bootstraps of any other. It is signed: do not lie.",
     )
     listen: tuple[str, ...] = setting(
-        Multiaddrs(may_be_empty=False),
+        Multiaddrs(to_listen=True),
         DEFAULT_LISTEN,
         "Multiaddrs to listen on; a final /ws is WebSocket. Open the ports in the firewall.",
     )
     announce: tuple[str, ...] = setting(
-        Multiaddrs(may_be_empty=True),
+        Multiaddrs(to_listen=False),
         (),
         "What others are told in place of that, if this machine is behind port forwarding:\n"
         'announce = ["/ip4/203.0.113.5/tcp/4001", "/dns4/meet.example.org/tcp/4001"]',

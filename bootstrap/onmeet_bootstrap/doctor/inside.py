@@ -13,6 +13,7 @@ from pathlib import Path
 
 import trio
 
+from onmeet_bootstrap import certificate
 from onmeet_bootstrap.config.file import load
 from onmeet_bootstrap.config.model import BootstrapConfig, TurnConfig
 from onmeet_bootstrap.doctor.outside import View, examine, examine_turn
@@ -24,7 +25,7 @@ from onmeet_bootstrap.errors import (
 )
 from onmeet_bootstrap.host import peer_id_of
 from onmeet_bootstrap.status import ask_status
-from onmeet_bootstrap.turn import certificate, coturn
+from onmeet_bootstrap.turn import coturn
 from onmeet_bootstrap.turn.lending import foreign_lender, own_urls
 from onmeet_bootstrap.turn.stun import answers_binding
 from onmeet_node.findings import Finding, Tell, bad, good, of_error, poor
@@ -241,7 +242,9 @@ def _own_turn(config: TurnConfig, *, running: bool) -> Iterator[Finding]:
 def _of_certificate(config: TurnConfig) -> Finding:
     now = datetime.datetime.now(datetime.UTC)
     try:
-        ends = certificate.check(config.certificate, config.key, config.domain, now=now)
+        ends = certificate.check(
+            config.certificate, config.key, config.domain, section="turn", now=now
+        )
     except CertificateError as error:
         return of_error(error)
     if ends - now < certificate.SOON:

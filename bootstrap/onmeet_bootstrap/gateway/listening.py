@@ -50,8 +50,8 @@ def listen(where: str, write_seconds: float) -> socket.socket:
         listener = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=256)
     except (OSError, ValueError) as error:
         raise StartFailed(
-            f"Cannot listen for guests on {where}: {error}. Choose another address in [guests], or "
-            "stop the program that uses it."
+            f"Cannot listen for guests on {where}: {error}. Choose another address for [guests] "
+            "listen, or stop the program that uses it."
         ) from error
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; inherited by accepted sockets
         milliseconds = int(write_seconds * 1_000)

@@ -38,9 +38,9 @@ def read_policy(path: Path) -> Policy:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise SettingsError(f"[site] cannot read the policy {path}: {error.strerror}.") from error
+        raise SettingsError(f"[site] policies: cannot read {path}: {error.strerror}.") from error
     if len(data) > MAX_FILE_BYTES:
-        raise SettingsError(f"[site] the policy {path} has more than {MAX_FILE_BYTES} bytes.")
+        raise SettingsError(f"[site] policies: {path} has more than {MAX_FILE_BYTES} bytes.")
     try:
         head, _, text = data.decode("utf-8").partition("\n\n")
         lines = (line.partition(":") for line in head.strip().splitlines())
@@ -48,12 +48,12 @@ def read_policy(path: Path) -> Policy:
         version = int(fields["version"])
         posted, effective = (datetime.date.fromisoformat(fields[name]) for name in _FIELDS[1:])
     except (UnicodeDecodeError, ValueError, KeyError) as error:
-        raise SettingsError(f"[site] the policy {path} is unreadable. {_EXAMPLE}") from error
+        raise SettingsError(f"[site] policies: {path} is unreadable. {_EXAMPLE}") from error
     if version < 1 or not text.strip():
-        raise SettingsError(f"[site] the policy {path} has no text, or version 0. {_EXAMPLE}")
+        raise SettingsError(f"[site] policies: {path} has no text, or version 0. {_EXAMPLE}")
     if effective - posted < NOTICE:
         raise SettingsError(
-            f"[site] the policy {path} takes effect {(effective - posted).days} days after it is "
+            f"[site] policies: {path} takes effect {(effective - posted).days} days after it is "
             f"posted. Changes are announced {NOTICE.days} days ahead at least: set effective to "
             f"{posted + NOTICE} or later."
         )
@@ -68,16 +68,16 @@ def read_policies(paths: tuple[str, ...], today: datetime.date) -> tuple[Policy,
     policies = sorted((read_policy(Path(path)) for path in paths), key=lambda p: -p.version)
     for newer, older in itertools.pairwise(policies):
         if newer.version == older.version:
-            raise SettingsError(f"[site] two policies have version {newer.version}: count on.")
+            raise SettingsError(f"[site] policies: two have version {newer.version}: count on.")
         if newer.effective < older.effective:
             raise SettingsError(
-                f"[site] policy {newer.version} takes effect before policy {older.version}."
+                f"[site] policies: {newer.version} takes effect before policy {older.version}."
             )
     for policy in policies:
         if policy.posted > today:
             raise SettingsError(
-                f"[site] policy {policy.version} is dated {policy.posted}, which is still to come: "
-                "set posted to the day on which it is first served."
+                f"[site] policies: {policy.version} is dated {policy.posted}, which is still to "
+                "come: set posted to the day on which it is first served."
             )
     return tuple(policies)
 

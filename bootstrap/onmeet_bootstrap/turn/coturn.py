@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from onmeet_bootstrap import certificate
 from onmeet_bootstrap.config.model import TurnConfig
 from onmeet_bootstrap.errors import StartFailed
-from onmeet_bootstrap.turn import certificate
 from onmeet_bootstrap.turn.denied_peers import denied_peers
 from onmeet_bootstrap.turn.stun import answers_binding
 from onmeet_node.net.backoff import Backoff
@@ -151,12 +151,13 @@ def require_free_ports(config: TurnConfig, *, at: str | None = None) -> None:
     """Raises `StartFailed` where a port is taken, or the address to listen at (`at`, else
     `own_address`) is not this machine's: coturn itself says nothing that helps.
     """
-    ports = [(socket.SOCK_DGRAM, config.port), (socket.SOCK_STREAM, config.port)]
+    kinds = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
+    ports = [(kind, config.port, "port") for kind in kinds]
     if config.tls:
-        ports.append((socket.SOCK_STREAM, config.tls_port))
+        ports.append((socket.SOCK_STREAM, config.tls_port, "tls_port"))
     where = at or own_address(config)
     family = socket.AF_INET6 if ":" in where else socket.AF_INET
-    for kind, port in ports:
+    for kind, port, setting in ports:
         name = "TCP" if kind == socket.SOCK_STREAM else "UDP"
         with socket.socket(family, kind) as probe:
             if kind == socket.SOCK_STREAM:
@@ -166,7 +167,7 @@ def require_free_ports(config: TurnConfig, *, at: str | None = None) -> None:
             except PermissionError as error:
                 raise StartFailed(
                     f"{name} port {port} needs root or CAP_NET_BIND_SERVICE. See the systemd "
-                    "unit in bootstrap/deploy, or choose a port over 1023 in [turn]."
+                    f"unit in bootstrap/deploy, or set [turn] {setting} to one over 1023."
                 ) from error
             except OSError as error:
                 if error.errno == errno.EADDRNOTAVAIL:
@@ -177,7 +178,7 @@ def require_free_ports(config: TurnConfig, *, at: str | None = None) -> None:
                     ) from error
                 raise StartFailed(
                     f"{name} port {port} is taken by another program (ss -lpn shows which). "
-                    "Stop that, or choose another port in [turn]."
+                    f"Stop that, or set [turn] {setting} to another."
                 ) from error
 
 
@@ -312,7 +313,7 @@ async def open_coturn(
     """
     if config.tls:
         now = datetime.datetime.now(datetime.UTC)
-        certificate.check(config.certificate, config.key, config.domain, now=now)
+        certificate.check(config.certificate, config.key, config.domain, section="turn", now=now)
     coturn = Coturn(config, secret, rationed=rationed)
     try:
         async with trio.open_nursery() as nursery:

@@ -259,7 +259,8 @@ def _read_secret(path: Path) -> str:
         raise SettingsError(f"Cannot read [turn] secret_file {path}: {error.strerror}.") from error
     if mode & 0o077:
         raise SettingsError(
-            f"Others can read {path}. Make it yours alone: {command('chmod', '600', '--', path)}"
+            f"[turn] secret_file: others can read {path}. Make it yours alone: "
+            f"{command('chmod', '600', '--', path)}"
         )
     text = data.decode("utf-8", "replace").strip()
     if not text or not text.isprintable() or len(data) > MAX_SECRET_BYTES:

@@ -204,7 +204,7 @@ def check_free(address: Multiaddr) -> None:
     parts = dict(pair for pair in _pairs(address))
     host, port = parts.get("ip4") or parts.get("ip6"), int(parts.get("tcp", "0"))
     if host is not None and port and (why := free(host, port)) is not None:
-        raise ListenFailed(str(address), why)
+        raise ListenFailed(str(address), why.strerror or str(why))
 
 
 def _pairs(address: Multiaddr) -> list[tuple[str, str]]:

@@ -116,7 +116,7 @@ def available(
     return found
 
 
-def free(host: str, port: int) -> str | None:
+def free(host: str, port: int) -> OSError | None:
     """Why no socket can listen on this TCP port, or None if one can. Binds it for a moment."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -126,5 +126,5 @@ def free(host: str, port: int) -> str | None:
             probe.bind((host, port))
             probe.listen()
         except OSError as error:
-            return error.strerror or str(error)
+            return error
     return None
