@@ -129,6 +129,14 @@ class Bootstrap:
             faults=faults.counts(),
         )
 
+    def troubles(self) -> tuple[str, ...]:
+        """What is not well now, a line each; nothing when all is."""
+        return ("turn: coturn is being started again",) if self._turn.state == "down" else ()
+
+    def health(self) -> str:
+        """The same in one line, for the service manager."""
+        return "; ".join(("Serving", *self.troubles()))
+
     def held(self) -> dict[str, int]:
         """How many entries each declared piece of state has now, by its name (`state.STATE`)."""
         live = Live(

@@ -58,6 +58,35 @@ def check(
     return ends
 
 
+def not_trusted(
+    certificate: str, key: str, name: str, clients: ssl.SSLContext | None = None
+) -> str | None:
+    """Why a client on this machine would not take it for `name`; None if it would.
+
+    A TLS handshake within memory says so: what is trusted is what OpenSSL trusts here, with
+    ``SSL_CERT_FILE`` and the authorities that the system was given (`clients`: with these instead).
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    clients = clients or ssl.create_default_context()
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = clients.wrap_bio(to_client, to_server, server_hostname=name)
+    server = context.wrap_bio(to_server, to_client, server_side=True)
+    done: set[ssl.SSLObject] = set()
+    while len(done) < 2:
+        for side in (client, server):
+            try:
+                side.do_handshake()
+                done.add(side)
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLCertVerificationError as error:
+                return str(error.verify_message)
+            except ssl.SSLError as error:
+                return error.reason or "no handshake"
+    return None
+
+
 class _Encrypted(Exception):
     """The key's file wants a passphrase."""
 

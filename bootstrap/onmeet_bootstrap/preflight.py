@@ -12,14 +12,21 @@ import ipaddress
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import attrs
 
 from onmeet_bootstrap import certificate
-from onmeet_bootstrap.config.model import BootstrapConfig, GuestsConfig, SiteConfig, TurnConfig
-from onmeet_bootstrap.errors import BootstrapError, SettingsError, StartFailed
+from onmeet_bootstrap.config.model import (
+    BootstrapConfig,
+    GuestsConfig,
+    MetricsConfig,
+    SiteConfig,
+    TurnConfig,
+)
+from onmeet_bootstrap.errors import BootstrapError, CertificateError, SettingsError, StartFailed
 from onmeet_bootstrap.gateway.policy import read_policies
 from onmeet_bootstrap.turn import coturn
 from onmeet_bootstrap.turn.lending import foreign_lender, own_urls
@@ -29,7 +36,7 @@ from onmeet_node.process.suggestions import command
 
 def require_startable(config: BootstrapConfig) -> None:
     """Raises the first of the mistakes (`SettingsError`, `CertificateError`, `StartFailed`)."""
-    for check in (disagreements, listening, turn, guests, site):
+    for check in (disagreements, listening, turn, guests, site, metrics):
         for mistake in check(config):
             raise mistake
 
@@ -68,9 +75,22 @@ def site(config: BootstrapConfig) -> Iterator[BootstrapError]:
         yield from _told(lambda: read_policies(config.site.policies, today))
 
 
+def metrics(config: BootstrapConfig) -> Iterator[BootstrapError]:
+    """Of ``[metrics]``."""
+    if config.metrics.serve:
+        yield from _told(lambda: check_metrics(config.metrics))
+        for place in _metrics_places(config):
+            yield from _not_free(place)
+
+
 def disagreements(config: BootstrapConfig) -> Iterator[BootstrapError]:
     """Two settings that want one TCP port."""
-    places = [*_own_places(config), *_guest_places(config), *_turn_places(config.turn)]
+    places = [
+        *_own_places(config),
+        *_guest_places(config),
+        *_turn_places(config.turn),
+        *_metrics_places(config),
+    ]
     for number, one in enumerate(places):
         for other in places[:number]:
             if one.setting != other.setting and one.meets(other):
@@ -87,13 +107,15 @@ def check_turn(config: TurnConfig) -> None:
         return
     if not own_urls(config):
         raise SettingsError(
-            "[turn] serve needs to know how this machine is reached: set [turn] public to its "
+            "[turn] serve needs to know how this machine is reached. Set [turn] public to its "
             "public IP addresses (or [turn] domain to its name)."
         )
     if bool(config.certificate) != bool(config.key):
-        raise SettingsError("[turn] certificate and [turn] key belong together: set both, or none.")
+        raise SettingsError("[turn] certificate and [turn] key belong together. Set both, or none.")
     if config.certificate and not config.domain:
-        raise SettingsError("[turn] certificate needs [turn] domain: the name that it is for.")
+        raise SettingsError(
+            "[turn] certificate needs [turn] domain. Set it to the name that it is for."
+        )
     if config.relay_port_min > config.relay_port_max:
         raise SettingsError(
             f"[turn] relay_port_min ({config.relay_port_min}) is above [turn] relay_port_max "
@@ -105,15 +127,15 @@ def check_guests(config: GuestsConfig) -> None:
     """Raises `SettingsError` for a gateway that browsers would not use, or that nobody should."""
     loopback = all(where.startswith(("127.", "[::1]")) for where in config.listen)
     if bool(config.certificate) != bool(config.key):
-        raise SettingsError("[guests] certificate and key belong together: set both, or neither.")
+        raise SettingsError("[guests] certificate and key belong together. Set both, or none.")
     if not config.origin and not loopback:
         raise SettingsError(
-            "[guests] serve needs [guests] origin: how browsers reach it, as in "
+            "[guests] serve needs [guests] origin. Set it to how browsers reach it, as in "
             "https://meet.example.org."
         )
     if config.origin.startswith("http://") and not loopback:
         raise SettingsError(
-            "[guests] origin must begin with https://: browsers give no camera to other pages."
+            "[guests] origin must begin with https://. Browsers give no camera to other pages."
         )
     if not config.certificate and not loopback and not config.behind_proxy:
         raise SettingsError(
@@ -126,16 +148,32 @@ def check_site(config: SiteConfig, *, guests: bool) -> None:
     """Raises `SettingsError` for a site without a gateway (`guests`), or one that cannot mail."""
     if not guests:
         raise SettingsError(
-            "[site] serve shows pages beside the guest page: set serve in [guests] too."
+            "[site] serve shows pages beside the guest page. Set serve in [guests] too."
         )
     if not config.mail_to:
         return
     if not (config.smtp_host and config.mail_from):
-        raise SettingsError("[site] mail_to needs smtp_host and mail_from as well.")
+        raise SettingsError(
+            "[site] mail_to needs smtp_host and mail_from as well. Set both, or none."
+        )
     if bool(config.smtp_user) != bool(config.smtp_password_file):
-        raise SettingsError("[site] smtp_user and smtp_password_file belong together: set both.")
+        raise SettingsError(
+            "[site] smtp_user and smtp_password_file belong together. Set both, or none."
+        )
     if config.smtp_password_file:
         _require_secret(Path(config.smtp_password_file), "[site] smtp_password_file")
+
+
+def check_metrics(config: MetricsConfig) -> None:
+    """Raises `SettingsError` for addresses that others than this machine's programs reach."""
+    for where in config.listen:
+        host = where.rpartition(":")[0].strip("[]")
+        if not ipaddress.ip_address(host).is_loopback:
+            raise SettingsError(
+                f"[metrics] listen: {where} is open to other machines. Name an address of the "
+                'loopback, as in ["127.0.0.1:9464"], and let what collects it run here, or come '
+                "by a tunnel."
+            )
 
 
 def _require_secret(path: Path, setting: str) -> None:
@@ -143,7 +181,9 @@ def _require_secret(path: Path, setting: str) -> None:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
     except OSError as error:
-        raise SettingsError(f"{setting}: cannot read {path}: {error.strerror}.") from error
+        raise SettingsError(
+            f"{setting}: cannot read {path} ({error.strerror}). Correct its path or its mode."
+        ) from error
     if mode & 0o077:
         raise SettingsError(
             f"{setting}: others can read {path}. Make it yours alone: "
@@ -167,6 +207,16 @@ def guests_certificate(config: GuestsConfig) -> datetime.datetime | None:
         return None
     name = urlsplit(config.origin).hostname or ""
     return certificate.check(config.certificate, config.key, name, section="guests", now=_now())
+
+
+def certificate_ends(config: BootstrapConfig) -> dict[str, float]:
+    """When those in use end, in Unix seconds, by section; without those that cannot be read."""
+    found = {}
+    with suppress(CertificateError):
+        found["turn"] = turn_certificate(config.turn) if config.turn.serve else None
+    with suppress(CertificateError):
+        found["guests"] = guests_certificate(config.guests) if config.guests.serve else None
+    return {section: ends.timestamp() for section, ends in found.items() if ends is not None}
 
 
 def _now() -> datetime.datetime:
@@ -206,6 +256,13 @@ def _guest_places(config: BootstrapConfig) -> list[ListeningPlace]:
         return []
     split = [where.rpartition(":") for where in config.guests.listen]
     return _places("[guests] listen", [(host.strip("[]"), int(port)) for host, _, port in split])
+
+
+def _metrics_places(config: BootstrapConfig) -> list[ListeningPlace]:
+    if not config.metrics.serve:
+        return []
+    split = [where.rpartition(":") for where in config.metrics.listen]
+    return _places("[metrics] listen", [(host.strip("[]"), int(port)) for host, _, port in split])
 
 
 def _turn_places(config: TurnConfig) -> list[ListeningPlace]:

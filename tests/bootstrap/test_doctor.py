@@ -161,7 +161,7 @@ async def test_a_port_of_turn_in_use(tmp_path: Path) -> None:
     [
         ("localhost", -1, Level.BAD, "expired on"),
         ("other.example", 30, Level.BAD, "is for other.example, not for localhost"),
-        ("localhost", 10, Level.POOR, "The certificate ends on"),
+        ("localhost", 10, Level.POOR, "The certificate of [turn] ends on"),
     ],
 )
 async def test_a_certificate_that_is_or_will_be_void(

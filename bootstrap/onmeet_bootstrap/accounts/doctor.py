@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from onmeet_bootstrap import certificate
 from onmeet_bootstrap.accounts.config import AccountsConfig, load
 from onmeet_bootstrap.accounts.errors import AccountsError
 from onmeet_bootstrap.accounts.ledger import open_ledger
 from onmeet_bootstrap.errors import CertificateError, SettingsError
-from onmeet_bootstrap.turn import certificate
 from onmeet_node.findings import Finding, bad, good, poor
 from onmeet_node.protocol.wire.seat import issuer_url
 from onmeet_node.protocol.wire.token_directory import IssuerDirectory
@@ -49,9 +49,8 @@ def _of_certificate(config: AccountsConfig) -> Iterator[Finding]:
         return
     name = config.issuer.rpartition(":")[0] or config.issuer
     try:
-        certificate.check(
-            config.certificate, config.key, name, now=datetime.datetime.now(datetime.UTC)
-        )
+        now = datetime.datetime.now(datetime.UTC)
+        certificate.check(config.certificate, config.key, name, section="accounts.toml", now=now)
     except CertificateError as error:
         yield bad(str(error))
 

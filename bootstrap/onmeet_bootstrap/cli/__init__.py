@@ -137,6 +137,7 @@ def run(*, home: Path | None, as_json: bool) -> None:
 
 
 async def _serve(config: Any, home: Path, output: CommandOutput, handler: Any) -> None:
+    import os
     import signal
 
     import attrs
@@ -145,8 +146,15 @@ async def _serve(config: Any, home: Path, output: CommandOutput, handler: Any) -
     from onmeet_bootstrap.app import open_bootstrap
     from onmeet_bootstrap.forgetting.hardening import lock_memory, refuse_core_dumps
     from onmeet_bootstrap.host import raise_file_limit, silence_libraries
+    from onmeet_bootstrap.preflight import certificate_ends
     from onmeet_bootstrap.status import serve_status
+    from onmeet_bootstrap.watching.log_lines import LogLines
+    from onmeet_bootstrap.watching.metrics import Measured
+    from onmeet_bootstrap.watching.service_manager import service_manager
+    from onmeet_bootstrap.watching.serving import serve_metrics
 
+    manager, ends = service_manager(), certificate_ends(config)
+    handler.setFormatter(LogLines(as_json=output.as_json, journal="JOURNAL_STREAM" in os.environ))
     silence_libraries(handler)
     raise_file_limit()
     refuse_core_dumps()
@@ -155,7 +163,14 @@ async def _serve(config: Any, home: Path, output: CommandOutput, handler: Any) -
         async with (
             open_bootstrap(config) as bootstrap,
             serve_status(home, lambda: {**attrs.asdict(bootstrap.counts()), "memory": memory}),
+            serve_metrics(
+                config.metrics,
+                lambda: Measured(bootstrap.counts(), memory == "locked", ends),
+                bootstrap.troubles,
+            ),
+            trio.open_nursery() as nursery,
         ):
+            nursery.start_soon(manager.keep_alive, bootstrap.health)
             output.event(
                 "started",
                 "\n".join(
@@ -171,15 +186,21 @@ async def _serve(config: Any, home: Path, output: CommandOutput, handler: Any) -
                 region=config.region,
                 operator=config.operator,
             )
+            manager.ready(bootstrap.health())
             async for signum in signals:
                 if signum != signal.SIGHUP:
                     break
+                manager.reloading()
                 try:
                     bootstrap.reload()
                 except BootstrapError as error:  # the old one serves on
                     output.event("not-reloaded", f"{error} The old certificate stays in use.")
                 else:
+                    ends = certificate_ends(config)
                     output.event("reloaded", "Took the certificate's files anew.")
+                manager.ready(bootstrap.health())
+            manager.stopping()
+            nursery.cancel_scope.cancel()
             output.event("stopping", "Stopping.")
     output.event("stopped", "Stopped.")
 

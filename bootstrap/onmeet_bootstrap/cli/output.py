@@ -19,7 +19,7 @@ class CommandOutput:
     """Lines for a person, or one JSON object per line for a program (`--json`)."""
 
     def __init__(self, *, as_json: bool) -> None:
-        self._json = as_json
+        self.as_json = as_json
         self._say: Callable[[str], None] = click.echo
 
     @contextmanager
@@ -42,13 +42,13 @@ class CommandOutput:
         self._say(self._line(event, text, values))
 
     def _line(self, event: str, text: str, values: Mapping[str, object]) -> str:
-        if self._json:
+        if self.as_json:
             return json.dumps({"t": round(time.monotonic(), 6), "event": event, **values})
         return text
 
     def fail(self, error: Exception) -> None:
         """Says what went wrong, and ends the program with status 1."""
-        if self._json:
+        if self.as_json:
             kind = getattr(error, "kind", type(error).__name__)
             self.event("error", "", kind=kind, message=str(error))
         else:

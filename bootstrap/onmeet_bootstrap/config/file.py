@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from onmeet_bootstrap.config.model import (
     SEED_BYTES,
     BootstrapConfig,
     GuestsConfig,
+    MetricsConfig,
     SiteConfig,
     TokensConfig,
     TurnConfig,
@@ -55,6 +56,7 @@ _TURN = settings_of(TurnConfig)
 _TOKENS = settings_of(TokensConfig)
 _GUESTS = settings_of(GuestsConfig)
 _SITE = settings_of(SiteConfig)
+_METRICS = settings_of(MetricsConfig)
 
 
 def _between(first: str, last: str) -> dict[str, attrs.Attribute[Any]]:
@@ -76,6 +78,14 @@ _SECTIONS = {
     "tokens": ("TURN for tokens, which tell nobody who bought them. Optional.", _TOKENS),
     "guests": ("People who join from a browser by a link: the page, and their door.", _GUESTS),
     "site": ("Pages about this server for people, at the same address as the guest page.", _SITE),
+    "metrics": ("Numbers for whoever watches over it, and nothing about who.", _METRICS),
+}
+_OWN_CLASS: Mapping[str, Callable[..., object]] = {
+    "turn": TurnConfig,
+    "tokens": TokensConfig,
+    "guests": GuestsConfig,
+    "site": SiteConfig,
+    "metrics": MetricsConfig,
 }
 
 
@@ -87,12 +97,7 @@ def render(config: BootstrapConfig) -> str:
     ]
     for section, (title, settings) in _SECTIONS.items():
         lines += ["", f"[{section}]", *([f"# {title}"] if title else [])]
-        owner = {
-            "turn": config.turn,
-            "tokens": config.tokens,
-            "guests": config.guests,
-            "site": config.site,
-        }.get(section, config)
+        owner = getattr(config, section) if section in _OWN_CLASS else config
         for name, field in settings.items():
             lines += [f"# {line}" for line in field.metadata["comment"].splitlines()]
             lines.append(f"{name} = {toml(getattr(owner, name))}")
@@ -211,16 +216,7 @@ def _values(tables: Mapping[str, Any], path: Path) -> dict[str, Any]:
         if not isinstance(table, dict):
             raise SettingsError(f"In {path}, {section!r} must be a section, as in [{section}].")
         read = _section(section, table, f"In {path}, [{section}]")
-        if section == "turn":
-            values["turn"] = TurnConfig(**read)
-        elif section == "tokens":
-            values["tokens"] = TokensConfig(**read)
-        elif section == "guests":
-            values["guests"] = GuestsConfig(**read)
-        elif section == "site":
-            values["site"] = SiteConfig(**read)
-        else:
-            values.update(read)
+        values.update({section: _OWN_CLASS[section](**read)} if section in _OWN_CLASS else read)
     return values
 
 

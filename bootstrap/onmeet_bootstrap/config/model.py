@@ -221,6 +221,18 @@ class TokensConfig:
 
 
 @attrs.frozen(kw_only=True)
+class MetricsConfig:
+    """``/metrics`` and ``/healthz``, or neither."""
+
+    serve: bool = setting(
+        FlagSetting(), False, "Tell numbers to Prometheus (/metrics), and health (/healthz)."
+    )
+    listen: tuple[str, ...] = setting(
+        HostPorts(), ("127.0.0.1:9464",), "Where: addresses of this machine's loopback alone."
+    )
+
+
+@attrs.frozen(kw_only=True)
 class BootstrapConfig:
     """How a bootstrap runs. The defaults suit one small server (1 GB, 1 core)."""
 
@@ -294,6 +306,7 @@ class BootstrapConfig:
     tokens: TokensConfig = TokensConfig()
     guests: GuestsConfig = GuestsConfig()
     site: SiteConfig = SiteConfig()
+    metrics: MetricsConfig = MetricsConfig()
 
     @property
     def request_rate(self) -> AllowedRate:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 import resource
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,20 +13,21 @@ from pathlib import Path
 
 import trio
 
-from onmeet_bootstrap import certificate
 from onmeet_bootstrap.config.file import load
 from onmeet_bootstrap.config.model import BootstrapConfig, TurnConfig
 from onmeet_bootstrap.doctor.outside import View, examine, examine_turn
-from onmeet_bootstrap.errors import (
-    BootstrapError,
-    CertificateError,
-    NotRunning,
-    SettingsError,
+from onmeet_bootstrap.doctor.pages import (
+    examine_guests,
+    examine_metrics,
+    examine_site,
+    of_certificate,
 )
+from onmeet_bootstrap.errors import BootstrapError, CertificateError, NotRunning, SettingsError
 from onmeet_bootstrap.host import peer_id_of
+from onmeet_bootstrap.preflight import check_turn, disagreements, turn_certificate
 from onmeet_bootstrap.status import ask_status
 from onmeet_bootstrap.turn import coturn
-from onmeet_bootstrap.turn.lending import foreign_lender, own_urls
+from onmeet_bootstrap.turn.lending import foreign_lender
 from onmeet_bootstrap.turn.stun import answers_binding
 from onmeet_node.findings import Finding, Tell, bad, good, of_error, poor
 from onmeet_node.net.libp2p.multiaddrs import available, free, ip_of
@@ -60,6 +61,15 @@ async def examine_inside(home: Path, tell: Tell, view: View | None = None) -> No
     for finding in await trio.to_thread.run_sync(lambda: [*_clock()]):
         tell(finding)
     await _turn(config.turn, tell, view, running=running)
+    for finding in await trio.to_thread.run_sync(
+        lambda: [
+            *map(of_error, disagreements(config)),
+            *examine_guests(config, running=running, tls=view.tls),
+            *examine_site(config),
+            *examine_metrics(config, running=running),
+        ]
+    ):
+        tell(finding)
     if config.tokens.serve:
         for finding in _tokens(config):
             tell(finding)
@@ -176,7 +186,7 @@ def _clock() -> Iterator[Finding]:
 # ── TURN ─────────────────────────────────────────────────────────────────────────────────────────
 async def _turn(config: TurnConfig, tell: Tell, view: View, *, running: bool) -> None:
     if config.serve:
-        for finding in _own_turn(config, running=running):
+        for finding in _own_turn(config, view.tls, running=running):
             tell(finding)
         if running:
             await _binding(config, tell)
@@ -219,7 +229,9 @@ def _tokens(config: BootstrapConfig) -> Iterator[Finding]:
         )
 
 
-def _own_turn(config: TurnConfig, *, running: bool) -> Iterator[Finding]:
+def _own_turn(
+    config: TurnConfig, tls: ssl.SSLContext | None, *, running: bool
+) -> Iterator[Finding]:
     try:
         coturn.find_program()
         yield good("coturn is installed.")
@@ -228,31 +240,22 @@ def _own_turn(config: TurnConfig, *, running: bool) -> Iterator[Finding]:
             yield good("The ports of TURN are free.")
     except BootstrapError as error:
         yield of_error(error)
-    if not own_urls(config):
-        yield bad(
-            "[turn] serve is set, but not how this machine is reached.",
-            "Set public to its public IP addresses, or domain to its name.",
-        )
-    if config.relay_port_min > config.relay_port_max:
-        yield bad("relay_port_min is above relay_port_max.", "Exchange them.")
-    if config.tls:
-        yield _of_certificate(config)
-
-
-def _of_certificate(config: TurnConfig) -> Finding:
-    now = datetime.datetime.now(datetime.UTC)
     try:
-        ends = certificate.check(
-            config.certificate, config.key, config.domain, section="turn", now=now
-        )
+        check_turn(config)
+    except BootstrapError as error:
+        yield of_error(error)
+    if config.tls:
+        yield from _of_certificate(config, tls)
+
+
+def _of_certificate(config: TurnConfig, tls: ssl.SSLContext | None) -> Iterator[Finding]:
+    try:
+        ends = turn_certificate(config)
     except CertificateError as error:
-        return of_error(error)
-    if ends - now < certificate.SOON:
-        return poor(
-            f"The certificate ends on {ends:%Y-%m-%d}.",
-            "Renew it now and send SIGHUP; see why that did not happen by itself.",
-        )
-    return good(f"The certificate is for {config.domain} and lasts until {ends:%Y-%m-%d}.")
+        yield of_error(error)
+        return
+    assert ends is not None  # config.tls
+    yield from of_certificate("turn", config.certificate, config.key, config.domain, ends, tls)
 
 
 async def _binding(config: TurnConfig, tell: Tell) -> None:

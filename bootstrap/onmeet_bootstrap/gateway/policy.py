@@ -38,7 +38,9 @@ def read_policy(path: Path) -> Policy:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise SettingsError(f"[site] policies: cannot read {path}: {error.strerror}.") from error
+        raise SettingsError(
+            f"[site] policies: cannot read {path} ({error.strerror}). Correct its path or its mode."
+        ) from error
     if len(data) > MAX_FILE_BYTES:
         raise SettingsError(f"[site] policies: {path} has more than {MAX_FILE_BYTES} bytes.")
     try:

@@ -165,7 +165,7 @@ class Site:
         self._policies: tuple[Policy, ...] = read_policies(config.policies, today())
         self.contact = bool(config.mail_to)
         if self.contact and not (config.smtp_host and config.mail_from):
-            raise SettingsError("[site] mail_to needs smtp_host and mail_from as well.")
+            raise SettingsError("[site] mail_to needs smtp_host and mail_from as well. Set both.")
         self.letters = RateLimit(BY_ADDRESS, trio.current_time)
         self._all = RateLimit(BY_ALL, trio.current_time)
         self.routes = [
