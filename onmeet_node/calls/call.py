@@ -33,6 +33,7 @@ from onmeet_node.events import (
 )
 from onmeet_node.media.endpoint import MediaEndpoint, MediaSession, MediaStats
 from onmeet_node.media.ice_report import IceReport
+from onmeet_node.media.kinds import require_kinds
 from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import EndReason, Ring, State
@@ -166,10 +167,11 @@ class Call:
     def accept(self, kinds: frozenset[Kind] | None = None, wish: CallOptions | None = None) -> None:
         """Takes a ringing call, sending `kinds` (default: what the caller asked for).
 
-        Raises the machine's error, changing nothing, if it no longer rings or `kinds` is empty.
+        Raises `LocalProtocolError`, changing nothing, if it no longer rings or `kinds` is empty,
+        and TypeError for kinds that are none.
         """
+        kinds = self.kinds if kinds is None else require_kinds(kinds)
         before, self.wish = self.wish, wish if wish is not None else self.wish
-        kinds = self.kinds if kinds is None else kinds
         try:
             self._feed(on.AcceptCall(call=self.current.id, kinds=kinds))
         except CallRefused:

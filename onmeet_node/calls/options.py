@@ -28,3 +28,14 @@ class CallOptions:
     """The room that the call belongs to."""
     carry: bool = False
     """Whether frames of a sealed channel may travel beside the media (`Call.carry`)."""
+
+    def __post_init__(self) -> None:
+        """Raises TypeError for a value of another type: it would fail in the middle of a call."""
+        if not isinstance(self.source, (str, FrameFeed, type(None))):
+            raise TypeError(f"source must be a text or a FrameFeed, not {self.source!r}.")
+        if not isinstance(self.record, (Path, type(None))):
+            raise TypeError(
+                f'record must be a pathlib.Path, as in Path("call.mp4"), not {self.record!r}.'
+            )
+        if not isinstance(self.tap, (FrameTap, type(None))):
+            raise TypeError(f"tap must be a FrameTap, not {self.tap!r}.")

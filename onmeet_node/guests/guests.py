@@ -21,6 +21,7 @@ from onmeet_node.guests.handler import GuestHandler
 from onmeet_node.guests.links import GuestGateways, Link, Links
 from onmeet_node.guests.views import GuestView
 from onmeet_node.guests.visit import Guest
+from onmeet_node.media.kinds import require_kinds
 from onmeet_node.net.bootstraps.turn import TurnServer
 from onmeet_node.process.faults import kept
 from onmeet_node.protocol.call.events import Identity
@@ -139,7 +140,7 @@ class Guests:
         wish: CallOptions | None = None,
     ) -> None:
         """Lets a guest in who knocks. Raises `NoSuchGuest`, and `HostInCall`."""
-        self._admission.admit(identity, kinds=kinds, wish=wish)
+        self._admission.admit(identity, kinds=require_kinds(kinds), wish=wish)
 
     def deny(self, identity: Identity, *, close_link: bool = False) -> None:
         """Sends a guest away: from the door, or out of the call. Raises `NoSuchGuest`.

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import trio
 
+from onmeet_node.media.kinds import require_kinds
+from onmeet_node.process.leaving import require_trio
 from onmeet_node.protocol.wire.messages import Kind
 
 SAMPLE_RATE = 48_000
@@ -71,7 +73,7 @@ class FrameTap:
     def __init__(
         self, kinds: frozenset[Kind] = frozenset(Kind), *, capacity: int = TAP_FRAMES
     ) -> None:
-        self.kinds = kinds
+        self.kinds = require_kinds(kinds)
         self.dropped = 0
         """Frames lost because nobody took them in time."""
         self._frames: deque[Frame] = deque()
@@ -122,6 +124,8 @@ class FrameTap:
         return self
 
     async def __anext__(self) -> Frame:
+        if self._token is None:
+            require_trio()
         self._token = trio.lowlevel.current_trio_token()
         while True:
             while not self._frames:

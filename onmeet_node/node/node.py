@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import trio
@@ -24,6 +24,7 @@ from onmeet_node.events import Hub, NodeEvent, Reachable, Started
 from onmeet_node.findings import Finding
 from onmeet_node.guests.guests import Guests
 from onmeet_node.media.endpoint import MediaEndpoint
+from onmeet_node.media.kinds import require_kinds
 from onmeet_node.net.channels.channels import Channels
 from onmeet_node.net.libp2p.open_host import HostStats
 from onmeet_node.node.account import NodeAccount
@@ -34,6 +35,7 @@ from onmeet_node.node.settings import Preferences
 from onmeet_node.node.turn_renewal import renew_turn
 from onmeet_node.node.views import CallView, CallWithMedia, NodeSettings, NodeStatus
 from onmeet_node.process import faults
+from onmeet_node.process.async_blocks import async_block
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.effects import State
 from onmeet_node.protocol.call.errors import CallRefused
@@ -43,6 +45,8 @@ from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.wire.messages import Kind
 from onmeet_node.rooms.rooms import Rooms
 from onmeet_node.store import ContactState, Passphrase, Store, export_home
+
+IDENTITY_BYTES = 32
 
 
 class NoSuchCall(OnMeetError):
@@ -171,7 +175,7 @@ class Node:
             yield events
 
     # ── calls ───────────────────────────────────────────────────────────────────────────────────
-    @asynccontextmanager
+    @async_block
     async def call(
         self,
         who: str | Identity | ContactCode,
@@ -182,17 +186,23 @@ class Node:
         """Calls somebody; leaving the block hangs up.
 
         `who`: a name, the start of an identity, a code as text, an identity, or a `ContactCode`.
-        Raises `NoSuchPerson`, `Ambiguous` or what is wrong with the code, and `MediaError` where
-        what the call shall send or keep cannot be; then nobody was rung. Whatever happens after
-        that is told by the call's events.
+        Raises `NoSuchPerson`, `Ambiguous` or what is wrong with the code, `MediaError` where what
+        the call shall send or keep cannot be, TypeError and ValueError where the arguments are no
+        such things; then nobody was rung. Whatever happens after that is told by the call's events.
         """
+        if not (kinds := require_kinds(kinds)):
+            raise ValueError("kinds is empty: a call has sound, a picture, or both.")
         match who:
             case str():
                 peer = self.people.who(who)
             case ContactCode():
                 peer = self.people.meet(who)
-            case bytes():
+            case bytes() if len(who) == IDENTITY_BYTES:
                 peer = Identity(who)
+            case bytes():
+                raise ValueError(f"An identity has {IDENTITY_BYTES} bytes, not {len(who)}.")
+            case _:
+                raise TypeError(f"who must be a text, an identity or a ContactCode, not {who!r}.")
         wish = wish or CallOptions()
         await self._media.check(wish, kinds)
         async with self._caller.dial(peer, kinds, wish) as call:
@@ -203,9 +213,9 @@ class Node:
 
         Raises `MediaError` if what it shall send or keep cannot be.
         """
-        await self._media.check(wish or CallOptions(), kinds)
+        await self._media.check(wish or CallOptions(), require_kinds(kinds))
 
-    @asynccontextmanager
+    @async_block
     async def incoming(self) -> AsyncIterator[trio.MemoryReceiveChannel[Call]]:
         """Calls that come in, while the block runs: somebody is there to notice, so they ring."""
         with self.calls.ringer() as ringer:

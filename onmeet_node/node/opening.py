@@ -40,6 +40,7 @@ from onmeet_node.node.ledger import NodeLedger
 from onmeet_node.node.network import open_network
 from onmeet_node.node.node import Node
 from onmeet_node.node.settings import Preferences
+from onmeet_node.process.async_blocks import async_block
 from onmeet_node.process.leaving import Block, in_order, interrupted_in_order, require_trio
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.call.node_calls import NodeCalls
@@ -53,7 +54,7 @@ GOODBYE_SECONDS = 2.0
 """For everybody to hear that the node ends: who has not heard by then is not there."""
 
 
-@asynccontextmanager
+@async_block
 async def open_node(
     home: Path | str | None = None,
     *,

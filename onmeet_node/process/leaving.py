@@ -34,7 +34,9 @@ def require_trio() -> None:
     if not trio.lowlevel.in_trio_run():
         raise NotInTrio(
             "A node runs in trio, and this is another event loop. Start the program with "
-            "trio.run(main), not asyncio.run(main)."
+            "trio.run(main), not asyncio.run(main). A program that must stay with asyncio has two "
+            "ways: trio as a guest in its loop (trio.lowlevel.start_guest_run), or a node of its "
+            "own process, onmeet up, which is asked over its control socket (docs/API.md)."
         )
 
 

@@ -9,6 +9,8 @@ import enum
 import inspect
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -33,6 +35,13 @@ from onmeet_node.protocol.wire.messages import Kind
 from onmeet_node.rooms.conference import Conference
 from onmeet_node.rooms.options import RoomOptions
 from onmeet_node.rooms.rooms import Rooms
+from tests.node.api_reference import (
+    documented,
+    errors_named,
+    errors_there_are,
+    members,
+    reference,
+)
 from tests.node.conftest import (
     LOOPBACK,
     Start,
@@ -45,6 +54,7 @@ from tests.node.conftest import (
     until,
 )
 
+CACHE = Path(__file__).parents[2] / ".mypy_cache" / "examples"
 API = Path(__file__).parents[2] / "docs" / "API.md"
 Home = Callable[[str], str]
 
@@ -116,6 +126,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "control": _control,
     "states": lambda: _values(State),
     "reasons": lambda: _values(EndReason),
+    "reference": reference,
 }
 
 
@@ -130,6 +141,20 @@ def updated(text: str) -> str:
 def test_the_tables_are_those_of_the_code() -> None:
     text = API.read_text()
     assert text == updated(text), "run: python tests/node/test_api.py"
+
+
+def test_every_error_that_a_docstring_names_is_one() -> None:
+    assert len(named := errors_named()) > 10
+    assert named <= errors_there_are()
+
+
+def test_what_programs_are_given_says_what_it_is_for_and_has_its_types() -> None:
+    for name, value in documented().items():
+        assert inspect.getdoc(value), name
+        if isinstance(value, type) and not issubclass(value, enum.Enum):
+            for said, text in members(value):
+                assert text or ":" in said, f"{name}: {said}"
+                assert not re.search(r"\bAny\b", said), f"{name}: {said}"
 
 
 OF: dict[str, type] = {
@@ -171,9 +196,30 @@ def test_what_the_tables_name_is_there_and_takes_what_they_say(head: str) -> Non
         assert arguments.startswith("lambda") or len(given) < len(places), said
 
 
+def examples() -> dict[str, str]:
+    """All examples, by name."""
+    return dict(re.findall(r"```python\n# example: ([\w ]+)\n(.*?)```", API.read_text(), re.S))
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.timeout(400)  # without a cache mypy reads all that is imported
+def test_examples_are_strictly_typed_for_who_installed_the_package(tmp_path: Path) -> None:
+    for name, code in examples().items():
+        (tmp_path / f"{name.replace(' ', '_')}.py").write_text(code)
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={CACHE}", "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
 def example(name: str) -> dict[str, Any]:
     """The program of one example: what its names stand for once it is imported."""
-    (code,) = re.findall(rf"```python\n# example: {name}\n(.*?)```", API.read_text(), re.S)
+    code = examples()[name]
     module: dict[str, Any] = {"__name__": f"example {name}"}
     exec(compile(code, f"{API} ({name})", "exec"), module)
     return module
