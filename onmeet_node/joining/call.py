@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+import logging
+from contextlib import suppress
 
 import trio
 
 from onmeet_node.errors import first
 from onmeet_node.joining.errors import EntryDenied, NoMedia
 from onmeet_node.joining.line import DoorClosed, GuestLine, open_line
+from onmeet_node.joining.media import GuestMedia, MediaGeneration
 from onmeet_node.joining.options import GuestOptions, Tell
 from onmeet_node.joining.retrying import AWAY, LONGEST_WAIT_SECONDS, passes, pause
 from onmeet_node.media.endpoint import (
     Connected,
     Failed,
     FirstFrame,
-    IceServer,
     LocalCandidates,
-    MediaSession,
     PathLost,
     RecorderStopped,
-    SessionConfig,
 )
-from onmeet_node.media.engine.endpoint import open_endpoint
+from onmeet_node.media.errors import MediaError
 from onmeet_node.net.backoff import Backoff
 from onmeet_node.process.leaving import in_order
-from onmeet_node.protocol.call.authentication import NonceExchange, Nonces, StringAllowance
-from onmeet_node.protocol.identity.safety import fingerprint_from_sdp, sas
+from onmeet_node.protocol.call.authentication import StringDoubt
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.door import HOST_GONE
-from onmeet_node.protocol.wire.messages import CALL_ID_BYTES, NONCE_BYTES, CallId, Kind
+from onmeet_node.protocol.wire.messages import CallId, Message
+
+log = logging.getLogger(__name__)
 
 GOODBYE_SECONDS = 2.0
 """For the host to hear that a guest leaves."""
@@ -56,25 +53,6 @@ async def admitted(line: GuestLine, tell: Tell) -> m.Admit:
                 continue
 
 
-@asynccontextmanager
-async def open_media(visitor: GuestOptions, admit: m.Admit) -> AsyncIterator[MediaSession]:
-    """The session of the one call, with the servers lent for it, while the block lasts."""
-    config = SessionConfig(
-        kinds=frozenset(Kind),
-        ice_servers=tuple(IceServer(s.url, s.username, s.credential) for s in admit.servers),
-        relay_only=visitor.relay_only,
-        source=visitor.source,
-        record=visitor.record,
-    )
-    async with open_endpoint() as endpoint:
-        session = await endpoint.open_session(config)
-        try:
-            yield session
-        finally:
-            with trio.CancelScope(shield=True):
-                await session.aclose()
-
-
 class GuestCall:
     """The guest's side of one call: it dials, the host takes it."""
 
@@ -82,20 +60,19 @@ class GuestCall:
         self,
         url: str,
         line: GuestLine,
-        session: MediaSession,
+        media: GuestMedia,
+        call: CallId,
         admit: m.Admit,
         visitor: GuestOptions,
         tell: Tell,
     ) -> None:
         self._url = url
         self._line = line
-        self._session = session
+        self._media = media
+        self._call = call
         self._admit = admit
         self._visitor = visitor
         self._tell = tell
-        self._call = CallId(secrets.token_bytes(CALL_ID_BYTES))
-        self._offer = ""
-        self._nonces = NonceExchange(self._call, 0, StringAllowance(), ours=True)
         self._connected = False
         self._lost: trio.CancelScope | None = None
         """The wait for a path that was lost."""
@@ -104,21 +81,9 @@ class GuestCall:
 
     async def run(self) -> str:
         """From the invite to the end."""
-        self._offer = await self._session.create_offer()
-        self._nonces.offer(secrets.token_bytes(NONCE_BYTES))
-        await self._line.say(
-            m.Invite(
-                call=self._call,
-                kinds=tuple(Kind),
-                sdp=self._offer,
-                commitment=self._nonces.commitment,
-            )
-        )
-        async with trio.open_nursery() as nursery:
-
-            async def media() -> None:
-                await self._watch_media(nursery)
-                nursery.cancel_scope.cancel()
+        await self._line.say(await self._media.offer())
+        async with trio.open_nursery() as self._nursery:
+            nursery = self._nursery
 
             async def signaling() -> None:
                 broken = await self._hear()
@@ -126,7 +91,7 @@ class GuestCall:
                     await self._come_back(broken)
                 nursery.cancel_scope.cancel()
 
-            nursery.start_soon(media)
+            nursery.start_soon(self._watch_media, self._media.newest)
             nursery.start_soon(signaling)
         if self._trouble is not None:
             raise self._trouble
@@ -182,12 +147,13 @@ class GuestCall:
                 return None
             match message:
                 case m.Answer(call=self._call, generation=0) as answer:
-                    if self._nonces.outcome is None:
-                        await self._answered(answer)
-                    elif self._nonces.shown is not None:  # said again: they await what follows
-                        await self._reveal(self._nonces.shown)
-                case m.Candidates(call=self._call, candidates=candidates, end=end):
-                    await self._session.add_candidates(candidates, end=end)
+                    await self._answered(answer)
+                case m.Renegotiate(call=self._call) as offer:
+                    await self._offered(offer)
+                case m.Reveal(call=self._call) as reveal:
+                    self._authenticated(self._media.revealed(reveal))
+                case m.Candidates(call=self._call) as candidates:
+                    await self._media.add_candidates(candidates)
                 case m.Hangup(call=self._call, reason=reason):
                     self._reason = reason.value
                 case m.Decline(call=self._call, reason=declined):
@@ -202,28 +168,42 @@ class GuestCall:
         return None
 
     async def _answered(self, answer: m.Answer) -> None:
-        self._nonces.answered(answer.nonce)
-        if self._nonces.shown is not None:
-            await self._reveal(self._nonces.shown)
-        await self._session.accept_answer(answer.sdp)
-        await self._session.attach(frozenset(Kind))
-        match self._nonces.outcome:
-            case Nonces(offerer=ours, answerer=theirs):
-                self._tell("answered", sas=self._string(answer.sdp, ours, theirs))
-            case doubt:
+        before = self._media.newest.nonces.outcome
+        reveal = await self._media.answered(answer)
+        if reveal is not None:
+            await self._say(reveal)
+        if before is None:
+            self._authenticated(self._media.newest)
+
+    async def _offered(self, offer: m.Renegotiate) -> None:
+        before = self._media.newest
+        try:
+            answer = await self._media.offered(offer)
+        except MediaError as error:
+            log.info("what the host offered anew cannot be used: %s", type(error).__name__)
+            return
+        if answer is not None:
+            await self._say(answer)
+        if self._media.newest is not before:
+            self._nursery.start_soon(self._watch_media, self._media.newest)
+
+    def _authenticated(self, made: MediaGeneration | None) -> None:
+        if made is None:
+            return
+        match self._media.string(made):
+            case StringDoubt() as doubt:
                 self._tell("answered", sas=None, doubt=doubt)
+            case str() as string:
+                self._tell("answered", sas=string)
+            case None:
+                pass
 
-    async def _reveal(self, nonce: bytes) -> None:
-        with suppress(DoorClosed):  # whoever hears the line knows; they ask for it again
-            await self._line.say(m.Reveal(call=self._call, generation=0, nonce=nonce))
+    async def _say(self, message: Message) -> None:
+        with suppress(DoorClosed):  # whoever hears the line knows; the host asks for it again
+            await self._line.say(message)
 
-    def _string(self, answer: str, ours: bytes, theirs: bytes) -> str:
-        binding = b"".join(sorted((self._line.link.key, self._admit.guest)))
-        certificates = fingerprint_from_sdp(self._offer), fingerprint_from_sdp(answer)
-        return sas(binding, *certificates, (ours, theirs))
-
-    async def _watch_media(self, nursery: trio.Nursery) -> None:
-        async for event in self._session.events:
+    async def _watch_media(self, made: MediaGeneration) -> None:
+        async for event in made.session.events:
             match event:
                 case Connected(path=path):
                     first_time, self._connected = not self._connected, True
@@ -231,32 +211,38 @@ class GuestCall:
                         self._lost.cancel()
                     self._tell("connected", path=path.value)
                     if first_time and self._visitor.seconds is not None:
-                        nursery.start_soon(self._leave_after, self._visitor.seconds, nursery)
+                        self._nursery.start_soon(self._leave_after, self._visitor.seconds)
+                    await self._media.connected(made)
                 case FirstFrame(kind=kind):
                     self._tell("media", kind=kind.value)
                 case RecorderStopped(why=why):
                     self._tell("recording-stopped", sentence=why)
+                case Failed() if made is not self._media.newest or made.number > 0:
+                    await self._media.give_up(made)  # the host offers again, or gives up
                 case Failed(why=why):
                     self._trouble = NoMedia(why)
-                    return
-                case PathLost():
+                    self._nursery.cancel_scope.cancel()
+                case PathLost() if made is self._media.newest:
                     self._tell("reconnecting")
-                    nursery.start_soon(self._wait_for_path, nursery)
+                    self._nursery.start_soon(self._wait_for_path)
                 case LocalCandidates(candidates=candidates, end=end):
-                    message: Any = m.Candidates(
-                        call=self._call, candidates=tuple(candidates), end=end
+                    await self._say(
+                        m.Candidates(
+                            call=self._call,
+                            generation=made.number,
+                            candidates=tuple(candidates),
+                            end=end,
+                        )
                     )
-                    with suppress(DoorClosed):  # whoever hears the line knows
-                        await self._line.say(message)
                 case _:
                     continue
 
-    async def _wait_for_path(self, nursery: trio.Nursery) -> None:
+    async def _wait_for_path(self) -> None:
         with trio.CancelScope() as self._lost:
             await trio.sleep(PATH_SECONDS)
             self._trouble = NoMedia("The path of sound and picture was lost.")
-            nursery.cancel_scope.cancel()
+            self._nursery.cancel_scope.cancel()
 
-    async def _leave_after(self, seconds: float, nursery: trio.Nursery) -> None:
+    async def _leave_after(self, seconds: float) -> None:
         await trio.sleep(seconds)
-        nursery.cancel_scope.cancel()
+        self._nursery.cancel_scope.cancel()

@@ -5,13 +5,15 @@ No home, no identity: what the guest page does, with aiortc in place of the brow
 
 from __future__ import annotations
 
+import secrets
 import time
 
 import trio
 
 from onmeet_node.errors import first
-from onmeet_node.joining.call import GOODBYE_SECONDS, GuestCall, admitted, open_media
+from onmeet_node.joining.call import GOODBYE_SECONDS, GuestCall, admitted
 from onmeet_node.joining.line import open_line
+from onmeet_node.joining.media import open_guest_media
 from onmeet_node.joining.options import GuestOptions, Tell
 from onmeet_node.joining.retrying import AWAY, LONGEST_WAIT_SECONDS, passes, pause
 from onmeet_node.joining.room import stay_in_room
@@ -20,7 +22,7 @@ from onmeet_node.net.backoff import Backoff
 from onmeet_node.process.leaving import in_order
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.link import read_link
-from onmeet_node.protocol.wire.messages import Kind
+from onmeet_node.protocol.wire.messages import CALL_ID_BYTES, CallId, Kind
 
 
 async def join(url: str, visitor: GuestOptions, tell: Tell) -> str:
@@ -65,8 +67,10 @@ async def _come(url: str, visitor: GuestOptions, tell: Tell, inside: trio.Event)
             admit = await admitted(line, tell)
             inside.set()
             tell("admitted")
-            async with in_order(open_media(visitor, admit)) as session:
-                call = GuestCall(url, line, session, admit, visitor, tell)
+            call_id = CallId(secrets.token_bytes(CALL_ID_BYTES))
+            binding = b"".join(sorted((line.link.key, admit.guest)))
+            async with in_order(open_guest_media(visitor, admit, call_id, binding)) as media:
+                call = GuestCall(url, line, media, call_id, admit, visitor, tell)
                 try:
                     return await call.run()
                 finally:

@@ -351,6 +351,38 @@ async def test_a_headless_guest_outlives_its_lines_too(start):
     assert heard.count("connected") == 1, "media went on"
 
 
+async def test_a_guest_without_a_browser_takes_what_the_host_offers_anew(start):
+    host = await start("Hedda", source="test")
+    link = await the_link(host, knock=False)
+    heard, ended = [], []
+
+    async def come() -> None:
+        visitor = GuestOptions(name="Gus", source="test")
+        ended.append(await join(link.url, visitor, lambda *event, **of: heard.append((*event, of))))
+
+    def told(kind):
+        return [of for event, of in heard if event == kind]
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(come)
+        await until(lambda: told("connected") and told("answered"), "they talk")
+        (guest,) = host.guests._admitted
+        call = host.calls[guest.call]
+        await until(lambda: call.sas is not None, "and have a number")
+        first = call.session
+        assert told("answered") == [{"sas": call.sas}]
+        for again in (2, 3):
+            call.restart_media()
+            await until(lambda again=again: len(told("connected")) == again, "a new path")
+            await until(lambda again=again: len(told("answered")) == again, "a new number")
+            await until(lambda: call.sas == told("answered")[-1]["sas"], "the same there")
+        assert call.state is State.CONNECTED
+        assert call.session is not first
+        assert len({of["sas"] for of in told("answered")}) == 3
+        call.hang_up()
+    assert ended == ["normal"]
+
+
 async def test_a_call_that_is_given_up_while_its_guest_is_away_leaves_nothing_running(start):
     host = await start("Hedda", source="test")
     link = await the_link(host, once=False)
