@@ -162,7 +162,8 @@ def _serve(link: socket.socket, module: str) -> dict[str, Any] | None:
     """Forks until nobody can ask any more; then None. In each child: what it is to run."""
     package = module.partition(".")[0]
     for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
-        if not found.name.endswith("__main__"):
+        # What Alembic runs is no module to import.
+        if not found.name.endswith("__main__") and ".migrations" not in found.name:
             importlib.import_module(found.name)
     assert len(list(Path("/proc/self/task").iterdir())) == 1, "threads do not survive a fork"
     gc.collect()

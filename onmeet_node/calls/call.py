@@ -68,8 +68,9 @@ class Call:
         asks: Callable[[Identity], bool],
         node_hub: Hub[NodeEvent],
     ) -> None:
-        """`feed` gives the machine an event; `leave` ends a call that nobody holds any more;
-        `asks` says whether the person is to compare the authentication string.
+        """`feed` gives the machine an event; `leave` ends a call that nobody holds any more.
+
+        `asks`: whether the person is to compare the authentication string.
         """
         self.id = call_id
         self.peer = peer
@@ -167,8 +168,7 @@ class Call:
     def accept(self, kinds: frozenset[Kind] | None = None, wish: CallOptions | None = None) -> None:
         """Takes a ringing call, sending `kinds` (default: what the caller asked for).
 
-        Raises `LocalProtocolError`, changing nothing, if it no longer rings or `kinds` is empty,
-        and TypeError for kinds that are none.
+        Raises `LocalProtocolError`, changing nothing, if it no longer rings or `kinds` is empty.
         """
         kinds = self.kinds if kinds is None else require_kinds(kinds)
         before, self.wish = self.wish, wish if wish is not None else self.wish
@@ -367,13 +367,9 @@ class Call:
     def peer_sends(self, media: MediaState) -> None:
         """The peer told what it sends."""
         self.peer_media = media
+        muted, camera_off, sharing = media.muted, media.camera_off, media.sharing
         self.publish(
-            PeerMediaChanged(
-                call=self.id,
-                muted=media.muted,
-                camera_off=media.camera_off,
-                sharing=media.sharing,
-            )
+            PeerMediaChanged(call=self.id, muted=muted, camera_off=camera_off, sharing=sharing)
         )
 
     def finish(self, reason: EndReason, sentence: str, *, said: str | None = None) -> None:

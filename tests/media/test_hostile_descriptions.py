@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 
 import pytest
 import trio
@@ -114,8 +115,13 @@ async def test_an_offer_that_lacks_a_kind_is_refused_with_a_reason() -> None:
     async with open_endpoint() as endpoint:
         sound = await endpoint.open_session(SessionConfig(kinds=AUDIO))
         both = await endpoint.open_session(SessionConfig(kinds=BOTH))
+        offer = await sound.create_offer()
+        mid = re.search(r"m=video.*?a=mid:(\w+)", offer, re.DOTALL)
+        assert mid is not None, "ours has a section for a camera that is turned on later"
+        lacking = re.sub(r"m=video.*?(?=m=|\Z)", "", offer, flags=re.DOTALL)
+        lacking = re.sub(rf"(a=group:BUNDLE.*?) {mid[1]}\b", r"\1", lacking)
         with pytest.raises(BadDescription, match="lacks a kind"):
-            await both.accept_offer(await sound.create_offer())
+            await both.accept_offer(lacking)
         await sound.aclose()
         await both.aclose()
 

