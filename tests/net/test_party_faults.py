@@ -151,7 +151,7 @@ def knowing(*known: str, services: tuple[str, ...] = ("turn",)) -> SimpleNamespa
         SimpleNamespace(
             peer=peer,
             standing=BootstrapState.CONNECTED,
-            description=SimpleNamespace(services=services, operator="x", region="de"),
+            description=SimpleNamespace(services=services, operator="x", region="de", tokens=None),
             problem="",
         )
         for peer in known
