@@ -257,6 +257,11 @@ class AddressBook:
         if self._store.contacts.update(peer, **changes) is None:
             raise NoSuchPerson("You do not know this person. Add them with a code of theirs.")
 
+    def agreed(self, peer: Identity) -> bool:
+        """Whether the two are contacts, each by their own word."""
+        contact = self.get(peer)
+        return contact is not None and contact.state is ContactState.ACCEPTED
+
     def mark_verified(self, peer: Identity) -> None:
         """The two compared their safety numbers."""
         self._store.contacts.update(peer, verified=True)

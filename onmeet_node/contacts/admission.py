@@ -54,10 +54,15 @@ class ContactDoorkeeper:
         """The audience of ours whose secret somebody showed, the latest last."""
 
     def greet(self, identity: Identity, opening_hash: bytes) -> Hello:
-        """What we say of ourselves to this person on a channel that we open."""
+        """What we say of ourselves to this person on a channel that we open.
+
+        Our card only if the two have agreed to be contacts: message 1 is open to whoever steals
+        their key later (PROTOCOL, "Sealed channel"). Else `Contacts.channel_opened` sends it.
+        """
         secret = next(iter(self._locator.secrets_of(identity)), None)
         shown = proof(secret, opening_hash) if secret is not None else None
-        return self._hello(identity, shown)
+        card = self._own_card.seen_by(identity) if self._book.agreed(identity) else None
+        return Hello(card=card, caps=CAPABILITIES, proof=shown)
 
     def admit(self, identity: Identity, hello: Hello, opening_hash: bytes) -> Hello | None:
         """Our Hello to somebody who opens a channel; None if they do not get through (P5, P6)."""
@@ -71,10 +76,7 @@ class ContactDoorkeeper:
             self._came_by.move_to_end(identity)
             if len(self._came_by) > MAX_CAME_BY:
                 self._came_by.popitem(last=False)
-        return self._hello(identity, None)
-
-    def _hello(self, peer: Identity, shown: bytes | None) -> Hello:
-        return Hello(card=self._own_card.seen_by(peer), caps=CAPABILITIES, proof=shown)
+        return Hello(card=self._own_card.seen_by(identity), caps=CAPABILITIES)
 
     def came_by(self, peer: Identity) -> str | None:
         """With whom this person shares a quota, as in `CallRecord.came_by`; None: a contact."""

@@ -97,10 +97,11 @@ class Cards:
         """What somebody shows us who has an open channel, and is not in the address book."""
         return self._of_others.get(peer, Card())
 
-    def opened(self, peer: Identity, card: Card) -> None:
-        """A channel to this person is open; it began with this card."""
+    def opened(self, peer: Identity, card: Card | None) -> None:
+        """A channel to this person is open; it began with this card, or theirs will follow."""
         self.pictures.allow(peer)  # it may be another device of theirs, which has none
-        self.seen(peer, card)
+        if card is not None:
+            self.seen(peer, card)
 
     def closed(self, peer: Identity) -> None:
         """The last channel to this person is closed."""

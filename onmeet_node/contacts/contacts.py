@@ -113,9 +113,13 @@ class Contacts:
         return self._locator.meet(code)
 
     # ── what comes over their channels ──────────────────────────────────────────────────────────
-    def channel_opened(self, peer: Identity, hello: Hello) -> None:
-        """A channel is open: what waits for this person goes out."""
+    def channel_opened(self, peer: Identity, hello: Hello, *, incoming: bool) -> None:
+        """A channel is open: what waits for this person goes out, our card first if message 1
+        did not say it.
+        """
         self._messenger.opened(peer)
+        if not incoming and not self.book.agreed(peer):
+            self.cards.tell(peer)
         self.cards.opened(peer, hello.card)
         self.delivery.hand_over(peer)
 

@@ -69,9 +69,9 @@ class ChannelIntake:
     def _take(self, event: ChannelEvent) -> None:
         peer, device = event.identity, event.device
         match event:
-            case ChannelOpened(hello=hello):
+            case ChannelOpened(hello=hello, incoming=incoming):
                 self._open.add((peer, device))
-                self._people.channel_opened(peer, hello)
+                self._people.channel_opened(peer, hello, incoming=incoming)
                 self._hub.publish(PresenceChanged(identity=peer, connected=True))
             case MessageArrived(message=message):
                 if isinstance(message, get_args(CallMessage)):

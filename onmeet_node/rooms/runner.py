@@ -37,7 +37,7 @@ from onmeet_node.protocol.room.errors import RoomError
 from onmeet_node.protocol.room.machine import Room
 from onmeet_node.protocol.room.roster import Key, seat_of
 from onmeet_node.protocol.wire import room as w
-from onmeet_node.protocol.wire.messages import CallMessage, CardUpdate
+from onmeet_node.protocol.wire.messages import CallMessage, Card, CardUpdate
 from onmeet_node.protocol.wire.room import RosterBody, Seat
 from onmeet_node.rooms.calls import RoomCalls
 from onmeet_node.rooms.changes import ChangeSignal
@@ -231,7 +231,7 @@ class RoomRunner:
         key = Key(event.identity)
         match event:
             case ChannelOpened(device=device, hello=hello):
-                words = self._participants.came(key, hello.card)
+                words = self._participants.came(key, hello.card or Card())
                 guest = device == GUEST
                 if not guest:
                     self._channels.send(event.identity, device, words)

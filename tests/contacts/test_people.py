@@ -80,10 +80,11 @@ class Home(PeopleParts):
         key = IdentityKey.from_seed(bytes(32))
         super().__init__(store, key, now=lambda: self.clock, channels=self.wire)
 
-    def opens(self, peer: Identity, name: str = "Somebody") -> Line:
+    def opens(self, peer: Identity, name: str = "Somebody", *, incoming: bool = True) -> Line:
         """A channel with them opens."""
         line = self.wire.lines[peer] = Line()
-        self.people.channel_opened(peer, m.Hello(card=m.Card(name=name)))
+        hello = m.Hello(card=m.Card(name=name))
+        self.people.channel_opened(peer, hello, incoming=incoming)
         return line
 
     def knows(self, peer: Identity) -> None:
@@ -240,6 +241,43 @@ def test_who_gets_a_channel_is_as_the_policy_says(
         "stranger": home.doorkeeper.admit(EVE, nothing, HASH),
     }
     assert {who for who, answer in answers.items() if answer is not None} == passes
+
+
+@pytest.mark.parametrize("state", [None, *ContactState])
+def test_the_first_message_of_a_channel_says_our_card_to_contacts_alone(
+    home: Home, state: ContactState | None
+) -> None:
+    home.people.change_profile({"name": "Ada"}, {})
+    if state is not None:
+        home.store.contacts.save(Contact(identity=ANN, state=state, added=1))
+    greeting = home.doorkeeper.greet(ANN, HASH)
+    home.opens(ANN, incoming=False)
+    said = [message for to, message in home.wire.said if to == ANN]
+    if state is ContactState.ACCEPTED:
+        assert greeting.card == m.Card(name="Ada")
+        assert not any(isinstance(message, m.CardUpdate) for message in said)
+    else:
+        assert greeting.card is None
+        shown = m.Card() if state is ContactState.BLOCKED else m.Card(name="Ada")
+        assert said[0] == m.CardUpdate(card=shown), "before whatever needs it"
+
+
+def test_a_channel_that_begins_without_a_card_changes_nothing_that_is_known(home: Home) -> None:
+    home.knows(ANN)
+    home.opens(ANN, "Ann")
+    home.people.channel_opened(ANN, m.Hello(), incoming=True)
+    contact = home.people.get(ANN)
+    assert contact is not None
+    assert contact.card.name == "Ann"
+
+
+def test_somebody_who_asks_is_shown_by_the_card_that_came_before(home: Home) -> None:
+    home.people.channel_opened(EVE, m.Hello(), incoming=True)
+    home.people.message(EVE, m.CardUpdate(card=m.Card(name="Eve")))
+    home.people.message(EVE, m.ContactRequest(note=None))
+    contact = home.people.get(EVE)
+    assert contact is not None
+    assert contact.display_name == "Eve"
 
 
 # ── cards and pictures ───────────────────────────────────────────────────────────────────────────

@@ -85,7 +85,7 @@ async def test_a_picture_is_given_to_those_who_may_see_it_and_once(start: Start)
     # Another device of his opens a channel and asks: it gets the picture too.
     contact = alice.people.get(bob.identity)
     assert contact is not None
-    alice.people.channel_opened(bob.identity, Hello(card=contact.card))
+    alice.people.channel_opened(bob.identity, Hello(card=contact.card), incoming=True)
     assert alice.people.cards.pictures._given == set()
     alice.people.message(bob.identity, AskPicture(digest=digest))
     assert alice.people.cards.pictures._given == {(bob.identity, digest)}

@@ -151,7 +151,8 @@ class Hello:
     stranger reaches only a node that takes calls from anyone (P5).
     """
 
-    card: Card = field(Nested(Card), default=Card())
+    card: Card | None = maybe(Nested(Card))
+    """Absent in message 1 between people who are no contacts yet: `CardUpdate` follows."""
     caps: tuple[str, ...] = field(Several(Text(1, 32), 0, 32, cut=True), default=())
     proof: bytes | None = maybe(Data(32, 32), hidden=True)
 
@@ -179,7 +180,7 @@ class Picture:
 
 @attrs.frozen(kw_only=True)
 class ContactRequest:
-    """Asks to become a contact; the card shown is the one in `Hello`."""
+    """Asks to become a contact; the card shown is the one in `Hello` or `CardUpdate` before."""
 
     note: str | None = maybe(Text(0, MAX_NOTE_CHARS), hidden=True)
 
