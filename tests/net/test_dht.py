@@ -160,6 +160,31 @@ async def test_clients_are_asked_for_nothing():
             assert set(host.dht_peers()) <= names
 
 
+async def test_a_connected_client_is_not_asked_even_by_who_knows_nobody_else(monkeypatch):
+    """A contact's device, say: it has no answer, and need not know what is looked for."""
+    async with (
+        open_host(config(server=False)) as one,
+        open_host(config(server=False)) as client,
+        open_host(config(server=True)) as server,
+    ):
+        asked = []
+        store = one.raw.get_peerstore()
+        for other in (client, server):
+            await one.connect(other.addresses)
+            peer = ID.from_string(other.peer_id)
+            await until(lambda peer=peer: peer in store.peer_ids() and store.get_protocols(peer))
+        ask = one.dht._kad.value_store._get_from_peer
+
+        async def note(peer, *args, **options):
+            asked.append(str(peer))
+            return await ask(peer, *args, **options)
+
+        monkeypatch.setattr(one.dht._kad.value_store, "_get_from_peer", note)
+        assert await one.get(Author().key) is None
+        assert client.peer_id not in asked
+        assert set(asked) <= {server.peer_id}
+
+
 async def test_lookups_outlive_the_death_of_a_server():
     author = Author()
     async with network(5, 2) as (servers, (one, two)):

@@ -10,6 +10,10 @@ import trio
 import trio.testing
 from libp2p import new_host
 from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.identity.identify.identify import ID as IDENTIFY
+from libp2p.identity.identify.identify import parse_identify_response
+from libp2p.identity.identify.pb.identify_pb2 import Identify
+from libp2p.network.stream.exceptions import StreamEOF
 from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import info_from_p2p_addr
 from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
@@ -100,6 +104,30 @@ async def test_a_client_tells_nobody_its_addresses():
 
 async def test_without_hide_addresses_everybody_learns_them():
     assert await addresses_learnt(without("hide_addresses")) > 0
+
+
+async def told_by_identify(remedies: Remedies) -> Identify:
+    """What a client says of itself to whoever asks."""
+    async with pair(remedies) as (server, client):
+        stream = await server.raw.new_stream(ID.from_string(client.peer_id), [IDENTIFY])
+        said = b""
+        with contextlib.suppress(StreamEOF):
+            while data := await stream.read(4_096):
+                said += data
+        return parse_identify_response(said)
+
+
+async def test_identify_names_no_library_and_no_version():
+    told = await told_by_identify(ALL)
+    assert (told.agent_version, told.protocol_version) == ("", "")
+    assert {one for one in told.protocols if not one.startswith(("/ipfs/id/", "/ipfs/ping/"))} <= {
+        "/onmeet/kad/1.0.0",
+        ECHO,
+    }
+
+
+async def test_without_nameless_it_does():
+    assert "py-libp2p" in (await told_by_identify(without("nameless"))).agent_version
 
 
 async def connected_after_silence(remedies: Remedies, seconds: float) -> bool:

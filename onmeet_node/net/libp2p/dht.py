@@ -23,6 +23,7 @@ from onmeet_node.net.libp2p import patches
 from onmeet_node.net.libp2p.config import HostConfig, RecordRules
 from onmeet_node.net.libp2p.dht_role import DhtRole
 from onmeet_node.net.libp2p.library_calls import LibraryCalls
+from onmeet_node.net.libp2p.patches import KAD_PROTOCOL
 from onmeet_node.net.libp2p.record_store import RecordStore
 from onmeet_node.process.faults import contained
 
@@ -31,7 +32,7 @@ MAX_KEY_BYTES = 50
 REPLICAS = 20
 """k of Kademlia: how many of the closest peers store and are asked for a record."""
 FEW = 2
-"""With fewer peers in the routing table, whoever is connected is asked, too."""
+"""With fewer peers in the routing table, connected ones that serve the DHT are asked, too."""
 PARALLEL = 10
 """Peers asked at once, as in the library."""
 MAX_ASKED = 200
@@ -243,11 +244,19 @@ class Dht:
         nearest: list[ID] = self._kad.routing_table.find_local_closest_peers(raw, REPLICAS)
         if len(nearest) < FEW:
             # The table of a client may name its bootstrap alone, which may have just gone.
-            nearest = [*nearest, *self._kad.host.get_connected_peers()]
+            nearest = [*nearest, *filter(self._serves, self._kad.host.get_connected_peers())]
         nearest = sort_peer_ids_by_distance(
             raw, [peer for peer in dict.fromkeys(nearest) if peer != self._kad.local_peer_id]
         )
         return list(dict.fromkeys((*entrances, *nearest)))
+
+    def _serves(self, peer: ID) -> bool:
+        """Whether a connected peer said that it serves the DHT.
+
+        Others, contacts' devices above all, have no answer, and need not know what is looked for.
+        """
+        store = self._kad.host.get_peerstore()
+        return peer in store.peer_ids() and KAD_PROTOCOL in store.get_protocols(peer)
 
     @staticmethod
     def _worth_asking(raw: bytes, peer: ID, lookup: _Lookup) -> bool:

@@ -22,6 +22,8 @@ KAD_PROTOCOL = TProtocol("/onmeet/kad/1.0.0")
 nodes of the public IPFS network must neither fill our tables nor see our records."""
 
 _UPSTREAM_KAD_PROTOCOL = TProtocol("/ipfs/kad/1.0.0")
+_UPSTREAM_NAMES = ("py-libp2p", "ipfs/0.1.0")
+"""What identify says without `nameless`, but for the version."""
 _KAD_MODULES = ("common", "kad_dht", "peer_routing", "provider_store", "value_store")
 
 
@@ -55,6 +57,8 @@ class Remedies:
     """Don't sign DHT records with the PeerId, which would tie a node's records together."""
     hide_addresses: bool = True
     """Don't let identify and DHT messages of a client spread its addresses."""
+    nameless: bool = True
+    """Name no library and no version in identify: who knows of a hole would know whom to try."""
     monitor_health: bool = True
     """Notice a peer that went silent without closing."""
     no_auto_connect: bool = True
@@ -103,6 +107,10 @@ NEEDS: tuple[_Need, ...] = (
     *(
         _Need(f"libp2p.kad_dht.{module}:PROTOCOL_ID", f"speak {KAD_PROTOCOL}")
         for module in _KAD_MODULES
+    ),
+    *(
+        _Need(f"libp2p.identity.identify.identify:{name}", "name no library in identify")
+        for name in ("AGENT_VERSION", "PROTOCOL_VERSION")
     ),
     _Need("libp2p.network.swarm:Swarm.dial_addr", "race the addresses of a peer"),
     _Need("libp2p.network.auto_connector:AutoConnector.maybe_connect", "dial only whom we want"),
@@ -233,6 +241,9 @@ def apply(remedies: Remedies, *, ping_interval: float) -> None:
     yamux = import_module("libp2p.stream_muxer.yamux.yamux")
     yamux.RTT_MEASURE_INTERVAL = ping_interval  # type: ignore[attr-defined]
     yamux.YamuxStream = LeanStream if remedies.lean_windows else YamuxStream  # type: ignore[attr-defined]
+    identify = import_module("libp2p.identity.identify.identify")
+    named = ("", "") if remedies.nameless else _UPSTREAM_NAMES
+    identify.AGENT_VERSION, identify.PROTOCOL_VERSION = named  # type: ignore[attr-defined]
     protocol = KAD_PROTOCOL if remedies.own_dht_protocol else _UPSTREAM_KAD_PROTOCOL
     for module in _KAD_MODULES:
         import_module(f"libp2p.kad_dht.{module}").PROTOCOL_ID = protocol  # type: ignore[attr-defined]
