@@ -28,7 +28,7 @@ from onmeet_bootstrap.relay import REQUEST_LIMIT, RelayLimits
 from onmeet_bootstrap.turn import lending
 
 from onmeet_node.calls import media_sessions
-from onmeet_node.calls.call import MAX_LINES_KNOWN
+from onmeet_node.calls.call_chat import MAX_LINES_KNOWN
 from onmeet_node.contacts import admission as contact_admission
 from onmeet_node.contacts import cards, delivery, grants
 from onmeet_node.guests import admission, visit

@@ -11,9 +11,10 @@ from typing import Self
 
 import trio
 
+from onmeet_node.calls.call_chat import CallChat
 from onmeet_node.calls.call_string import CallString
 from onmeet_node.calls.connected_session import ConnectedSession
-from onmeet_node.calls.errors import CallNotActive
+from onmeet_node.calls.errors import CallNotActive, ChatNotTaken
 from onmeet_node.calls.options import CallOptions
 from onmeet_node.calls.views import StreamView
 from onmeet_node.events import (
@@ -42,10 +43,9 @@ from onmeet_node.protocol.call.events import Device, Event, Identity
 from onmeet_node.protocol.identity.text import clean_text
 from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import MAX_NOTE_CHARS, CallId, Chat, Kind, MediaState
+from onmeet_node.protocol.wire.vocabulary import Capability
 
 FAILURES = frozenset({EndReason.MEDIA_FAILED, EndReason.CONNECTION_LOST, EndReason.PEER_ERROR})
-MAX_LINES_KNOWN = 1_000
-"""Of lines of chat, so that one said again is shown once."""
 ACTIVE = frozenset({State.CONNECTING, State.CONNECTED, State.RECONNECTING})
 
 
@@ -92,6 +92,8 @@ class Call:
         self.peer_media: MediaState | None = None
         self.successor: Call | None = None
         """The call that goes on in place of this one, when both dialled at the same moment."""
+        self.named: dict[Device, frozenset[str]] = {}
+        """What the peer's devices can do, by the `hello` of a channel while it was open."""
         self.began = time.time()
         self.answered: float | None = None
         self.ended_at: float | None = None
@@ -99,12 +101,13 @@ class Call:
         self.string = CallString(
             call_id,
             in_use=lambda: self._link if self.state is State.CONNECTED and self.path else None,
+            can=partial(self.can, Capability.COMPARE),
             asks=partial(asks, peer),
             publish=self.publish,
             feed=feed,
         )
         self._links: dict[Device, ConnectedSession] = {}
-        self._lines: dict[int, None] = {}
+        self.lines = CallChat(call_id, self.publish)
         self._feed = feed
         self._leave = leave
         self._node_hub = node_hub
@@ -215,9 +218,12 @@ class Call:
     async def send_chat(self, text: str) -> None:
         """Writes a line to the peer, 1-4,000 characters; returns when the peer has it.
 
-        Raises `CallNotActive`, `SessionClosed`, and `ChatUnconfirmed` when nothing says so.
+        Raises `CallNotActive`, `SessionClosed`, `ChatNotTaken`, `ChatUnconfirmed`.
         """
-        await self._session().send_chat(Chat(text=text))
+        session = self._session()
+        if not self.can(Capability.CHAT):
+            raise ChatNotTaken("Their program takes no lines of chat. Say it aloud.")
+        await session.send_chat(Chat(text=text))
 
     async def stats(self) -> MediaStats:
         """Media counters as of now. Raises `CallNotActive`."""
@@ -273,7 +279,11 @@ class Call:
     def sas(self) -> str | None:
         """Short authentication string: the same on both ends unless somebody sits between."""
         link = self._link
-        return link.sas if link else None
+        return link.sas if link and self.answered is not None else None
+
+    def can(self, capability: Capability) -> bool:
+        """Whether the device that the call is with can do this, by its own sealed word."""
+        return self.device is not None and capability in self.named.get(self.device, ())
 
     @property
     def has_media(self) -> bool:
@@ -353,16 +363,6 @@ class Call:
     def recording_stopped(self, sentence: str) -> None:
         """Nothing more is recorded, and why."""
         self.publish(RecordingStopped(call=self.id, sentence=sentence))
-
-    def chat(self, chat: Chat) -> None:
-        """The peer wrote a line; one said again, over another path, is the same line."""
-        if chat.number is not None:
-            if chat.number in self._lines:
-                return
-            self._lines[chat.number] = None
-            if len(self._lines) > MAX_LINES_KNOWN:
-                del self._lines[next(iter(self._lines))]
-        self.publish(ChatLine(call=self.id, text=chat.text))
 
     def peer_sends(self, media: MediaState) -> None:
         """The peer told what it sends."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import trio
 
 from onmeet_node.calls.connected_session import ConnectedSession
+from onmeet_node.calls.errors import StringNotComparable
 from onmeet_node.events import Authenticated, CallEvent, StringCompared
 from onmeet_node.protocol.call.authentication import StringDoubt
 from onmeet_node.protocol.call.events import JudgeString
@@ -21,13 +22,16 @@ class CallString:
         call: CallId,
         *,
         in_use: Callable[[], ConnectedSession | None],
+        can: Callable[[], bool],
         asks: Callable[[], bool],
         publish: Callable[[CallEvent], None],
         feed: Callable[[JudgeString], None],
     ) -> None:
-        """`in_use`: the media session over which the call is connected. `asks`: whether the person
-        is to compare it, once there is one. `feed` gives the machine what they say.
+        """`in_use`: the media session over which the call is connected. `can`: whether the other
+        side's program takes what a person says of it. `asks`: whether the person is to compare it,
+        once there is one. `feed` gives the machine what they say.
         """
+        self.can = can
         self.ask = False
         """Whether the person is asked to compare it: the first one with a contact that is not
         verified."""
@@ -53,11 +57,18 @@ class CallString:
         self.doubt = link.doubt
         if link is not self._told:
             self._told = link
-            self.ask = self.ask or (link.sas is not None and self._asks())
+            self.ask = self.ask or (link.sas is not None and self.can() and self._asks())
             self._publish(Authenticated(call=self._call, sas=link.sas, doubt=link.doubt))
 
     def compare(self, *, same: bool) -> None:
-        """Says that the person compared it aloud with what the other one sees."""
+        """Says that the person compared it aloud with what the other one sees.
+
+        Raises `StringNotComparable`, and the machine's `CallRefused`.
+        """
+        if not self.can():
+            raise StringNotComparable(
+                "Their program cannot say what they see. Compare the safety number instead."
+            )
         self._feed(JudgeString(call=self._call, same=same))
 
     def compared(self, ours: bool | None, theirs: bool | None) -> None:

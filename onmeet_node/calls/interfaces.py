@@ -36,6 +36,10 @@ class CallTransport(Protocol):
         """Hands a message to the open channel; False if there is none."""
         ...
 
+    def capabilities(self, peer: Identity, device: Device) -> frozenset[str] | None:
+        """What this device can do by its own sealed word; None while no channel to it is open."""
+        ...
+
     def early_media(self, peer: Identity) -> bool:
         """Whether our direct addresses may go to this peer before a call is accepted."""
         ...

@@ -321,7 +321,7 @@ class MediaSessions:
                     leg.call.report = link.session.report()
                     leg.feed(on.MediaFailed(*leg.key))
                 case ChatReceived(chat=chat):
-                    leg.call.chat(chat)
+                    leg.call.lines.heard(chat)
                 case FrameCarried(data=data):
                     leg.on_frame(link.session, data)
                 case RecorderStopped(why=why):

@@ -100,7 +100,7 @@ class CallRunner:
         """A call message arrived from somebody who may call us."""
         early = self._reach.early_media(peer)
         self.feed(on.MessageReceived(peer=peer, device=device, message=message, early_media=early))
-
+        self._learn(peer, device, message.call)
         welcomed = self._expected.get(peer)
         if welcomed is None or not isinstance(message, Invite):
             return
@@ -124,6 +124,12 @@ class CallRunner:
             "trust the server that the link names; make a new link with another one."
         )
         self.feed(on.PeerBroke(call=call.id))
+
+    def _learn(self, peer: Identity, device: Device, call_id: CallId) -> None:
+        """Keeps what a device of a call can do, which holds while its channel is away."""
+        call, named = self.calls.get(call_id), self._reach.capabilities(peer, device)
+        if call is not None and call.peer == peer and named is not None:
+            call.named[device] = named
 
     def device_lost(self, peer: Identity, device: Device) -> None:
         """The last sealed channel to a device is gone."""

@@ -125,6 +125,11 @@ class PeerTransport:
         """Hands a message to the open channel; False if there is none."""
         return self._channels.send(peer, device, message)
 
+    def capabilities(self, peer: Identity, device: Device) -> frozenset[str] | None:
+        """What this device can do, by the `hello` of the open channel; None if there is none."""
+        channel = self._channels.get(peer, device)
+        return None if channel is None else frozenset(channel.hello.caps)
+
     def early_media(self, peer: Identity) -> bool:
         """Whether our direct addresses may go to this peer before a call is accepted."""
         return self._book.shows_direct(peer)

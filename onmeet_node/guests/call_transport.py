@@ -9,6 +9,7 @@ import trio
 from onmeet_node.guests.admitted import AdmittedGuests
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.wire.messages import CallMessage
+from onmeet_node.protocol.wire.vocabulary import UNTOLD
 
 REJOIN_SECONDS = 45.0
 """For a guest whose line broke to come back; the call's own patience is about as long."""
@@ -37,6 +38,11 @@ class GuestTransport:
         del device  # a guest has one
         guest = self._admitted.get(peer)
         return guest is not None and guest.visit is not None and guest.visit.say(message)
+
+    def capabilities(self, peer: Identity, device: Device) -> frozenset[str] | None:
+        """What every guest can do: their line has no `hello`."""
+        del peer, device
+        return UNTOLD
 
     def binding(self, peer: Identity) -> bytes:
         """What the authentication string is bound to: the link's key and the guest's name."""

@@ -38,6 +38,11 @@ class CallRouter:
         """See `CallTransport`."""
         return (self._guests if is_guest(peer) else self._people).send(peer, device, message)
 
+    def capabilities(self, peer: Identity, device: Device) -> frozenset[str] | None:
+        """See `CallTransport`."""
+        whose = self._guests if is_guest(peer) else self._people
+        return whose.capabilities(peer, device)
+
     def keep(self, peer: Identity) -> AbstractContextManager[None]:
         """See `CallTransport`; a guest's channel is always watched closely."""
         return nullcontext() if is_guest(peer) else self._people.keep(peer)

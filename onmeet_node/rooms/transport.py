@@ -13,6 +13,7 @@ from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.call.node_calls import Busy
 from onmeet_node.protocol.room.machine import Room
 from onmeet_node.protocol.wire.messages import CallMessage, Card, Hello
+from onmeet_node.protocol.wire.vocabulary import UNTOLD
 from onmeet_node.rooms.changes import ChangeSignal
 from onmeet_node.rooms.participants import Participants
 
@@ -48,6 +49,11 @@ class RoomTransport:
     def send(self, peer: Identity, device: Device, message: CallMessage) -> bool:
         """See `CallTransport`."""
         return self._channels.send(peer, device, message)
+
+    def capabilities(self, peer: Identity, device: Device) -> frozenset[str] | None:
+        """See `CallTransport`: in rooms nobody names any."""
+        del peer, device
+        return UNTOLD
 
     def early_media(self, peer: Identity) -> bool:
         """Both are let in: the offer goes with the invite."""

@@ -20,6 +20,7 @@ from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.profile import Field
 from onmeet_node.protocol.wire.codec import MAX_LIST
 from onmeet_node.protocol.wire.messages import CallId
+from onmeet_node.protocol.wire.vocabulary import Capability
 from onmeet_node.store import Contact, ContactState
 from onmeet_node.web.messages import snapshots as say
 from onmeet_node.web.page_endpoint import PageEndpoint
@@ -127,6 +128,8 @@ def _call(node: Node, call: Call, endpoint: PageEndpoint) -> say.CallShown:
         region=call.region,
         sas=call.sas,
         doubt=call.string.doubt,
+        chats=call.can(Capability.CHAT),
+        compares=call.can(Capability.COMPARE),
         ask=call.string.ask,
         compared=call.string.ours,
         peer_compared=call.string.theirs,

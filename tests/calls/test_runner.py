@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from onmeet_node.calls.call import Call
+from onmeet_node.calls.errors import ChatNotTaken, StringNotComparable
 from onmeet_node.events import CallRinging, StateChanged
 from onmeet_node.media.endpoint import Failed, PathLost
 from onmeet_node.protocol.call import timing
@@ -186,3 +187,68 @@ async def test_somebody_who_was_let_in_is_taken_at_once_and_rings_nowhere(
     with bob.runner.calls.ringer() as ringing:
         alice.dial(bob)
         assert (await ringing.receive()).state is State.RINGING_IN, "it was for one call"
+
+
+async def test_lines_of_chat_go_to_a_program_that_says_in_its_hello_that_it_takes_them(
+    phones: Phones, autojump_clock: object
+) -> None:
+    alice, bob = phones.add("alice"), phones.add("bob")
+    bob.caps -= {"chat"}
+    call, theirs = await talk(alice, bob)
+    with pytest.raises(ChatNotTaken):
+        await call.send_chat("hello?")
+    await theirs.send_chat("hello")
+
+
+async def test_who_cannot_say_what_they_see_is_not_compared_with(
+    phones: Phones, autojump_clock: object
+) -> None:
+    alice, bob = phones.add("alice"), phones.add("bob")
+    bob.caps -= {"compare"}
+    call, theirs = await talk(alice, bob)
+    for one in (call, theirs):
+        await one.string.wait()
+    assert not call.string.ask
+    assert theirs.string.ask
+    with pytest.raises(StringNotComparable):
+        call.string.compare(same=True)
+
+
+async def test_both_are_asked_and_a_contact_is_verified_when_both_said_so(
+    phones: Phones, autojump_clock: object
+) -> None:
+    alice, bob = phones.add("alice"), phones.add("bob")
+    call, theirs = await talk(alice, bob)
+    for one in (call, theirs):
+        await one.string.wait()
+        assert one.string.ask
+    call.string.compare(same=True)
+    await trio.sleep(SOON)
+    assert theirs.string.theirs is True
+    assert alice.ledger.agreed == bob.ledger.agreed == []
+    theirs.string.compare(same=True)
+    await trio.sleep(SOON)
+    assert alice.ledger.agreed == [bob.identity]
+    assert bob.ledger.agreed == [alice.identity]
+
+
+async def test_one_who_sees_another_number_verifies_nobody(
+    phones: Phones, autojump_clock: object
+) -> None:
+    alice, bob = phones.add("alice"), phones.add("bob")
+    call, theirs = await talk(alice, bob)
+    await theirs.string.wait()
+    call.string.compare(same=True)
+    theirs.string.compare(same=False)
+    await trio.sleep(SOON)
+    assert call.string.theirs is False
+    assert alice.ledger.agreed == bob.ledger.agreed == []
+
+
+async def test_what_a_device_can_do_holds_while_its_channel_is_away(
+    phones: Phones, autojump_clock: object
+) -> None:
+    alice, bob = phones.add("alice"), phones.add("bob")
+    call, _ = await talk(alice, bob)
+    phones.cut(bob)
+    await call.send_chat("still there?")

@@ -23,6 +23,7 @@ from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.call.node_calls import Busy, NodeCalls
 from onmeet_node.protocol.wire.codec import decode, encode
 from onmeet_node.protocol.wire.messages import CallMessage, Kind
+from onmeet_node.protocol.wire.vocabulary import CAPABILITIES
 from tests.fakes.media import FakeEndpoint
 
 DELAY = 0.02
@@ -93,6 +94,8 @@ class Phone:
         self.kept: Counter[Identity] = Counter()
         """Whose channels are watched closely."""
         self.searches = 0
+        self.caps = frozenset(map(str, CAPABILITIES))
+        """What its sealed `hello` names."""
         self.hub: Hub[NodeEvent] = Hub()
         self._phones = phones
         self.runner = CallRunner(
@@ -127,6 +130,10 @@ class Phone:
             return False
         self._phones.carry(self, other, message)
         return True
+
+    def capabilities(self, peer: Identity, device: Device) -> frozenset[str] | None:
+        other = self._phones.people[peer]
+        return other.caps if self._phones.joined(self, other) else None
 
     def early_media(self, peer: Identity) -> bool:
         return True

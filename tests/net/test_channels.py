@@ -518,3 +518,20 @@ async def test_a_message_sent_in_answer_to_a_message_arrives(autojump_clock):
         assert bob.send(alice, Ringing(call=INVITE.call))
         await trio.sleep(0.1)
         assert alice.messages() == [Ringing(call=INVITE.call)]
+
+
+async def test_a_channel_that_is_refused_is_not_tried_by_another_protocol(autojump_clock):
+    """Who stands between may leave words out of what multistream negotiates: it decides nothing."""
+    async with world() as people:
+        alice, bob = await people.person("Alice", ALICE), await people.person("Bob", BOB)
+        asked = []
+
+        async def refuse(peer, protocol):
+            await trio.lowlevel.checkpoint()
+            asked.append(protocol)
+            raise PeerUnreachable(peer)
+
+        alice.host.open_stream = refuse
+        with pytest.raises(NetError):
+            await alice.open(bob)
+    assert set(asked) == {SIGNAL_PROTOCOL}

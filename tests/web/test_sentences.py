@@ -36,6 +36,7 @@ NOT_FOR_PAGES = {
     "BadRequest": "of the control socket",
     "CannotListen": "before there is a page",
     "ChatInPage": "of a program that speaks in a page's call",
+    "ChatNotTaken": "of a program that speaks in a call; a page has a text of its own",
     "CommandRefused": "of the command line",
     "ForeignHome": "before there is a page",
     "GenerationsUsedUp": "the call goes on as it is",

@@ -17,6 +17,8 @@ class Capability(enum.StrEnum):
     """Calls with picture."""
     CHAT = "chat"
     """Lines of `chat` beside the media of a call."""
+    COMPARE = "compare"
+    """Takes `string-checked`, and says it: its person is asked for the authentication string."""
 
 
 class BootstrapService(enum.StrEnum):
@@ -36,3 +38,5 @@ class BootstrapService(enum.StrEnum):
 
 CAPABILITIES = tuple(Capability)
 """All that this program can do."""
+UNTOLD = frozenset({Capability.CHAT.value})
+"""Of guests, and of seats in rooms, whose channels name no capabilities: what all of them can."""

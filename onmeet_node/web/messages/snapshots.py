@@ -194,6 +194,10 @@ class CallShown:
     sas: str | None = field(Maybe(Text(1, 80)))
     doubt: StringDoubt | None = field(Maybe(Choice(StringDoubt)))
     """Why there is no `sas`; None with both None: it is not there yet."""
+    chats: bool = field(Flag())
+    """Whether their program takes lines of chat."""
+    compares: bool = field(Flag())
+    """Whether it takes what a person says of `sas`."""
     ask: bool = field(Flag())
     """Whether the page asks for it by itself."""
     compared: bool | None = field(Maybe(Flag()))

@@ -39,6 +39,8 @@ export class OmChat extends OmElement {
   ];
   @property() call = "";
   @property() name = "";
+  /** Whether the other side's program takes lines. */
+  @property({ attribute: false }) taken = true;
   @property({ attribute: false }) lines: readonly ChatLine[] = [];
   @state() private unsent = false;
 
@@ -98,7 +100,11 @@ export class OmChat extends OmElement {
           </li>`,
         )}
       </ol></div>
-      <form class="tight" @submit=${this.#send}>
+      ${this.taken ? this.#form() : html`<p class="quiet">${t("chat.untaken", { name: this.name })}</p>`}`;
+  }
+
+  #form() {
+    return html`<form class="tight" @submit=${this.#send}>
         <label for="line" class="live">${t("chat.write")}</label>
         <div class="row">
           <input

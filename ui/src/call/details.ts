@@ -26,7 +26,7 @@ export function details(call: CallShown, quality: Quality, people: readonly Pers
             ${person === undefined
               ? nothing
               : html`<p role="status">${compared(call) ?? (person.verified ? t("people.verified") : nothing)}</p>
-                  ${call.compared === null ? html`<div class="row">${answers(call)}</div>` : nothing}`}`}
+                  ${call.compares && call.compared === null ? html`<div class="row">${answers(call)}</div>` : nothing}`}`}
     </section>
     <section class="stack">
       <h2>${t("call.more")}</h2>

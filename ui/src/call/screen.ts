@@ -312,7 +312,7 @@ export class OmCallScreen extends OmLive<Action> {
     switch (this.panel) {
       case "chat":
         return html`<aside class="panel" aria-label=${t("chat.title")}>
-          ${close}<om-chat .call=${this.call.call} .name=${this.call.name} .lines=${view.chat}></om-chat>
+          ${close}<om-chat .taken=${this.call.chats} .call=${this.call.call} .name=${this.call.name} .lines=${view.chat}></om-chat>
         </aside>`;
       case "devices":
         return html`<aside class="panel" aria-label=${t("call.devices")}>

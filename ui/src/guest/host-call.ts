@@ -123,6 +123,8 @@ export class HostCall {
       region: null,
       sas: this.#sas,
       doubt: this.#doubt,
+      chats: true,
+      compares: false,
       ask: false,
       compared: null,
       peer_compared: null,

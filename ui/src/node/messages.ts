@@ -166,6 +166,8 @@ export interface CallShown {
   region: string | null;
   sas: string | null;
   doubt: StringDoubt | null;
+  chats: boolean;
+  compares: boolean;
   ask: boolean;
   compared: boolean | null;
   peer_compared: boolean | null;

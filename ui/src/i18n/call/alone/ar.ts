@@ -43,6 +43,7 @@ export const ar: Record<keyof typeof en, string> = {
   "call.percent": "{n} %",
   "call.kbps": "{out} / {in}\u00a0كيلوبت\u2060/\u2060ث",
   "chat.hint": "تزول بانتهاء المكالمة ما لم تحفظها.",
+  "chat.untaken": "برنامج {name} لا يستقبل رسائل الدردشة.",
   "chat.save": "حفظ كنص",
   "chat.notsent": "لم يُرسل: الاتصال غير موجود الآن.",
   "chat.sending": "جارٍ الإرسال…",

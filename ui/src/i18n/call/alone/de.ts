@@ -43,6 +43,7 @@ export const de: Record<keyof typeof en, string> = {
   "call.percent": "{n} %",
   "call.kbps": "{out} / {in}\u00a0kbit\u2060/\u2060s",
   "chat.hint": "Mit dem Anruf vorbei, außer Sie speichern ihn.",
+  "chat.untaken": "Das Programm von {name} nimmt keine Chat-Zeilen an.",
   "chat.save": "Als Text speichern",
   "chat.notsent": "Nicht gesendet: die Verbindung ist gerade nicht da.",
   "chat.sending": "Wird gesendet…",

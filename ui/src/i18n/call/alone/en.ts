@@ -42,6 +42,7 @@ export const en = {
   "call.percent": "{n} %",
   "call.kbps": "{out} / {in}\u00a0kbit\u2060/\u2060s",
   "chat.hint": "Gone when the call ends, unless you save it.",
+  "chat.untaken": "{name}’s program takes no lines of chat.",
   "chat.save": "Save as text",
   "chat.notsent": "Not sent: the connection is not there now.",
   "chat.sending": "Sending…",

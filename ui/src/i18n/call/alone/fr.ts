@@ -43,6 +43,7 @@ export const fr: Record<keyof typeof en, string> = {
   "call.percent": "{n} %",
   "call.kbps": "{out} / {in}\u00a0kbit\u2060/\u2060s",
   "chat.hint": "Disparaît avec l’appel, sauf si vous l’enregistrez.",
+  "chat.untaken": "Le programme de {name} ne prend pas de lignes de discussion.",
   "chat.save": "Enregistrer le texte",
   "chat.notsent": "Non envoyé : la connexion manque en ce moment.",
   "chat.sending": "Envoi…",
