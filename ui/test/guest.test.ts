@@ -411,7 +411,9 @@ async function reoffered(committed: Bytes | null, revealed: readonly Bytes[]) {
 }
 
 test("a host that re-offers reveals what it had promised, or there is no string", async () => {
-  const before = (await new Scene().talk()).client.state.calls[0]!.sas;
+  const first = await new Scene().talk();
+  const before = first.client.state.calls[0]!.sas;
+  first.done();
   const committed = commitment(CALL, 2, NONCE);
   const good = await reoffered(committed, [NONCE, NONCE]);
   assert.ok(good.answered);
