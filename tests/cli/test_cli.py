@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from onmeet_node.protocol.identity.safety import SAS_DIGITS
 from tests import forkserver
 
 ONMEET = [sys.executable, "-m", "onmeet_node.cli"]
@@ -283,7 +284,7 @@ def test_the_demo_shows_a_whole_call(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
     assert facts["path"] == "host"
-    assert len(facts["sas"].replace(" ", "")) == 12
+    assert len(facts["sas"].replace(" ", "")) == SAS_DIGITS
     for person in ("alice", "bob"):
         assert facts[f"{person}_frames"]["video"] > 0
         assert facts[f"{person}_frames"]["audio"] > 0
