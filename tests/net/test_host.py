@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from libp2p.stream_muxer.yamux.yamux import TYPE_DATA, TYPE_GO_AWAY, YAMUX_HEADER_FORMAT
 
 from onmeet_node.net.errors import (
@@ -251,6 +252,7 @@ async def test_what_was_sent_before_the_connection_ends_arrives():
         stream = await client.open_stream(server.peer_id, "/test/listen/1")
         await stream.send_all(b"we ")
         await until(lambda: heard == b"we ")
+        await trio.testing.wait_all_tasks_blocked()  # it reads on
         muxed = stream._raw.muxed_stream
         noise = muxed.conn.secured_conn.conn
         said, over = b"agree", struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_GO_AWAY, 0, 0, 0)
@@ -261,3 +263,30 @@ async def test_what_was_sent_before_the_connection_ends_arrives():
         )
         await server.wait_disconnected(client.peer_id)
         assert heard == b"we agree"
+
+
+async def test_what_is_sent_without_waiting_arrives_whole_and_in_order():
+    """Also when the kernel takes only a part: nobody reads at the other end for a while."""
+    async with pair() as (server, client):
+        go, heard = trio.Event(), bytearray()
+
+        async def listen(stream: Stream) -> None:
+            await go.wait()
+            async for data in stream:
+                heard.extend(data)
+
+        server.handle("/test/listen/1", listen)
+        stream = await client.open_stream(server.peer_id, "/test/listen/1")
+        sent, at_once = bytearray(), 0
+        for number in range(12):
+            piece = bytes([number]) * (10_000 + number)
+            if number % 4 and stream.free(len(piece)):
+                stream.send_now(piece)
+                at_once += 1
+            else:
+                await stream.send_all(piece)
+            sent += piece
+        assert at_once
+        go.set()
+        await until(lambda: len(heard) == len(sent))
+        assert heard == sent

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.real
 
 STATEMENTS_TO_RING = 2
 """SQL statements from dialling to ringing there, of both nodes together."""
-FRAMES_TO_RING = 1
-"""The invite."""
+FRAMES_TO_RING = 2
+"""The invite, and the word that it is there, written before anybody is told."""
 FRAMES = 7
 """libp2p frames of all three, from dialling to the end."""
 CALLS = 4

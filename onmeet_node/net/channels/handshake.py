@@ -16,6 +16,7 @@ import trio
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
 from nacl.bindings import crypto_scalarmult_base
 
+from onmeet_node.net.libp2p.streams import Stream
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.identity.errors import IdentityError
 from onmeet_node.protocol.identity.keys import KEY_BYTES, IdentityKey, x25519_public
@@ -64,6 +65,15 @@ class Framed:
     async def send(self, *payloads: bytes) -> None:
         """One frame each, in one piece. Raises BrokenResourceError or ClosedResourceError."""
         await self._stream.send_all(b"".join(map(encode_frame, payloads)))
+
+    def free(self, size: int) -> bool:
+        """Whether frames of so many bytes in all can be sent by `send_now`."""
+        return isinstance(self._stream, Stream) and self._stream.free(size)
+
+    def send_now(self, *payloads: bytes) -> None:
+        """As `send`, without waiting, while `free`."""
+        assert isinstance(self._stream, Stream), "only while it is free"
+        self._stream.send_now(b"".join(map(encode_frame, payloads)))
 
     async def aclose(self) -> None:
         """Close the stream."""

@@ -12,6 +12,9 @@ MAX_QUEUED_BYTES = 1 << 20
 
 BATCH_BYTES = 16_384
 """Written in one piece once so much has come together: a call's first messages go as one."""
+SEALED_MORE = 32
+"""Bytes by which a message grows at most, or that a new key takes: length and authentication tag
+are 20."""
 
 
 class SendQueue:
@@ -23,6 +26,11 @@ class SendQueue:
         self._bytes = 0
         self._held = False
         self._wake = trio.Event()
+
+    @property
+    def size(self) -> int:
+        """Bytes that wait as they are sent, at most, and those held back included."""
+        return self._bytes + SEALED_MORE * (1 + len(self._messages) + len(self._first))
 
     @property
     def all_taken(self) -> bool:

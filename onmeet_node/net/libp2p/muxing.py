@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
 import trio
 from libp2p.abc import IMuxedConn, ISecureConn
+from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.peer.id import ID
+from libp2p.security.noise.io import SIZE_NOISE_MESSAGE_LEN, NoiseTransportReadWriter
+from libp2p.security.secure_session import SecureSession
 from libp2p.stream_muxer.muxer_multistream import MuxerMultistream
 from libp2p.stream_muxer.yamux.yamux import (
     GO_AWAY_NORMAL,
+    TYPE_DATA,
     TYPE_WINDOW_UPDATE,
+    YAMUX_HEADER_FORMAT,
     Yamux,
     YamuxStream,
 )
 
 from onmeet_node.net.libp2p.quick_lock import QuickLock
+from onmeet_node.net.libp2p.tcp_stream import SocketStream
 from onmeet_node.process.faults import contained
 from onmeet_node.process.work import WORK
 
@@ -27,6 +34,9 @@ MAX_FRAME_BYTES = 2**20
 """Of one DATA frame. All implementations send at most 64 KiB; the library would wait for 16 MiB."""
 DROP_SECONDS = 2.0
 """For the orderly end of a connection that failed."""
+
+MAX_NOW = 16_384
+"""Bytes of data that are written without waiting; Noise takes four times as many."""
 
 _WINDOW_UPDATE = bytes([0, TYPE_WINDOW_UPDATE, 0, 0])
 """How a frame begins that is a window update and nothing else: version, type, no flags."""
@@ -149,3 +159,41 @@ class LeanStream(YamuxStream):
         unread = len(self.conn.stream_buffers.get(self.stream_id, b""))
         if 2 * (self.target_recv_window - self.recv_window - unread) >= self.target_recv_window:
             await super()._auto_tune_and_send_window_update()
+
+    def _socket(self, size: int) -> SocketStream | None:
+        """Where `size` bytes of data may be written at once; None if somebody or something waits.
+
+        That is a connection over TCP: others wait for their carrier.
+        """
+        conn = self.conn
+        session = conn.secured_conn
+        noise = session.conn if isinstance(session, SecureSession) else None
+        if (
+            size > self.send_window
+            or self.send_closed
+            or self.closed
+            or conn.event_shutting_down.is_set()
+            or conn._write_lock.locked()
+            or not isinstance(conn, BoundedYamux)
+            or not isinstance(noise, NoiseTransportReadWriter)
+        ):
+            return None
+        raw = noise.read_writer.read_write_closer
+        socket = raw.stream if isinstance(raw, RawConnection) else None
+        return socket if isinstance(socket, SocketStream) and socket.free else None
+
+    def free(self, size: int) -> bool:
+        """Whether so many bytes may be written by `write_now`."""
+        return size <= MAX_NOW and self._socket(size) is not None
+
+    def write_now(self, data: bytes) -> SocketStream | None:
+        """Writes without waiting, while `free`. What is returned must be written to once more."""
+        socket = self._socket(len(data))
+        assert socket is not None, "only while it is free"
+        self.send_window -= len(data)
+        head = struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_DATA, 0, self.stream_id, len(data))
+        packet = self.conn.secured_conn.conn.encrypt(head + data)  # type: ignore[attr-defined]
+        WORK.frames += 1
+        self.conn._spoke = True  # type: ignore[attr-defined]
+        whole = socket.write_now(len(packet).to_bytes(SIZE_NOISE_MESSAGE_LEN, "big") + packet)
+        return None if whole else socket

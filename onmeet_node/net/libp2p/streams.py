@@ -10,6 +10,7 @@ from libp2p.abc import INetStream
 from libp2p.network.stream.exceptions import StreamEOF
 
 from onmeet_node.net.errors import HostClosed
+from onmeet_node.net.libp2p.muxing import LeanStream
 from onmeet_node.net.libp2p.quick_lock import QuickLock
 from onmeet_node.net.libp2p.remote_address import network_of
 
@@ -77,6 +78,22 @@ class Stream(trio.abc.HalfCloseableStream):
             await self._calls.call(self._send, bytes(data))
         except HostClosed as error:
             raise trio.BrokenResourceError from error
+
+    def free(self, size: int) -> bool:
+        """Whether so many bytes can be sent by `send_now`: nobody sends, and nothing waits."""
+        muxed = self._raw.muxed_stream  # type: ignore[attr-defined]
+        return (
+            isinstance(muxed, LeanStream)
+            and not (self._closed or self._sent_eof or self._unsent or self._send_error)
+            and not self._calls.closed
+            and muxed.free(size)
+        )
+
+    def send_now(self, data: bytes) -> None:
+        """Sends without waiting and without another task, while `free`."""
+        muxed = self._raw.muxed_stream  # type: ignore[attr-defined]
+        if (left := muxed.write_now(data)) is not None:
+            self._calls.spawn(left.write, b"")
 
     async def _send(self, data: bytes) -> None:
         try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from typing import Any
 
 import trio
@@ -26,12 +29,16 @@ class SocketStream(TrioTCPStream):
         self.read_lock: Any = QuickLock()
         self.write_lock: Any = QuickLock()
         self._ahead = bytearray()
+        self._rest = b""
+        """What `write_now` could not hand to the kernel."""
 
     async def read(self, n: int | None = None) -> bytes:
         """Up to `n` bytes; b"" at the end."""
         if self._ahead and n == SIZE_NOISE_MESSAGE_LEN:
             # One more message came with the last: whoever waits for that one takes it first. It may
-            # be gone with its stream after the next, a reset or the end of the connection.
+            # be gone with its stream after the next, a reset or the end of the connection. Twice:
+            # within one pass the order of tasks is anybody's.
+            await trio.lowlevel.checkpoint()
             await trio.lowlevel.checkpoint()
         if not self._ahead and n != 0:
             WORK.socket_reads += 1
@@ -42,3 +49,24 @@ class SocketStream(TrioTCPStream):
         taken = bytes(self._ahead[:n])
         del self._ahead[: len(taken)]
         return taken
+
+    async def write(self, data: bytes) -> None:
+        """All of it, after what `write_now` left."""
+        rest, self._rest = self._rest, b""
+        await super().write(rest + data)
+
+    @property
+    def free(self) -> bool:
+        """Whether nobody writes, so that `write_now` may."""
+        return not self.write_lock.locked() and not self._rest and sys.platform != "win32"
+
+    def write_now(self, data: bytes) -> bool:
+        """Hands `data` to the kernel without waiting; False if it did not take all of it.
+
+        Then somebody must `write`, if only nothing. Only while `free`.
+        """
+        taken = 0
+        with suppress(OSError):  # it is full, or broken, which `write` and readers are told
+            taken = os.write(self.stream.socket.fileno(), data)
+        self._rest = data[taken:]
+        return not self._rest
