@@ -136,7 +136,10 @@ async def attackers(addresses: Sequence[str]) -> AsyncIterator[None]:
     )
     assert process.stdout is not None
     try:
-        assert await process.stdout.receive_some() == b"attacking\n"
+        said = b""
+        while not said.endswith(b"\n") and (piece := await process.stdout.receive_some()):
+            said += piece  # a pipe gives what is there
+        assert said == b"attacking\n"
         yield
         assert process.poll() is None, "the attackers gave up"
     finally:
