@@ -20,6 +20,7 @@ from onmeet_bootstrap.host import peer_id_of
 
 from onmeet_node.accounts.errors import KeyNotShared
 from onmeet_node.calls.options import CallOptions
+from onmeet_node.events import StateChanged
 from onmeet_node.net.bootstraps.tokens import RENEW_BEFORE
 from onmeet_node.node.node import Node
 from onmeet_node.protocol.call.effects import State
@@ -205,13 +206,11 @@ async def test_a_call_outlives_its_credentials_by_new_ones(
                 (await ringing.receive()).accept(SOUND, CallOptions(source="test", relay_only=True))
                 await connected(call)
                 first = {server.username for server in alice._network.turn.current()}
-                await wait(
-                    lambda: (
-                        {server.username for server in alice._network.turn.current()} != first
-                        and call.state is State.RECONNECTING
-                    )
-                )
+                async for event in call.events:
+                    if isinstance(event, StateChanged) and event.state is State.RECONNECTING:
+                        break
                 await wait(lambda: call.state is State.CONNECTED)
+                assert {server.username for server in alice._network.turn.current()} != first
                 expired = max(int(name.partition(":")[0]) for name in first)
                 await trio.sleep(max(0, expired + 1 - warden._clock()))  # time itself
                 await warden.look()

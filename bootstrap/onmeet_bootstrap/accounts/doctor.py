@@ -27,7 +27,8 @@ def examine_accounts(home: Path) -> Iterator[Finding]:
         yield bad(str(error))
         return
     yield good(
-        f"Nodes buy at {issuer_url(config.issuer)}, for {len(config.bootstraps)} bootstraps."
+        f"Nodes buy at {issuer_url(config.issuer)}. "
+        f"Bootstraps where tokens are spent: {len(config.bootstraps)}."
     )
     yield from _of_certificate(config)
     yield from _of_keys(config.keys_path(home))

@@ -21,7 +21,7 @@ def mark_of(nonce: bytes) -> bytes:
 class SpentList:
     """Marks of spent tokens, by week. A restart forgets them (THREATS).
 
-    Marks lie end to end in 65,536 buckets, by their first bytes: a million take a fifth of the
+    Marks lie end to end in 65,536 buckets, by their first bytes: a million take a third of the
     memory that a set of bytes takes.
     """
 

@@ -67,6 +67,8 @@ class TurnServers:
         self._bootstraps = bootstraps
         self._purse = purse
         self._intent = TurnIntent()
+        self._following: set[str] = set()
+        """Lenders that are asked in their time, and are not just being left alone after a fault."""
         self._free_again: dict[str, float] = {}
         """When a bootstrap that lends for tokens is asked for something free again."""
         self.ending = trio.Event()
@@ -106,10 +108,9 @@ class TurnServers:
 
     def want(self) -> None:
         """A call is coming, or goes on over a relay: what is lent for tokens is borrowed now."""
-        live = {peer for peer, _ in self._live()}
-        for known in self._bootstraps.known:
-            if _lends(known) and _terms(known) is not None and known.peer not in live:
-                self._settled.discard(known.peer)
+        for peer in self._following:
+            if self._terms_of(peer) is not None and not self._has_loan(peer):
+                self._settled.discard(peer)
         self._intent.want()
 
     def rationed(self) -> bool:
@@ -202,7 +203,11 @@ class TurnServers:
         with scope:
             while True:
                 with contained("TURN lender", then=partial(self._fail, peer)):
-                    await self._follow(peer)
+                    self._following.add(peer)
+                    try:
+                        await self._follow(peer)
+                    finally:
+                        self._following.discard(peer)
                 await trio.sleep(AFTER_FAULT)
 
     def _fail(self, peer: str) -> None:
@@ -216,11 +221,12 @@ class TurnServers:
         with trio.move_on_after(seconds):
             while True:
                 await self._intent.told()
-                loan = self._loans.get(peer)
-                if self._terms_of(peer) is not None and (
-                    loan is None or loan.until <= trio.current_time()
-                ):
+                if self._terms_of(peer) is not None and not self._has_loan(peer):
                     return
+
+    def _has_loan(self, peer: str) -> bool:
+        loan = self._loans.get(peer)
+        return loan is not None and loan.until > trio.current_time()
 
     def _terms_of(self, peer: str) -> TokenTerms | None:
         """For what tokens this bootstrap lends; None: it lends to anybody."""

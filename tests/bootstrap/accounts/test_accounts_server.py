@@ -206,7 +206,7 @@ def test_without_the_extra_the_command_says_how_it_is_installed(tmp_path: Path) 
         "import sys; sys.modules['sqlalchemy'] = None\n"
         "from onmeet_bootstrap.cli import main; main()"
     )
-    program = [sys.executable, "-c", code, "accounts", "run", "--home", str(home)]
+    program = [sys.executable, "-c", code, "accounts", "seats", "list", "--home", str(home)]
     done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "pip install 'onmeet-node[accounts]'" in done.stderr
