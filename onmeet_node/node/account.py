@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import trio
 
@@ -17,7 +17,10 @@ from onmeet_node.node.views import AccountView, TokensLeft
 from onmeet_node.protocol.wire.bootstrap_api import TokenTerms
 from onmeet_node.protocol.wire.seat import SeatLink
 from onmeet_node.protocol.wire.weeks import GRACE_SECONDS, epoch_of
-from onmeet_node.store.purse import PurseSlot
+from onmeet_node.store.purse import Purse, PurseSlot
+
+Terms = Callable[[str], Mapping[str, TokenTerms]]
+"""What connected bootstraps sign of an issuer, the nearest first."""
 
 AGAIN_SECONDS = 300.0
 """After a purchase that failed."""
@@ -32,6 +35,17 @@ def _evenly() -> float:
     return random.SystemRandom().random()
 
 
+async def _purchase(purse: Purse, terms: Terms, epoch: int, *, at_need: bool) -> int:
+    """As `accounts.purchases`, which is loaded at the first purchase."""
+    from onmeet_node.accounts.errors import AccountsMissing  # noqa: PLC0415 - where there is one
+
+    try:
+        from onmeet_node.accounts.purchases import purchase  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise AccountsMissing from error
+    return await purchase(purse, terms, epoch, at_need=at_need)
+
+
 class NodeAccount:
     """Buys tokens for the seat of this home, the day before each week. Live in `run`."""
 
@@ -42,11 +56,16 @@ class NodeAccount:
         *,
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = _evenly,
+        purchase: Callable[..., Awaitable[int]] = _purchase,
     ) -> None:
         self._slot = slot
         self._bootstraps = bootstraps
         self._now = now
         self._chance = chance
+        self._purchase = purchase
+        self._settled: set[int] = set()
+        """Weeks for which all was bought that there is: nothing is asked again, which would tell
+        the issuer when this node runs."""
         self._changed = trio.Event()
         self._buying = trio.Lock()
         self._chosen = (-1, 0.0)
@@ -77,9 +96,13 @@ class NodeAccount:
         from onmeet_node.accounts.planning import check_proxy  # noqa: PLC0415 - where there is one
 
         check_proxy(via)
-        self._slot.make().set_seat(SeatLink.parse(link), via)
-        self._tell()
-        return await self.buy()
+        seat = SeatLink.parse(link)
+        self._slot.make().set_seat(seat, via)
+        self._settled.clear()
+        try:
+            return await self.buy()
+        finally:
+            self._tell()
 
     async def buy(self) -> AccountView:
         """Buys what is left of this week's allowance, now. Raises `OnMeetError`."""
@@ -93,6 +116,7 @@ class NodeAccount:
         """Erases the seat and all tokens. Raises `NoPurse`."""
         self._slot.require()
         self._slot.remove()
+        self._settled.clear()
         self._trouble = self._slot.trouble = ""
         self._tell()
 
@@ -113,42 +137,43 @@ class NodeAccount:
 
         now = self._now()
         week = epoch_of(now)
-        purse = self._slot.require()
-        purse.forget_before(epoch_of(now - GRACE_SECONDS))
         moment = moment_for(week + 1, self._moment(week + 1))
-        due = [week] if purse.week(week) is None else []
-        if now >= moment and purse.week(week + 1) is None:
-            due.append(week + 1)
-        due += [epoch for epoch in (week, week + 1) if purse.pending(epoch) and epoch not in due]
         try:
+            self._slot.require().forget_before(epoch_of(now - GRACE_SECONDS))
+            due = [week, week + 1] if now >= moment else [week]
+            due = [epoch for epoch in due if self._due(epoch)]
             if due:
                 await self._bootstraps.wait_connected()
             for epoch in due:
-                await self._buy(epoch, at_need=epoch == week)
+                await self._buy(epoch, at_need=epoch == week, asked=False)
         except OnMeetError:
             return AGAIN_SECONDS  # told by `view`
         left = moment - self._now()
         return min(LOOK_SECONDS, left) if left > 0 else LOOK_SECONDS
+
+    def _due(self, epoch: int) -> bool:
+        if epoch in self._settled:
+            return False
+        purse = self._slot.require()
+        bought = purse.week(epoch)
+        return bought is None or not bought.bought or purse.pending(epoch) is not None
 
     def _moment(self, epoch: int) -> float:
         if self._chosen[0] != epoch:
             self._chosen = (epoch, self._chance())
         return self._chosen[1]
 
-    async def _buy(self, epoch: int, *, at_need: bool) -> None:
-        from onmeet_node.accounts.errors import AccountsMissing  # noqa: PLC0415 - where there is one
-
+    async def _buy(self, epoch: int, *, at_need: bool, asked: bool = True) -> None:
         async with self._buying:
+            if not asked and not self._due(epoch):  # its user was faster
+                return
             try:
-                try:
-                    from onmeet_node.accounts.purchases import purchase  # noqa: PLC0415
-                except ModuleNotFoundError as error:
-                    raise AccountsMissing from error
-                await purchase(self._slot.require(), self._terms, epoch, at_need=at_need)
-                self._trouble = ""
+                await self._purchase(self._slot.require(), self._terms, epoch, at_need=at_need)
             except OnMeetError as error:
                 self._trouble = str(error)
                 raise
+            self._settled = {epoch, *(each for each in self._settled if each >= epoch - 1)}
+            self._trouble = ""
 
     def _terms(self, issuer: str) -> Mapping[str, TokenTerms]:
         return {

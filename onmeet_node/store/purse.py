@@ -242,6 +242,7 @@ class PurseSlot:
                 if self._same_key(self.purse, epoch, terms):
                     token = self.purse.take(bootstrap, epoch)
                     if token is not None:
+                        self.trouble = ""
                         return token
         except StoreError as error:  # a full disk: what is not taken out would be spent twice
             self.trouble = str(error)
