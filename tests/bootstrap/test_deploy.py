@@ -14,6 +14,7 @@ from onmeet_bootstrap.status import SERVICE_DIRECTORY
 
 DEPLOY = Path(__file__).parents[2] / "bootstrap" / "onmeet_bootstrap" / "deploy"
 UNIT = DEPLOY / "onmeet-bootstrap.service"
+ACCOUNTS_UNIT = DEPLOY / "onmeet-accounts.service"
 RULES = DEPLOY / "onmeet-bootstrap.nft"
 EXPOSURE = 20
 """Tenths of a point of `systemd-analyze security`; 100 is a service without any protection."""
@@ -27,21 +28,22 @@ needs_nft = pytest.mark.skipif(
 )
 
 
-def settings_of_unit() -> dict[str, list[str]]:
+def settings_of_unit(unit: Path = UNIT) -> dict[str, list[str]]:
     settings: dict[str, list[str]] = {}
-    for line in UNIT.read_text().splitlines():
+    for line in unit.read_text().splitlines():
         name, equals, value = line.partition("=")
         if equals and not line.startswith("#"):
             settings.setdefault(name, []).append(value)
     return settings
 
 
-@pytest.fixture
-def unit(tmp_path: Path) -> Path:
-    """The unit with a program that is there."""
-    copy = tmp_path / UNIT.name
-    program = settings_of_unit()["ExecStart"][0].split()[0]
-    copy.write_text(UNIT.read_text().replace(program, sys.executable))
+@pytest.fixture(params=[UNIT, ACCOUNTS_UNIT], ids=lambda unit: unit.stem)
+def unit(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A unit with a program that is there."""
+    kept: Path = request.param
+    copy = tmp_path / kept.name
+    program = settings_of_unit(kept)["ExecStart"][0].split()[0]
+    copy.write_text(kept.read_text().replace(program, sys.executable))
     return copy
 
 
@@ -53,7 +55,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 @needs_systemd
 def test_systemd_finds_nothing_wrong_with_the_unit(unit: Path):
     found = run("systemd-analyze", "verify", str(unit))
-    said = [line for line in found.stderr.splitlines() if UNIT.name in line]
+    said = [line for line in found.stderr.splitlines() if unit.name in line]
     assert (found.returncode, said) == (0, []), found.stderr
 
 
@@ -76,6 +78,15 @@ def test_the_unit_keeps_memory_off_the_disk_and_bounds_it():
     assert settings["LimitCORE"] == ["0"]
     assert settings["MemorySwapMax"] == ["0"]
     assert settings["MemoryMax"] == ["1G"]
+
+
+def test_the_accounts_unit_shares_its_public_keys_alone():
+    settings = settings_of_unit(ACCOUNTS_UNIT)
+    assert settings["User"] != settings_of_unit()["User"]
+    assert settings["StateDirectoryMode"] == ["0700"]
+    assert settings["RuntimeDirectoryMode"] == ["0755"]
+    assert settings["LimitCORE"] == ["0"]
+    assert settings["MemorySwapMax"] == ["0"]
 
 
 def test_the_unit_and_status_agree_where_the_socket_is():

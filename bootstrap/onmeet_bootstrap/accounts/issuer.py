@@ -32,6 +32,8 @@ log = logging.getLogger("bootstrap")
 
 DAY = 86_400
 TAG_BYTES = 16
+PUBLIC_MODE = 0o644
+"""Of the file with the public keys: another user's bootstrap reads it."""
 
 
 @attrs.frozen
@@ -132,8 +134,9 @@ class Issuer:
             if self._path.is_file() and self._path.read_bytes() == data:
                 return
             partial.unlink(missing_ok=True)
-            made = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            made = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PUBLIC_MODE)
             with os.fdopen(made, "wb") as file:
+                os.fchmod(file.fileno(), PUBLIC_MODE)  # whatever the umask says
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

@@ -161,6 +161,18 @@ def test_the_public_keys_are_kept_for_bootstraps_until_no_token_of_theirs_is_tak
         assert public() == {EPOCH + 1, EPOCH + 2}
 
 
+def test_another_user_may_read_the_public_keys_and_nothing_else(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with issuer(tmp_path):
+            pass
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes.pop("token-keys.json") == 0o644
+    assert set(modes.values()) == {0o600}
+
+
 def test_a_restart_keeps_the_keys(tmp_path: Path) -> None:
     with issuer(tmp_path) as (selling, _):
         before = selling.directory()
