@@ -175,6 +175,8 @@ class BootstrapApi:
         claim = self.redeemer.examine(question.token)
         if claim.again is not None:
             return claim.again
+        if claim.door:
+            raise TokenNotTaken("token-spent", "That token was spent here for a door.")
         self.redeemer.require_turn()
         given = lender.lend(stream.peer_id, address, guest=guest)
         self.redeemer.spend(claim, given)

@@ -252,6 +252,7 @@ def open_redeemer(config: TokensConfig, peer_id: str, turn: Turn) -> Redeemer | 
         IssuerKeys(Path(config.keys)).current,
         most_spent=config.max_spent,
         free_per_network=config.free_per_network,
+        doors=config.doors,
         up=lambda: coturn is None or coturn.up,
     )
 
@@ -291,6 +292,7 @@ async def open_guests(
         limits,
         address_of=remote_address,
         guests_per_door=config.guests_per_door,
+        redeemer=api.redeemer,
     )
     doors.on_closed = api.receipts.door_closed
     doors.on_guest_left = api.receipts.guest_left

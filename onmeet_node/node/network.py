@@ -90,7 +90,7 @@ class Network:
         self.ports = PortMapper(host, self.outside, exposure=exposure)
         self.turn = TurnServers(host, self.bootstraps, purse=purse)
         self.rooms = RoomStreams(host)
-        self._doors = HostDoors(host)
+        self._doors = HostDoors(host, token_for=self.turn.token_for_door)
         self._own: tuple[str, OpenDoor] | None = None
         self._own_open: set[HostDoor] = set()
         self._config = config

@@ -20,12 +20,15 @@ from onmeet_bootstrap.accounts.ledger import open_ledger
 from onmeet_bootstrap.app import Bootstrap, open_bootstrap
 from onmeet_bootstrap.config.model import TokensConfig
 from onmeet_bootstrap.errors import Exhausted, SettingsError, TokenNotTaken
+from onmeet_bootstrap.gateway.doors import DoorLimits, Doors
 from onmeet_bootstrap.tokens.issuer_keys import LOOK_SECONDS, IssuerKeys
 from onmeet_bootstrap.tokens.redeeming import Redeemer
 from onmeet_bootstrap.tokens.spent import SpentList, mark_of
 from onmeet_bootstrap.turn.lending import REPEAT_SECONDS
 from onmeet_bootstrap.turn.sessions import CoturnSilent, Rations, TurnSession, sessions_in
 
+from onmeet_node.net.bootstraps.doors import HostDoors
+from onmeet_node.net.errors import TokenRefused
 from onmeet_node.net.libp2p.open_host import Host, HostConfig, open_host
 from onmeet_node.protocol.wire.bootstrap_api import (
     Describe,
@@ -392,6 +395,57 @@ async def rationed(home: Path, **turn: object) -> AsyncIterator[tuple[Bootstrap,
 
 
 TOKENS = {"free_per_network", "bytes_per_token", "max_spent"}
+
+
+@pytest.mark.real
+async def test_a_door_costs_a_token_a_day_where_the_operator_says_so(tmp_path: Path) -> None:
+    with trio.fail_after(60):
+        async with selling_now(tmp_path / "a") as selling:
+            redeemer = Redeemer(
+                ISSUER,
+                PEER,
+                lambda: selling._public,
+                most_spent=10,
+                free_per_network=0,
+                doors=True,
+            )
+            first, second, third = this_week(selling, 3)
+            assert redeemer.terms().doors
+            with pytest.raises(TokenNotTaken, match="opens doors for tokens"):
+                redeemer.pay_door(None)
+            redeemer.pay_door(first)
+            redeemer.pay_door(first)  # the answer was lost
+            assert redeemer.examine(first).door
+            spend(redeemer, second)
+            with pytest.raises(TokenNotTaken, match="for TURN"):
+                redeemer.pay_door(second)
+            free = Redeemer(
+                ISSUER, PEER, lambda: selling._public, most_spent=10, free_per_network=0
+            )
+            free.pay_door(None)
+            free.pay_door(third)
+            assert len(free.spent) == 0
+            async with open_host(HostConfig(("/ip4/127.0.0.1/tcp/0",))) as gateway:
+                doors = Doors(
+                    gateway,
+                    lambda: "https://meet.example.org",
+                    DoorLimits(),
+                    address_of=lambda _: None,
+                    guests_per_door=1,
+                    redeemer=redeemer,
+                    paid_seconds=0.5,
+                )
+                tokens = [third]
+                async with open_host(HostConfig(())) as node:
+                    await node.connect(gateway.addresses)
+                    opens = HostDoors(node, token_for=lambda _: tokens.pop() if tokens else None)
+                    async with opens.open(gateway.peer_id, b"s" * 16) as door:
+                        assert len(doors) == 1
+                        await door.gone.wait()  # its day is over
+                    with pytest.raises(TokenRefused, match="token needed"):
+                        async with opens.open(gateway.peer_id, b"s" * 16):
+                            pass
+            assert len(redeemer.spent) == 3
 
 
 class TestBootstrap:

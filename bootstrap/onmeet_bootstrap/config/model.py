@@ -212,6 +212,9 @@ class TokensConfig:
         "What one credential may pass, both ways together. Its time is credential_seconds of\n"
         "[turn]; then, or beyond these bytes, its allocations are ended within 30 s.",
     )
+    doors: bool = setting(
+        FlagSetting(), False, "Doors for guests cost a token a day, too: none is free then."
+    )
     max_spent: int = setting(
         Number(1, 100_000_000),
         1_000_000,

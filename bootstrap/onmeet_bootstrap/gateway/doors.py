@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 import trio
 
-from onmeet_bootstrap.errors import Exhausted
+from onmeet_bootstrap.errors import Exhausted, TokenNotTaken
 from onmeet_bootstrap.limits import Caps, Quota
 from onmeet_node.net.bootstraps.doors import Abortable
 from onmeet_node.net.errors import NetError
@@ -29,10 +30,15 @@ from onmeet_node.protocol.wire.door import (
 from onmeet_node.protocol.wire.frames import FrameDecoder, encode_frame
 from onmeet_node.protocol.wire.link import GUEST_PROTOCOL, door_id
 
+if TYPE_CHECKING:
+    from onmeet_bootstrap.tokens.redeeming import Redeemer
+
 ASK_SECONDS = 10.0
 """For a host to say which door it wants, once its stream is open."""
 OPEN_SECONDS = 10.0
 """For a host to take the stream of a guest."""
+PAID_SECONDS = 24 * 3600.0
+"""That a token keeps a door open, where doors cost any; its host then opens it anew."""
 LAST_WORDS_SECONDS = 1.0
 """For the end of a guest's stream to be written."""
 
@@ -91,11 +97,16 @@ class Doors:
         *,
         address_of: Callable[[Stream], str | None],
         guests_per_door: int,
+        redeemer: Redeemer | None = None,
+        paid_seconds: float = PAID_SECONDS,
     ) -> None:
+        """`redeemer`: what takes tokens, if doors cost any; each pays `paid_seconds`."""
         self._host = host
         self._origin = origin
         self._address_of = address_of
         self._guests_per_door = guests_per_door
+        self._redeemer = redeemer if redeemer is not None and redeemer.doors else None
+        self._paid_seconds = paid_seconds if self._redeemer is not None else math.inf
         self._quota = Quota(Caps(limits.total, limits.per_network, limits.per_node), "doors")
         self._open: dict[bytes, _Door] = {}
         self.on_closed: Callable[[str], None] = lambda _host: None
@@ -113,28 +124,34 @@ class Doors:
     async def _serve(self, stream: Stream) -> None:
         """One door, from its opening to the end of its host's stream."""
         with contextlib.suppress(RemoteProtocolError, trio.BrokenResourceError):
-            secret = None
+            asked = None
             with trio.move_on_after(ASK_SECONDS):
-                secret = await self._asked(stream)
-            if secret is None:
+                asked = await self._asked(stream)
+            if asked is None:
                 return
-            door = door_id(secret)
-            del secret
+            door, token = door_id(asked.secret), asked.token
+            del asked
             prefix = prefix_of(self._address_of(stream))
             try:
                 with self._quota.holding(stream.peer_id, prefix):
-                    await self._keep(stream, door)
+                    if self._redeemer is not None:
+                        self._redeemer.pay_door(token)
+                    del token
+                    with trio.move_on_after(self._paid_seconds):
+                        await self._keep(stream, door)
                 self.on_closed(stream.peer_id)
             except Exhausted as error:
                 await _say(stream, Refused("busy", str(error)[:200]))
+            except TokenNotTaken as error:
+                await _say(stream, Refused(error.reason, str(error)[:200]))
 
-    async def _asked(self, stream: Stream) -> bytes | None:
+    async def _asked(self, stream: Stream) -> OpenDoor | None:
         decoder = FrameDecoder(MAX_FRAME_BYTES)
         while data := await stream.receive_some():
             for frame in decoder.feed(data):
                 request = decode_request(frame)
                 if isinstance(request, OpenDoor):
-                    return request.secret
+                    return request
                 await _say(stream, Refused("unsupported", "Doors are opened here, nothing else."))
                 return None
         return None

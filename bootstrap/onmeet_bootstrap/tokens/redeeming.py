@@ -36,6 +36,8 @@ class Claim:
     """SHA-256 of all of it: a repetition is of the same bytes."""
     again: TurnCredentials | None = attrs.field(default=None, repr=False)
     """What it was given before."""
+    door: bool = False
+    """Whether that was a door."""
 
 
 class Redeemer:
@@ -49,11 +51,14 @@ class Redeemer:
         *,
         most_spent: int,
         free_per_network: int,
+        doors: bool = False,
         up: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`peer_id`: this bootstrap's, for which alone tokens are good; `up`: whether TURN is."""
+        """`peer_id`: this bootstrap's, for which alone tokens are good; `up`: whether TURN is;
+        `doors`: whether those cost a token too.
+        """
         self._issuer = issuer
         self._digest = challenge_digest(issuer, peer_id)
         self._keys = keys
@@ -66,7 +71,11 @@ class Redeemer:
             if free_per_network
             else None
         )
-        self._recent: OrderedDict[bytes, tuple[float, bytes, TurnCredentials]] = OrderedDict()
+        self._recent: OrderedDict[bytes, tuple[float, bytes, TurnCredentials | None]] = (
+            OrderedDict()
+        )
+        """By mark: until when, of which token, and what was lent; None: it was for a door."""
+        self.doors = doors
         self.spent = SpentList(most_spent)
 
     @property
@@ -92,6 +101,7 @@ class Redeemer:
             issuer=self._issuer,
             keys=tuple(published[:MAX_PUBLISHED_KEYS]),
             free=self._free_count,
+            doors=self.doors,
         )
 
     def require_turn(self) -> None:
@@ -117,9 +127,9 @@ class Redeemer:
         if (epoch, mark) in self.spent:
             self._forget_recent()
             _, same, given = self._recent.get(mark, (0.0, b"", None))
-            if given is None or same != whole:
+            if same != whole:
                 raise TokenNotTaken("token-spent", "That token was spent here before.")
-            return Claim(epoch, mark, whole, given)
+            return Claim(epoch, mark, whole, given, door=given is None)
         if not token.verifies(key):
             raise TokenNotTaken("token-invalid", "That token is not signed by the issuer.")
         self.spent.require_room()
@@ -137,7 +147,21 @@ class Redeemer:
             return epoch, key
         raise TokenNotTaken("token-ended", "That token's week is over, or its key unknown here.")
 
-    def spend(self, claim: Claim, given: TurnCredentials) -> None:
+    def pay_door(self, data: bytes | None) -> None:
+        """Takes a token for a day of a door, where they cost one. Raises `TokenNotTaken` and
+        `Exhausted`.
+        """
+        if not self.doors:
+            return
+        if data is None:
+            raise TokenNotTaken("token-needed", "This bootstrap opens doors for tokens.")
+        claim = self.examine(data)
+        if claim.again is not None:
+            raise TokenNotTaken("token-spent", "That token was spent here for TURN.")
+        if not claim.door:
+            self.spend(claim, None)
+
+    def spend(self, claim: Claim, given: TurnCredentials | None) -> None:
         """Marks it; for a while `given` is given for it again. Raises `Exhausted`."""
         self.spent.add(claim.epoch, claim.mark)
         self._recent[claim.mark] = (self._steady() + REPEAT_SECONDS, claim.whole, given)

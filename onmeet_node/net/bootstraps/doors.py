@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from onmeet_node.net.errors import (
     RelayInterrupted,
     RelayUnavailable,
     StreamRefused,
+    TokenRefused,
 )
 from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.net.libp2p.streams import Stream
@@ -118,8 +119,14 @@ class GuestStream(trio.abc.Stream):
 class HostDoors:
     """All doors of this host."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(
+        self, host: Host, *, token_for: Callable[[str], bytes | None] = lambda _: None
+    ) -> None:
+        """`token_for` gives what opens a door at this gateway, where that costs something."""
         self._host = host
+        self._token_for = token_for
+        self._unspent: dict[str, bytes] = {}
+        """By gateway: a token that went with a question that nobody answered."""
         self._open: dict[bytes, HostDoor] = {}
         host.handle(GUEST_PROTOCOL, self._serve, limit=MAX_STREAMS)
 
@@ -127,8 +134,8 @@ class HostDoors:
     async def open(self, gateway: str, secret: bytes) -> AsyncIterator[HostDoor]:
         """A door at this gateway (its PeerId) while the block lasts, or until `HostDoor.gone`.
 
-        Raises BootstrapRefused if it says that it is no gateway, RelayUnavailable, and
-        PeerUnreachable.
+        Raises BootstrapRefused if it says that it is no gateway, RelayUnavailable, TokenRefused,
+        and PeerUnreachable.
         """
         door = HostDoor(door_id(secret), gateway)
         if door.id in self._open:
@@ -143,7 +150,7 @@ class HostDoors:
         self._open[door.id] = door
         try:
             with trio.move_on_after(OPEN_SECONDS) as limit:
-                door.origin = await self._ask(stream, secret)
+                door.origin = await self._paid(stream, secret)
             if limit.cancelled_caught:
                 raise RelayUnavailable("it does not answer")
             async with trio.open_nursery() as nursery:
@@ -156,15 +163,32 @@ class HostDoors:
             door.arrive.close()
             stream.abort()
 
-    async def _ask(self, stream: Stream, secret: bytes) -> str:
+    async def _paid(self, stream: Stream, secret: bytes) -> str:
+        """Opens it, with a token if that is what it costs; the origin of its links."""
+        gateway = stream.peer_id
+        token = self._unspent.pop(gateway, None) or self._token_for(gateway)
+        try:
+            return await self._ask(stream, secret, token)
+        except TokenRefused:
+            raise
+        except BaseException:
+            if token is not None:
+                self._unspent[gateway] = token
+            raise
+
+    async def _ask(self, stream: Stream, secret: bytes, token: bytes | None) -> str:
         decoder = FrameDecoder(MAX_FRAME_BYTES)
         try:
-            await stream.send_all(encode_frame(encode_request(OpenDoor(secret=secret))))
+            await stream.send_all(
+                encode_frame(encode_request(OpenDoor(secret=secret, token=token)))
+            )
             while data := await stream.receive_some():
                 for frame in decoder.feed(data):
                     match decode_answer(frame):
                         case DoorOpened(origin=origin):
                             return origin
+                        case Refused(reason=reason) if reason.startswith("token-"):
+                            raise TokenRefused(reason)
                         case Refused(reason=reason):
                             raise RelayUnavailable(_WHY.get(reason, "it refused a door"))
                         case _:

@@ -117,6 +117,13 @@ class TurnServers:
         """Whether a connected bootstrap lends for tokens."""
         return any(_lends(k) and _terms(k) is not None for k in self._bootstraps.known)
 
+    def token_for_door(self, gateway: str) -> bytes | None:
+        """A token for a day of a door at this gateway; None: it costs nothing, or there is none."""
+        terms = self._terms_of(gateway)
+        if terms is None or not terms.doors or self._purse is None:
+            return None
+        return self._purse.take(gateway, terms)
+
     def region_of(self, url: str) -> str | None:
         """Where the lender of this URL says to be: ``ca``, ``de``, or None if it says neither."""
         for known in self._bootstraps.known:

@@ -132,6 +132,8 @@ class TokenTerms:
     """This week's and the next one's. Nobody buys where there are more."""
     free: int = field(Integer(0, 2**32 - 1), default=0)
     """Credentials a day that one network gets without a token."""
+    doors: bool = field(Flag(), default=False)
+    """Whether a door for guests costs a token a day, too."""
 
 
 @attrs.frozen(kw_only=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import attrs
 
-from onmeet_node.protocol.wire.bootstrap_api import Refused
+from onmeet_node.protocol.wire.bootstrap_api import MAX_TOKEN_BYTES, Refused
 from onmeet_node.protocol.wire.codec import Codec
-from onmeet_node.protocol.wire.fields import Data, Text, field
+from onmeet_node.protocol.wire.fields import Data, Text, field, maybe
 from onmeet_node.protocol.wire.link import SECRET_BYTES
 from onmeet_node.protocol.wire.messages import Unknown
 
@@ -23,6 +23,8 @@ class OpenDoor:
     """Open the door that this secret names, while this stream lasts. Answered with `DoorOpened`."""
 
     secret: bytes = field(Data(SECRET_BYTES, SECRET_BYTES), hidden=True)
+    token: bytes | None = maybe(Data(1, MAX_TOKEN_BYTES), hidden=True)
+    """That pays for a day of it, where the description says so (PROTOCOL, "Tokens")."""
 
 
 @attrs.frozen(kw_only=True)
