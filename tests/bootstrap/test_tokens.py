@@ -516,6 +516,40 @@ class TestBootstrap:
                 assert await trio.to_thread.run_sync(alive) == [437, 0]
                 assert warden.cancelled == 1
 
+    async def test_an_allocation_that_passed_more_than_its_token_bought_is_ended(
+        self, tmp_path: Path
+    ) -> None:
+        most = 1_000_000
+        with trio.fail_after(90):
+            async with rationed(tmp_path / "a", bytes_per_token=most, bytes_per_second=1 << 30) as (
+                bootstrap,
+                node,
+                selling,
+            ):
+                first, second = this_week(selling, 2)
+                lent = await ask(node, bootstrap.peer_id, LendTurn(token=first))
+                kept = await ask(node, bootstrap.peer_id, LendTurn(token=second))
+                assert isinstance(lent, TurnCredentials)
+                assert isinstance(kept, TurnCredentials)
+                warden = bootstrap._turn.warden
+                assert warden is not None
+                port = int(lent.urls[0].split("?")[0].rpartition(":")[2])
+
+                async def look() -> None:
+                    while not warden.cancelled:
+                        await warden.look()
+                        await trio.sleep(0.2)  # coturn tells nobody that it has counted
+
+                def alive() -> list[int]:
+                    return asyncio.run(
+                        aio_after(
+                            ("127.0.0.1", port), lent, kept, trio.from_thread.run, look, 6 * most
+                        )
+                    )
+
+                assert await trio.to_thread.run_sync(alive) == [437, 0]
+                assert warden.cancelled == 1
+
     async def test_coturns_command_line_is_shut_to_whoever_has_no_password(
         self, tmp_path: Path
     ) -> None:
@@ -545,10 +579,17 @@ class TestBootstrap:
                 assert isinstance(lent, TurnCredentials)
 
 
-async def aio_after(server, ending, kept, run_in_trio, look) -> list[int]:
-    """What both allocations answer a Refresh after `look`: 0, or an error's number."""
+async def aio_after(server, ending, kept, run_in_trio, look, count: int = 0) -> list[int]:
+    """What both allocations answer a Refresh after `look`: 0, or an error's number.
+
+    Before that so many bytes go out through the first, to where nobody listens.
+    """
     made = [await aio_allocate(server, given) for given in (ending, kept)]
     assert [code for _, code in made] == [0, 0]
+    for sent in range(0, count, 1_000):
+        await made[0][0].send_data(bytes(1_000), ("127.0.0.1", 9))
+        if not sent % 20_000:
+            await asyncio.sleep(0.01)  # a socket's buffer, not the relay, would lose it
     run_in_trio(look)  # this thread is one of trio's; nothing else waits for it
     answers = []
     for protocol, _ in made:
