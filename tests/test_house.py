@@ -88,7 +88,7 @@ INTERFACES = {
     "MediaSession": ("AiortcSession", "PageSession"),
     "MediaSetup": ("NodeMediaSetup", "GuestMediaSetup"),
     "RecordRules": ("PresenceRules", "tests/net/test_traps_dht.py:AnyKey"),
-    "Records": ("Host", "tests/fakes/dht.py:FakeDht"),
+    "Records": ("Host", "onmeet_node/testing/dht.py:FakeDht"),
     "Servers": ("Host", "tests/net/test_peer_cache.py:Met"),
     "Service": ("LocalApp", "tests/web/test_server.py:Service"),
     "SettingKind": ("Number", "TextSetting"),

@@ -7,8 +7,8 @@ it is reachable.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,17 @@ TOKEN_SECONDS = 1.0
 """For a bootstrap that lends for tokens to take one: a round trip, of the first call in the life of
 its credentials alone, and begun before anybody is looked for."""
 
+OpenMedia = Callable[[], AbstractAsyncContextManager[MediaEndpoint]]
+
+
+@asynccontextmanager
+async def open_aiortc() -> AsyncIterator[MediaEndpoint]:
+    """Aiortc in this process, loaded when it is first asked for."""
+    from onmeet_node.media.engine.endpoint import open_endpoint  # noqa: PLC0415 - heavy
+
+    async with open_endpoint() as endpoint:
+        yield endpoint
+
 
 class NodeMediaSetup:
     """Opens the media endpoint when it is first asked for, and knows what each call sends."""
@@ -47,7 +58,9 @@ class NodeMediaSetup:
         *,
         turn: TurnServers,
         relay_only: Callable[[], bool],
+        open_media: OpenMedia = open_aiortc,
     ) -> None:
+        self._open_media = open_media
         self._config = config
         self._turn = turn
         self._relay_only = relay_only
@@ -59,9 +72,7 @@ class NodeMediaSetup:
     async def run(self) -> None:
         """Holds the endpoint open from its first use until cancelled."""
         await self._wanted.wait()
-        from onmeet_node.media.engine.endpoint import open_endpoint  # noqa: PLC0415 - heavy
-
-        async with open_endpoint() as endpoint:
+        async with self._open_media() as endpoint:
             self._endpoint = endpoint
             self._ready.set()
             try:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 
+import attrs
 import trio
 
 from onmeet_node.calls.history import History
-from onmeet_node.calls.media_setup import NodeMediaSetup
+from onmeet_node.calls.media_setup import NodeMediaSetup, OpenMedia, open_aiortc
 from onmeet_node.calls.options import CallOptions
 from onmeet_node.calls.receipts import ReceiptCollector
 from onmeet_node.calls.runner import CallRunner
@@ -31,13 +32,14 @@ from onmeet_node.guests.admitted import AdmittedGuests
 from onmeet_node.guests.call_transport import GuestTransport
 from onmeet_node.guests.guests import Guests
 from onmeet_node.net.bootstraps.receipts import ask_receipts
+from onmeet_node.net.bootstraps.tokens import TokenPurse
 from onmeet_node.net.channels.channels import open_channels
 from onmeet_node.node.account import NodeAccount
 from onmeet_node.node.call_router import CallRouter
 from onmeet_node.node.doctor import Doctor
 from onmeet_node.node.intake import ChannelIntake
 from onmeet_node.node.ledger import NodeLedger
-from onmeet_node.node.network import open_network
+from onmeet_node.node.network import Network, open_network
 from onmeet_node.node.node import Node
 from onmeet_node.node.settings import Preferences
 from onmeet_node.process.async_blocks import async_block
@@ -46,12 +48,33 @@ from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.call.node_calls import NodeCalls
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.rooms.rooms import Rooms
-from onmeet_node.store import KeyFile, Unlock, find_home_key, open_store
+from onmeet_node.store import DatabaseKey, KeyFile, Store, Unlock, find_home_key, open_store
 from onmeet_node.store.purse import PurseSlot
 from onmeet_node.store.tolerance import WriteTolerance
 
 GOODBYE_SECONDS = 2.0
 """For everybody to hear that the node ends: who has not heard by then is not there."""
+
+OpenNetwork = Callable[
+    [Config, Store, IdentityKey, TokenPurse], AbstractAsyncContextManager[Network]
+]
+FindKey = Callable[[Path, Unlock], Awaitable[DatabaseKey]]
+
+
+async def _find_key(home: Path, unlock: Unlock) -> DatabaseKey:
+    return await trio.to_thread.run_sync(find_home_key, home, unlock)
+
+
+@attrs.frozen
+class NodeSurroundings:
+    """What a node runs in: the network, media, and a thread to open its home in.
+
+    The defaults are the real things; `onmeet_node.testing` has others, in memory.
+    """
+
+    open_network: OpenNetwork = open_network
+    open_media: OpenMedia = open_aiortc
+    find_key: FindKey = _find_key
 
 
 @async_block
@@ -74,8 +97,23 @@ async def open_node(
     """
     require_trio()
     config = config or load_config(Path(home) if home is not None else None)
+    async with open_node_in(
+        NodeSurroundings(), config, unlock=unlock or KeyFile(), goodbye_seconds=goodbye_seconds
+    ) as node:
+        yield node
+
+
+@asynccontextmanager
+async def open_node_in(
+    surroundings: NodeSurroundings,
+    config: Config,
+    *,
+    unlock: Unlock,
+    goodbye_seconds: float = GOODBYE_SECONDS,
+) -> AsyncIterator[Node]:
+    """As `open_node`, in other surroundings than the real ones."""
     block = Block()
-    running = _running(config, unlock or KeyFile(), block, goodbye_seconds)
+    running = _running(surroundings, config, unlock, block, goodbye_seconds)
     with interrupted_in_order(block):
         async with in_order(running, block=block) as node:
             yield node
@@ -83,9 +121,13 @@ async def open_node(
 
 @asynccontextmanager
 async def _running(
-    config: Config, unlock: Unlock, block: Block, goodbye_seconds: float
+    surroundings: NodeSurroundings,
+    config: Config,
+    unlock: Unlock,
+    block: Block,
+    goodbye_seconds: float,
 ) -> AsyncIterator[Node]:
-    async with _put_together(config, unlock, block) as (node, nursery):
+    async with _put_together(surroundings, config, unlock, block) as (node, nursery):
         nursery.start_soon(node.run)
         try:
             yield node
@@ -98,9 +140,9 @@ async def _running(
 
 @asynccontextmanager
 async def _put_together(
-    config: Config, unlock: Unlock, block: Block
+    surroundings: NodeSurroundings, config: Config, unlock: Unlock, block: Block
 ) -> AsyncIterator[tuple[Node, trio.Nursery]]:
-    database_key = await trio.to_thread.run_sync(find_home_key, config.home, unlock)
+    database_key = await surroundings.find_key(config.home, unlock)
     hub: Hub[NodeEvent] = Hub()
     reachable = trio.Event()
     with (
@@ -111,7 +153,7 @@ async def _put_together(
         writes = WriteTolerance()
         key = IdentityKey.from_seed(store.identity.seed)
         me = Identity(key.public)
-        async with open_network(config, store, key, purse) as network:
+        async with surroundings.open_network(config, store, key, purse) as network:
             # Who we know, who finds us, and who gets a channel.
             admitted = AdmittedGuests()
             codes = Codes(
@@ -172,7 +214,10 @@ async def _put_together(
                     history, partial(ask_receipts, network.host, network.bootstraps)
                 )
                 media = NodeMediaSetup(
-                    config, turn=network.turn, relay_only=network.exposure.relay_only
+                    config,
+                    turn=network.turn,
+                    relay_only=network.exposure.relay_only,
+                    open_media=surroundings.open_media,
                 )
                 caller = CallRunner(
                     NodeCalls(me),

@@ -23,8 +23,8 @@ from onmeet_node.protocol.call import effects as do
 from onmeet_node.protocol.call import events as on
 from onmeet_node.protocol.call.events import Device, Event, Identity
 from onmeet_node.protocol.wire.messages import CallId, Kind
+from onmeet_node.testing.media import FakeEndpoint, FakeSession
 from tests.fakes.calls import BOTH
-from tests.fakes.media import FakeEndpoint, FakeSession
 
 CALL, PHONE = CallId(b"c" * 16), Device("phone")
 SOON = 0.1

@@ -24,7 +24,7 @@ from onmeet_node.protocol.call.node_calls import Busy, NodeCalls
 from onmeet_node.protocol.wire.codec import decode, encode
 from onmeet_node.protocol.wire.messages import CallMessage, Kind
 from onmeet_node.protocol.wire.vocabulary import CAPABILITIES
-from tests.fakes.media import FakeEndpoint
+from onmeet_node.testing.media import FakeEndpoint
 
 DELAY = 0.02
 BOTH = frozenset(Kind)

@@ -19,7 +19,7 @@ from onmeet_node.net.errors import NetError
 from onmeet_node.protocol.wire.frames import FrameDecoder, encode_frame
 from onmeet_node.protocol.wire.link import door_id, read_link
 from onmeet_node.protocol.wire.messages import Bye, Message
-from tests.fakes.network import FakeStream, piped
+from onmeet_node.testing.hosts import FakeStream, piped
 
 M = TypeVar("M")
 

@@ -23,9 +23,9 @@ from onmeet_node.protocol.wire.room import RoomKnock, Seat
 from onmeet_node.rooms.conference import Conference, open_conference
 from onmeet_node.rooms.guests import RoomGuests
 from onmeet_node.rooms.options import RoomOptions
+from onmeet_node.testing.hosts import FakeHost, FakeNetwork
+from onmeet_node.testing.media import FakeEndpoint
 from tests.fakes.calls import FakeSetup
-from tests.fakes.media import FakeEndpoint
-from tests.fakes.network import FakeHost, FakeNetwork
 
 ROOM = b"r" * 16
 

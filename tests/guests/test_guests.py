@@ -28,9 +28,9 @@ from onmeet_node.protocol.call.node_calls import NodeCalls
 from onmeet_node.protocol.wire import messages as m
 from onmeet_node.protocol.wire.messages import CallId, Card, Kind
 from onmeet_node.store import Store
+from onmeet_node.testing.media import description
 from tests.fakes.calls import FakeLedger, FakeSetup, Phones
 from tests.fakes.guests import FakeGateways, Visitor
-from tests.fakes.media import description
 
 SOON = 1.0
 BEGAN = 1_800_000_000

@@ -23,7 +23,7 @@ from onmeet_node.net.errors import ChannelRefused, NetError, PeerUnreachable
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.wire.messages import CallId, ContactRequest, Hello, Invite, Ringing
-from tests.fakes.network import FakeHost, FakeNetwork
+from onmeet_node.testing.hosts import FakeHost, FakeNetwork
 from tests.fakes.sealed import ALICE, BOB, hello, name
 
 INVITE = Invite(call=CallId(b"c" * 16))

@@ -19,7 +19,7 @@ from onmeet_node.protocol.identity.errors import IdentityError
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.record import Presence, open_record, record_key
 from onmeet_node.protocol.wire import record
-from tests.fakes.dht import START, FakeClock, FakeDht
+from onmeet_node.testing.dht import START, FakeClock, FakeDht
 
 KEY = IdentityKey.from_seed(bytes(range(32)))
 ME = Identity(KEY.public)

@@ -28,7 +28,7 @@ from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.record import Presence, record_key, seal_record
 from onmeet_node.protocol.wire.errors import RecordError
 from onmeet_node.protocol.wire.messages import CallId, ContactRequest, Hello, Invite
-from tests.fakes.dht import FakeClock, FakeDht
+from onmeet_node.testing.dht import FakeClock, FakeDht
 from tests.fakes.hosts import config
 from tests.fakes.sealed import ALICE, BOB, hello, name
 

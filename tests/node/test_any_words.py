@@ -37,8 +37,8 @@ from onmeet_node.protocol.wire import room as w
 from onmeet_node.protocol.wire.messages import Kind
 from onmeet_node.rooms.conference import Conference
 from onmeet_node.rooms.options import RoomOptions
+from onmeet_node.testing.media import FakeEndpoint, description
 from tests.examples import FULL
-from tests.fakes.media import FakeEndpoint, description
 from tests.fakes.words import Words
 from tests.node.conftest import Start, befriend, connected, until
 from tests.node.test_rooms import invited

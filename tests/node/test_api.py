@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import sys
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -35,6 +36,8 @@ from onmeet_node.protocol.wire.messages import Kind
 from onmeet_node.rooms.conference import Conference
 from onmeet_node.rooms.options import RoomOptions
 from onmeet_node.rooms.rooms import Rooms
+from onmeet_node.testing import befriend as memory_friends
+from onmeet_node.testing import open_memory_network
 from tests.node.api_reference import (
     documented,
     errors_named,
@@ -317,6 +320,51 @@ async def test_the_note_taker_says_what_it_is_and_keeps_what_is_written(
     assert file.read_text() == "Ada: Write this down.\n"
 
 
+async def test_the_example_of_a_test_passes(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot = types.ModuleType("echo")
+    vars(bot).update(example("echo"))
+    monkeypatch.setitem(sys.modules, "echo", bot)
+    with trio.fail_after(600):
+        await example("test")["test_the_bot_sends_back_what_it_hears"](autojump_clock)
+
+
+async def test_the_note_taker_needs_no_real_network(autojump_clock: object, tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    with trio.fail_after(600):
+        async with open_memory_network() as network, trio.open_nursery() as nursery:
+            ada, bot = [await network.node(name, source="none") for name in ("Ada", "Bot")]
+            code = ada.rooms.code("Team")
+            await ada.published()
+            presence = RoomOptions(name="Ada", kinds=frozenset(Kind), wish=CallOptions())
+            hers = await ada.rooms.create("Team", presence, standing=True)
+            with ada.watch() as events:
+                nursery.start_soon(example("note taker")["take_notes"], bot, code, file)
+                assert (await told(events, "room-chat"))["who"] == "Notes (bot)"
+            await hers.say("Write this down.")
+            await until(file.exists, "notes")
+            nursery.cancel_scope.cancel()
+    assert file.read_text() == "Ada: Write this down.\n"
+
+
+async def test_the_answering_machine_leaves_a_call_to_who_is_quicker_in_no_time(
+    autojump_clock: object, tmp_path: Path
+) -> None:
+    with trio.fail_after(600):
+        async with open_memory_network() as network, trio.open_nursery() as nursery:
+            alice, bob = await network.node("Alice"), await network.node("Bob")
+            await memory_friends(alice, bob)
+            nursery.start_soon(example("answering machine")["answering_machine"], bob, tmp_path)
+            with bob.watch() as events:
+                async with alice.call("Bob") as call:
+                    await told(events, "incoming")
+                    bob.find_call(None, {State.RINGING_IN}).accept()
+                    await connected(call)
+            nursery.cancel_scope.cancel()
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.real
 class TestTheAnsweringMachine:
     async def test_takes_a_message_when_nobody_picks_up(self, start: Start, tmp_path: Path) -> None:
@@ -336,23 +384,6 @@ class TestTheAnsweringMachine:
             await until(lambda: whole(file), "a message")
             nursery.cancel_scope.cancel()
         assert seconds_recorded(file, "audio") > 1.5
-
-    async def test_leaves_a_call_to_the_person_who_is_quicker(
-        self, start: Start, tmp_path: Path
-    ) -> None:
-        alice, bob = await start("Alice"), await start("Bob")
-        await befriend(alice, bob)
-        program = example("answering machine")
-        program.update(PATIENCE=20.0)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(program["answering_machine"], bob, tmp_path)
-            with bob.watch() as events:
-                async with alice.call("Bob") as call:
-                    await told(events, "incoming")
-                    bob.find_call(None, {State.RINGING_IN}).accept()
-                    await connected(call)
-            nursery.cancel_scope.cancel()
-        assert not list(tmp_path.glob("*.wav"))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from onmeet_node.protocol.wire.messages import Kind
 from onmeet_node.rooms.conference import Conference
 from onmeet_node.rooms.options import RoomOptions
 from onmeet_node.rooms.views import RoomView
-from tests.fakes.media import FakeEndpoint, FakeSession
+from onmeet_node.testing.media import FakeEndpoint, FakeSession
 from tests.node.conftest import Start, befriend, connected, ended, told, until
 from tests.node.test_rooms import invited
 from tests.node.test_rooms import until as room_until

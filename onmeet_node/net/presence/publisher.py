@@ -69,7 +69,7 @@ nothing of a small machine. Contacts without one are found by the node that look
 
 
 class Records(Protocol):
-    """The part of `net.libp2p.host.Host` that records need; `tests.fakes.dht.FakeDht` is one."""
+    """The part of `net.libp2p.host.Host` that records need; `testing.dht.FakeDht` is one."""
 
     async def put(self, key: str, value: bytes) -> int:
         """How many other peers hold it now. Raises NetError if none does."""

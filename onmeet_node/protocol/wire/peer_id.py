@@ -26,3 +26,13 @@ def ed25519_key(peer_id: str) -> bytes:
     if not multihash.startswith(_ED25519):
         raise ValueError("not the PeerId of an Ed25519 key")
     return multihash[len(_ED25519) :]
+
+
+def peer_id_of(key: bytes) -> str:
+    """The base58 PeerId of a 32-byte Ed25519 public key: what `ed25519_key` reads."""
+    value = int.from_bytes(_ED25519 + key)
+    digits = ""
+    while value:
+        value, digit = divmod(value, 58)
+        digits = _ALPHABET[digit] + digits
+    return "1" + digits  # for the zero byte that the multihash begins with

@@ -54,7 +54,7 @@ class FakeStream(trio.abc.Stream):
         self._out, self._in = outgoing, incoming
         self._closed = False
 
-    async def send_all(self, data: bytes) -> None:
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await trio.lowlevel.checkpoint()
         if self._closed:
             raise trio.ClosedResourceError
@@ -169,7 +169,9 @@ class FakeHost:
         self._network.nursery.start_soon(self._serve, handler, far)
         return near
 
-    async def _serve(self, handler: Callable[[FakeStream], Awaitable[None]], far: FakeStream):
+    async def _serve(
+        self, handler: Callable[[FakeStream], Awaitable[None]], far: FakeStream
+    ) -> None:
         await handler(far)
         await far.aclose()
 
@@ -183,7 +185,9 @@ class FakeHost:
         self.direct = notify
         return lambda: None
 
-    def handle(self, protocol: str, handler: Callable[[FakeStream], Awaitable[None]]) -> None:
+    def handle(
+        self, protocol: str, handler: Callable[[FakeStream], Awaitable[None]], **_limits: object
+    ) -> None:
         self._handlers[protocol] = handler
 
     def stop_handling(self, protocol: str) -> None:
