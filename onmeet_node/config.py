@@ -15,6 +15,8 @@ from onmeet_node.process.ownership import open_own, require_own_directory
 
 FILE_NAME = "onmeet.toml"
 MAX_FILE_BYTES = 64 * 1024
+MAX_AT_ONCE = 1_000
+"""Calls of one node; the machine ends long before (benchmarks/README.md)."""
 """A configuration is a screen or two; more is not one of ours."""
 
 
@@ -57,6 +59,14 @@ def _text(value: object, name: str) -> str:
     raise ConfigError(f"{name} must be a text in quotes, not {value!r}.")
 
 
+def _count(value: object, name: str) -> int:
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_AT_ONCE:
+        raise ConfigError(f"{name} must be a whole number from 1 to {MAX_AT_ONCE}, not {value!r}.")
+    return value
+
+
 def _field(default: Any, read: Any) -> Any:
     return attrs.field(default=default, metadata={"read": read})
 
@@ -79,6 +89,8 @@ class Config:
     """What calls send: ``test`` (moving picture and tone), ``none``, ``devices``, or a file."""
     auto_answer: bool = _field(False, _flag)
     """Take every call that rings: for bots, doorbells and tests."""
+    calls_at_once: int | None = _field(None, _count)
+    """Callers at once; one more is told that we are busy. Unset: 20; under ``onmeet up`` 1."""
     relay_only: bool = _field(False, _flag)
     """Never show a peer our addresses: media through TURN alone."""
     record: Path | None = _field(None, lambda value, name: Path(_text(value, name)))
@@ -88,6 +100,11 @@ class Config:
     def socket(self) -> Path:
         """The control socket of the node that runs in this home."""
         return self.home / "control.sock"
+
+
+def of_a_person(config: Config) -> Config:
+    """`config` for a node that a person runs: unless it says otherwise, one call at a time."""
+    return attrs.evolve(config, calls_at_once=config.calls_at_once or 1)
 
 
 def default_home() -> Path:

@@ -160,11 +160,12 @@ async def _run(
     import trio
 
     with stopping.scope():
+        from onmeet_node.config import of_a_person
         from onmeet_node.node.opening import open_node
 
         async with (
             _own_gateway(guests) as doors,
-            open_node(config=config, unlock=unlock) as node,
+            open_node(config=of_a_person(config), unlock=unlock) as node,
         ):
             if not (config.auto_answer or as_json or sys.stdout.isatty()):
                 await _serve(node, None, doors, outlet, as_json)  # a service: nobody notices a call

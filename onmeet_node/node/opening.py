@@ -55,6 +55,9 @@ from onmeet_node.store.tolerance import WriteTolerance
 GOODBYE_SECONDS = 2.0
 """For everybody to hear that the node ends: who has not heard by then is not there."""
 
+CALLS_OF_A_PROGRAM = 20
+"""At once, unless its `Config` says otherwise: a bot takes several, a person one."""
+
 OpenNetwork = Callable[
     [Config, Store, IdentityKey, TokenPurse], AbstractAsyncContextManager[Network]
 ]
@@ -220,7 +223,7 @@ async def _put_together(
                     open_media=surroundings.open_media,
                 )
                 caller = CallRunner(
-                    NodeCalls(me),
+                    NodeCalls(me, at_once=config.calls_at_once or CALLS_OF_A_PROGRAM),
                     CallRouter(transport, GuestTransport(admitted)),
                     media,
                     NodeLedger(

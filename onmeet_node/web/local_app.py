@@ -17,7 +17,7 @@ import trio
 
 from onmeet_node.calls.call import Call
 from onmeet_node.calls.options import CallOptions
-from onmeet_node.config import Config
+from onmeet_node.config import Config, of_a_person
 from onmeet_node.errors import OnMeetError, first
 from onmeet_node.events import CallEnded, CallEvent, NodeEvent, RoomEvent, RoomOver
 from onmeet_node.node.home import create_identity
@@ -113,7 +113,7 @@ class LocalApp:
         unlock = await self._key()
         self._enter(snap.Phase.STARTING)
         try:
-            async with open_node(config=self._config, unlock=unlock) as node:
+            async with open_node(config=of_a_person(self._config), unlock=unlock) as node:
                 await self._run_beside(node)
         finally:
             self._node = self._door = None

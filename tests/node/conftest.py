@@ -71,6 +71,7 @@ class Start:
                 "bootstraps": self._bootstrap.addresses,
                 "lan": False,
                 "source": "test",
+                "calls_at_once": 1,
                 **settings,
             },
         )

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -29,7 +30,9 @@ from onmeet_node.config import Config
 from onmeet_node.contacts.contacts import Contacts
 from onmeet_node.control.catalogue import COMMANDS, REQUESTS
 from onmeet_node.control.shapes import Request
+from onmeet_node.media.frames import FrameFeed, FrameTap
 from onmeet_node.node.node import Node
+from onmeet_node.node.opening import CALLS_OF_A_PROGRAM
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.wire.fields import SHAPE
 from onmeet_node.protocol.wire.messages import Kind
@@ -37,7 +40,7 @@ from onmeet_node.rooms.conference import Conference
 from onmeet_node.rooms.options import RoomOptions
 from onmeet_node.rooms.rooms import Rooms
 from onmeet_node.testing import befriend as memory_friends
-from onmeet_node.testing import open_memory_network
+from onmeet_node.testing import number_of, numbered_audio, open_memory_network
 from tests.node.api_reference import (
     documented,
     errors_named,
@@ -328,6 +331,38 @@ async def test_the_example_of_a_test_passes(
     monkeypatch.setitem(sys.modules, "echo", bot)
     with trio.fail_after(600):
         await example("test")["test_the_bot_sends_back_what_it_hears"](autojump_clock)
+
+
+async def test_twenty_talk_to_the_echo_at_once_and_one_more_hears_that_it_is_busy(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot = types.ModuleType("echo")
+    vars(bot).update(example("echo"))
+    monkeypatch.setitem(sys.modules, "echo", bot)
+    most = CALLS_OF_A_PROGRAM
+    with trio.fail_after(3_600):
+        async with open_memory_network() as network, trio.open_nursery() as nursery:
+            echo = await network.node("Echo", source="none")
+            nursery.start_soon(example("twenty at once")["serve"], echo)
+            code = echo.contacts.codes.new("all", direct=True)
+            await echo.published()
+            callers = [
+                await network.node(f"Caller {number}", source="none") for number in range(most + 1)
+            ]
+            async with AsyncExitStack() as calls:
+                heard = []
+                for number, caller in enumerate(callers[:most]):
+                    said, tap = FrameFeed(), FrameTap(frozenset({Kind.AUDIO}))
+                    wish = CallOptions(source=said, tap=tap)
+                    call = await calls.enter_async_context(caller.call(code.uri, wish=wish))
+                    await call.connected()
+                    said.send(numbered_audio(number))
+                    heard.append(tap)
+                assert [number_of(await anext(tap)) for tap in heard] == [*range(most)]
+                assert len([*echo.calls]) == most
+                async with callers[most].call(code.uri) as call:
+                    assert await call.ended() is EndReason.PEER_BUSY
+            nursery.cancel_scope.cancel()
 
 
 async def test_the_note_taker_needs_no_real_network(autojump_clock: object, tmp_path: Path) -> None:

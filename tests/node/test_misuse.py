@@ -12,6 +12,7 @@ import trio
 
 from onmeet_node import CallOptions, FrameTap, Kind, Node, RoomOptions, open_node
 from onmeet_node.calls.call import Call
+from onmeet_node.config import ConfigError, load_config, of_a_person
 from onmeet_node.process.async_blocks import async_block
 from onmeet_node.process.leaving import NotInTrio
 from onmeet_node.protocol.call.effects import State
@@ -146,3 +147,15 @@ def test_asyncio_is_told_both_ways():
             asyncio.run(program())
         assert "start_guest_run" in str(told.value)
         assert "onmeet up" in str(told.value)
+
+
+@pytest.mark.parametrize("given", ["0", "1001", "many", "-1"])
+def test_a_number_of_calls_that_cannot_be_is_refused(tmp_path, given):
+    with pytest.raises(ConfigError, match="calls_at_once"):
+        load_config(tmp_path, environment={"ONMEET_CALLS_AT_ONCE": given})
+
+
+def test_a_person_has_one_call_at_a_time_unless_they_say_otherwise(tmp_path):
+    assert of_a_person(load_config(tmp_path, environment={"X": ""})).calls_at_once == 1
+    several = load_config(tmp_path, environment={"ONMEET_CALLS_AT_ONCE": "5"})
+    assert of_a_person(several).calls_at_once == 5

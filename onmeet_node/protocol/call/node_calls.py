@@ -53,10 +53,21 @@ class NodeCalls:
     """The calls of one node. Not safe for use from several threads; effects are done in order."""
 
     def __init__(
-        self, me: Identity, settings: CallSettings | None = None, *, conference: bool = False
+        self,
+        me: Identity,
+        settings: CallSettings | None = None,
+        *,
+        conference: bool = False,
+        at_once: int = 1,
     ) -> None:
-        """`conference`: calls with several people at once are what it is for, and none is busy."""
+        """`conference`: calls with several people at once are what it is for, and none is busy.
+
+        `at_once`: with how many people calls may be; one more caller learns what
+        `CallSettings.busy` says. Calls that we dial count, and are never refused: a program knows
+        what it does.
+        """
         self._conference = conference
+        self._at_once = at_once
         self.settings = settings or CallSettings()
         """May be replaced at any time; the next event is handled by it."""
         self._me = me
@@ -230,12 +241,17 @@ class NodeCalls:
             effects += self._supersede(call, GIVEN_UP[call.state], now)
         if not self._conference and self._rings_too_often(peer, now):
             return effects + self._decline_busy(event)
-        going = () if self._conference else tuple(self._calls.values())
-        if any(call.peer != peer or call.state is not State.RECONNECTING for call in going):
+        if not self._conference and self._is_busy(peer):
             return effects + self._busy(event)
         call, more = CallMachine.ring(self._me, event, invite, now=now, alerts=self.settings.alerts)
         self._calls[call.id] = call
         return effects + more
+
+    def _is_busy(self, peer: Identity) -> bool:
+        """Whether no call with this person can begin: one is on, or too many with others are."""
+        others = {call.peer for call in self._calls.values()} - {peer}
+        same = any(call.state is not State.RECONNECTING for call in self._with(peer))
+        return same or len(others) >= self._at_once
 
     def _rings_too_often(self, peer: Identity, now: float) -> bool:
         recent = [at for at in self._rang.pop(peer, ()) if now - at < timing.RING_WINDOW]

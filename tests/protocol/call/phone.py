@@ -41,8 +41,9 @@ class Phone:
         settings: CallSettings | None = None,
         *,
         conference: bool = False,
+        at_once: int = 1,
     ) -> None:
-        self.line = NodeCalls(me, settings, conference=conference)
+        self.line = NodeCalls(me, settings, conference=conference, at_once=at_once)
         self.peer = BOB if me == ALICE else ALICE
         self.now = 1000.0
 

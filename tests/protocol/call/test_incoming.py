@@ -10,9 +10,10 @@ from onmeet_node.protocol.call import timing
 from onmeet_node.protocol.call.authentication import Nonces
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.call.errors import CallRefused, UnknownCall
+from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.call.node_calls import CallSettings
 from onmeet_node.protocol.wire import messages as m
-from onmeet_node.protocol.wire.messages import RingState
+from onmeet_node.protocol.wire.messages import CallId, RingState
 from tests.protocol.call.phone import (
     ALICE,
     ANSWER,
@@ -221,6 +222,17 @@ def test_busy_is_told() -> None:
         do.EndOfCall(HIGH, CAROL, False, EndReason.BUSY),
     ]
     assert alice.state() is State.CONNECTED
+
+
+def test_a_line_for_two_is_busy_for_the_third_and_free_when_one_has_gone() -> None:
+    alice, dora = Phone(at_once=2), Identity(b"d" * 32)
+    alice.hears(m.Invite(call=LOW))
+    alice.hears(m.Invite(call=CALL), peer=CAROL)
+    assert ended(alice.hears(m.Invite(call=HIGH), peer=dora)) is EndReason.BUSY
+    assert {call.peer for call in alice.line.calls} == {BOB, CAROL}
+    assert ended(alice.hears(m.Cancel(call=LOW))) is EndReason.MISSED
+    alice.hears(m.Invite(call=CallId(b"\x0a" * 16)), peer=dora)
+    assert {call.peer for call in alice.line.calls} == {CAROL, dora}
 
 
 def test_a_ringing_call_makes_the_line_busy() -> None:
