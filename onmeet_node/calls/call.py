@@ -30,6 +30,7 @@ from onmeet_node.events import (
     PeerMediaChanged,
     RecordingStopped,
     Sent,
+    SourceEnded,
     StateChanged,
 )
 from onmeet_node.media.endpoint import MediaEndpoint, MediaSession, MediaStats
@@ -363,6 +364,10 @@ class Call:
     def recording_stopped(self, sentence: str) -> None:
         """Nothing more is recorded, and why."""
         self.publish(RecordingStopped(call=self.id, sentence=sentence))
+
+    def source_ended(self, kind: Kind) -> None:
+        """What was sent of a kind is at its end."""
+        self.publish(SourceEnded(call=self.id, kind=kind))
 
     def peer_sends(self, media: MediaState) -> None:
         """The peer told what it sends."""

@@ -29,6 +29,7 @@ from onmeet_node.media.endpoint import (
     PathLost,
     RecorderStopped,
     SessionConfig,
+    SourceOver,
     SourcesGone,
 )
 from onmeet_node.media.engine.memory import return_memory
@@ -326,6 +327,8 @@ class MediaSessions:
                     leg.on_frame(link.session, data)
                 case RecorderStopped(why=why):
                     leg.call.recording_stopped(why)
+                case SourceOver(kind=kind):
+                    leg.call.source_ended(kind)
                 case SourcesGone():
                     if leg.call.state in ACTIVE:
                         leg.call.tell_media(muted=True, camera_off=True, sharing=False)

@@ -15,6 +15,7 @@ from onmeet_node.events.calls import (
     PeerMediaChanged,
     RecordingStopped,
     Sent,
+    SourceEnded,
     StateChanged,
     StringCompared,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "RoomSeen",
     "RoomWarning",
     "Sent",
+    "SourceEnded",
     "Started",
     "StateChanged",
     "StringCompared",

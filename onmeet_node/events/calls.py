@@ -98,6 +98,14 @@ class RecordingStopped(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceEnded(CallEvent):
+    """A file that the call sent is over, of this kind: silence, or its last picture, follows."""
+
+    name: ClassVar[str] = "source-ended"
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StateChanged(CallEvent):
     """The call entered a state."""
 

@@ -121,6 +121,13 @@ class SourcesGone:
     """Nothing is sent any more: what had camera and microphone is gone (a page was closed)."""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceOver:
+    """What was sent of this kind is at its end, as a file is; nothing follows it."""
+
+    kind: Kind
+
+
 MediaEvent = (
     Connected
     | FirstFrame
@@ -131,6 +138,7 @@ MediaEvent = (
     | LocalCandidates
     | RecorderStopped
     | SourcesGone
+    | SourceOver
 )
 
 

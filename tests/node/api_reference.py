@@ -36,7 +36,15 @@ PARTS: dict[type, str] = {
 NOT_FOR_PROGRAMS: dict[type, set[str]] = {
     Call: {
         *("publish", "changed", "path_changed", "link", "unlink", "first_frame", "chat"),
-        *("recording_stopped", "peer_sends", "finish", "tell_media", "links", "session"),
+        *(
+            "recording_stopped",
+            "source_ended",
+            "peer_sends",
+            "finish",
+            "tell_media",
+            "links",
+            "session",
+        ),
     },
     Node: {"run", "say_goodbye", "use_app", "use_own_gateway", "describe_call", "host_stats"},
     FrameTap: {"acquire", "release", "put"},

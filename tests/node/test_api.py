@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import types
+import wave
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -297,6 +298,23 @@ async def test_the_recorder_keeps_what_it_is_sent(start: Start, home: Home, tmp_
             (await ringing.receive()).accept()
     assert seconds_recorded(file, "video") > 1
     assert seconds_recorded(file, "audio") > 1
+
+
+@pytest.mark.real
+async def test_the_doorbell_plays_its_file_and_hangs_up(start: Start, tmp_path: Path) -> None:
+    bell, bob = await start("Bell"), await start("Bob")
+    code, file = await code_of(bob), tmp_path / "bell.wav"
+    with wave.open(str(file), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(48_000)
+        sound.writeframes(bytes(48_000))
+    with trio.fail_after(60):
+        async with bob.incoming() as ringing, trio.open_nursery() as nursery:
+            nursery.start_soon(example("doorbell")["ring"], bell, code, str(file))
+            call = await ringing.receive()
+            call.accept()
+            assert await call.ended() is EndReason.PEER_HUNG_UP
 
 
 @pytest.mark.real

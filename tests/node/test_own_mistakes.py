@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import ANY
 
 import av
 import pytest
@@ -13,7 +14,7 @@ from onmeet_node.media.errors import MediaError
 from onmeet_node.protocol.call.effects import EndReason, State
 from onmeet_node.protocol.call.errors import CallRefused
 from onmeet_node.protocol.wire.messages import Kind
-from tests.node.conftest import Start, befriend, code_of, connected, ended, until
+from tests.node.conftest import Start, befriend, code_of, connected, ended, told, until
 
 pytestmark = pytest.mark.real
 
@@ -73,6 +74,28 @@ async def test_a_call_that_is_to_be_taken_with_what_cannot_be_rings_on(
                 await bob.check_media(theirs.kinds, wish)
         theirs.accept()
         await connected(call)
+
+
+async def test_the_end_of_a_played_file_is_told_once_and_the_call_goes_on(
+    start: Start, tmp_path: Path
+) -> None:
+    alice, bob = await start("Alice"), await start("Bob")
+    code, sound = await code_of(bob), frozenset({Kind.AUDIO})
+    wish = CallOptions(source=str(sound_alone(tmp_path / "sound.wav")))
+    with alice.watch() as events:
+        async with bob.incoming() as ringing, alice.call(code, kinds=sound, wish=wish) as call:
+            (await ringing.receive()).accept()
+            await connected(call)
+            assert await told(events, "source-ended") == {
+                "t": ANY,
+                "event": "source-ended",
+                "call": call.id.hex(),
+                "kind": "audio",
+            }
+            assert call.state is State.CONNECTED
+        await ended(call)
+        rest = [events.receive_nowait() for _ in range(events.statistics().current_buffer_used)]
+    assert "source-ended" not in {event.name for event in rest}
 
 
 async def test_a_call_taken_with_nothing_is_not_taken_and_sends_nothing(start: Start) -> None:

@@ -13,6 +13,7 @@ from onmeet_node.media.endpoint import (
     MediaEvent,
     RecorderStopped,
     SessionConfig,
+    SourceOver,
     StreamStats,
 )
 from onmeet_node.media.engine import internals
@@ -24,7 +25,7 @@ from onmeet_node.media.engine.recording import Recorders
 from onmeet_node.media.engine.rtcp_feedback import watch_feedback
 from onmeet_node.media.engine.senders import AudioOutlet, MediaSender, VideoOutlet
 from onmeet_node.media.engine.sinks import Sinks
-from onmeet_node.media.engine.sources import aio_open_source
+from onmeet_node.media.engine.sources import Source, SourceWithEnd, aio_open_source
 from onmeet_node.media.engine.stats import stream_stats
 from onmeet_node.media.frames import FrameFeed
 from onmeet_node.protocol.room.send_limits import SendLimits
@@ -115,7 +116,11 @@ class SessionMedia:
     async def aio_attach(self, kinds: frozenset[Kind]) -> None:
         """Opens the sources of these kinds and sends them."""
         for kind in sorted(kinds & self._outlets.keys()):
-            await self._outlets[kind].aio_attach(partial(aio_open_source, self._source, kind))
+            await self._outlets[kind].aio_attach(partial(self._aio_open, self._source, kind))
+
+    async def _aio_open(self, spec: str | FrameFeed, kind: Kind) -> Source | None:
+        source = await aio_open_source(spec, kind)
+        return source and SourceWithEnd(source, lambda: self._emit(SourceOver(kind)))
 
     async def aio_change(self, config: SessionConfig) -> None:
         """Another source, or other sinks, from now on; `config` as in `MediaSession.attach`."""

@@ -56,6 +56,29 @@ class Source(Protocol):
         ...
 
 
+class SourceWithEnd:
+    """A source whose end is told, once, by `over`."""
+
+    def __init__(self, source: Source, over: Callable[[], None]) -> None:
+        self.is_device = source.is_device
+        self._source = source
+        self._over: Callable[[], None] | None = over
+
+    async def aio_frame(self) -> Any:
+        """See `Source`."""
+        try:
+            return await self._source.aio_frame()
+        except EndOfSource:
+            if self._over is not None:
+                self._over()
+                self._over = None
+            raise
+
+    async def aio_close(self) -> None:
+        """See `Source`."""
+        await self._source.aio_close()
+
+
 class _Clock:
     """Wakes up at even intervals, skipping what is long past."""
 
