@@ -23,14 +23,12 @@ from onmeet_node.events import (
     CallEvent,
     CallRinging,
     ChatLine,
-    FirstMedia,
     Hub,
     MediaUp,
     NodeEvent,
     PeerMediaChanged,
     RecordingStopped,
     Sent,
-    SourceEnded,
     StateChanged,
 )
 from onmeet_node.media.endpoint import MediaEndpoint, MediaSession, MediaStats
@@ -357,17 +355,9 @@ class Call:
         if link is not None and link.session is session and self.state is not State.ENDED:
             del self._links[device]
 
-    def first_frame(self, kind: Kind) -> None:
-        """The first frame of a kind was decoded."""
-        self.publish(FirstMedia(call=self.id, kind=kind))
-
     def recording_stopped(self, sentence: str) -> None:
         """Nothing more is recorded, and why."""
         self.publish(RecordingStopped(call=self.id, sentence=sentence))
-
-    def source_ended(self, kind: Kind) -> None:
-        """What was sent of a kind is at its end."""
-        self.publish(SourceEnded(call=self.id, kind=kind))
 
     def peer_sends(self, media: MediaState) -> None:
         """The peer told what it sends."""

@@ -17,6 +17,7 @@ import trio
 from onmeet_node.calls.call import ACTIVE, Call
 from onmeet_node.calls.connected_session import ConnectedSession
 from onmeet_node.errors import first
+from onmeet_node.events import FirstMedia, SourceEnded
 from onmeet_node.media.endpoint import (
     ChatReceived,
     Connected,
@@ -314,7 +315,7 @@ class MediaSessions:
                     if known and before != (link.path, link.region):
                         leg.call.path_changed()
                 case FirstFrame(kind=kind):
-                    leg.call.first_frame(kind)
+                    leg.call.publish(FirstMedia(call=leg.call.id, kind=kind))
                 case PathLost():
                     leg.feed(on.MediaPathLost(*leg.key))
                 case Failed(why=why):
@@ -328,7 +329,7 @@ class MediaSessions:
                 case RecorderStopped(why=why):
                     leg.call.recording_stopped(why)
                 case SourceOver(kind=kind):
-                    leg.call.source_ended(kind)
+                    leg.call.publish(SourceEnded(call=leg.call.id, kind=kind))
                 case SourcesGone():
                     if leg.call.state in ACTIVE:
                         leg.call.tell_media(muted=True, camera_off=True, sharing=False)
