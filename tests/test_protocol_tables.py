@@ -30,7 +30,7 @@ from onmeet_bootstrap.turn import lending
 from onmeet_node.calls import media_sessions
 from onmeet_node.calls.call_chat import MAX_LINES_KNOWN
 from onmeet_node.contacts import admission as contact_admission
-from onmeet_node.contacts import cards, delivery, grants
+from onmeet_node.contacts import cards, delivery, grants, own_devices
 from onmeet_node.guests import admission, visit
 from onmeet_node.joining import retrying
 from onmeet_node.media.engine import data_channels, frame_assembly, guard, ice, sctp, sdp
@@ -63,6 +63,7 @@ from onmeet_node.net.relay.circuit import MAX_MESSAGE_BYTES, Status
 from onmeet_node.protocol.call import timing
 from onmeet_node.protocol.call.effects import Ring
 from onmeet_node.protocol.identity import acquaint, address, code, picture, record, safety
+from onmeet_node.protocol.identity import devices as device_lists
 from onmeet_node.protocol.identity.blinding import EPOCH_SECONDS, SECRET_BYTES
 from onmeet_node.protocol.identity.keys import KEY_BYTES
 from onmeet_node.protocol.room import roster, send_limits
@@ -84,6 +85,7 @@ from onmeet_node.protocol.wire.fields import MAX_WORD_CHARS, type_name
 from onmeet_node.rooms import invitations
 from onmeet_node.store import contacts as stored_contacts
 from onmeet_node.store import history as stored_calls
+from onmeet_node.store import local_state
 
 PROTOCOL = Path(__file__).parents[1] / "docs" / "PROTOCOL.md"
 
@@ -126,7 +128,11 @@ def table(head: Row, rows: Sequence[Row]) -> str:
 # ── what stands in them ──────────────────────────────────────────────────────────────────────────
 def devices() -> str:
     rows = [
-        ("0", "PeerId: its multihash", "bin, 38 bytes for Ed25519"),
+        (
+            "0",
+            "PeerId: the Ed25519 key in it; of another kind its multihash",
+            f"bin, {KEY_BYTES} bytes",
+        ),
         (
             "1",
             "Unix seconds, by its own clock, when it published (`seen_at`)",
@@ -140,8 +146,20 @@ def devices() -> str:
             f"capabilities: up to {record.MAX_CAPS} words of 1 to 32 visible ASCII characters",
             "array of str",
         ),
+        ("5", "place of its device key in the list of this record, from 0", "integer"),
     ]  # fmt: skip
     return table(("#", "value", "type"), rows)
+
+
+def kept() -> str:
+    fields = ", ".join(f"`{name}`" for name in local_state._FIELDS)
+    settings = ", ".join(f"`{name}`" for name in local_state.SETTINGS)
+    more = {
+        local_state.CONTACT: f": {fields}; without `state` there is no such person",
+        local_state.SETTING: f", of {settings}",
+    }
+    rows = [(f"`{kind}`", key, value + more.get(kind, "")) for kind, key, value in local_state.KEPT]
+    return table(("kind", "key", "value (JSON)"), rows)
 
 
 CODE_BYTES = (
@@ -551,6 +569,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "close-codes": close_codes,
     "pictures": pictures,
     "words": words,
+    "kept": kept,
 }
 OTHERS = {"messages", "call-states", "call-ends", "room-phases"}
 """Tables that other tests hold to the code."""
@@ -558,6 +577,10 @@ OTHERS = {"messages", "call-states", "call-ends", "room-phases"}
 
 def minutes(seconds: float) -> str:
     return n(seconds / 60)
+
+
+def days(seconds: float) -> str:
+    return n(seconds / 86_400)
 
 
 def hours(seconds: float) -> str:
@@ -581,6 +604,15 @@ SAID: dict[str, Sequence[str]] = {
         f"at most {record.MAX_DEVICES} devices",
         f"at most {address.MAX_ADDRESS_BYTES} bytes",
         f"at most {hours(record.PRESENCE_SECONDS)} h from its own clock",
+    ),
+    "Devices": (
+        f"A person has up to {device_lists.MAX_LISTED} devices",
+        f"at most {n(device_lists.LIST_SECONDS)} s later ({days(device_lists.LIST_SECONDS)} days)",
+        f"name of at most {device_lists.MAX_DEVICE_NAME_CHARS} characters",
+        f"the last {device_lists.MAX_REVOKED} device keys",
+        f"at most {n(device_lists.MAX_LEAD_SECONDS)} s ahead",
+        f"on its own for at most {days(device_lists.LIST_SECONDS)} days, and for "
+        f"{days(device_lists.LIST_SECONDS - own_devices.RENEW_SECONDS)} at least",
     ),
     "Numbers to compare": (
         f"then {n(safety._SAFETY_ROUNDS)} times",
@@ -807,7 +839,7 @@ def test_each_reason_of_a_bye_is_told() -> None:
 
 
 def test_a_device_has_as_many_values_as_its_table_has_rows() -> None:
-    entry = record._Packed(b"", 0, [], [], ()).entry()
+    entry = record._Packed(b"", 0, [], [], (), 0).entry()
     named = [field for field in attrs.fields(record.Presence) if field.name != "more"]
     assert len(entry) == len(named) == devices().count("\n") - 1
 

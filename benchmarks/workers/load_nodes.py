@@ -33,6 +33,7 @@ from onmeet_node.net.relay.client import RelayClient
 from onmeet_node.net.relay.reservations import keep_reservations
 from onmeet_node.protocol.identity.audience import Audience
 from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.person_keys import HeldKeys
 from onmeet_node.protocol.identity.record import Presence
 
 ECHO = "/onmeet/load-echo/1"
@@ -81,7 +82,7 @@ async def live(
     async with open_host(HostConfig(listen=())) as host:
         host.handle(ECHO, serve_echo)
         relays, bootstraps = RelayClient(host), Bootstraps(host, [bootstrap])
-        rendezvous = Rendezvous(host, key)
+        rendezvous = Rendezvous(host, HeldKeys(key))
         relays.on_change(rendezvous.refresh)
 
         def presence(_audience: Audience) -> Presence | None:

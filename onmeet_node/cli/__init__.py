@@ -9,12 +9,14 @@ import click
 
 _COMMANDS = {
     "init": ("home", "Makes a new identity and the encrypted home that holds it."),
+    "link": ("devices", "Makes this device one of yours, beside one that you have."),
     "up": ("up", "Runs your node until Ctrl-C, and its app in your browser."),
     "open": ("up", "Opens another window of the app."),
     "status": ("status", "What the running node is doing."),
     "code": ("people", "Contact codes: new, list, revoke."),
     "contacts": ("people", "The people you know: add, list, accept, block, remove, verify."),
     "profile": ("people", "What others see of you, and who can reach you."),
+    "devices": ("devices", "Your devices: list, add, revoke one that is lost."),
     "settings": ("settings", "Relays, region, bootstraps."),
     "account": ("account", "Tokens for relaying, where an operator sells or rations it."),
     "call": ("calls", "Calls somebody."),

@@ -58,7 +58,8 @@ passphrase_file_option = click.option(
 )
 
 
-def _new_unlock(keeper: str, passphrase_file: Path | None) -> Unlock:
+def new_unlock(keeper: str, passphrase_file: Path | None) -> Unlock:
+    """What shall open a home that is made, by what `with_keeper` gave."""
     from onmeet_node.store import KeyFile, Keyring, Passphrase
 
     match keeper:
@@ -84,7 +85,8 @@ _keeper = [
 ]  # fmt: skip
 
 
-def _with_keeper(command: Any) -> Any:
+def with_keeper(command: Any) -> Any:
+    """Gives a command that makes a home its ``--passphrase-file``, ``--key-file`` …"""
     for option in reversed(_keeper):
         command = option(command)
     return command
@@ -92,7 +94,7 @@ def _with_keeper(command: Any) -> Any:
 
 @click.command("init")
 @click.option("--name", default=None, help="How you are called; others see it when you call.")
-@_with_keeper
+@with_keeper
 @home_option
 @json_option
 def init_command(
@@ -101,7 +103,7 @@ def init_command(
     """Makes a new identity and the encrypted database that holds it."""
     from onmeet_node.node.home import create_identity
 
-    identity = create_identity(home, _new_unlock(keeper, passphrase_file), name)
+    identity = create_identity(home, new_unlock(keeper, passphrase_file), name)
 
     def text(_: object) -> None:
         click.echo(f"Your identity is kept in {home}, encrypted.")
@@ -119,7 +121,7 @@ def init_command(
     default=None,
     help="Read the export's passphrase from FILE.",
 )
-@_with_keeper
+@with_keeper
 @home_option
 @json_option
 def import_command(
@@ -135,7 +137,7 @@ def import_command(
     from onmeet_node.store import import_home
 
     secret = _passphrase(export_passphrase_file, confirm=False, prompt="Passphrase of the export")
-    unlock = _new_unlock(keeper, passphrase_file)
+    unlock = new_unlock(keeper, passphrase_file)
     import_home(file, secret, home, unlock)
     show(
         {"home": str(home)},

@@ -14,9 +14,8 @@ from onmeet_node.contacts.messenger import Messenger
 from onmeet_node.contacts.own_card import OwnCard
 from onmeet_node.contacts.reach import PeerTransport
 from onmeet_node.protocol.call.events import Device, Identity
-from onmeet_node.protocol.identity.acquaint import pair_key
 from onmeet_node.protocol.identity.code import parse_code
-from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.person_keys import PersonKeys
 from onmeet_node.protocol.identity.policy import Relation
 from onmeet_node.protocol.wire.messages import Card, Message
 from onmeet_node.store import ContactState
@@ -42,10 +41,10 @@ class Tie:
 class Acquaintances:
     """A `AddressBookView`: contacts and the blocked, with the keys that we two alone have."""
 
-    def __init__(self, book: AddressBook, own_card: OwnCard, key: IdentityKey) -> None:
+    def __init__(self, book: AddressBook, own_card: OwnCard, keys: PersonKeys) -> None:
         self._book = book
         self._own_card = own_card
-        self._key = key
+        self._keys = keys
         self._pairs: dict[Identity, bytes] = {}
         self._version: int | None = None
         self._known: Mapping[Identity, Tie] = {}
@@ -60,16 +59,17 @@ class Acquaintances:
             contacts = self._book.identities(states.ACCEPTED, states.REQUESTED_BY_US)
             blocked = self._book.identities(states.BLOCKED)
             self._known = {
-                peer: Tie(relation, self._pair(peer))
+                peer: Tie(relation, pair)
                 for peers, relation in ((contacts, Relation.CONTACT), (blocked, Relation.BLOCKED))
                 for peer in peers
+                if (pair := self._pair(peer)) is not None
             }
         return self._known
 
-    def _pair(self, peer: Identity) -> bytes:
-        if peer not in self._pairs:
-            self._pairs[peer] = pair_key(self._key, peer)
-        return self._pairs[peer]
+    def _pair(self, peer: Identity) -> bytes | None:
+        if peer not in self._pairs and (pair := self._keys.pair_key(peer)) is not None:
+            self._pairs[peer] = pair
+        return self._pairs.get(peer)
 
     def get(self, peer: Identity) -> Known | None:
         """See `AddressBookView`."""

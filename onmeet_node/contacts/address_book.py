@@ -12,7 +12,7 @@ from onmeet_node.errors import OnMeetError
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.code import ContactCode, parse_code
 from onmeet_node.protocol.identity.guest import is_guest
-from onmeet_node.protocol.identity.keys import IdentityKey, require_point
+from onmeet_node.protocol.identity.keys import require_point
 from onmeet_node.protocol.identity.lookalike import NAME_MARK, called, same_name
 from onmeet_node.protocol.identity.policy import Relation
 from onmeet_node.protocol.identity.safety import safety_number
@@ -42,7 +42,7 @@ class AddressBook:
     def __init__(
         self,
         store: Store,
-        key: IdentityKey,
+        identity: Identity,
         codes: Codes,
         locator: PeerLocator,
         *,
@@ -54,7 +54,7 @@ class AddressBook:
         keeps names of guests.
         """
         self._store = store
-        self._key = key
+        self.identity = identity
         self._codes = codes
         self._locator = locator
         self._now = now
@@ -215,7 +215,7 @@ class AddressBook:
         Raises `CodeError`, `OwnCode`.
         """
         code = parse_code(text)
-        if code.identity == self._key.public:
+        if code.identity == self.identity:
             raise OwnCode("That is your own code. Give it to somebody else, and add theirs.")
         code.require_live(self._now())
         return code
@@ -268,7 +268,7 @@ class AddressBook:
 
     def safety_number(self, peer: Identity) -> str:
         """The 60 digits that both of you see if nobody stands between."""
-        return safety_number(self._key.public, peer)
+        return safety_number(self.identity, peer)
 
     def heard_of(self, peer: Identity) -> None:
         """Keeps that this person's node was there until now."""

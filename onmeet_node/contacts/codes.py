@@ -6,6 +6,7 @@ import itertools
 import secrets
 from collections.abc import Callable, Iterable
 
+from onmeet_node.contacts.own_devices import NotHere
 from onmeet_node.contacts.profile import PROFILE
 from onmeet_node.contacts.views import CodeView
 from onmeet_node.errors import OnMeetError
@@ -13,11 +14,10 @@ from onmeet_node.protocol.identity.audience import (
     ANYONE_SECRET,
     Audience,
     find_by_proof,
-    pair_secret,
 )
 from onmeet_node.protocol.identity.blinding import SECRET_BYTES
 from onmeet_node.protocol.identity.code import ContactCode
-from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.person_keys import PersonKeys
 from onmeet_node.protocol.identity.policy import ReachPolicy
 from onmeet_node.store import AudienceKind, AudienceRow, Store
 from onmeet_node.store.settings import REACH
@@ -35,14 +35,14 @@ class Codes:
     def __init__(
         self,
         store: Store,
-        key: IdentityKey,
+        keys: PersonKeys,
         *,
         bootstraps: Callable[[], tuple[str, ...]],
         changed: Callable[[], None],
         now: Callable[[], int],
     ) -> None:
         self._store = store
-        self._key = key
+        self._keys = keys
         self._bootstraps = bootstraps
         self._changed = changed
         self._now = now
@@ -57,8 +57,10 @@ class Codes:
 
         `days`: how long it works; None: until it is revoked. `direct`: whether its holders see
         this node's addresses, or only its relays'. Raises the store's `Rejected` when there are
-        too many.
+        too many, and `NotHere` on a linked device.
         """
+        if not self._keys.holds_identity:
+            raise NotHere
         taken = {row.label for row in self._live_codes()}
         wanted = label or "code"
         names = itertools.chain([wanted], (f"{wanted} {n}" for n in itertools.count(2)))
@@ -99,7 +101,7 @@ class Codes:
 
     def _describe(self, row: AudienceRow) -> CodeView:
         code = ContactCode(
-            identity=self._key.public,
+            identity=self._keys.public,
             secret=row.secret,
             name=self._store.settings.get(PROFILE).name,
             bootstraps=self._bootstraps(),
@@ -124,6 +126,8 @@ class Codes:
 
     def rotate_contacts_secret(self) -> None:
         """Who had the old secret finds this node no more; the rest must be granted the new one."""
+        if not self._keys.holds_identity:
+            return  # whoever holds it makes a new one, once it hears why
         self._new_contacts_secret()
         self._changed()
 
@@ -145,10 +149,11 @@ class Codes:
             audiences += [_audience(row) for row in self._live_codes()]
         if policy is ReachPolicy.ANYONE:
             audiences.append(Audience("anyone", ANYONE_SECRET, direct=False))
+        if not self._keys.holds_identity:
+            return audiences  # nobody lends keys for each contact
         known = self._pair_secrets
-        self._pair_secrets = {
-            peer: known.get(peer) or pair_secret(self._key, peer) for peer in without_secret
-        }
+        pairs = {peer: known.get(peer) or self._keys.pair_secret(peer) for peer in without_secret}
+        self._pair_secrets = {peer: pair for peer, pair in pairs.items() if pair is not None}
         audiences += [
             Audience("pair", secret, direct=contacts.direct, single=True)
             for secret in self._pair_secrets.values()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from onmeet_node.contacts.address_book import AddressBook
 from onmeet_node.contacts.admission import ContactDoorkeeper, NoteQuotas
@@ -23,6 +23,7 @@ from onmeet_node.protocol.identity.audience import Audience
 from onmeet_node.protocol.identity.code import ContactCode
 from onmeet_node.protocol.identity.policy import ReachPolicy, Relation
 from onmeet_node.protocol.identity.profile import Field
+from onmeet_node.protocol.own.replica import Name
 from onmeet_node.protocol.wire.messages import (
     AskPicture,
     CardUpdate,
@@ -195,9 +196,42 @@ class Contacts:
         self._doorkeeper.forget(peer)
         self.requests.forget_note(peer)
         self._messenger.close(peer)
+        self.renew_secret()
+
+    def renew_secret(self) -> None:
+        """Whoever had the contacts' secret finds this node no more; contacts get the new one."""
         self.codes.rotate_contacts_secret()
         for contact in self.book.contacts_among(self._messenger.here):
             self._grants.give(contact)
+        self.delivery.look_again()
+
+    def done_elsewhere(self, names: Sequence[Name]) -> None:
+        """Another device of this person changed these; what follows from it here is done.
+
+        Whoever is no contact any more, or is blocked, loses what they have here as if it were done
+        here; contacts and strangers are told anew what they may know.
+        """
+        cut, secret = False, any(kind == "contacts-secret" for kind, _ in names)
+        people = {
+            Identity(key[:32])
+            for kind, key in names
+            if kind == "contact" and key.endswith(b"/state")
+        }
+        for peer in people:
+            known = self.book.get(peer)
+            if known is None or known.state is ContactState.BLOCKED:
+                cut = True
+                self._locator.forget(peer)
+                if peer in self._messenger.here:
+                    self._messenger.close(peer)
+        if any(kind == "setting" for kind, _ in names):
+            self.cards.tell_all()
+        if cut and not secret:
+            self.renew_secret()  # who cut them off could not, if it does not hold the identity
+        if secret:
+            for contact in self.book.contacts_among(self._messenger.here):
+                self._grants.give(contact)
+        self.codes.refresh()
         self.delivery.look_again()
 
     def revoke(self, label: str, *, drop: bool = False) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from onmeet_node.protocol.call.events import Device, Identity
-from onmeet_node.protocol.identity.audience import pair_secret
 from onmeet_node.protocol.identity.code import ContactCode
-from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.person_keys import PersonKeys
 from onmeet_node.protocol.identity.record import Presence
 from onmeet_node.store import ContactState, KnownDevice, Store
 from onmeet_node.store.tolerance import WriteTolerance
@@ -22,7 +21,7 @@ class PeerLocator:
     def __init__(
         self,
         store: Store,
-        key: IdentityKey,
+        keys: PersonKeys,
         writes: WriteTolerance,
         *,
         now: Callable[[], int],
@@ -30,7 +29,8 @@ class PeerLocator:
     ) -> None:
         """`hints` is given the bootstraps that a code names; `now` is Unix seconds."""
         self._contacts = store.contacts
-        self._key = key
+        self._audiences = store.audiences
+        self._keys = keys
         self._writes = writes
         self._now = now
         self._hints = hints
@@ -50,18 +50,22 @@ class PeerLocator:
 
     def secrets_of(self, peer: Identity) -> tuple[bytes, ...]:
         """Audience secrets under which this person's record may be found, likeliest first."""
+        if peer == self._keys.public:
+            mine = self._audiences.contacts(now=self._now())
+            return (mine.secret,) if mine is not None else ()
         contact = self._contacts.get(peer)
         # A code that was just typed is newer than what a contact once gave us.
         known = [self._strangers[peer]] if peer in self._strangers else []
         known += [contact.secret] if contact and contact.secret else []
         if contact is not None and contact.state is ContactState.ACCEPTED:
-            known.append(pair_secret(self._key, peer))
+            pair = self._keys.pair_secret(peer)
+            known += [pair] if pair is not None else []
         return tuple(dict.fromkeys(known))
 
     def seen_at(self, peer: Identity) -> tuple[Presence, ...]:
         """Where this person's devices were lately."""
         return tuple(
-            Presence(peer_id=known.device, addresses=known.addresses)
+            Presence(peer_id=known.device, addresses=known.addresses, key=known.key)
             for known in self._contacts.devices(peer, now=self._now())
         )
 
@@ -75,6 +79,7 @@ class PeerLocator:
                         Device(presence.peer_id),
                         (*presence.addresses, *presence.relays),
                         self._now() + PRESENCE_SECONDS,
+                        presence.key,
                     )
                     for presence in presences
                 ],

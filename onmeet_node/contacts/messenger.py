@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from weakref import WeakKeyDictionary
 
 from onmeet_node.net.channels.channel import Channel
@@ -55,6 +55,14 @@ class Messenger:
     def send_to(self, peer: Identity, device: Device, message: Message) -> bool:
         """Gives a message to the channel of one device; False if there is none."""
         return self._channels.send(peer, device, message)
+
+    def devices(self, peer: Identity) -> tuple[Device, ...]:
+        """Those of a person to which a channel is open."""
+        return self._channels.devices(peer)
+
+    def part(self, peer: Identity, listed: Callable[[bytes], bool]) -> None:
+        """Closes the channels to those of a person's devices whose key is not `listed`."""
+        self._channels.part(peer, listed)
 
     def close(self, peer: Identity) -> None:
         """Closes every channel to this person."""

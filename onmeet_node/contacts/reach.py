@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 import trio
 
 from onmeet_node.contacts.address_book import AddressBook
+from onmeet_node.contacts.known_devices import DeviceCredentials
 from onmeet_node.contacts.locator import PeerLocator
 from onmeet_node.net.channels.channel import Channel
 from onmeet_node.net.channels.channels import Channels
@@ -49,8 +50,8 @@ class PeerTransport:
         rendezvous: Rendezvous,
         book: AddressBook,
         locator: PeerLocator,
+        devices: DeviceCredentials,
         *,
-        me: Identity,
         alone: Callable[[], bool],
         joined: trio.Event,
     ) -> None:
@@ -60,7 +61,9 @@ class PeerTransport:
         """
         self.alone = alone
         self._joined = joined
-        self._me = me
+        self._devices = devices
+        self.here = channels.here
+        """This device, which is found as well when another own one is looked for."""
         self._channels = channels
         self._rendezvous = rendezvous
         self._book = book
@@ -86,7 +89,7 @@ class PeerTransport:
         reached = self._channels.devices(peer)
         for device in reached:
             search.report(device)
-        known = self._locator.seen_at(peer)
+        known = self._devices.expected(peer, self._locator.seen_at(peer))
         if known and unanswered() and all(one.peer_id in reached for one in known):
             await self._while_they_ring(peer, reached)
             if not unanswered():
@@ -113,6 +116,18 @@ class PeerTransport:
                 if any(channel.in_doubt for channel in channels):
                     nursery.cancel_scope.cancel()
 
+    async def find_own(self) -> None:
+        """Opens channels to the other devices of this person that are there, whether this node is
+        in the network itself or not: a linked one comes in by what the others lend it.
+        """
+        me = self._devices.identity
+        async with trio.open_nursery() as nursery:
+            for secret in self._locator.secrets_of(me):
+                for presence in await self._look_up(me, secret):
+                    known = Device(presence.peer_id) in self._channels.devices(me)
+                    if presence.peer_id != self.here and not known:
+                        nursery.start_soon(self.open, me, presence)
+
     async def channel(self, peer: Identity) -> bool:
         """Whether a channel to any device of the peer could be opened; waits for the first."""
         if self._channels.devices(peer):
@@ -136,7 +151,7 @@ class PeerTransport:
 
     def binding(self, peer: Identity) -> bytes:
         """What the authentication string of a call with them is bound to: the two people."""
-        return b"".join(sorted((self._me, peer)))
+        return b"".join(sorted((self._devices.identity, peer)))
 
     async def open(self, peer: Identity, presence: Presence) -> Device | None:
         """A channel to one device; None if it cannot be reached."""
@@ -167,10 +182,11 @@ class PeerTransport:
 
     async def _look_up(self, peer: Identity, secret: bytes) -> tuple[Presence, ...]:
         try:
-            return await self._rendezvous.resolve(peer, secret)
+            listing = await self._rendezvous.look_up(peer, secret)
         except NetError as error:
             log.debug("a lookup failed: %s", type(error).__name__)
             return ()
+        return self._devices.found(peer, listing)
 
     def remember(self, peer: Identity, presences: tuple[Presence, ...]) -> None:
         """Keeps where the person's devices are, for the next call."""

@@ -13,12 +13,10 @@ import attrs
 import trio
 
 from onmeet_node.contacts.contacts import Contacts
-from onmeet_node.errors import OnMeetError
-from onmeet_node.net.bootstraps.bootstraps import Bootstraps, BootstrapState
-from onmeet_node.net.bootstraps.mailboxes import MailboxSide, enter_mailbox, open_mailbox
-from onmeet_node.net.errors import MailboxRefused, NetError
-from onmeet_node.net.libp2p.open_host import Host
-from onmeet_node.protocol.spoken.code import SECRET_BYTES, SpokenCode, parse_spoken
+from onmeet_node.contacts.meeting import MeetingPlaces, NobodyCame, OpenPlaces, SpokenFailed
+from onmeet_node.net.bootstraps.mailboxes import MailboxSide
+from onmeet_node.net.errors import NetError
+from onmeet_node.protocol.spoken.code import SpokenCode, parse_spoken
 from onmeet_node.protocol.spoken.exchange import (
     ENTROPY_BYTES,
     CodeReceived,
@@ -30,22 +28,13 @@ from onmeet_node.protocol.spoken.exchange import (
     SpokenRole,
     WordsAgree,
 )
-from onmeet_node.protocol.wire.mailbox import MailboxEnd
-from onmeet_node.protocol.wire.vocabulary import BootstrapService
 from onmeet_node.store import Contact
 
-MAX_PLACES = 3
-"""Bootstraps at which one code waits."""
 EXCHANGE_SECONDS = 60.0
 """From the other side's coming to both codes: a round trip takes half a second."""
 CODE_DAYS = 7
 """How long the contact code works that was exchanged: both are asked at once, and may be away."""
 LABEL = "spoken"
-LEAVE_SECONDS = 2.0
-
-
-class SpokenFailed(OnMeetError):
-    """No contact codes were exchanged; the spoken code is used up."""
 
 
 @attrs.frozen(kw_only=True)
@@ -61,131 +50,46 @@ class Meant:
 class SaidCode:
     """A code that waits for whoever types it."""
 
-    def __init__(self, spoken: SpokenCodes, code: SpokenCode, sides: list[MailboxSide]) -> None:
+    def __init__(self, spoken: SpokenCodes, places: OpenPlaces) -> None:
         self._spoken = spoken
-        self._code = code
-        self._sides = sides
-        self.seconds = min(side.seconds for side in sides)
+        self._places = places
+        self.seconds = places.seconds
 
     @property
     def text(self) -> str:
         """What to say."""
-        return self._code.text()
+        return self._places.code.text()
 
     async def outcome(self, meant: Meant) -> Contact:
         """Waits for the other side, and exchanges contact codes. Raises `SpokenFailed`."""
-        side = await self._entered()
-        for other in self._sides:
-            if other is not side:
-                other.abort()  # one try in all
-        return await self._spoken.exchange(side, SpokenRole.SAYER, self._code, meant)
-
-    async def _entered(self) -> MailboxSide:
-        """The first mailbox that somebody enters."""
-        came: list[MailboxSide] = []
-        ends: list[MailboxEnd] = []
-
-        async def wait(side: MailboxSide, scope: trio.CancelScope) -> None:
-            try:
-                end = await side.entered()
-            except NetError:
-                end = MailboxEnd.BROKEN
-            if end is None and not came:
-                came.append(side)
-                scope.cancel()
-            elif end is not None:
-                ends.append(end)
-
-        async with trio.open_nursery() as nursery:
-            for side in self._sides:
-                nursery.start_soon(wait, side, nursery.cancel_scope)
-        if came:
-            return came[0]
-        if MailboxEnd.EXPIRED in ends:
-            raise failed(SpokenEnd.EXPIRED, SpokenRole.SAYER)
-        raise SpokenFailed(
-            "The connection to the bootstrap was lost while your code waited. Say a new one."
-        )
+        try:
+            side = await self._places.entered()
+        except NobodyCame as error:
+            raise failed(error.end, SpokenRole.SAYER) from error
+        return await self._spoken.exchange(side, SpokenRole.SAYER, self._places.code, meant)
 
 
 class SpokenCodes:
     """Says codes, and takes those that were heard."""
 
-    def __init__(self, host: Host, bootstraps: Bootstraps, people: Contacts) -> None:
-        self._host = host
-        self._bootstraps = bootstraps
+    def __init__(self, places: MeetingPlaces, people: Contacts) -> None:
+        self._places = places
         self._people = people
 
     @asynccontextmanager
     async def say(self) -> AsyncIterator[SaidCode]:
         """A code that waits while the block runs. Raises `SpokenFailed`."""
-        sides: list[MailboxSide] = []
-        try:
-            for place in self._places():
-                if len(sides) == MAX_PLACES:
-                    break
-                wanted = sides[0].nameplate if sides else 0
-                try:
-                    sides.append(await open_mailbox(self._host, place, wanted))
-                except NetError:
-                    continue  # another has one
-            if not sides:
-                raise SpokenFailed(
-                    "No bootstrap has a mailbox to spare just now. Try again in a minute, or give "
-                    "them a contact code."
-                )
-            code = SpokenCode(sides[0].nameplate, secrets.token_bytes(SECRET_BYTES))
-            yield SaidCode(self, code, sides)
-        finally:
-            for side in sides:
-                with trio.move_on_after(LEAVE_SECONDS, shield=True):
-                    await side.leave()
+        async with self._places.opened() as places:
+            yield SaidCode(self, places)
 
     async def add(self, text: str, meant: Meant) -> Contact:
         """Adds whoever said this code, who adds us. Raises `CodeError`, `SpokenFailed`."""
         code = parse_spoken(text)
-        side = await self._enter(code.nameplate)
         try:
-            return await self.exchange(side, SpokenRole.ADDER, code, meant)
-        finally:
-            with trio.move_on_after(LEAVE_SECONDS, shield=True):
-                await side.leave()
-
-    async def _enter(self, nameplate: int) -> MailboxSide:
-        reasons = set()
-        for place in self._places():
-            try:
-                return await enter_mailbox(self._host, place, nameplate)
-            except MailboxRefused as error:
-                reasons.add(error.reason)
-                if error.reason == "crowded":
-                    raise failed(SpokenEnd.CROWDED, SpokenRole.ADDER) from error
-            except NetError:
-                reasons.add("unreachable")
-        if "busy" in reasons:
-            raise SpokenFailed("Too many codes were tried from here. Try again in a minute.")
-        if "unknown" in reasons:
-            raise SpokenFailed(
-                "Nobody waits under that number: the code is used up, has expired, or is at a "
-                "bootstrap that you do not use. Ask for a new one, or for a contact code."
-            )
-        raise SpokenFailed("The bootstrap did not answer. Try again, or ask for a contact code.")
-
-    def _places(self) -> Sequence[str]:
-        """The bootstraps that have mailboxes, the preferred first. Raises `SpokenFailed`."""
-        places = [
-            known.peer
-            for known in self._bootstraps.known
-            if known.standing is BootstrapState.CONNECTED
-            and known.description is not None
-            and BootstrapService.MAILBOX in known.description.services
-        ]
-        if not places:
-            raise SpokenFailed(
-                "You are connected to no bootstrap where spoken codes meet. See what is wrong: "
-                "onmeet doctor - or use a contact code."
-            )
-        return places
+            async with self._places.enter(code.nameplate) as side:
+                return await self.exchange(side, SpokenRole.ADDER, code, meant)
+        except NobodyCame as error:
+            raise failed(error.end, SpokenRole.ADDER) from error
 
     async def exchange(
         self, side: MailboxSide, role: SpokenRole, code: SpokenCode, meant: Meant

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, get_type_hints
 
-from onmeet_node.control.commands import account, calls, guests, node, people, rooms
+from onmeet_node.control.commands import account, calls, devices, guests, node, people, rooms
 from onmeet_node.control.door import Door
 from onmeet_node.control.shapes import Request
 from onmeet_node.protocol.wire.fields import type_name
@@ -27,7 +27,7 @@ def _request_of(command: Command) -> type[Request]:
 
 COMMANDS: dict[type[Request], Command] = {
     _request_of(command): command
-    for module in (node, people, calls, guests, rooms, account)
+    for module in (node, people, devices, calls, guests, rooms, account)
     for command in module.COMMANDS
 }
 """What is done for each request."""

@@ -180,6 +180,15 @@ class LineSaid:
     """Theirs, in the same order."""
 
 
+# ── devices ──────────────────────────────────────────────────────────────────────────────────────
+@attrs.frozen(kw_only=True)
+class DeviceRevoked:
+    """A device is off the list. `codes`: labels of those by which it may still be met."""
+
+    device: str
+    codes: tuple[str, ...]
+
+
 # ── the node ─────────────────────────────────────────────────────────────────────────────────────
 @attrs.frozen(kw_only=True)
 class Exported:

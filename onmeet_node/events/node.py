@@ -85,6 +85,32 @@ class CodeSaid(NodeEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkOffered(NodeEvent):
+    """A new device waits for the person's other one to take its code."""
+
+    name: ClassVar[str] = "link-offered"
+    code: str = field(repr=False)
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkWordsShown(NodeEvent):
+    """The words that both devices show while one is linked: told to who links, and nobody else."""
+
+    name: ClassVar[str] = "link-words"
+    words: tuple[str, ...] = field(repr=False)
+    device: str
+    """What the new one calls itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevicesChanged(NodeEvent):
+    """The list of this person's devices is another one: look at it."""
+
+    name: ClassVar[str] = "devices"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CardChanged(NodeEvent):
     """A person shows something else of themselves, or their picture has come."""
 

@@ -148,6 +148,16 @@ class ChannelEnded(NetError):
         self.reason = reason
 
 
+class NotLent(NetError):
+    """A linked device was lent no key for a record."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This linked device was lent no key for a record. Let it meet the device that holds "
+            "your identity key: onmeet devices"
+        )
+
+
 class NobodyStores(NetError):
     """We know no other peer of the DHT that could keep our record."""
 

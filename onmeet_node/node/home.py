@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 from onmeet_node.contacts.profile import change_profile
-from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.store import Unlock, create_home, open_home
 
 
@@ -20,4 +19,4 @@ def create_identity(home: Path, unlock: Unlock, name: str | None) -> bytes:
     create_home(home, unlock, secrets.token_bytes(32), now=int(time.time()))
     with open_home(home, unlock) as store:
         change_profile(store, {"name": name} if name else {}, {})
-        return IdentityKey.from_seed(store.identity.seed).public
+        return store.identity.public

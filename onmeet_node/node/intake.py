@@ -8,6 +8,7 @@ from typing import get_args
 
 from onmeet_node.calls.runner import CallRunner
 from onmeet_node.contacts.contacts import Contacts
+from onmeet_node.contacts.devices import Devices
 from onmeet_node.events import Hub, NodeEvent, PresenceChanged
 from onmeet_node.net.channels.channels import (
     ChannelEvent,
@@ -19,7 +20,7 @@ from onmeet_node.net.channels.channels import (
 from onmeet_node.process import faults
 from onmeet_node.protocol.call.errors import CallRefused
 from onmeet_node.protocol.call.events import Device, Identity
-from onmeet_node.protocol.wire.messages import CallMessage
+from onmeet_node.protocol.wire.messages import CallMessage, DevicesUpdate
 from onmeet_node.rooms.rooms import Rooms
 from onmeet_node.store.errors import StoreError
 
@@ -35,12 +36,14 @@ class ChannelIntake:
         people: Contacts,
         caller: CallRunner,
         rooms: Rooms,
+        devices: Devices,
         hub: Hub[NodeEvent],
     ) -> None:
         self._channels = channels
         self._people = people
         self._caller = caller
         self._rooms = rooms
+        self._devices = devices
         self._hub = hub
         self._open: set[tuple[Identity, Device]] = set()
 
@@ -68,11 +71,19 @@ class ChannelIntake:
 
     def _take(self, event: ChannelEvent) -> None:
         peer, device = event.identity, event.device
+        if isinstance(event, MessageArrived) and not self._devices.speaks(peer, device):
+            return
+        if peer == self._devices.own.identity:
+            self._take_of_own(event)
+            return
         match event:
             case ChannelOpened(hello=hello, incoming=incoming):
                 self._open.add((peer, device))
+                self._devices.opened(peer)
                 self._people.channel_opened(peer, hello, incoming=incoming)
                 self._hub.publish(PresenceChanged(identity=peer, connected=True))
+            case MessageArrived(message=DevicesUpdate() as update):
+                self._devices.told(peer, update)
             case MessageArrived(message=message):
                 if isinstance(message, get_args(CallMessage)):
                     self._caller.message(peer, device, message)
@@ -84,3 +95,13 @@ class ChannelIntake:
                 if not self._channels.devices(peer):
                     self._hub.publish(PresenceChanged(identity=peer, connected=False))
                     self._people.channel_closed(peer)
+
+    def _take_of_own(self, event: ChannelEvent) -> None:
+        """From another device of this person: it is nobody who calls, or is in the address book."""
+        match event:
+            case ChannelOpened(device=device):
+                self._devices.own_opened(device)
+            case MessageArrived(device=device, message=message):
+                self._devices.own_told(device, message)
+            case ChannelGone(device=device, identity=me):
+                self._devices.own_gone(device, last=not self._channels.devices(me))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from onmeet_node.config import Config
+from onmeet_node.contacts.own_devices import OwnDevices
 from onmeet_node.findings import Finding, poor
 from onmeet_node.net.bootstraps.bootstraps import Bootstraps, BootstrapState
 from onmeet_node.net.bootstraps.dht_mode import keep_dht_mode, starts_as_server
@@ -39,7 +40,6 @@ from onmeet_node.net.relay.client import RelayClient
 from onmeet_node.net.relay.reservations import keep_reservations
 from onmeet_node.process.faults import contained, kept
 from onmeet_node.protocol.identity.audience import Audience
-from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.record import Presence
 from onmeet_node.protocol.wire.vocabulary import CAPABILITIES
 from onmeet_node.store import Store
@@ -71,7 +71,7 @@ class Network:
         self,
         config: Config,
         store: Store,
-        key: IdentityKey,
+        own: OwnDevices,
         host: Host,
         bootstraps: Sequence[str],
         purse: TokenPurse,
@@ -82,7 +82,7 @@ class Network:
         """What is dialled, taken in and told: whoever needs to know asks this."""
         self.host = host
         self.relays = RelayClient(host)
-        self.rendezvous = Rendezvous(host, key)
+        self.rendezvous = Rendezvous(host, own.keys, own)
         self.bootstraps = Bootstraps(
             host, bootstraps, region=config.region or store.settings.get(REGION)
         )
@@ -93,6 +93,7 @@ class Network:
         self._doors = HostDoors(host, token_for=self.turn.token_for_door)
         self._own: tuple[str, OpenDoor] | None = None
         self._own_open: set[HostDoor] = set()
+        self._device = own.key.public
         self._config = config
         self._settings = store.settings
         self._lan: Lan | None = None
@@ -128,6 +129,7 @@ class Network:
             addresses=self.exposure.shown(self.addresses) if audience.direct else (),
             relays=self.relays.addresses,
             caps=CAPABILITIES,
+            key=self._device,
         )
 
     def ways_here(self) -> tuple[str, ...]:
@@ -337,7 +339,7 @@ class Network:
 
 @asynccontextmanager
 async def open_network(
-    config: Config, store: Store, key: IdentityKey, purse: TokenPurse
+    config: Config, store: Store, own: OwnDevices, purse: TokenPurse
 ) -> AsyncIterator[Network]:
     """A host that listens as `config` says. `Network.run` then enters the network.
 
@@ -358,4 +360,4 @@ async def open_network(
     )
     settings = HostConfig(listen=config.listen, server=server, exposure=exposure)
     async with open_host(settings) as host:
-        yield Network(config, store, key, host, bootstraps, purse)
+        yield Network(config, store, own, host, bootstraps, purse)

@@ -17,6 +17,8 @@ from onmeet_node.calls.runner import CallRunner
 from onmeet_node.config import Config
 from onmeet_node.contacts.contacts import Contacts
 from onmeet_node.contacts.delivery import run_delivery
+from onmeet_node.contacts.devices import Devices
+from onmeet_node.contacts.linking import DeviceLinks
 from onmeet_node.contacts.reach import PeerTransport
 from onmeet_node.contacts.spoken import SpokenCodes
 from onmeet_node.errors import OnMeetError
@@ -41,7 +43,6 @@ from onmeet_node.protocol.call.effects import State
 from onmeet_node.protocol.call.errors import CallRefused
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.code import ContactCode
-from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.wire.messages import Kind
 from onmeet_node.rooms.rooms import Rooms
 from onmeet_node.store import ContactState, Passphrase, Store, export_home
@@ -59,7 +60,6 @@ class Node:
     def __init__(
         self,
         config: Config,
-        key: IdentityKey,
         store: Store,
         network: Network,
         hub: Hub[NodeEvent],
@@ -68,6 +68,8 @@ class Node:
         intake: ChannelIntake,
         transport: PeerTransport,
         people: Contacts,
+        devices: Devices,
+        links: DeviceLinks,
         spoken: SpokenCodes,
         history: History,
         receipts: ReceiptCollector,
@@ -86,6 +88,8 @@ class Node:
         """Ends the node as if its block were left."""
         self.people = people
         self.contacts = people
+        self.devices = devices
+        self.device_links = links
         self.spoken = spoken
         self.history = history
         self.hub = hub
@@ -96,7 +100,6 @@ class Node:
         self.guests = guests
         self.rooms = rooms
         self.account = account
-        self._key = key
         self._store = store
         self._network = network
         self._channels = channels
@@ -114,7 +117,7 @@ class Node:
     @property
     def identity(self) -> Identity:
         """Who this node is: 32 bytes, an Ed25519 public key."""
-        return Identity(self._key.public)
+        return self.devices.own.identity
 
     async def run(self) -> None:
         """Everything the node does by itself, until cancelled."""
@@ -131,6 +134,7 @@ class Node:
             begin("history", self.history.run)
             begin("receipts", self._receipts.run)
             begin("people", self.people.run)
+            nursery.start_soon(faults.kept, "devices", self.devices.run, self._transport.find_own)
             begin("rooms", self.rooms.run)
             begin("account", self.account.run)
             begin("TURN renewal", renew_turn, self._network.turn, self._all_calls)

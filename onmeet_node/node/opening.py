@@ -22,9 +22,14 @@ from onmeet_node.contacts.address_book import AddressBook
 from onmeet_node.contacts.admission import ContactDoorkeeper, NoteQuotas
 from onmeet_node.contacts.codes import Codes
 from onmeet_node.contacts.contacts import Contacts
+from onmeet_node.contacts.devices import Devices
+from onmeet_node.contacts.known_devices import DeviceCredentials
+from onmeet_node.contacts.linking import DeviceLinks
 from onmeet_node.contacts.locator import PeerLocator
+from onmeet_node.contacts.meeting import MeetingPlaces
 from onmeet_node.contacts.messenger import Messenger
 from onmeet_node.contacts.own_card import OwnCard
+from onmeet_node.contacts.own_devices import OwnDevices
 from onmeet_node.contacts.reach import PeerTransport
 from onmeet_node.contacts.spoken import SpokenCodes
 from onmeet_node.events import Hub, NodeEvent
@@ -44,9 +49,7 @@ from onmeet_node.node.node import Node
 from onmeet_node.node.settings import Preferences
 from onmeet_node.process.async_blocks import async_block
 from onmeet_node.process.leaving import Block, in_order, interrupted_in_order, require_trio
-from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.call.node_calls import NodeCalls
-from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.rooms.rooms import Rooms
 from onmeet_node.store import DatabaseKey, KeyFile, Store, Unlock, find_home_key, open_store
 from onmeet_node.store.purse import PurseSlot
@@ -59,7 +62,7 @@ CALLS_OF_A_PROGRAM = 20
 """At once, unless its `Config` says otherwise: a bot takes several, a person one."""
 
 OpenNetwork = Callable[
-    [Config, Store, IdentityKey, TokenPurse], AbstractAsyncContextManager[Network]
+    [Config, Store, OwnDevices, TokenPurse], AbstractAsyncContextManager[Network]
 ]
 FindKey = Callable[[Path, Unlock], Awaitable[DatabaseKey]]
 
@@ -154,22 +157,22 @@ async def _put_together(
     ):
         store.calls.close_interrupted(now=_now())
         writes = WriteTolerance()
-        key = IdentityKey.from_seed(store.identity.seed)
-        me = Identity(key.public)
-        async with surroundings.open_network(config, store, key, purse) as network:
+        own = OwnDevices(store, now=_now)
+        devices = DeviceCredentials(store, own, now=_now)
+        async with surroundings.open_network(config, store, own, purse) as network:
             # Who we know, who finds us, and who gets a channel.
             admitted = AdmittedGuests()
             codes = Codes(
                 store,
-                key,
+                own.keys,
                 bootstraps=network.hints,
                 changed=network.rendezvous.refresh,
                 now=_now,
             )
-            locator = PeerLocator(store, key, writes, now=_now, hints=network.bootstraps.add)
+            locator = PeerLocator(store, own.keys, writes, now=_now, hints=network.bootstraps.add)
             book = AddressBook(
                 store,
-                key,
+                own.identity,
                 codes,
                 locator,
                 now=_now,
@@ -181,7 +184,7 @@ async def _put_together(
                 store, codes, book, locator, own_card, link_of=admitted.link_of
             )
             async with (
-                open_channels(network.host, key, doorkeeper, known=book.known) as channels,
+                open_channels(network.host, devices, doorkeeper, known=book.known) as channels,
                 trio.open_nursery() as nursery,
             ):
                 # People.
@@ -201,12 +204,24 @@ async def _put_together(
                     now=_now,
                     hints=network.bootstraps.add,
                 )
+                own_devices = Devices(
+                    own,
+                    devices,
+                    people,
+                    messenger,
+                    hub,
+                    store,
+                    nursery,
+                    now=_now,
+                    published=network.rendezvous.renew,
+                )
+                places = MeetingPlaces(network.host, network.bootstraps)
                 transport = PeerTransport(
                     channels,
                     network.rendezvous,
                     book,
                     locator,
-                    me=me,
+                    devices,
                     alone=lambda: not network.bootstraps.connected and not network.host.dht_peers(),
                     joined=reachable,
                 )
@@ -223,7 +238,7 @@ async def _put_together(
                     open_media=surroundings.open_media,
                 )
                 caller = CallRunner(
-                    NodeCalls(me, at_once=config.calls_at_once or CALLS_OF_A_PROGRAM),
+                    NodeCalls(own.identity, at_once=config.calls_at_once or CALLS_OF_A_PROGRAM),
                     CallRouter(transport, GuestTransport(admitted)),
                     media,
                     NodeLedger(
@@ -260,7 +275,7 @@ async def _put_together(
                     store,
                     hub,
                     guests,
-                    book=Acquaintances(book, own_card, key),
+                    book=Acquaintances(book, own_card, own.keys),
                     where=network.ways_here,
                     device=network.peer_id,
                     lend=network.lend_turn,
@@ -268,15 +283,20 @@ async def _put_together(
 
                 node = Node(
                     config,
-                    key,
                     store,
                     network,
                     hub,
                     channels=channels,
-                    intake=ChannelIntake(channels, people, caller, rooms, hub),
+                    intake=ChannelIntake(channels, people, caller, rooms, own_devices, hub),
                     transport=transport,
                     people=people,
-                    spoken=SpokenCodes(network.host, network.bootstraps, people),
+                    devices=own_devices,
+                    links=DeviceLinks(
+                        places,
+                        own_devices,
+                        contacts_secret=lambda: codes.contacts_audience().secret,
+                    ),
+                    spoken=SpokenCodes(places, people),
                     history=history,
                     receipts=receipts,
                     media=media,

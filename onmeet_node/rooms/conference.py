@@ -18,6 +18,7 @@ from onmeet_node.calls.interfaces import MediaSetup
 from onmeet_node.events import Hub, NodeEvent
 from onmeet_node.media.endpoint import MediaEndpoint
 from onmeet_node.net.channels.channels import ChannelNetwork, Channels, open_channels
+from onmeet_node.net.channels.credentials import KeyAlone
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.lookalike import meant
@@ -242,7 +243,10 @@ async def open_conference(
     door = RoomDoorkeeper(
         room, card=lambda: contacts.card(None), channels_open=lambda: len(channels)
     )
-    async with open_channels(network, key, door) as channels, trio.open_nursery() as nursery:
+    async with (
+        open_channels(network, KeyAlone(key), door) as channels,
+        trio.open_nursery() as nursery,
+    ):
         changes = ChangeSignal(on_change)
         participants = Participants(room, contacts)
         notices = RoomNotices(room, participants, hub)

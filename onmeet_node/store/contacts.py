@@ -80,6 +80,8 @@ class KnownDevice:
     device: Device
     addresses: tuple[str, ...]
     expires: int
+    key: bytes = b""
+    """The device's own, 32 bytes."""
 
 
 _COLUMNS = (
@@ -336,25 +338,26 @@ class ContactStore:
             self._database.execute("DELETE FROM device WHERE identity = ?", (identity,))
             for known in devices[:MAX_DEVICES]:
                 self._database.execute(
-                    "INSERT OR REPLACE INTO device VALUES (?, ?, ?, ?)",
+                    "INSERT OR REPLACE INTO device VALUES (?, ?, ?, ?, ?)",
                     (
                         identity,
                         known.device,
                         json.dumps(known.addresses[:MAX_ADDRESSES]),
                         known.expires,
+                        known.key,
                     ),
                 )
 
     def devices(self, identity: Identity, *, now: int) -> tuple[KnownDevice, ...]:
         """Where this contact was last found, as far as that still holds; freshest first."""
         rows = self._database.execute(
-            "SELECT device, addresses, expires FROM device WHERE identity = ? AND expires > ? "
+            "SELECT device, addresses, expires, key FROM device WHERE identity = ? AND expires > ? "
             "ORDER BY expires DESC",
             (identity, now),
         )
         return tuple(
-            KnownDevice(Device(device), tuple(json.loads(addresses)), expires)
-            for device, addresses, expires in rows
+            KnownDevice(Device(device), tuple(json.loads(addresses)), expires, key)
+            for device, addresses, expires, key in rows
         )
 
 

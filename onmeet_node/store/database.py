@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +20,7 @@ from typing import Any, Self
 from sqlcipher3 import dbapi2 as sqlcipher
 
 from onmeet_node.process.work import WORK
+from onmeet_node.protocol.identity.keys import SEED_BYTES, IdentityKey
 from onmeet_node.protocol.identity.lookalike import look_of, same_name
 from onmeet_node.store.errors import (
     DiskFailed,
@@ -56,6 +58,16 @@ def load_schemas() -> tuple[str, ...]:
     if sorted(found) != list(range(1, len(found) + 1)) or not found:
         raise StoreError("On-Meet is installed incompletely: schema files are missing. Reinstall.")
     return tuple(found[number] for number in sorted(found))
+
+
+def public_of(seed: bytes) -> bytes:
+    """The public half of the Ed25519 key with this seed."""
+    return IdentityKey(seed).public
+
+
+def fresh_seed() -> bytes:
+    """SECRET. 32 random bytes, for a key of its own."""
+    return secrets.token_bytes(SEED_BYTES)
 
 
 class Database:
@@ -105,8 +117,9 @@ class Database:
         run("PRAGMA foreign_keys = ON")
         run("PRAGMA secure_delete = ON")
         run("PRAGMA trusted_schema = OFF")
-        for function in (same_name, look_of):  # for upgrades alone: no schema names them
+        for function in (same_name, look_of, public_of):  # for upgrades alone
             self._connection.create_function(function.__name__, 1, function, deterministic=True)
+        self._connection.create_function(fresh_seed.__name__, 0, fresh_seed)
 
     # ── queries ─────────────────────────────────────────────────────────────────────────────────
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:

@@ -26,6 +26,7 @@ from onmeet_node.store.database import (
     Database,
     load_schemas,
 )
+from onmeet_node.store.devices import DeviceLists, LentKeys
 from onmeet_node.store.errors import (
     HomeDamaged,
     HomeExists,
@@ -49,9 +50,11 @@ from onmeet_node.store.keys import (
     make_key,
 )
 from onmeet_node.store.links import LinkStore
+from onmeet_node.store.local_state import LocalState
 from onmeet_node.store.outbox import Outbox
 from onmeet_node.store.pictures import Pictures
 from onmeet_node.store.settings import Settings
+from onmeet_node.store.synced import SyncedEntries
 
 HEADER_NAME = "home.json"
 LOCK_NAME = "lock"
@@ -64,10 +67,17 @@ SEED_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class OwnIdentity:
-    """Who this node is: the seed of its Ed25519 identity key, and when it was made."""
+    """Who this node is: a person, A, and one device of theirs. All keys are Ed25519."""
 
-    seed: bytes = field(repr=False)
+    seed: bytes | None = field(repr=False)
+    """Of A; None at a linked device, which does not hold it."""
+    public: bytes
+    """A."""
+    device: bytes = field(repr=False)
+    """Seed of the device's own key."""
     created: int
+    writer: bytes
+    """Names this home in the versions of entries that own devices keep together."""
 
 
 class HomeLock:
@@ -114,7 +124,11 @@ class Store:
         self.outbox = Outbox(database)
         self.pictures = Pictures(database)
         self.links = LinkStore(database)
-        rows = database.execute("SELECT seed, created FROM identity")
+        self.devices = DeviceLists(database)
+        self.lent = LentKeys(database)
+        self.synced = SyncedEntries(database)
+        self.local = LocalState(database, self.contacts, self.audiences)
+        rows = database.execute("SELECT seed, public, device, created, writer FROM identity")
         if len(rows) != 1:
             raise HomeDamaged(str(database.path))
         self.identity = OwnIdentity(*rows[0])
@@ -152,7 +166,37 @@ def create_home(
         unlock,
         schemas=load_schemas() if schemas is None else schemas,
         fill=lambda database: database.execute(
-            "INSERT INTO identity VALUES (1, ?, ?)", (identity_seed, now)
+            "INSERT INTO identity (one, seed, public, device, created, writer) "
+            "VALUES (1, ?, public_of(?), fresh_seed(), ?, fresh_seed())",
+            (identity_seed, identity_seed, now),
+        ),
+    )
+
+
+def create_linked_home(
+    home: Path,
+    unlock: Unlock,
+    identity: bytes,
+    device_seed: bytes,
+    devices: tuple[bytes, bytes | None],
+    *,
+    now: int,
+) -> None:
+    """Makes the home of a device that does not hold the identity key A.
+
+    `devices`: the signed list that names it, and its details as far as they are known. The rest is
+    as in `create_home`.
+    """
+    if len(device_seed) != SEED_BYTES:
+        raise Rejected(f"The seed of a device's key has {SEED_BYTES} bytes.")
+    new_home(
+        home,
+        unlock,
+        schemas=load_schemas(),
+        fill=lambda database: database.execute(
+            "INSERT INTO identity (one, public, device, created, list, details, writer) "
+            "VALUES (1, ?, ?, ?, ?, ?, fresh_seed())",
+            (identity, device_seed, now, *devices),
         ),
     )
 
@@ -190,6 +234,12 @@ def new_home(
         raise
     finally:
         lock.release()
+
+
+def require_no_home(home: Path) -> None:
+    """Raises `HomeExists` where there is one: what comes next would be for nothing."""
+    if _has_any(home):
+        raise HomeExists(home)
 
 
 def unlock_kind(home: Path) -> str:

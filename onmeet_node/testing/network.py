@@ -27,6 +27,7 @@ import trio
 from nacl.signing import SigningKey
 
 from onmeet_node.config import Config
+from onmeet_node.contacts.own_devices import OwnDevices
 from onmeet_node.contacts.profile import change_profile
 from onmeet_node.events import ContactConfirmed, ContactRequested, NodeEvent
 from onmeet_node.media.endpoint import MediaEndpoint
@@ -39,7 +40,6 @@ from onmeet_node.node.network import Network
 from onmeet_node.node.node import Node
 from onmeet_node.node.opening import NodeSurroundings, open_node_in
 from onmeet_node.protocol.identity.audience import Audience
-from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.wire.peer_id import peer_id_of
 from onmeet_node.store import (
     DatabaseKey,
@@ -179,14 +179,14 @@ class MemoryNodes:
         self._kept[node.identity].media.cut()
 
     def _open_network(
-        self, config: Config, store: Store, key: IdentityKey, purse: TokenPurse
+        self, config: Config, store: Store, own: OwnDevices, purse: TokenPurse
     ) -> AbstractAsyncContextManager[Network]:
         @asynccontextmanager
         async def opened() -> AsyncIterator[Network]:
             exposure = Exposure(hidden=lambda: config.relay_only, entrances=tuple, listen=())
             host = MemoryHost(self.hosts, self.dht, HostConfig(listen=(), exposure=exposure))
             # As much of a host as a node that is here needs of one.
-            yield MemoryNetwork(config, store, key, cast("Host", host), (), purse)
+            yield MemoryNetwork(config, store, own, cast("Host", host), (), purse)
             self.hosts.vanish(host.peer_id)
             await trio.lowlevel.checkpoint()
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from onmeet_node.calls.sentences import when
 from onmeet_node.calls.views import CallRecordView, MissingReceipt, ReceiptView
+from onmeet_node.contacts.own_devices import DeviceView
 from onmeet_node.control.as_json import as_json
 from onmeet_node.control.qr import qr_rows
-from onmeet_node.control.requests import calls, guests, node, people, rooms
+from onmeet_node.control.requests import calls, devices, guests, node, people, rooms
 from onmeet_node.control.shapes import MAX_SENTENCE_CHARS, Request
 from onmeet_node.control.views import GuestLinkMade
 from onmeet_node.errors import OnMeetError
@@ -54,6 +55,8 @@ def answer_to(request: Request, view: Any) -> FromNode:
             return answers.History(id=n, calls=tuple(map(_past, view[:MAX_HISTORY])))
         case guests.NewLink():
             return _link(n, view, once=request.once)
+        case devices.ListDevices():
+            return answers.DevicesShown(id=n, devices=tuple(map(_device, view)))
         case node.Examine():
             return answers.Findings(id=n, findings=tuple(map(_finding, view))[:MAX_FINDINGS])
         case rooms.NewRoom() | rooms.JoinRoom():
@@ -124,6 +127,16 @@ def _receipt(one: ReceiptView | MissingReceipt) -> answers.ReceiptShown:
         credentials=one.credentials,
         size=one.circuit_bytes + one.guest_bytes,
         held=one.held,
+    )
+
+
+def _device(view: DeviceView) -> answers.OwnDevice:
+    return answers.OwnDevice(
+        key=view.key.hex(),
+        name=view.name,
+        since=view.since,
+        holds_identity=view.holds_identity,
+        here=view.here,
     )
 
 

@@ -42,6 +42,7 @@ from onmeet_node.store.errors import NotAHome, StoreError
 from onmeet_node.web import room_snapshots, snapshots
 from onmeet_node.web.answering import refusal
 from onmeet_node.web.browsers import Browsers
+from onmeet_node.web.linking import link_by_page
 from onmeet_node.web.messages import FromNode, FromPage, answers, own
 from onmeet_node.web.messages import rooms as room
 from onmeet_node.web.messages import snapshots as snap
@@ -306,6 +307,12 @@ class LocalApp:
                 unlock = _unlock(keeper, passphrase)
                 await trio.to_thread.run_sync(create_identity, self._config.home, unlock, name)
                 self._open(unlock)
+                return answers.Done(id=n)
+            case own.LinkHome(id=n, keeper=keeper, passphrase=passphrase):
+                if self._phase is not snap.Phase.NEW:
+                    raise NotNow("There is a home already.")
+                unlock = _unlock(keeper, passphrase)
+                self._open(await link_by_page(page, self._config, unlock, message))
                 return answers.Done(id=n)
             case own.UnlockHome(id=n, passphrase=passphrase):
                 if self._phase is not snap.Phase.LOCKED:

@@ -12,15 +12,16 @@ import trio
 
 from onmeet_node.calls.call import Call
 from onmeet_node.calls.options import CallOptions
-from onmeet_node.contacts.spoken import SpokenFailed
+from onmeet_node.contacts.meeting import SpokenFailed
 from onmeet_node.control import names
 from onmeet_node.control.catalogue import perform
 from onmeet_node.control.door import Begin, Door
 from onmeet_node.control.requests.calls import CallAction, ChangeCall, Take
+from onmeet_node.control.requests.devices import AddDevice
 from onmeet_node.control.requests.people import SayCode
 from onmeet_node.control.requests.rooms import ChangeRoom, RoomAction
 from onmeet_node.control.shapes import Request
-from onmeet_node.events import CodeSaid, NodeEvent
+from onmeet_node.events import CodeSaid, LinkWordsShown, NodeEvent
 from onmeet_node.node.node import Node
 from onmeet_node.process.faults import contained
 from onmeet_node.protocol.call.effects import State
@@ -28,7 +29,7 @@ from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.wire.messages import Kind
 from onmeet_node.web.answering import answer_to
 from onmeet_node.web.messages import FromNode, FromPage
-from onmeet_node.web.messages.answers import CodeShown, Done
+from onmeet_node.web.messages.answers import CodeShown, Done, LinkWords
 from onmeet_node.web.messages.own import Keep, StopSaying, TellMedia
 from onmeet_node.web.page_endpoint import BoundPageEndpoint, PageEndpoint
 from onmeet_node.web.pages import Page
@@ -61,6 +62,8 @@ class PageDoor:
                 self._endpoint.kept.take(page, message)
             case SayCode():
                 return await self._say(page, message)
+            case AddDevice():
+                return await self._link(page, message)
             case StopSaying():
                 if (saying := self._saying.get(page.number)) is not None:
                     saying.cancel()
@@ -96,6 +99,16 @@ class PageDoor:
                 if self._saying.get(page.number) is scope:
                     del self._saying[page.number]
         raise SpokenFailed("The code is taken back.")
+
+    async def _link(self, page: Page, request: AddDevice) -> FromNode:
+        """Shows the page the words of the device that it links. Raises `LinkFailed` …"""
+
+        async def tell(event: NodeEvent) -> None:
+            assert isinstance(event, LinkWordsShown)
+            page.send(LinkWords(asked=request.id, words=event.words, name=event.device))
+            await trio.lowlevel.checkpoint()
+
+        return answer_to(request, await perform(Door(node=self._node, tell=tell), request))
 
     def _hand_over(self, page: Page, request: Request) -> None:
         """How things stand in a call goes to the page that goes on with it; see `KeptStates`."""

@@ -102,6 +102,9 @@ def test_every_screen_can_be_used_by_everybody(chromium, tmp_path):
         page = at_ann.page
         page.get_by_label("What are you called?").wait_for()
         screens.look(page, "first-run")
+        page.get_by_role("button", name="I have On-Meet already").click()
+        screens.look(page, "first-link")
+        page.get_by_role("button", name="Back").click()
         code = steps.first_run(page, "Ann")
         for section in ("History", "Settings", "People"):
             page.get_by_role("button", name=section, exact=True).click()

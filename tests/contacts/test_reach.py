@@ -10,7 +10,7 @@ import trio
 
 from onmeet_node.contacts.reach import OTHERS_AFTER, PeerTransport
 from onmeet_node.protocol.call.events import Device, Identity
-from onmeet_node.protocol.identity.record import Presence
+from onmeet_node.protocol.identity.record import Listing, Presence
 
 BOB = Identity(b"b" * 32)
 PHONE, LAPTOP, TABLET = (
@@ -36,16 +36,23 @@ class World:
         self.published = (PHONE, LAPTOP, TABLET)
         self.asked_at: list[float] = []
         self.dialled: list[Device] = []
-        self.found: list[str] = []
+        self.reported: list[str] = []
         self.ringing = True
         joined = trio.Event()
         joined.set()
-        parts: Any = (self, self, self, self)
-        self.transport = PeerTransport(
-            *parts, me=Identity(b"a" * 32), alone=lambda: False, joined=joined
-        )
+        self.here = Device("12D3KooWhere")
+        parts: Any = (self, self, self, self, self)
+        self.transport = PeerTransport(*parts, alone=lambda: False, joined=joined)
 
-    # ── as `Channels`, `Rendezvous` and `PeerLocator` ───────────────────────────────────────────
+    # ── as `Channels`, `Rendezvous`, `PeerLocator` and `DeviceCredentials` ──────────────────────
+    identity = Identity(b"a" * 32)
+
+    def expected(self, peer: Identity, presences: tuple[Presence, ...]) -> tuple[Presence, ...]:
+        return presences
+
+    def found(self, peer: Identity, listing: Listing) -> tuple[Presence, ...]:
+        return listing.presences
+
     def devices(self, peer: Identity) -> tuple[Device, ...]:
         return tuple(self.channels)
 
@@ -57,10 +64,10 @@ class World:
         await trio.sleep(0.1)
         return self.channels.setdefault(device, FakeChannel())
 
-    async def resolve(self, peer: Identity, secret: bytes) -> tuple[Presence, ...]:
+    async def look_up(self, peer: Identity, secret: bytes) -> Listing:
         self.asked_at.append(trio.current_time())
         await trio.sleep(0.1)
-        return self.published
+        return Listing(self.published)
 
     def seen_at(self, peer: Identity) -> tuple[Presence, ...]:
         return self.known
@@ -75,7 +82,7 @@ class World:
     async def find(self, unanswered: Callable[[], bool] | None = None) -> None:
         await self.transport.find(
             BOB,
-            lambda device: self.found.append(str(device)),
+            lambda device: self.reported.append(str(device)),
             unanswered=unanswered or (lambda: self.ringing),
         )
 
@@ -92,7 +99,7 @@ async def test_a_call_that_is_answered_asks_nobody_where_its_known_devices_are(
         nursery.start_soon(world.find)
         await trio.sleep(OTHERS_AFTER / 2)
         world.ringing = False
-    assert sorted(world.found) == sorted(ids(PHONE, LAPTOP))
+    assert sorted(world.reported) == sorted(ids(PHONE, LAPTOP))
     assert world.asked_at == []
     assert world.dialled == []
 
@@ -101,7 +108,7 @@ async def test_a_device_switched_on_since_rings_when_nobody_has_answered(autojum
     world = World(open_to=(PHONE,), known=(PHONE,))
     began = trio.current_time()
     await world.find()
-    assert set(world.found) == set(ids(PHONE, LAPTOP, TABLET))
+    assert set(world.reported) == set(ids(PHONE, LAPTOP, TABLET))
     assert world.asked_at == [pytest.approx(began + OTHERS_AFTER)]
 
 

@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from onmeet_node.contacts.own_devices import machine_name
+
 TIMES = {"t", "started", "added", "expires", "began", "answered", "since",
          "created"}  # fmt: skip
 NUMBERS = {
@@ -43,6 +45,7 @@ _PATTERNS = (
     ("numbers", r"\b\d{4} \d{4} \d{4}\b|\b\d{3} \d{3}\b"),
     ("safety", r"\b\d{60}\b|\b\d{5}(?:  ?\d{5}){3}\b"),
     ("time", r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?\b|\b\d{8}T\d{6}Z?\b"),
+    ("machine", rf"(?<![\w-]){re.escape(machine_name())}(?![\w-])"),
     ("hex", r"(?<![0-9A-Za-z-])[0-9a-f]{8,128}(?![0-9A-Za-z-])"),
 )
 _PATTERN = re.compile("|".join(f"(?P<{n.replace('-', '_')}>{p})" for n, p in _PATTERNS))

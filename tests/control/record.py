@@ -90,6 +90,7 @@ def _play(stage: Stage, say: Callable[[str], None]) -> None:
     play(pages.play_people)
     play(pages.play_calls)
     play(pages.play_rooms)
+    play(pages.play_devices)
     play(pages.play_guests)
     play(pages.play_end)
     with stage.scene("events"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from onmeet_node.contacts.own_devices import machine_name
 from tests.control.commands import in_any_order
 from tests.control.nodes import Lines, Running, until
 from tests.control.normal import shape
@@ -66,6 +67,11 @@ def play_settings(stage: Stage) -> None:
         stage.on("bob", "settings", "--add-bootstrap", "example.org")
         stage.on("bob", "settings", "--add-bootstrap", stage.world.bootstrap)
         stage.on("bob", "settings", "--remove-bootstrap", stage.world.bootstrap)
+        stage.on("bob", "devices")
+        stage.on("bob", "devices", "revoke", "nobody")
+        stage.on("bob", "devices", "revoke", machine_name())
+        stage.on("bob", "devices", "add", "7-crossover-clockwork")
+        stage.on("bob", "devices", "add", "garbage")
         stage.on("bob", "status")
         stage.on("bob", "doctor", trim=_findings, machine=True)
         stage.on("bob", "open")

@@ -279,6 +279,15 @@ def play_room_guest(stage: Stage, ann: Page, room: str, link: str) -> None:
     ann.shows("rooms", lambda r: len(r["rooms"][0]["people"]) == 1)
 
 
+def play_devices(stage: Stage) -> None:
+    """The devices of a person, and what is wrong with codes and names of some."""
+    with stage.scene("page devices"), stage.page("ann") as ann:
+        ann.ask("list-devices")
+        ann.ask("revoke-device", device="nobody")
+        ann.ask("add-device", code="garbage")
+        ann.ask("confirm-device", yes=True)
+
+
 def play_guests(stage: Stage) -> None:
     """A link, a guest who knocks at it, is let in, and sent away."""
     with stage.scene("page guests"), stage.page("ann") as ann:

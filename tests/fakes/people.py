@@ -13,7 +13,9 @@ from onmeet_node.contacts.locator import PeerLocator
 from onmeet_node.contacts.messenger import Messenger
 from onmeet_node.contacts.own_card import OwnCard
 from onmeet_node.events import Hub, NodeEvent
+from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.person_keys import HeldKeys
 from onmeet_node.store import Store
 from onmeet_node.store.tolerance import WriteTolerance
 
@@ -39,11 +41,11 @@ class PeopleParts:
     ) -> None:
         self.hub = hub or Hub()
         self.writes = WriteTolerance()
-        self.codes = Codes(store, key, bootstraps=tuple, changed=lambda: None, now=now)
-        self.locator = PeerLocator(store, key, self.writes, now=now, hints=lambda _: None)
+        self.codes = Codes(store, HeldKeys(key), bootstraps=tuple, changed=lambda: None, now=now)
+        self.locator = PeerLocator(store, HeldKeys(key), self.writes, now=now, hints=lambda _: None)
         self.book = AddressBook(
             store,
-            key,
+            Identity(key.public),
             self.codes,
             self.locator,
             now=now,

@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 from onmeet_node.net.channels.channel import Channel, accept_channel, open_channel
+from onmeet_node.net.channels.credentials import KeyAlone
 from onmeet_node.net.channels.handshake import SeenEphemerals
 from onmeet_node.net.channels.timing import Timing
 from onmeet_node.protocol.call.events import Device, Identity
@@ -43,7 +44,7 @@ async def shake(
     async def opening() -> None:
         ends["alice"] = await open_channel(
             alice,
-            ALICE,
+            KeyAlone(ALICE),
             name(BOB),
             lambda _: hello("Alice"),
             local=PHONE,
@@ -55,7 +56,7 @@ async def shake(
     async def accepting() -> None:
         ends["bob"] = await accept_channel(
             bob,
-            BOB,
+            KeyAlone(BOB),
             lambda *_: hello("Bob"),
             SeenEphemerals(),
             local=LAPTOP,

@@ -18,6 +18,7 @@ from onmeet_node.net.channels.channels import (
     MessageArrived,
     open_channels,
 )
+from onmeet_node.net.channels.credentials import KeyAlone
 from onmeet_node.net.channels.handshake import SIGNAL_PROTOCOL
 from onmeet_node.net.errors import ChannelRefused, NetError, PeerUnreachable
 from onmeet_node.protocol.call.events import Device, Identity
@@ -83,7 +84,7 @@ class World:
         self._count += 1
         person = Person(who, key, self.network.host(f"device{self._count}"))
         person.book = await self.stack.enter_async_context(
-            open_channels(person.host, key, person, **options)
+            open_channels(person.host, KeyAlone(key), person, **options)
         )
         self.nursery.start_soon(person.listen)
         return person
@@ -409,7 +410,7 @@ class TestLoss:
         async with world() as here:
             bob = await here.person("Bob", BOB)
             alice = Person("Alice", ALICE, here.network.host("alice"))
-            async with open_channels(alice.host, ALICE, alice) as alice.book:
+            async with open_channels(alice.host, KeyAlone(ALICE), alice) as alice.book:
                 await alice.open(bob)
                 alice.send(bob, note(1))
             await trio.sleep(0.1)
@@ -500,7 +501,7 @@ async def test_an_app_that_takes_no_events_slows_its_peers_and_loses_nothing(aut
     async with world() as here:
         alice = await here.person("Alice", ALICE)
         bob = Person("Bob", BOB, here.network.host("bob"))
-        bob.book = await here.stack.enter_async_context(open_channels(bob.host, BOB, bob))
+        bob.book = await here.stack.enter_async_context(open_channels(bob.host, KeyAlone(BOB), bob))
         await alice.open(bob)
         total = 400
         for n in range(total):

@@ -87,7 +87,7 @@ async def test_a_peer_of_a_later_version_ends_nothing() -> None:
 
 async def test_a_later_hello_may_name_more_than_we_take() -> None:
     words = [f"feature-{n}" for n in range(40)]
-    hello = codec.decode(said("hello", caps=words, device={"kind": "watch"}))
+    hello = codec.decode(said("hello", caps=words, wrist={"kind": "watch"}))
     assert hello == m.Hello(caps=tuple(words[:32]))
 
 

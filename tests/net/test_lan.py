@@ -30,6 +30,7 @@ from onmeet_node.net.lan import (
 from onmeet_node.net.libp2p.open_host import HostConfig, open_host
 from onmeet_node.net.presence.rendezvous import Rendezvous
 from onmeet_node.protocol.identity.audience import Audience
+from onmeet_node.protocol.identity.person_keys import HeldKeys
 from onmeet_node.protocol.identity.record import Presence
 from tests.fakes.hosts import until
 from tests.fakes.sealed import ALICE, BOB, LAPTOP, PHONE, name
@@ -153,14 +154,14 @@ async def test_two_nodes_on_one_machine_meet_and_resolve_each_other():
             await until(lambda: alice.peer_id in other.nodes, 15)
             await until(lambda: alice.dht_peers() and bob.dht_peers(), 15)
             assert one.trouble is None
-            bobs = Rendezvous(bob, BOB)
+            bobs = Rendezvous(bob, HeldKeys(BOB))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(
                     bobs.run, lambda: [CONTACTS], lambda _: Presence(bob.peer_id, bob.addresses)
                 )
                 await bobs.published.wait()
                 nursery.cancel_scope.cancel()
-            found = await Rendezvous(alice, ALICE).resolve(name(BOB), CONTACTS.secret)
+            found = await Rendezvous(alice, HeldKeys(ALICE)).resolve(name(BOB), CONTACTS.secret)
             assert [presence.peer_id for presence in found] == [bob.peer_id]
 
 

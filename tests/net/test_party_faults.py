@@ -29,6 +29,7 @@ from onmeet_node.net.relay.client import RelayClient
 from onmeet_node.process import faults
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.person_keys import HeldKeys
 from tests.fakes.hosts import ECHO, config, echo, pair, until
 from tests.fakes.raw_peer import asking, attack
 from tests.fakes.sealed import ALICE, BOB
@@ -274,7 +275,9 @@ class TestNetwork:
                     raise Unforeseen
                 return None
 
-        found = await Rendezvous(Records(), ALICE).resolve(Identity(BOB.public), b"s" * 16)
+        found = await Rendezvous(Records(), HeldKeys(ALICE)).resolve(
+            Identity(BOB.public), b"s" * 16
+        )
         assert found == ()
         assert len(asked) == 3
         assert counted["DHT record"] == 1

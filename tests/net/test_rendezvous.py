@@ -17,6 +17,7 @@ from onmeet_node.protocol.identity.audience import ANYONE_SECRET, Audience
 from onmeet_node.protocol.identity.blinding import EPOCH_SECONDS, epoch_at
 from onmeet_node.protocol.identity.errors import IdentityError
 from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.person_keys import HeldKeys
 from onmeet_node.protocol.identity.record import Presence, open_record, record_key
 from onmeet_node.protocol.wire import record
 from onmeet_node.testing.dht import START, FakeClock, FakeDht
@@ -52,7 +53,7 @@ class Node:
         where: Presence | None = None,
         key: IdentityKey = KEY,
     ) -> None:
-        self.rendezvous = Rendezvous(dht, key, clock=dht.clock)
+        self.rendezvous = Rendezvous(dht, HeldKeys(key), clock=dht.clock)
         self.audiences = list(audiences)
         self.where: Presence | None = where or presence()
 
@@ -78,7 +79,7 @@ async def dht() -> FakeDht:
 
 
 async def found(dht: FakeDht, secret: bytes = CONTACTS.secret) -> tuple[Presence, ...]:
-    return await Rendezvous(dht, KEY, clock=dht.clock).resolve(ME, secret)
+    return await Rendezvous(dht, HeldKeys(KEY), clock=dht.clock).resolve(ME, secret)
 
 
 class TestBeingFound:
@@ -257,7 +258,7 @@ class TestOverTime:
         self, autojump_clock, dht, ahead
     ):
         node = Node(dht)
-        reader = Rendezvous(dht, KEY, clock=lambda: dht.clock() + ahead)
+        reader = Rendezvous(dht, HeldKeys(KEY), clock=lambda: dht.clock() + ahead)
         async with running(node):
             await trio.sleep(EPOCH_SECONDS - 1800)
             for _ in range(60):
@@ -325,7 +326,7 @@ class TestTrouble:
         self, autojump_clock, dht
     ):
         ahead = Node(dht, where=presence(LAPTOP))
-        ahead.rendezvous = Rendezvous(dht, KEY, clock=lambda: dht.clock() + 599)
+        ahead.rendezvous = Rendezvous(dht, HeldKeys(KEY), clock=lambda: dht.clock() + 599)
         here = Node(dht)
         async with running(ahead):
             await ahead.rendezvous.published.wait()
@@ -379,7 +380,9 @@ class TestTrouble:
 
     async def test_a_lookup_of_a_bad_key_says_so(self, autojump_clock, dht):
         with pytest.raises(IdentityError):
-            await Rendezvous(dht, KEY, clock=dht.clock).resolve(Identity(bytes(32)), bytes(16))
+            await Rendezvous(dht, HeldKeys(KEY), clock=dht.clock).resolve(
+                Identity(bytes(32)), bytes(16)
+            )
 
     async def test_a_lookup_asks_three_times_and_no_more(self, autojump_clock, dht):
         assert await found(dht) == ()

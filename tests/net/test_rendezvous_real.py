@@ -17,6 +17,7 @@ from onmeet_node.net.channels.channels import (
     MessageArrived,
     open_channels,
 )
+from onmeet_node.net.channels.credentials import KeyAlone
 from onmeet_node.net.channels.handshake_limits import HandshakeLimits
 from onmeet_node.net.errors import ChannelRefused, PutFailed
 from onmeet_node.net.libp2p.open_host import Host, open_host
@@ -25,6 +26,7 @@ from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.identity.audience import Audience
 from onmeet_node.protocol.identity.blinding import epoch_at
 from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.person_keys import HeldKeys
 from onmeet_node.protocol.identity.record import Presence, record_key, seal_record
 from onmeet_node.protocol.wire.errors import RecordError
 from onmeet_node.protocol.wire.messages import CallId, ContactRequest, Hello, Invite
@@ -77,11 +79,11 @@ async def node(
     door = Door(who)
     async with (
         open_host(config()) as host,
-        open_channels(host, key, door, limits=limits) as book,
+        open_channels(host, KeyAlone(key), door, limits=limits) as book,
     ):
         await host.join(through.addresses)
         async with trio.open_nursery() as nursery:
-            made = Node(host, book, Rendezvous(host, key), door)
+            made = Node(host, book, Rendezvous(host, HeldKeys(key)), door)
             nursery.start_soon(made.rendezvous.run, lambda: [CONTACTS], made.presence)
             yield made
             nursery.cancel_scope.cancel()

@@ -7,6 +7,7 @@ import trio
 import trio.testing
 
 from onmeet_node.net.channels.channel import accept_channel, open_channel
+from onmeet_node.net.channels.credentials import KeyAlone
 from onmeet_node.net.channels.handshake import SeenEphemerals, prologue
 from onmeet_node.net.channels.handshake_limits import HandshakeLimits
 from onmeet_node.protocol.call.events import Device, Identity
@@ -32,7 +33,7 @@ async def first_message(key=ALICE, **options) -> bytes:
         async def opening():
             await open_channel(
                 left,
-                key,
+                KeyAlone(key),
                 name(BOB),
                 lambda _: hello("Alice"),
                 local=PHONE,
@@ -56,7 +57,7 @@ async def answer(
     try:
         channel = await accept_channel(
             right,
-            key,
+            KeyAlone(key),
             admit or (lambda *_: hello("Bob")),
             seen if seen is not None else SeenEphemerals(),
             local=LAPTOP,
@@ -123,7 +124,7 @@ async def test_a_bad_identity_to_open_to_is_told_before_anything_is_sent(bad):
     with trio.fail_after(1), pytest.raises(IdentityError):
         left, _ = trio.testing.memory_stream_pair()
         await open_channel(
-            left, ALICE, Identity(bad), lambda _: Hello(), local=PHONE, device=LAPTOP
+            left, KeyAlone(ALICE), Identity(bad), lambda _: Hello(), local=PHONE, device=LAPTOP
         )
 
 
@@ -139,12 +140,14 @@ async def test_the_proof_of_a_code_is_judged_before_the_answer():
     async with trio.open_nursery() as nursery:
 
         async def accepting():
-            await accept_channel(right, BOB, admit, SeenEphemerals(), local=LAPTOP, device=PHONE)
+            await accept_channel(
+                right, KeyAlone(BOB), admit, SeenEphemerals(), local=LAPTOP, device=PHONE
+            )
 
         nursery.start_soon(accepting)
         await open_channel(
             left,
-            ALICE,
+            KeyAlone(ALICE),
             name(BOB),
             lambda opening_hash: Hello(proof=proof(code.secret, opening_hash)),
             local=PHONE,
@@ -171,7 +174,7 @@ async def test_an_impostor_who_answers_for_bob_is_refused():
         nursery.start_soon(impostor)
         with pytest.raises(HandshakeError):
             await open_channel(
-                left, ALICE, name(BOB), lambda _: Hello(), local=PHONE, device=LAPTOP
+                left, KeyAlone(ALICE), name(BOB), lambda _: Hello(), local=PHONE, device=LAPTOP
             )
 
 

@@ -10,6 +10,7 @@ from onmeet_node.contacts.acquaintances import Acquaintances
 from onmeet_node.contacts.contacts import Contacts
 from onmeet_node.protocol.identity.errors import BadKey
 from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.person_keys import HeldKeys
 from onmeet_node.protocol.identity.policy import Relation
 from onmeet_node.protocol.wire.messages import Card, CardUpdate, MissedCall, Received
 from onmeet_node.store import Contact, ContactState, KeyFile, Store, create_home, open_home
@@ -92,7 +93,7 @@ def test_whom_we_know_is_not_made_anew_for_each_channel_of_a_room(store):
     parts = parts_of(store)
     people = parts.people
     befriend(store, range(20))
-    circle = Acquaintances(parts.book, parts.own_card, ME)
+    circle = Acquaintances(parts.book, parts.own_card, HeldKeys(ME))
     assert len(circle.known()) == 20
     assert statements(store, circle.known) == []
     people.message(person(1), CardUpdate(card=Card(name="Somebody")))

@@ -31,6 +31,7 @@ from onmeet_node.rooms.invitations import MAX_INVITATIONS_OF_ONE
 from onmeet_node.store import CallRecord, Contact, ContactState
 from onmeet_node.store.contacts import MAX_REQUESTS_BY_CODE
 from onmeet_node.store.history import ANYONE, MAX_MISSED, MAX_MISSED_BY_CODE, by_code
+from tests.fakes.persons import MadeUpPerson
 from tests.node.conftest import Start, befriend, code_of, told, until
 
 pytestmark = pytest.mark.real
@@ -171,7 +172,8 @@ async def stranger(
     key = IdentityKey.from_seed(secrets.token_bytes(32))
     holder = Holder(parse_code(code).secret, name)
     device = Device(node.started.peer_id)
-    async with open_channels(Quiet(host), key, holder) as book:
+    me = MadeUpPerson(key, keys={device: node.devices.own.key.public})
+    async with open_channels(Quiet(host), me, holder) as book:
         with trio.fail_after(30):
             channel = await book.open(node.identity, device, node.started.addresses)
             yield Identity(key.public), channel

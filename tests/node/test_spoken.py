@@ -5,7 +5,8 @@ import secrets
 import pytest
 import trio
 
-from onmeet_node.contacts.spoken import LABEL, Meant, SpokenFailed
+from onmeet_node.contacts.meeting import SpokenFailed
+from onmeet_node.contacts.spoken import LABEL, Meant
 from onmeet_node.control.commands import people as commands
 from onmeet_node.control.door import Door
 from onmeet_node.control.requests.people import AddContact, SayCode

@@ -22,6 +22,7 @@ from onmeet_node.protocol.call.node_calls import Busy
 from onmeet_node.protocol.identity.audience import proof
 from onmeet_node.protocol.identity.code import CodeExpired, parse_code
 from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.person_keys import HeldKeys
 from onmeet_node.protocol.wire.messages import (
     CallId,
     Candidate,
@@ -35,6 +36,7 @@ from onmeet_node.protocol.wire.messages import (
     Message,
 )
 from tests import disks
+from tests.fakes.persons import MadeUpPerson
 from tests.node.conftest import (
     LOOPBACK,
     Start,
@@ -86,8 +88,9 @@ async def hostile(code: str, bootstrap: Bootstrap, name: str = "Mallory") -> Asy
     async with open_host(HostConfig(listen=LOOPBACK)) as host:
         await host.join(bootstrap.addresses)
         identity = Identity(victim.identity)
-        (found, *_) = await Rendezvous(host, key).resolve(identity, victim.secret)
-        async with open_channels(host, key, Greeter(victim.secret, name)) as channels:
+        (found, *_) = await Rendezvous(host, HeldKeys(key)).resolve(identity, victim.secret)
+        me = MadeUpPerson(key, keys={Device(found.peer_id): found.key})
+        async with open_channels(host, me, Greeter(victim.secret, name)) as channels:
             device = Device(found.peer_id)
             with trio.fail_after(15):
                 await channels.open(identity, device, (*found.addresses, *found.relays))

@@ -20,6 +20,7 @@ from onmeet_node.net.presence.rendezvous import Rendezvous
 from onmeet_node.protocol.identity.audience import Audience
 from onmeet_node.protocol.identity.blinding import EPOCH_SECONDS, epoch_at
 from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.person_keys import HeldKeys
 from onmeet_node.protocol.identity.record import Presence, pack_address, pack_peer_id, record_key
 from onmeet_node.protocol.wire import record
 from tests.node.conftest import until
@@ -69,7 +70,7 @@ async def test_a_server_that_keeps_everything_cannot_link_two_epochs_or_find_any
     server_rules, own_rules = CuriousRules(lead), CuriousRules(lead)
     async with host(server_rules, server=True) as server, host(own_rules, server=False) as node:
         await node.join(server.addresses)
-        rendezvous = Rendezvous(node, KEY, clock=own_rules.clock)
+        rendezvous = Rendezvous(node, HeldKeys(KEY), clock=own_rules.clock)
         presence = Presence(node.peer_id, addresses=node.addresses, caps=("chat", "video"))
         epoch = epoch_at(int(own_rules.clock()))
         keys = [record_key(KEY.public, AUDIENCE.secret, number) for number in (epoch, epoch + 1)]
@@ -81,7 +82,7 @@ async def test_a_server_that_keeps_everything_cannot_link_two_epochs_or_find_any
     assert set(server_rules.seen) == set(keys)
     held = [server_rules.seen[key] for key in keys]
     assert {len(value) for values in held for value in values} == {
-        record.MAX_RECORD_BYTES - record.MAX_BODY_BYTES + 904
+        record.MAX_RECORD_BYTES - record.MAX_BODY_BYTES + 812
     }
     _assert_nothing_in_common(*held)
     for value in held[0] | held[1]:

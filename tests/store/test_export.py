@@ -86,9 +86,13 @@ def everything(home) -> dict[str, list]:
 
 def test_a_home_made_from_an_export_holds_everything(exported, home, tmp_path):
     import_home(exported, "carry", tmp_path / "second", KeyFile())
-    copied = everything(tmp_path / "second")
-    assert copied == everything(home)
-    assert all(copied[name] for name in ("identity", "contact", "call", "audience", "outbox"))
+    copied, original = everything(tmp_path / "second"), everything(home)
+    (*mine, writer, _, _), (*theirs, other, _, _) = copied["identity"][0], original["identity"][0]
+    assert mine == theirs  # the same person, and the same device
+    assert writer != other  # whose entries are told from those that the first one goes on writing
+    del copied["identity"], original["identity"]
+    assert copied == original
+    assert all(copied[name] for name in ("contact", "call", "audience", "outbox"))
     with open_home(tmp_path / "second", KeyFile()) as store:
         assert store.contacts.list() == (ANA,)
         assert store.calls.list() == (TALK,)

@@ -12,6 +12,7 @@ import pytest
 
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Identity
+from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.messages import CallId, Card, Kind
 from onmeet_node.store import (
@@ -20,12 +21,12 @@ from onmeet_node.store import (
     ContactState,
     KeyFile,
     Store,
-    create_home,
     import_home,
     open_home,
 )
-from onmeet_node.store.database import load_schemas
+from onmeet_node.store.database import Database, load_schemas
 from onmeet_node.store.errors import UpgradeFailed
+from onmeet_node.store.home import new_home
 from onmeet_node.store.settings import BOOTSTRAPS, BUSY, DHT_PEERS, Busy
 
 ANA = Contact(identity=Identity(bytes(32)), state=ContactState.ACCEPTED, added=1, name="Ana")
@@ -116,6 +117,8 @@ def check_format_1(store: Store) -> None:
     )
     assert store.database.format == NEWEST
     assert store.identity.seed == bytes(range(32))
+    assert store.identity.public == IdentityKey(bytes(range(32))).public
+    assert store.identity.device not in {bytes(32), store.identity.seed}
     assert store.contacts.list() == (ana,)
     assert store.calls.list() == (missed, talk)
     assert store.settings.get(BUSY) is Busy.HIDE
@@ -148,10 +151,11 @@ def test_an_export_of_format_1_is_imported_and_then_upgraded(tmp_path):
 
 def test_an_older_home_finds_its_people_by_name_and_keeps_what_was_put_away(home):
     old = home.with_name("old")
-    create_home(old, KeyFile(), bytes(32), now=1, schemas=load_schemas()[:4])
     ben = "ab" * 32
-    with open_home(old, KeyFile(), schemas=load_schemas()[:4]) as store:
-        run = store.database.execute
+
+    def fill(database: Database) -> None:
+        run = database.execute
+        run("INSERT INTO identity VALUES (1, zeroblob(32), 1)")
         run(
             "INSERT INTO audience (id, kind, label, secret, direct, revoked, created) "
             "VALUES (3, 'code', 'web', zeroblob(16), 0, 0, 1)"
@@ -163,6 +167,8 @@ def test_an_older_home_finds_its_people_by_name_and_keeps_what_was_put_away(home
                 "favourite, added) VALUES (?, '{\"name\": \"Bén\"}', ?, 'web', 1, 0, 0, 1)",
                 (bytes([number]) * 32, state),
             )
+
+    new_home(old, KeyFile(), schemas=load_schemas()[:4], fill=fill)
     with open_home(old, KeyFile()) as store:
         asking, friend = sorted(store.contacts.named("BÉN"), key=lambda one: one.audience is None)
         assert (asking.audience, asking.ignored, asking.identity.hex()) == (3, True, ben)

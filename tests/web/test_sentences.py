@@ -31,6 +31,7 @@ ASKED_BY_PAGES = (
 )  # fmt: skip
 NOT_FOR_PAGES = {
     "BadFingerprint": "of a peer's description",
+    "BadDeviceList": "of a peer",
     "BadKey": "of bytes that nobody types",
     "BadRoster": "of a peer",
     "BadRequest": "of the control socket",
@@ -38,6 +39,11 @@ NOT_FOR_PAGES = {
     "ChatInPage": "of a program that speaks in a page's call",
     "ChatNotTaken": "of a program that speaks in a call; a page has a text of its own",
     "CommandRefused": "of the command line",
+    "DeviceListAhead": "of a peer",
+    "DeviceListExpired": "of a peer",
+    "DeviceListForked": "of a peer",
+    "DeviceListOlder": "of a peer",
+    "DeviceNotListed": "of a peer",
     "ForeignHome": "before there is a page",
     "GenerationsUsedUp": "the call goes on as it is",
     "HomeInUse": "before there is a page",

@@ -8,6 +8,7 @@ from functools import partial
 
 import trio
 
+from onmeet_node.net.channels.credentials import Credentials
 from onmeet_node.net.channels.handshake import (
     Admit,
     Framed,
@@ -26,7 +27,6 @@ from onmeet_node.process.faults import contained
 from onmeet_node.process.work import WORK
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.errors import RemoteProtocolError
-from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.wire import codec
 from onmeet_node.protocol.wire.messages import Bye, Hello, Message, Ping, Pong, Unknown, Unsupported
 from onmeet_node.protocol.wire.rekey import ReceivingCipher, SendingCipher
@@ -54,6 +54,8 @@ class End(enum.StrEnum):
     """The peer sent too many messages."""
     FAULT = "fault"
     """Something went wrong on this side, on this channel alone."""
+    REVOKED = "revoked"
+    """The device is none of the person's any more."""
     REPLACED = "replaced"
     """The peer lost it and opened a new one."""
 
@@ -68,7 +70,7 @@ class _ViolationError(Exception):
 
 async def open_channel(
     stream: trio.abc.Stream,
-    key: IdentityKey,
+    me: Credentials,
     remote: Identity,
     greet: Greet,
     *,
@@ -82,17 +84,18 @@ async def open_channel(
 ) -> Channel:
     """A sealed channel to `remote` over a stream that `local` opened to `device`.
 
-    See `Channel` for `doubted`, `handshake.initiate` for the rest and for what is raised.
+    See `Channel` for `doubted`, `handshake.initiate` for the rest and what is raised, NetError too.
     """
-    framed = Framed(stream)
+    framed, key = Framed(stream), me.key_of(remote, device)
     bound = prologue(local, device)
-    sealed = await initiate(framed, key, remote, bound, greet, first=first, lost=lost, sent=sent)
+    offer = partial(initiate, framed, me, remote, key, bound, greet)
+    sealed = await offer(first=first, lost=lost, sent=sent)
     return Channel(framed, sealed, device, timing, doubted)
 
 
 async def accept_channel(
     stream: trio.abc.Stream,
-    key: IdentityKey,
+    me: Credentials,
     admit: Admit,
     seen: SeenEphemerals,
     *,
@@ -106,7 +109,7 @@ async def accept_channel(
     See `Channel` for `doubted`, `handshake.respond` for the rest and for what is raised.
     """
     framed = Framed(stream)
-    sealed = await respond(framed, key, prologue(device, local), admit, seen)
+    sealed = await respond(framed, me, prologue(device, local), admit, seen)
     return Channel(framed, sealed, device, timing, doubted)
 
 
@@ -128,6 +131,8 @@ class Channel:
         """`doubted` is called when the connection below may be dead: see `Heartbeat`."""
         self.identity = sealed.identity
         self.device = device
+        self.key = sealed.key
+        """The device's own key, proven."""
         self.hello = sealed.hello
         """The peer's."""
         self.handshake_hash = sealed.handshake_hash

@@ -9,6 +9,7 @@ from typing import Protocol
 import trio
 
 from onmeet_node.net.channels.channel import Channel, accept_channel, open_channel
+from onmeet_node.net.channels.credentials import Credentials
 from onmeet_node.net.channels.handshake import SIGNAL_PROTOCOL, SeenEphemerals
 from onmeet_node.net.channels.handshake_limits import HandshakeLimits
 from onmeet_node.net.channels.timing import Timing
@@ -17,7 +18,6 @@ from onmeet_node.net.libp2p.streams import Stream
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.errors import RemoteProtocolError
 from onmeet_node.protocol.identity.errors import IdentityError
-from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.wire.messages import Hello, Message
 
 
@@ -87,7 +87,7 @@ class ChannelOpener:
     def __init__(
         self,
         network: ChannelNetwork,
-        key: IdentityKey,
+        me: Credentials,
         door: Doorkeeper,
         *,
         timing: Timing,
@@ -95,7 +95,7 @@ class ChannelOpener:
     ) -> None:
         self._network = network
         self._me = Device(network.peer_id)
-        self._key = key
+        self._credentials = me
         self._door = door
         self._timing = timing
         self._limits = limits
@@ -153,7 +153,7 @@ class ChannelOpener:
             with trio.move_on_after(self._limits.seconds):
                 channel = await open_channel(
                     stream,
-                    self._key,
+                    self._credentials,
                     identity,
                     lambda opening_hash: self._door.greet(identity, opening_hash),
                     local=local,
@@ -173,6 +173,7 @@ class ChannelOpener:
             raise ChannelRefused(device) from error
         if channel is None:
             raise ChannelRefused(device)
+        self._credentials.met(identity, device, channel.key)
         return channel
 
     async def accept(
@@ -186,7 +187,7 @@ class ChannelOpener:
         async def handshake() -> Channel:
             return await accept_channel(
                 stream,
-                self._key,
+                self._credentials,
                 self._door.admit,
                 self._seen,
                 local=local,
@@ -195,4 +196,7 @@ class ChannelOpener:
                 doubted=partial(self._network.suspect, device),
             )
 
-        return await self._limits.receive(device, network, handshake)
+        channel = await self._limits.receive(device, network, handshake)
+        if channel is not None:
+            self._credentials.met(channel.identity, device, channel.key)
+        return channel

@@ -16,6 +16,7 @@ import trio
 
 from onmeet_node.net.channels.channel import Channel, End
 from onmeet_node.net.channels.channel_opener import ChannelNetwork, ChannelOpener, Doorkeeper
+from onmeet_node.net.channels.credentials import Credentials
 from onmeet_node.net.channels.device_channels import (
     ChannelEvent,
     ChannelGone,
@@ -34,7 +35,6 @@ from onmeet_node.net.errors import ChannelEnded, ChannelRefused
 from onmeet_node.net.libp2p.streams import Stream
 from onmeet_node.process.faults import alone
 from onmeet_node.protocol.call.events import Device, Identity
-from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.wire.codec import encode
 from onmeet_node.protocol.wire.messages import Message
 
@@ -65,14 +65,15 @@ class Channels:
     def __init__(
         self,
         network: ChannelNetwork,
-        key: IdentityKey,
+        identity: Identity,
         opener: ChannelOpener,
         keeping: ChannelKeeping,
         nursery: trio.Nursery,
     ) -> None:
         self._network = network
-        self._me = Device(network.peer_id)
-        self._key = key
+        self.here = self._me = Device(network.peer_id)
+        """The PeerId at our end of them."""
+        self._identity = identity
         self._opener = opener
         self._nursery = nursery
         self._keeping = keeping
@@ -186,6 +187,17 @@ class Channels:
         for channel in channels:
             await channel.over.wait()
 
+    def part(self, identity: Identity, listed: Callable[[bytes], bool]) -> None:
+        """End the channels with this person's devices whose key is not `listed` (any more).
+
+        At once, and without a word: what such a device still says is not heard.
+        """
+        for line in list(self._lines.values()):
+            if line.identity == identity:
+                for channel in tuple(line.channels):
+                    if not listed(channel.key):
+                        channel.fail(End.REVOKED)
+
     def move(self, device: Device) -> None:
         """A better connection to this device is there: open its channels over that one.
 
@@ -290,7 +302,7 @@ class Channels:
             line = self._lines[identity, device] = DeviceChannels(
                 identity,
                 device,
-                first=(self._key.public, self._me) < (identity, device),
+                first=(self._identity, self._me) < (identity, device),
                 nursery=self._nursery,
                 tell=self._tell,
                 touch=self._touch,
@@ -357,7 +369,7 @@ def _open_to(line: DeviceChannels, identity: Identity) -> bool:
 @asynccontextmanager
 async def open_channels(
     network: ChannelNetwork,
-    key: IdentityKey,
+    me: Credentials,
     door: Doorkeeper,
     *,
     timing: Timing | None = None,
@@ -372,10 +384,8 @@ async def open_channels(
     """
     timing = timing or Timing()
     async with trio.open_nursery() as nursery:
-        opener = ChannelOpener(
-            network, key, door, timing=timing, limits=limits or HandshakeLimits()
-        )
-        channels = Channels(network, key, opener, ChannelKeeping(max_idle, known), nursery)
+        opener = ChannelOpener(network, me, door, timing=timing, limits=limits or HandshakeLimits())
+        channels = Channels(network, me.identity, opener, ChannelKeeping(max_idle, known), nursery)
         network.handle(SIGNAL_PROTOCOL, channels._serve)
         stop_moving = network.on_direct(lambda peer: channels.move(Device(peer)))
         try:

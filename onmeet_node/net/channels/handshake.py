@@ -16,10 +16,11 @@ import trio
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
 from nacl.bindings import crypto_scalarmult_base
 
+from onmeet_node.net.channels.credentials import Credentials
 from onmeet_node.net.libp2p.streams import Stream
 from onmeet_node.protocol.call.events import Device, Identity
-from onmeet_node.protocol.identity.errors import IdentityError
-from onmeet_node.protocol.identity.keys import KEY_BYTES, IdentityKey, x25519_public
+from onmeet_node.protocol.identity.errors import DeviceListError, IdentityError
+from onmeet_node.protocol.identity.keys import KEY_BYTES, require_point, x25519_public
 from onmeet_node.protocol.wire import codec
 from onmeet_node.protocol.wire.errors import HandshakeError
 from onmeet_node.protocol.wire.frames import FrameDecoder, encode_frame
@@ -85,7 +86,7 @@ class Sealed:
     """What a finished handshake leaves behind."""
 
     identity: Identity
-    """The other person, proven."""
+    """The other person: the device that was proven speaks for them."""
     handshake_hash: bytes
     """64 bytes that both ends share and no other channel has."""
     send: CipherState = field(repr=False)
@@ -98,6 +99,8 @@ class Sealed:
     """What rode in message 1, for the responder to take as the first messages."""
     lost: tuple[bytes, ...] = ()
     """Tags of channels that the initiator had with this device and lost."""
+    key: bytes = b""
+    """The other side's device key, proven; empty for a guest, who has none."""
 
 
 class SeenEphemerals:
@@ -147,8 +150,9 @@ Admit = Callable[[Identity, Hello, bytes], Hello | None]
 
 async def initiate(
     framed: Framed,
-    key: IdentityKey,
+    me: Credentials,
     remote: Identity,
+    key: bytes,
     bound: bytes,
     greet: Greet,
     *,
@@ -156,34 +160,35 @@ async def initiate(
     lost: Sequence[bytes] = (),
     sent: Callable[[], None] = lambda: None,
 ) -> Sealed:
-    """Open a sealed channel to `remote`.
+    """Open a sealed channel to the device of `remote` that has this `key`.
 
     `first` rides in message 1 behind the Hello, so it costs no round trip; it is sealed to the
     responder's long-term key alone: no forward secrecy, no ML-KEM. `sent` is called when message 1
-    is about to go out. Raises RemoteProtocolError if the answer is wrong or none, IdentityError if
-    `remote` is no key, and the stream's errors.
+    is about to go out. Raises RemoteProtocolError if the answer is wrong or none, or the device is
+    not one of `remote`'s, IdentityError if one of the two is no key, and the stream's errors.
     """
+    require_point(remote)
     ephemeral = secrets.token_bytes(32)
     seed = secrets.token_bytes(KEM_SEED_BYTES)
-    noise = Handshake.initiate_ik(key.x25519, x25519_public(remote), bound, ephemeral, seed)
-    mine = Identity(key.public)
-    opening = opening_hash(bound, mine, remote, crypto_scalarmult_base(ephemeral))
+    noise = Handshake.initiate_ik(me.device.x25519, x25519_public(key), bound, ephemeral, seed)
+    opening = opening_hash(bound, me.identity, remote, crypto_scalarmult_base(ephemeral))
     tags = list(lost)[-MAX_LOST:]
-    head = mine + bytes([len(tags)]) + b"".join(tag[:TAG_BYTES] for tag in tags)
-    message = noise.write_message(head + _pack([greet(opening), *first]))
+    head = me.identity + bytes([len(tags)]) + b"".join(tag[:TAG_BYTES] for tag in tags)
+    message = noise.write_message(head + _pack([me.introduce(greet(opening)), *first]))
     sent()
     await framed.send(message)
     answer = await framed.receive()
     if answer is None:
         raise HandshakeError("the other side closed the stream")
     hello, _ = _unpack(noise.read_message(answer), rest=0)
+    _check_device(me, remote, key, hello)
     sending, receiving = noise.split()
-    return Sealed(remote, noise.handshake_hash, sending, receiving, hello, initiator=True)
+    return Sealed(remote, noise.handshake_hash, sending, receiving, hello, initiator=True, key=key)
 
 
 async def respond(
     framed: Framed,
-    key: IdentityKey,
+    me: Credentials,
     bound: bytes,
     admit: Admit,
     seen: SeenEphemerals,
@@ -191,24 +196,26 @@ async def respond(
     """Answer somebody who opens a sealed channel; learns who it is.
 
     Raises RemoteProtocolError, before a single byte was sent, if message 1 does not check, was
-    seen before, or `admit` says None; and the stream's errors.
+    seen before, comes from a device that is not the person's, or `admit` says None; and the
+    stream's errors.
     """
     message = await framed.receive()
     if message is None:
         raise HandshakeError("the other side closed the stream")
-    noise = Handshake.respond_ik(key.x25519, bound, secrets.token_bytes(32), encapsulate)
+    noise = Handshake.respond_ik(me.device.x25519, bound, secrets.token_bytes(32), encapsulate)
     payload = noise.read_message(message)
     ephemeral = message[:32]
     if not seen.add(ephemeral):
         raise HandshakeError("this first message was seen before")
     identity, lost, rest = _split_head(payload)
-    _check_identity(identity, noise.remote_static)
     hello, first = _unpack(rest, rest=MAX_FIRST)
-    mine = Identity(key.public)
-    answer = admit(identity, hello, opening_hash(bound, identity, mine, ephemeral))
+    key = hello.device or bytes(identity)
+    _check_key(identity, key, noise.remote_static)
+    _check_device(me, identity, key, hello)
+    answer = admit(identity, hello, opening_hash(bound, identity, me.identity, ephemeral))
     if answer is None:
         raise HandshakeError("not admitted")
-    await framed.send(noise.write_message(_pack([answer])))
+    await framed.send(noise.write_message(_pack([me.introduce(answer)])))
     sending, receiving = noise.split()
     return Sealed(
         identity,
@@ -219,6 +226,7 @@ async def respond(
         initiator=False,
         first=first,
         lost=lost,
+        key=key,
     )
 
 
@@ -238,15 +246,23 @@ def _split_head(payload: bytes) -> tuple[Identity, tuple[bytes, ...], bytes]:
     return Identity(payload[:KEY_BYTES]), tags, payload[end:]
 
 
-def _check_identity(identity: Identity, static: bytes | None) -> None:
+def _check_key(identity: Identity, key: bytes, static: bytes | None) -> None:
     # Noise proves the X25519 key. Two Ed25519 keys share it, a point and its negative, and one
-    # person holds both, so naming one of them names nobody else.
+    # device holds both, so naming one of them names no other.
     try:
-        expected = x25519_public(identity)
+        require_point(identity)
+        expected = x25519_public(key)
     except IdentityError as error:
         raise HandshakeError("the identity is no valid key") from error
     if expected != static:
-        raise HandshakeError("the identity is not the one that was proven")
+        raise HandshakeError("the device is not the one that was proven")
+
+
+def _check_device(me: Credentials, identity: Identity, key: bytes, hello: Hello) -> None:
+    try:
+        me.check(identity, key, hello)
+    except DeviceListError as error:
+        raise HandshakeError("the device does not speak for that person") from error
 
 
 def _pack(messages: Iterable[Message]) -> bytes:

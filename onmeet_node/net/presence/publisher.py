@@ -12,25 +12,26 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import attrs
 import trio
 
-from onmeet_node.net.errors import NetError, NobodyStores
+from onmeet_node.net.errors import NetError, NobodyStores, NotLent
+from onmeet_node.net.presence.interfaces import OwnList, Records
 from onmeet_node.process.faults import contained
 from onmeet_node.protocol.identity.audience import Audience
 from onmeet_node.protocol.identity.blinding import EPOCH_SECONDS, epoch_at
-from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.person_keys import PersonKeys
 from onmeet_node.protocol.identity.record import (
     NONCE_BYTES,
     PRESENCE_SECONDS,
     Presence,
     merge,
-    open_record,
+    open_listing,
     record_key,
     record_seq,
-    seal_record,
+    seal_signed,
 )
 from onmeet_node.protocol.wire.errors import RecordError
 
@@ -66,18 +67,6 @@ SINGLES = 4
 SINGLES_SECONDS = 15.0
 """So many records of single people in so many seconds: a thousand take an hour, and next to
 nothing of a small machine. Contacts without one are found by the node that looks for them."""
-
-
-class Records(Protocol):
-    """The part of `net.libp2p.host.Host` that records need; `testing.dht.FakeDht` is one."""
-
-    async def put(self, key: str, value: bytes) -> int:
-        """How many other peers hold it now. Raises NetError if none does."""
-        ...
-
-    async def get(self, key: str) -> bytes | None:
-        """The newest valid one in the network."""
-        ...
 
 
 Audiences = Callable[[], Sequence[Audience]]
@@ -120,10 +109,18 @@ class _Plan:
 class Publisher:
     """See `run`."""
 
-    def __init__(self, records: Records, key: IdentityKey, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        records: Records,
+        keys: PersonKeys,
+        own: OwnList,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
         self.published = trio.Event()
         self._records = records
-        self._key = key
+        self._keys = keys
+        self._own = own
         self._clock = clock
         self._plans: dict[_Slot, _Plan] = {}
         self._singles: set[bytes] = set()
@@ -341,8 +338,12 @@ class Publisher:
 
     async def _put(self, slot: _Slot, presences: Sequence[Presence], after: int) -> None:
         now = int(self._clock())
-        key, value = seal_record(
-            self._key,
+        signer = self._keys.signer(slot.secret, slot.epoch)
+        if signer is None:
+            raise NotLent
+        key, value = seal_signed(
+            signer,
+            self._keys.public,
             slot.secret,
             slot.epoch,
             presences,
@@ -350,6 +351,7 @@ class Publisher:
             not_after=max(now, after + 1) + PRESENCE_SECONDS,
             nonce24=secrets.token_bytes(NONCE_BYTES),
             after=after,
+            devices=self._own.signed(),
         )
         if not await self._records.put(key, value):
             raise NobodyStores
@@ -357,13 +359,15 @@ class Publisher:
     async def _read(self, slot: _Slot, seconds: float = READ_SECONDS) -> _Found:
         """The record as others have it; nothing if there is none, or not in so many seconds."""
         with trio.move_on_after(seconds):
-            value = await self._records.get(record_key(self._key.public, slot.secret, slot.epoch))
+            value = await self._records.get(record_key(self._keys.public, slot.secret, slot.epoch))
             if value is None:
                 return _Found()
             try:
                 now = int(self._clock())
-                presences = open_record(self._key.public, slot.secret, slot.epoch, value, now=now)
-                return _Found(presences, record_seq(value))
+                listing = open_listing(self._keys.public, slot.secret, slot.epoch, value, now=now)
+                if listing.devices is not None:
+                    self._own.learn(listing.devices)
+                return _Found(self._own.mine(listing.presences), record_seq(value))
             except RecordError as error:
                 log.debug("%r in the network is not readable: %s", slot, error)
         return _Found()
@@ -373,6 +377,7 @@ def _says(found: _Found, mine: Presence) -> bool:
     """Whether a record lists this device as it is now. What did not fit in is not asked for."""
     return any(
         other.peer_id == mine.peer_id
+        and other.key == mine.key
         and set(other.addresses) <= set(mine.addresses)
         and set(other.relays) <= set(mine.relays)
         for other in found.presences

@@ -12,13 +12,14 @@ from collections.abc import Callable
 import trio
 
 from onmeet_node.net.errors import NetError
-from onmeet_node.net.presence.publisher import Audiences, PresenceFor, Publisher, Records
+from onmeet_node.net.presence.interfaces import NoList, OwnList, Records
+from onmeet_node.net.presence.publisher import Audiences, PresenceFor, Publisher
 from onmeet_node.process.faults import alone
 from onmeet_node.process.work import WORK
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.blinding import epoch_at
-from onmeet_node.protocol.identity.keys import IdentityKey
-from onmeet_node.protocol.identity.record import Presence, open_record, record_key
+from onmeet_node.protocol.identity.person_keys import PersonKeys
+from onmeet_node.protocol.identity.record import Listing, Presence, open_listing, record_key
 from onmeet_node.protocol.wire.errors import RecordError
 
 NEIGHBOUR_SECONDS = 0.3
@@ -32,11 +33,16 @@ class Rendezvous:
     """
 
     def __init__(
-        self, records: Records, key: IdentityKey, *, clock: Callable[[], float] = time.time
+        self,
+        records: Records,
+        keys: PersonKeys,
+        own: OwnList | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._records = records
         self._clock = clock
-        self._publisher = Publisher(records, key, clock=clock)
+        self._publisher = Publisher(records, keys, own or NoList(), clock=clock)
 
     @property
     def published(self) -> trio.Event:
@@ -64,7 +70,11 @@ class Rendezvous:
         await self._publisher.withdraw()
 
     async def resolve(self, identity: Identity, secret: bytes) -> tuple[Presence, ...]:
-        """Where this person's devices are, the one seen last first; () if there is no record.
+        """Where this person's devices are, the one seen last first: see `look_up`."""
+        return (await self.look_up(identity, secret)).presences
+
+    async def look_up(self, identity: Identity, secret: bytes) -> Listing:
+        """What the person's record says; nothing if there is none.
 
         Asks for the current epoch and its neighbours at once, since clocks differ. Raises NetError
         if none of them could be asked for, IdentityError if `identity` is no valid key.
@@ -77,7 +87,7 @@ class Rendezvous:
             for epoch in (current, current - 1, current + 1)
             if epoch >= 0
         }
-        hits: list[tuple[Presence, ...]] = []
+        hits: list[Listing] = []
         failures: list[NetError] = []
 
         async def look(epoch: int, key: str, enough: trio.CancelScope) -> None:
@@ -86,13 +96,13 @@ class Rendezvous:
                 if value is None:
                     return
                 WORK.records_verified += 1
-                found = open_record(identity, secret, epoch, value, now=now)
+                found = open_listing(identity, secret, epoch, value, now=now)
             except NetError as error:
                 failures.append(error)
                 return
             except RecordError:
                 return
-            if found:
+            if found.presences:
                 hits.append(found)
                 wait = 0.0 if epoch == current else NEIGHBOUR_SECONDS
                 enough.deadline = min(enough.deadline, trio.current_time() + wait)
@@ -102,4 +112,4 @@ class Rendezvous:
                 nursery.start_soon(alone, "DHT record", look, epoch, key, nursery.cancel_scope)
         if len(failures) == len(keys):
             raise failures[0]
-        return max(hits, key=lambda found: found[0].seen_at, default=())
+        return max(hits, key=lambda found: found.presences[0].seen_at, default=Listing())

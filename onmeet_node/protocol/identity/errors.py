@@ -132,3 +132,67 @@ class CodeExpired(CodeError):
 
     def __init__(self) -> None:
         super().__init__("This contact code has expired. Ask the person for a new one.")
+
+
+class DeviceListError(IdentityError):
+    """Base of what can be wrong with somebody's list of devices: they are not believed by it."""
+
+
+class BadDeviceList(DeviceListError):
+    """It is none, or not by the person."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"A list of devices is refused: {what}. The other side should update; if it is your "
+            "own, see onmeet devices."
+        )
+
+
+class DeviceListOlder(DeviceListError):
+    """A newer list of the same person was seen."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A list of devices is older than one seen before; a device of it may have been "
+            "revoked. Let the device meet another one of the same person."
+        )
+
+
+class DeviceListForked(DeviceListError):
+    """Another list of the same number was seen."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Two different lists of devices have the same number, so two devices signed at once. "
+            "The first one seen stays; let the person change anything in onmeet devices."
+        )
+
+
+class DeviceListExpired(DeviceListError):
+    """It was valid once."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A list of devices has expired. Let that device meet the one that holds the identity "
+            "key, and check both clocks."
+        )
+
+
+class DeviceListAhead(DeviceListError):
+    """It is of a time to come."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A list of devices is dated in the future. Check this machine's clock, and that of "
+            "the device that signed it."
+        )
+
+
+class DeviceNotListed(DeviceListError):
+    """The device is none of the person's, or no more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "That device is not, or no more, in the person's list of devices. If it is yours, "
+            "link it anew: onmeet link"
+        )

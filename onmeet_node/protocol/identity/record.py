@@ -2,11 +2,12 @@
 
 The envelope (`protocol.wire.record`) is what servers check. Its body is, always as long::
 
-    nonce 24 | XChaCha20-Poly1305 of (length u16 | msgpack | zeros up to 864 bytes)
+    nonce 24 | XChaCha20-Poly1305 of (length u16 | msgpack | zeros up to 772 bytes)
 
 with A' as associated data and BLAKE2b-256(domain || A || secret || epoch) as key. The msgpack is an
-array of up to 4 devices, each an array [PeerId multihash, seen_at, [direct address], [relay
-address], [capability]]; what follows the fifth entry is ignored. Addresses are binary multiaddrs
+array: the person's signed device list (`devices`) as bytes, then up to 4 devices, each an array
+[PeerId, seen_at, [direct address], [relay address], [capability], its place in the list];
+what follows the sixth entry is ignored. Addresses are binary multiaddrs
 without what every one of that device ends in: `/p2p/` and the device's PeerId, and for relays
 `/p2p-circuit` before it.
 
@@ -34,20 +35,24 @@ from onmeet_node.protocol.wire.errors import RecordError
 from onmeet_node.protocol.wire.record import decode, dht_key, encode, sign_record, verify
 
 from .address import pack_address, pack_peer_id, unpack_address, unpack_peer_id
-from .blinding import binding, blind, blind_public
-from .errors import BadAddress, BadKey
-from .keys import IdentityKey, require_point
+from .blinding import binding, blind_public
+from .devices import DeviceList, read_list
+from .errors import BadAddress, BadKey, DeviceListError
+from .keys import KEY_BYTES, IdentityKey, require_point
+from .record_signer import RecordSigner, record_signer
 
 MAX_DEVICES = 4
 PRESENCE_SECONDS = 2 * 3_600
 """A device that has not renewed its entry for so long is listed no more by the others."""
 NONCE_BYTES = 24
-PLAIN_BYTES = 864
+PLAIN_BYTES = 772
 """One size for all, so that it tells nothing: the most that leaves room in 1024 bytes."""
 MAX_CAPS = 8
 
 _KEY_DOMAIN = b"onmeet record key 1"
 _LENGTH_BYTES = 2
+_ED25519 = bytes.fromhex("002408011220")
+"""What the multihash of every Ed25519 PeerId begins with; the key follows."""
 
 
 def _strings(value: Iterable[str]) -> tuple[str, ...]:
@@ -74,9 +79,21 @@ class Presence:
         default=0, validator=v.and_(v.instance_of(int), v.ge(0), v.lt(2**48))
     )
     """Unix seconds by its own clock when it published."""
+    key: bytes = attrs.field(default=b"", repr=False)
+    """Its device key, as the list in the record has it; empty if it is not of that list."""
     more: bytes = attrs.field(default=b"\x90", repr=False)
     """What a later version appended, as a msgpack array: another device that publishes the record
     anew puts it back."""
+
+
+@attrs.frozen
+class Listing:
+    """What a record says."""
+
+    presences: tuple[Presence, ...] = ()
+    """The device seen last first."""
+    devices: DeviceList | None = None
+    """As A signed it; whether it is in force is `devices.judge`'s question."""
 
 
 def record_key(identity: bytes, secret: bytes, epoch: int) -> str:
@@ -94,8 +111,39 @@ def seal_record(
     not_after: int,
     nonce24: bytes,
     after: int = 0,
+    devices: bytes = b"",
+) -> tuple[str, bytes]:
+    """`seal_signed` by whoever holds the identity key itself."""
+    return seal_signed(
+        record_signer(key, audience_secret, epoch),
+        key.public,
+        audience_secret,
+        epoch,
+        presences,
+        now=now,
+        not_after=not_after,
+        nonce24=nonce24,
+        after=after,
+        devices=devices,
+    )
+
+
+def seal_signed(
+    signer: RecordSigner,
+    identity: bytes,
+    audience_secret: bytes,
+    epoch: int,
+    presences: Sequence[Presence],
+    *,
+    now: int,
+    not_after: int,
+    nonce24: bytes,
+    after: int = 0,
+    devices: bytes = b"",
 ) -> tuple[str, bytes]:
     """The DHT key and the record that lists `presences`, of which the first matters most.
+
+    `signer` is the identity's for this audience and epoch, `devices` its signed device list.
 
     `now` and `not_after` are Unix seconds, at most 12 hours apart; `nonce24` is 24 random bytes;
     `after` is the `seq` of the record this one replaces, in case its publisher's clock was ahead.
@@ -105,29 +153,35 @@ def seal_record(
     """
     if len(nonce24) != NONCE_BYTES:
         raise BadKey(f"A record is sealed with {NONCE_BYTES} random bytes, not {len(nonce24)}.")
-    blinded = blind(key, audience_secret, epoch)
-    packed = _fitting([_pack(presence) for presence in presences[:MAX_DEVICES]])
+    listed = read_list(identity, devices) if devices else None
+    packed = _fitting([_pack(presence, listed) for presence in presences[:MAX_DEVICES]], devices)
     plain = len(packed).to_bytes(_LENGTH_BYTES, "big") + packed
     sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(
         plain.ljust(PLAIN_BYTES, b"\0"),
-        blinded.public,
+        signer.public,
         nonce24,
-        _body_key(key.public, audience_secret, epoch),
+        _body_key(identity, audience_secret, epoch),
     )
     record = sign_record(
-        blinded.public,
+        signer.public,
         nonce24 + sealed,
         seq=max(now, after + 1),
         not_after=not_after,
-        sign=blinded.sign,
+        sign=signer.key.sign,
+        certificate=signer.certificate,
     )
-    return dht_key(blinded.public), encode(record)
+    return dht_key(signer.public), encode(record)
 
 
 def open_record(
     identity: bytes, secret: bytes, epoch: int, value: bytes, *, now: int
 ) -> tuple[Presence, ...]:
-    """The devices that a record lists, the one seen last first.
+    """The devices that a record lists, the one seen last first: `open_listing` without the list."""
+    return open_listing(identity, secret, epoch, value, now=now).presences
+
+
+def open_listing(identity: bytes, secret: bytes, epoch: int, value: bytes, *, now: int) -> Listing:
+    """What a record says. A list of devices that the identity did not sign is passed over.
 
     Raises `RecordError` unless the record is this identity's for this audience and epoch, in force
     at `now` (Unix seconds), and readable; `BadKey` if `identity` is no valid one.
@@ -143,7 +197,7 @@ def open_record(
     if len(plain) != PLAIN_BYTES:
         raise RecordError("its body has a wrong length")
     length = int.from_bytes(plain[:_LENGTH_BYTES], "big")
-    return _unpack(plain[_LENGTH_BYTES : _LENGTH_BYTES + length])
+    return _unpack(identity, plain[_LENGTH_BYTES : _LENGTH_BYTES + length])
 
 
 def record_seq(value: bytes) -> int:
@@ -180,24 +234,27 @@ class _Packed:
     addresses: list[bytes]
     relays: list[bytes]
     caps: tuple[str, ...]
+    place: int | None = None
     more: bytes = b"\x90"
 
     def entry(self) -> list[Any]:
         known = [self.peer, self.seen_at, self.addresses, self.relays, list(self.caps)]
-        return [*known, *msgpack.unpackb(self.more)]
+        place = [] if self.place is None else [self.place]
+        return [*known, *place, *msgpack.unpackb(self.more)]
 
     def addresses_bytes(self) -> int:
         return sum(map(len, self.addresses + self.relays))
 
 
-def _pack(presence: Presence) -> _Packed:
+def _pack(presence: Presence, devices: DeviceList | None = None) -> _Packed:
     target = "/p2p/" + presence.peer_id
     return _Packed(
-        pack_peer_id(presence.peer_id),
+        pack_peer_id(presence.peer_id).removeprefix(_ED25519),
         presence.seen_at,
         _pack_all(presence.addresses, target),
         _pack_all(presence.relays, "/p2p-circuit" + target),
         presence.caps,
+        devices.place_of(presence.key) if devices is not None else None,
         presence.more,
     )
 
@@ -212,10 +269,11 @@ def _pack_all(addresses: Iterable[str], ending: str) -> list[bytes]:
     return packed
 
 
-def _fitting(devices: list[_Packed]) -> bytes:
-    """The devices as msgpack, cut until they fit."""
+def _fitting(devices: list[_Packed], signed: bytes = b"") -> bytes:
+    """The list and the devices as msgpack, cut until they fit."""
+    head = [signed] if signed else []
     while True:
-        packed = msgpack.packb([device.entry() for device in devices])
+        packed = msgpack.packb([*head, *(device.entry() for device in devices)])
         if len(packed) <= PLAIN_BYTES - _LENGTH_BYTES:
             return bytes(packed)
         spare = [device for device in devices if len(device.addresses + device.relays) > 2]
@@ -227,27 +285,36 @@ def _fitting(devices: list[_Packed]) -> bytes:
             devices = devices[:-1]
 
 
-def _unpack(packed: bytes) -> tuple[Presence, ...]:
+def _unpack(identity: bytes, packed: bytes) -> Listing:
     try:
         entries = msgpack.unpackb(packed, strict_map_key=True)
     except (ValueError, msgpack.UnpackException) as error:
         raise RecordError("its body holds no list of devices") from error
     if not isinstance(entries, list):
         raise RecordError("its body holds no list of devices")
+    devices = None
+    if entries and isinstance(entries[0], bytes):
+        with contextlib.suppress(DeviceListError):
+            devices = read_list(identity, entries[0])
+        entries = entries[1:]
     presences = [
         presence
         for entry in entries[:MAX_DEVICES]
-        if (presence := _unpack_device(entry)) is not None
+        if (presence := _unpack_device(entry, devices)) is not None
     ]
-    return tuple(sorted(presences, key=lambda presence: presence.seen_at, reverse=True))
+    presences.sort(key=lambda presence: presence.seen_at, reverse=True)
+    return Listing(tuple(presences), devices)
 
 
-def _unpack_device(entry: Any) -> Presence | None:
+def _unpack_device(entry: Any, devices: DeviceList | None) -> Presence | None:
     """None for a device of a kind that is not known here, or that is described wrongly."""
     match entry:
         case [bytes(peer), int(seen_at), list(addresses), list(relays), list(caps), *more]:
+            place: int | None = None
+            if more and type(more[0]) is int:
+                place, more = more[0], more[1:]
             with contextlib.suppress(BadAddress, ValueError, TypeError):
-                peer_id = unpack_peer_id(peer)
+                peer_id = unpack_peer_id(_ED25519 + peer if len(peer) == KEY_BYTES else peer)
                 target, circuit = "/p2p/" + peer_id, "/p2p-circuit"
                 return Presence(
                     peer_id=peer_id,
@@ -255,6 +322,7 @@ def _unpack_device(entry: Any) -> Presence | None:
                     relays=_unpack_all(relays, circuit + target),
                     caps=tuple(caps[:MAX_CAPS]),
                     seen_at=seen_at,
+                    key=devices.at(place) if devices is not None else b"",
                     more=msgpack.packb(more),
                 )
         case _:

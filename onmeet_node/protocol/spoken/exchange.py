@@ -20,7 +20,7 @@ from spake2 import SPAKE2_A, SPAKE2_B, SPAKEError
 from spake2.ed25519_basic import NotOnCurve
 
 from onmeet_node.protocol.errors import LocalProtocolError
-from onmeet_node.protocol.spoken.code import SpokenCode
+from onmeet_node.protocol.spoken.code import LISTS, SpokenCode
 from onmeet_node.protocol.wire.errors import DecodeError
 from onmeet_node.protocol.wire.mailbox import (
     CODE_BYTES,
@@ -35,8 +35,17 @@ from onmeet_node.protocol.wire.mailbox import (
 )
 from onmeet_node.protocol.wire.messages import Unknown
 
-DOMAIN = b"onmeet spoken 1 "
-"""Begins every string that goes into the exchange, so that its keys fit nothing else."""
+
+class SpokenPurpose(enum.Enum):
+    """What is exchanged; a code of one purpose is a wrong one for another."""
+
+    CONTACT = b"onmeet spoken 1 "
+    """Contact codes. The value begins every string that goes into the exchange, so that its keys
+    fit nothing else."""
+    LINK = b"onmeet link 1 "
+    """What makes a new device one of the person's ("Linking" in PROTOCOL)."""
+
+
 ENTROPY_BYTES = 64
 """For SPAKE2's secret scalar: 512 bits, reduced, leave no bias."""
 _NO_NONCE = bytes(SecretBox.NONCE_SIZE)
@@ -88,7 +97,9 @@ class SendLetter:
 
 @attrs.frozen
 class WordsAgree:
-    """The other side has the same words: `reveal` our contact code to them now."""
+    """The other side has the same words: `reveal` our contact code to them now, or, when the
+    adder's person is asked first, theirs was received.
+    """
 
 
 @attrs.frozen
@@ -111,7 +122,15 @@ SpokenEffect = SendLetter | WordsAgree | CodeReceived | ExchangeFailed
 class SpokenExchange:
     """One side's part."""
 
-    def __init__(self, role: SpokenRole, code: SpokenCode, mailbox: str, *, entropy: bytes) -> None:
+    def __init__(
+        self,
+        role: SpokenRole,
+        code: SpokenCode,
+        mailbox: str,
+        *,
+        entropy: bytes,
+        purpose: SpokenPurpose = SpokenPurpose.CONTACT,
+    ) -> None:
         """`mailbox`: PeerId of the bootstrap that has it. `entropy`: fresh, `ENTROPY_BYTES`."""
         if len(entropy) != ENTROPY_BYTES:
             raise LocalProtocolError(f"SPAKE2 takes {ENTROPY_BYTES} random bytes.")
@@ -120,12 +139,15 @@ class SpokenExchange:
         self._key = b""
         self._started = False
         self._revealed = False
+        self._domain = purpose.value
+        self._waits = purpose is SpokenPurpose.LINK and role is SpokenRole.ADDER
+        """Whether a person is asked between what they say and what we say."""
         make = SPAKE2_A if role is SpokenRole.SAYER else SPAKE2_B
         where = mailbox.encode()
         self._pake = make(
-            DOMAIN + code.text().encode(),
-            idA=DOMAIN + b"sayer at " + where,
-            idB=DOMAIN + b"adder at " + where,
+            self._domain + code.text().encode(),
+            idA=self._domain + b"sayer at " + where,
+            idB=self._domain + b"adder at " + where,
             entropy_f=lambda count: entropy[:count],
         )
 
@@ -157,7 +179,7 @@ class SpokenExchange:
                 return self._shared(element)
             case SpokenState.PROVING, PakeProof(tag=tag):
                 return self._proven(tag)
-            case SpokenState.OPEN, SealedCode(box=box) if self._revealed:
+            case SpokenState.OPEN, SealedCode(box=box) if self._revealed or self._waits:
                 return self._opened(box)
             case SpokenState.PROVING, WrongWords():
                 return self._fail(SpokenEnd.WRONG)
@@ -168,7 +190,8 @@ class SpokenExchange:
 
     def reveal(self, contact_code: str) -> Sequence[SpokenEffect]:
         """Sends our contact code, after `WordsAgree`."""
-        if self.state is not SpokenState.OPEN or self._revealed:
+        ready = SpokenState.DONE if self._waits else SpokenState.OPEN
+        if self.state is not ready or self._revealed:
             raise LocalProtocolError("A contact code is shown once, to whoever has the words.")
         self._revealed = True
         plain = contact_code.encode("ascii")
@@ -177,6 +200,11 @@ class SpokenExchange:
         box = SecretBox(self._derive(self.role, b"seals"))
         sealed = box.encrypt(plain.ljust(CODE_BYTES, b"\x00"), _NO_NONCE).ciphertext
         return [_send(SealedCode(box=sealed))]
+
+    def shown_words(self) -> tuple[str, ...]:
+        """Four words that both sides show, after `WordsAgree`: nobody between has the same."""
+        secret = self._derive(SpokenRole.SAYER, b"shows")
+        return tuple(words[byte] for words, byte in zip(2 * LISTS, secret[:4], strict=True))
 
     def ended(self, reason: MailboxEnd) -> Sequence[SpokenEffect]:
         """The mailbox is gone. What was exchanged before stands."""
@@ -231,7 +259,7 @@ class SpokenExchange:
         return [ExchangeFailed(end)]
 
     def _derive(self, role: SpokenRole, purpose: bytes) -> bytes:
-        info = DOMAIN + role.value.encode() + b" " + purpose
+        info = self._domain + role.value.encode() + b" " + purpose
         return HKDF(SHA256(), TAG_BYTES, salt=None, info=info).derive(self._key)
 
 

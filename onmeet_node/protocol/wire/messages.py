@@ -14,7 +14,7 @@ from typing import Any, NewType
 
 import attrs
 
-from onmeet_node.protocol.wire import limits, turn
+from onmeet_node.protocol.wire import limits, own, turn
 from onmeet_node.protocol.wire import room as rooms
 from onmeet_node.protocol.wire.fields import (
     Choice,
@@ -47,6 +47,10 @@ MAX_FIELD_CHARS = 120
 DIGEST_BYTES = 16
 NONCE_BYTES = rooms.NONCE_BYTES
 COMMITMENT_BYTES = rooms.COMMITMENT_BYTES
+MAX_LIST_BYTES = 512
+"""Of a signed device list; one of four devices has 234."""
+MAX_DETAILS_BYTES = 8_192
+"""Four names, and 64 keys that were revoked: 3,000 bytes."""
 MAX_PICTURE_BYTES = 24_576
 """Of a picture of a person: 256 by 256 pixels with room to spare, and fit for one frame."""
 
@@ -149,12 +153,18 @@ class Hello:
     `proof` shows that the sender holds an audience's secret (a contact code or the contacts
     secret): BLAKE2b-256 keyed with that secret over the handshake hash, 32 bytes. Without it a
     stranger reaches only a node that takes calls from anyone (P5).
+
+    `device` is the device key whose X25519 form Noise proved, and `devices` the list, signed by
+    the sender's identity, that has it ("Devices"). Without them the identity itself speaks: so in
+    rooms, where everybody has a key of one visit.
     """
 
     card: Card | None = maybe(Nested(Card))
     """Absent in message 1 between people who are no contacts yet: `CardUpdate` follows."""
     caps: tuple[str, ...] = field(Several(Text(1, 32), 0, 32, cut=True), default=())
     proof: bytes | None = maybe(Data(32, 32), hidden=True)
+    device: bytes | None = maybe(Data(32, 32), hidden=True)
+    devices: bytes | None = maybe(Data(1, MAX_LIST_BYTES), hidden=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -162,6 +172,17 @@ class CardUpdate:
     """The sender's card changed while the channel is open."""
 
     card: Card = field(Nested(Card))
+
+
+@attrs.frozen(kw_only=True)
+class DevicesUpdate:
+    """The sender's list of devices changed while the channel is open.
+
+    `details` go to the person's own devices alone ("Devices").
+    """
+
+    devices: bytes = field(Data(1, MAX_LIST_BYTES), hidden=True)
+    details: bytes | None = maybe(Data(1, MAX_DETAILS_BYTES), hidden=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -501,6 +522,10 @@ class Unknown:
 Message = (
     Hello
     | CardUpdate
+    | DevicesUpdate
+    | own.KnownSoFar
+    | own.KeptEntries
+    | own.LentKeySet
     | AskPicture
     | Picture
     | ContactRequest

@@ -2,10 +2,14 @@
 
 A record is one byte string with one form, so that nobody can alter a copy and keep its signature:
 
-    version (1) | blinded key A' (32) | seq (8) | not_after (8) | body | Ed25519 signature (64)
+    version (1) | blinded key A' (32) | signer D' (32) | certificate (64) | seq (8) | not_after (8)
+    | body | Ed25519 signature (64)
 
-Integers are unsigned and big-endian. The signature is made under a', over `CONTEXT` and all that
-stands before it. What the body holds is the business of `protocol.identity.record`.
+Integers are unsigned and big-endian. The certificate is a signature under a' over
+`CERTIFICATE_CONTEXT` and D'; the other one is made under d', over `CONTEXT` and all that stands
+before it. So a device of the person that does not hold the identity key publishes with a d' that it
+was lent for one audience and epoch. (Lending a' would give the identity away: a' = ha, and every
+reader computes h.) What the body holds is the business of `protocol.identity.record`.
 """
 
 from __future__ import annotations
@@ -23,9 +27,10 @@ from onmeet_node.protocol.errors import LocalProtocolError
 from onmeet_node.protocol.wire.errors import RecordError
 
 # ── fixed by the protocol ────────────────────────────────────────────────────────────────────────
-VERSION = 1
-CONTEXT = b"onmeet record 1\x00"
+VERSION = 2
+CONTEXT = b"onmeet record 2\x00"
 """Stands before the signed bytes, so that the signature fits nothing else."""
+CERTIFICATE_CONTEXT = b"onmeet record signer 1\x00"
 KEY_PREFIX = "/om/"
 MAX_RECORD_BYTES = 1024
 """The whole record. Several Kademlia answers still fit into one packet burst."""
@@ -35,11 +40,21 @@ MAX_CLOCK_LEAD = 600
 """Seconds a publisher's clock may be ahead of a server's. Bounds `seq`: without it, one record
 with the highest possible number would lock its key for ever."""
 
-_HEAD = struct.Struct(">B32sQQ")
+_HEAD = struct.Struct(">B32s32s64sQQ")
 _SIGNATURE_BYTES = 64
 _OVERHEAD = _HEAD.size + _SIGNATURE_BYTES
 MAX_BODY_BYTES = MAX_RECORD_BYTES - _OVERHEAD
-"""911 bytes."""
+"""815 bytes."""
+
+
+@attrs.frozen
+class RecordCertificate:
+    """That a key may sign the records of a blinded key."""
+
+    signer: bytes
+    """D', 32 bytes."""
+    signature: bytes
+    """By a'."""
 
 
 @attrs.frozen(kw_only=True)
@@ -48,6 +63,7 @@ class Record:
 
     public: bytes
     """A': the blinded Ed25519 public key, 32 bytes."""
+    certificate: RecordCertificate
     seq: int
     """Unix seconds when it was published, by the publisher's clock; of two, the greater counts."""
     not_after: int
@@ -66,6 +82,11 @@ def dht_key(public: bytes) -> str:
     return KEY_PREFIX + base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
+def certify(signer: bytes, sign: Callable[[bytes], bytes]) -> RecordCertificate:
+    """Lets D' sign records of the blinded key under which `sign` signs."""
+    return RecordCertificate(signer, sign(CERTIFICATE_CONTEXT + signer))
+
+
 def sign_record(
     public: bytes,
     body: bytes,
@@ -73,8 +94,11 @@ def sign_record(
     seq: int,
     not_after: int,
     sign: Callable[[bytes], bytes],
+    certificate: RecordCertificate | None = None,
 ) -> Record:
-    """Makes a record; `sign` gives the 64-byte Ed25519 signature under the blinded key `public`.
+    """Makes a record; `sign` gives 64-byte Ed25519 signatures under the certificate's signer.
+
+    Without a certificate the blinded key `public` is its own signer.
 
     Raises `LocalProtocolError` when a server would refuse the record whatever its clock says.
     """
@@ -89,8 +113,15 @@ def sign_record(
             f"A record of time {seq} cannot last until {not_after}: "
             f"choose an end at most {MAX_LIFETIME} seconds later."
         )
-    signature = sign(CONTEXT + _HEAD.pack(VERSION, public, seq, not_after) + body)
-    return Record(public=public, seq=seq, not_after=not_after, body=body, signature=signature)
+    made = Record(
+        public=public,
+        certificate=certificate or certify(public, sign),
+        seq=seq,
+        not_after=not_after,
+        body=body,
+        signature=bytes(_SIGNATURE_BYTES),
+    )
+    return attrs.evolve(made, signature=sign(CONTEXT + _signed_part(made)))
 
 
 def encode(record: Record) -> bytes:
@@ -104,11 +135,12 @@ def decode(value: bytes) -> Record:
         raise RecordError(f"it has {len(value)} bytes, at most {MAX_RECORD_BYTES} are allowed")
     if len(value) < _OVERHEAD:
         raise RecordError(f"it is cut off after {len(value)} bytes")
-    version, public, seq, not_after = _HEAD.unpack_from(value)
+    version, public, signer, certified, seq, not_after = _HEAD.unpack_from(value)
     if version != VERSION:
         raise RecordError(f"it has version {version}, and this node knows version {VERSION}")
     return Record(
         public=public,
+        certificate=RecordCertificate(signer, certified),
         seq=seq,
         not_after=not_after,
         body=value[_HEAD.size : -_SIGNATURE_BYTES],
@@ -119,8 +151,8 @@ def decode(value: bytes) -> Record:
 def verify(key: str, value: bytes, now: int) -> Record:
     """Whether `value` may be stored under `key` at Unix second `now`; gives the record.
 
-    Raises `RecordError`. A valid record is the work of whoever holds a', nothing more: that a' is
-    the blinded key of a given person is for the reader to check, by computing A' itself.
+    Raises `RecordError`. A valid record is the work of whoever a' certified, nothing more: that it
+    is the blinded key of a given person is for the reader to check, by computing A' itself.
     """
     record = decode(value)
     if dht_key(record.public) != key:
@@ -133,7 +165,11 @@ def verify(key: str, value: bytes, now: int) -> Record:
         raise RecordError("it claims to last longer than records may")
     try:
         # NOTE: libsodium refuses low-order and non-canonical keys here, and non-canonical S.
-        VerifyKey(record.public).verify(CONTEXT + _signed_part(record), record.signature)
+        certificate = record.certificate
+        VerifyKey(record.public).verify(
+            CERTIFICATE_CONTEXT + certificate.signer, certificate.signature
+        )
+        VerifyKey(certificate.signer).verify(CONTEXT + _signed_part(record), record.signature)
     except BadSignatureError:
         raise RecordError("its signature is not by that key") from None
     return record
@@ -159,4 +195,13 @@ def select(values: Sequence[bytes]) -> int:
 
 
 def _signed_part(record: Record) -> bytes:
-    return _HEAD.pack(VERSION, record.public, record.seq, record.not_after) + record.body
+    certificate = record.certificate
+    head = _HEAD.pack(
+        VERSION,
+        record.public,
+        certificate.signer,
+        certificate.signature,
+        record.seq,
+        record.not_after,
+    )
+    return head + record.body

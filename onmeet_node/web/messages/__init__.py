@@ -12,7 +12,7 @@ other answer names it.
 
 from __future__ import annotations
 
-from onmeet_node.control.requests import calls, guests, node, people
+from onmeet_node.control.requests import calls, devices, guests, node, people
 from onmeet_node.control.requests import rooms as room_requests
 from onmeet_node.protocol.wire.codec import Codec
 from onmeet_node.protocol.wire.messages import Unknown
@@ -31,6 +31,7 @@ FromPage = (
     | own.Focus
     | own.Noticeable
     | own.CreateHome
+    | own.LinkHome
     | own.UnlockHome
     | people.NewCode
     | people.SayCode
@@ -51,6 +52,10 @@ FromPage = (
     | people.SetPicture
     | people.GetPicture
     | people.ShowTo
+    | devices.ListDevices
+    | devices.RevokeDevice
+    | devices.AddDevice
+    | devices.ConfirmDevice
     | node.ChangeSettings
     | calls.Dial
     | calls.Take
@@ -102,6 +107,9 @@ FromNode = (
     | answers.LinkMade
     | answers.History
     | answers.Findings
+    | answers.DevicesShown
+    | answers.LinkCodeShown
+    | answers.LinkWords
     | rooms.Rooms
     | rooms.RoomLine
     | rooms.RoomReaction

@@ -14,6 +14,7 @@ from onmeet_node.control.shapes import (
     answer_number,
 )
 from onmeet_node.protocol.call.effects import EndReason
+from onmeet_node.protocol.identity.devices import MAX_DEVICE_NAME_CHARS, MAX_LISTED
 from onmeet_node.protocol.media import MediaPath
 from onmeet_node.protocol.wire.fields import (
     Choice,
@@ -66,6 +67,46 @@ class CodeShown:
     code: str = field(Text(1, 80, ascii=True), hidden=True)
     seconds: int = field(Integer(1, 3_600))
     """How long it waits."""
+
+
+@attrs.frozen(kw_only=True)
+class OwnDevice:
+    """One device of this person. `since`: Unix seconds, 0: not known."""
+
+    key: str = field(IDENTITY)
+    name: str = field(Text(0, MAX_DEVICE_NAME_CHARS))
+    since: int = field(TIME)
+    holds_identity: bool = field(Flag())
+    here: bool = field(Flag())
+
+
+@attrs.frozen(kw_only=True)
+class DevicesShown:
+    """The devices of this person."""
+
+    id: int = answer_number()
+    devices: tuple[OwnDevice, ...] = field(Several(Nested(OwnDevice), 0, MAX_LISTED))
+
+
+@attrs.frozen(kw_only=True)
+class LinkCodeShown:
+    """The code that request `asked` is for, and a QR code of it. No answer to it."""
+
+    asked: int = answer_number()
+    code: str = field(Text(1, 80, ascii=True), hidden=True)
+    seconds: int = field(Integer(1, 3_600))
+    rows: tuple[str, ...] = field(Several(Text(1, 177, pattern="[01]*"), 1, 177))
+
+
+@attrs.frozen(kw_only=True)
+class LinkWords:
+    """The words that both devices show while request `asked` links one. No answer to it: that comes
+    with what became of the link, after `confirm-device`.
+    """
+
+    asked: int = answer_number()
+    words: tuple[str, ...] = field(Several(Text(1, 32, ascii=True), 4, 4), hidden=True)
+    name: str = field(Text(0, MAX_DEVICE_NAME_CHARS))
 
 
 @attrs.frozen(kw_only=True)

@@ -8,7 +8,7 @@ import enum
 
 import attrs
 
-from onmeet_node.control.requests.node import MAX_PASSPHRASE_CHARS
+from onmeet_node.control.requests.node import MAX_ADDRESS_CHARS, MAX_PASSPHRASE_CHARS
 from onmeet_node.control.shapes import CALL, NAME, number
 from onmeet_node.protocol.wire.fields import Choice, Flag, Integer, Text, field, maybe
 from onmeet_node.protocol.wire.messages import MAX_TEXT_CHARS
@@ -60,6 +60,18 @@ class CreateHome:
     name: str = field(NAME)
     keeper: Keeper = field(Choice(Keeper))
     passphrase: str | None = maybe(Text(1, MAX_PASSPHRASE_CHARS), hidden=True)
+
+
+@attrs.frozen(kw_only=True)
+class LinkHome:
+    """First run of somebody who has On-Meet already: this becomes one of their devices. Told by
+    `LinkCodeShown` and `LinkWords`, answered with `Done`. `bootstrap`: one that the other uses.
+    """
+
+    id: int = number()
+    keeper: Keeper = field(Choice(Keeper))
+    passphrase: str | None = maybe(Text(1, MAX_PASSPHRASE_CHARS), hidden=True)
+    bootstrap: str | None = maybe(Text(1, MAX_ADDRESS_CHARS))
 
 
 @attrs.frozen(kw_only=True)

@@ -22,9 +22,18 @@ from onmeet_node.protocol.identity.address import (
 )
 from onmeet_node.protocol.identity.audience import ANYONE_SECRET, pair_secret
 from onmeet_node.protocol.identity.blinding import blind, epoch_at
+from onmeet_node.protocol.identity.devices import DeviceDetails, DeviceList, sign_list
 from onmeet_node.protocol.identity.errors import BadAddress, BadKey
 from onmeet_node.protocol.identity.keys import IdentityKey
-from onmeet_node.protocol.identity.record import Presence, merge, open_record, seal_record
+from onmeet_node.protocol.identity.record import (
+    Presence,
+    merge,
+    open_listing,
+    open_record,
+    seal_record,
+    seal_signed,
+)
+from onmeet_node.protocol.identity.record_signer import lent_signer, record_signer
 from onmeet_node.protocol.wire.errors import RecordError
 from onmeet_node.protocol.wire.record import MAX_RECORD_BYTES, decode, encode, sign_record, verify
 
@@ -54,7 +63,9 @@ def device(n: int, *, seen_at: int = NOW, direct: int = 2, relays: int = 2) -> P
     )
 
 
-def seal(*presences: Presence, secret=SECRET, epoch=EPOCH, nonce=b"n" * 24, key=KEY, after=0):
+def seal(
+    *presences: Presence, secret=SECRET, epoch=EPOCH, nonce=b"n" * 24, key=KEY, after=0, devices=b""
+):
     return seal_record(
         key,
         secret,
@@ -64,6 +75,7 @@ def seal(*presences: Presence, secret=SECRET, epoch=EPOCH, nonce=b"n" * 24, key=
         not_after=NOW + 7200,
         nonce24=nonce,
         after=after,
+        devices=devices,
     )
 
 
@@ -89,7 +101,7 @@ def test_the_record_is_as_long_whatever_it_says():
         len(seal(*devices)[1])
         for devices in ([Presence(peer_id(1))], [device(1)], [device(n) for n in range(4)])
     }
-    assert lengths == {1017}
+    assert lengths == {1021}
 
 
 @pytest.mark.parametrize(
@@ -126,7 +138,7 @@ def test_arbitrary_bytes_are_no_record(value):
         read(value)
 
 
-@given(st.integers(0, 1016), st.integers(1, 255))
+@given(st.integers(0, 1020), st.integers(1, 255))
 def test_a_record_altered_anywhere_is_refused(at, flip):
     value = seal()[1]
     with pytest.raises(RecordError):
@@ -138,7 +150,7 @@ def sealed_body(plain: bytes, *, length: int | None = None) -> bytes:
     blinded = blind(KEY, SECRET, EPOCH)
     data = (len(plain) if length is None else length).to_bytes(2, "big") + plain
     body = nacl.bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(
-        data.ljust(864, b"\0"),
+        data.ljust(record.PLAIN_BYTES, b"\0"),
         blinded.public,
         bytes(24),
         record._body_key(KEY.public, SECRET, EPOCH),
@@ -149,7 +161,7 @@ def sealed_body(plain: bytes, *, length: int | None = None) -> bytes:
     return encode(signed)
 
 
-@given(st.binary(max_size=862), st.integers(0, 65_535))
+@given(st.binary(max_size=770), st.integers(0, 65_535))
 def test_a_sealed_body_of_arbitrary_bytes_is_devices_or_refused(plain, length):
     with contextlib.suppress(RecordError):
         assert len(read(sealed_body(plain, length=length), now=NOW)) <= 4
@@ -280,6 +292,94 @@ def test_four_devices_at_most_are_listed_the_publisher_always():
     )
 
 
+OWN_KEYS = [IdentityKey.from_seed(bytes([n]) * 32).public for n in range(4)]
+
+
+def listed(count: int = 4) -> DeviceList:
+    return sign_list(KEY, OWN_KEYS[:count], DeviceDetails(), now=NOW)
+
+
+def test_the_list_is_in_the_record_and_says_which_device_has_which_key():
+    devices = [attrs.evolve(device(n, direct=1, relays=1), key=OWN_KEYS[n]) for n in range(4)]
+    value = seal(*devices, devices=listed().signed)[1]
+    found = open_listing(KEY.public, SECRET, EPOCH, value, now=NOW)
+    assert len(value) == 1021
+    assert found.devices == listed()
+    assert found.presences == tuple(devices)
+
+
+def test_four_devices_behind_a_relay_with_a_name_keep_a_way_each_beside_the_list():
+    def far(n: int) -> Presence:
+        end = f"/p2p/{peer_id(n)}"
+        relay = f"/dns4/boot.example.org/tcp/4001/p2p/{RELAY}/p2p-circuit{end}"
+        own = f"/ip4/192.0.2.{n}/tcp/4001{end}"
+        caps = ("audio", "video", "chat")
+        return Presence(peer_id(n), (own,), (relay,), caps, NOW, key=OWN_KEYS[n])
+
+    devices = tuple(far(n) for n in range(4))
+    value = seal(*devices, devices=listed().signed)[1]
+    assert len(value) <= MAX_RECORD_BYTES
+    assert read(value) == devices
+
+
+def test_a_device_that_is_not_in_the_list_has_no_key_there():
+    value = seal(attrs.evolve(device(1), key=OWN_KEYS[3]), devices=listed(2).signed)[1]
+    assert read(value)[0].key == b""
+
+
+@pytest.mark.parametrize("place", [-1, 2, 255, 2**40])
+def test_a_place_that_is_not_in_the_list_is_nobodys(place):
+    entries = [listed(2).signed, [*GOOD, place]]
+    assert read(sealed_body(msgpack.packb(entries)), now=NOW)[0].key == b""
+
+
+def test_a_list_that_somebody_else_signed_is_passed_over():
+    forged = sign_list(IdentityKey(b"m" * 32), OWN_KEYS, DeviceDetails(), now=NOW).signed
+    found = open_listing(
+        KEY.public, SECRET, EPOCH, sealed_body(msgpack.packb([forged, GOOD])), now=NOW
+    )
+    assert found.devices is None
+    assert [presence.peer_id for presence in found.presences] == [peer_id(1)]
+
+
+def test_a_device_that_was_lent_a_signer_publishes_what_readers_take():
+    lent = record_signer(KEY, SECRET, EPOCH).lend()
+    signer = lent_signer(KEY.public, SECRET, EPOCH, *lent)
+    where, value = seal_signed(
+        signer,
+        KEY.public,
+        SECRET,
+        EPOCH,
+        (device(1),),
+        now=NOW,
+        not_after=NOW + 60,
+        nonce24=b"n" * 24,
+    )
+    verify(where, value, NOW)
+    assert read(value, now=NOW) == (device(1),)
+    # and by the same key as one that holds the identity, so nobody tells them apart
+    assert decode(value).certificate == decode(seal()[1]).certificate
+
+
+@pytest.mark.parametrize("other", [{"secret": bytes(16)}, {"epoch": EPOCH + 1}], ids=str)
+def test_what_was_lent_for_one_audience_and_epoch_serves_no_other(other):
+    lent = record_signer(KEY, SECRET, EPOCH).lend()
+    wanted = {"secret": SECRET, "epoch": EPOCH} | other
+    signer = lent_signer(KEY.public, wanted["secret"], wanted["epoch"], *lent)
+    where, value = seal_signed(
+        signer,
+        KEY.public,
+        wanted["secret"],
+        wanted["epoch"],
+        (device(1),),
+        now=NOW,
+        not_after=NOW + 60,
+        nonce24=b"n" * 24,
+    )
+    with pytest.raises(RecordError, match="signature"):
+        verify(where, value, NOW)
+
+
 def test_a_machine_with_many_addresses_publishes_the_best_and_leaves_the_others_theirs():
     crowd = device(1, direct=60, relays=5)
     opened = read(seal(crowd, device(2), device(3), device(4))[1])
@@ -294,7 +394,7 @@ def test_whatever_is_published_fits_and_the_first_device_is_in_it(counts):
     devices = [device(n, direct=direct, relays=relays) for n, (direct, relays) in enumerate(counts)]
     value = seal(*devices)[1]
     opened = read(value)
-    assert len(value) == 1017
+    assert len(value) == 1021
     assert peer_id(0) in [presence.peer_id for presence in opened]
 
 

@@ -10,14 +10,25 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from onmeet_node.protocol.call.authentication import commitment
 from onmeet_node.protocol.identity import record
 from onmeet_node.protocol.identity.audience import ANYONE_SECRET, pair_secret, proof
 from onmeet_node.protocol.identity.blinding import blind, blinding_factor
 from onmeet_node.protocol.identity.code import ContactCode, parse_code
+from onmeet_node.protocol.identity.devices import (
+    DeviceDetails,
+    DeviceList,
+    DeviceNote,
+    read_details,
+    read_list,
+    sign_list,
+)
 from onmeet_node.protocol.identity.errors import CodeError
 from onmeet_node.protocol.identity.keys import IdentityKey, x25519_public
 from onmeet_node.protocol.identity.record import Presence, open_record, seal_record
+from onmeet_node.protocol.identity.record_signer import record_signer
 from onmeet_node.protocol.identity.safety import fingerprint_from_sdp, safety_number, sas
 from onmeet_node.protocol.identity.text import clean_text
 
@@ -74,6 +85,11 @@ def build() -> dict[str, Any]:
         "records": [
             record_vector(keys[0], SECRETS[1], []),
             record_vector(keys[0], SECRETS[1], devices()),
+            record_vector(keys[0], SECRETS[1], devices(), listed(keys[0], keys[1:])),
+        ],
+        "device_lists": [
+            list_vector(keys[0], keys[1:2], after=0),
+            list_vector(keys[0], keys[1:], after=NOW + 9),
         ],
         "codes": [
             code_vector(code)
@@ -146,12 +162,56 @@ def devices() -> list[Presence]:
     ]
 
 
-def record_vector(key: IdentityKey, secret: bytes, presences: list[Presence]) -> dict[str, Any]:
-    nonce = bytes(range(100, 124))
-    dht_key, value = seal_record(
-        key, secret, 83_333, presences, now=NOW, not_after=NOW + 7_200, nonce24=nonce
+def notes(devices: list[IdentityKey]) -> DeviceDetails:
+    return DeviceDetails(
+        tuple(
+            DeviceNote(device.public, f"device {n}", NOW - n, holds_identity=n == 0)
+            for n, device in enumerate(devices)
+        ),
+        revoked=(IdentityKey(b"r" * 32).public,),
     )
-    packed = record._fitting([record._pack(presence) for presence in presences])
+
+
+def listed(identity: IdentityKey, devices: list[IdentityKey], after: int = 0) -> DeviceList:
+    keys = [device.public for device in devices]
+    return sign_list(identity, keys, notes(devices), now=NOW, after=after)
+
+
+def list_vector(identity: IdentityKey, devices: list[IdentityKey], after: int) -> dict[str, Any]:
+    made = listed(identity, devices, after)
+    return {
+        "seed": identity.seed.hex(),
+        "devices": [key.hex() for key in made.devices],
+        "details": notes(devices).encode().hex(),
+        "now": NOW,
+        "after": after,
+        "number": made.number,
+        "until": made.until,
+        "signed": made.signed.hex(),
+    }
+
+
+def record_vector(
+    key: IdentityKey, secret: bytes, presences: list[Presence], own: DeviceList | None = None
+) -> dict[str, Any]:
+    nonce = bytes(range(100, 124))
+    signed = own.signed if own is not None else b""
+    if own is not None:
+        presences = [
+            attrs.evolve(presence, key=own.devices[n]) for n, presence in enumerate(presences)
+        ]
+    dht_key, value = seal_record(
+        key,
+        secret,
+        83_333,
+        presences,
+        now=NOW,
+        not_after=NOW + 7_200,
+        nonce24=nonce,
+        devices=signed,
+    )
+    packed = record._fitting([record._pack(presence, own) for presence in presences], signed)
+    signer = record_signer(key, secret, 83_333)
     return {
         "seed": key.seed.hex(),
         "secret": secret.hex(),
@@ -169,6 +229,9 @@ def record_vector(key: IdentityKey, secret: bytes, presences: list[Presence]) ->
             }
             for presence in presences
         ],
+        "device_list": signed.hex(),
+        "signer_seed": signer.key.seed.hex(),
+        "certificate": signer.certificate.signature.hex(),
         "msgpack": packed.hex(),
         "body_key": record._body_key(key.public, secret, 83_333).hex(),
         "dht_key": dht_key,
@@ -230,6 +293,12 @@ def test_published_records_and_codes_are_read_back():
         assert [list(presence.addresses) for presence in opened] == [
             device["addresses"] for device in vector["devices"]
         ]
+    for vector in vectors["device_lists"]:
+        identity = IdentityKey.from_seed(bytes.fromhex(vector["seed"])).public
+        made = read_list(identity, bytes.fromhex(vector["signed"]))
+        assert (made.number, made.until) == (vector["number"], vector["until"])
+        assert [key.hex() for key in made.devices] == vector["devices"]
+        assert read_details(made, bytes.fromhex(vector["details"])).revoked
     for vector in vectors["codes"]:
         assert parse_code(vector["uri"]) == parse_code(vector["link"])
         assert parse_code(vector["uri"]).identity.hex() == vector["identity"]

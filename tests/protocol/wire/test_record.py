@@ -60,7 +60,7 @@ def test_the_largest_body_fits_and_one_byte_more_is_refused_by_its_maker():
         (make() + b"x" * 1024, NOW, "at most 1024"),
         (make()[:100], NOW, "cut off"),
         (b"", NOW, "cut off"),
-        (b"\x02" + make()[1:], NOW, "version 2"),
+        (b"\x03" + make()[1:], NOW, "version 3"),
     ],
     ids=["expired", "future", "oversized", "truncated", "empty", "newer version"],
 )
@@ -90,6 +90,25 @@ def test_nobody_else_can_store_under_a_key():
         record.verify(record.dht_key(PUBLIC), forged, NOW)
 
 
+def test_a_signer_that_the_key_did_not_certify_is_refused():
+    mallory = SigningKey(bytes(32))
+    genuine = record.decode(make())
+    for certificate in (
+        record.RecordCertificate(mallory.verify_key.encode(), genuine.certificate.signature),
+        record.certify(mallory.verify_key.encode(), lambda text: mallory.sign(text).signature),
+    ):
+        forged = record.sign_record(
+            PUBLIC,
+            b"forged",
+            seq=NOW + 1,
+            not_after=NOW + 60,
+            sign=lambda text: mallory.sign(text).signature,
+            certificate=certificate,
+        )
+        with pytest.raises(RecordError, match="signature"):
+            record.verify(record.dht_key(PUBLIC), record.encode(forged), NOW)
+
+
 def test_a_low_order_key_that_would_verify_anything_is_refused():
     # A' = identity point, R = identity point, S = 0 satisfies SB = R + kA for every message.
     identity = b"\x01" + bytes(31)
@@ -111,7 +130,8 @@ def test_a_record_that_no_server_would_take_is_not_made(seq, not_after):
 
 
 def test_a_record_signed_for_years_is_refused_even_if_made_elsewhere():
-    head = record._HEAD.pack(record.VERSION, PUBLIC, NOW, NOW + 10**8)
+    certificate = KEY.sign(record.CERTIFICATE_CONTEXT + PUBLIC).signature
+    head = record._HEAD.pack(record.VERSION, PUBLIC, PUBLIC, certificate, NOW, NOW + 10**8)
     value = head + KEY.sign(record.CONTEXT + head).signature
     with pytest.raises(RecordError, match="longer"):
         record.verify(record.dht_key(PUBLIC), value, NOW)

@@ -9,6 +9,7 @@ import "./people.js";
 import "../elements/qr.js";
 import "./profile.js";
 import "./rooms.js";
+import "./own-devices.js";
 import "./settings.js";
 import "./shell.js";
 import "../call/index.js";

@@ -2,11 +2,11 @@
 import { html, nothing } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { app } from "../elements/context.js";
-import type { Keeper } from "../node/messages.js";
+import type { Keeper, LinkCodeShown, LinkWords } from "../node/messages.js";
 import { tabStore } from "../node/stores.js";
 import { t } from "../i18n/index.js";
 import { OmElement, words } from "../elements/element.js";
-import { MAX_PASSPHRASE_CHARS } from "../node/limits.js";
+import { MAX_BOOTSTRAP_CHARS, MAX_PASSPHRASE_CHARS } from "../node/limits.js";
 import { fileField, fileStyles } from "../elements/files.js";
 import { SHORTEST } from "./passphrase.js";
 import { MAX_NAME_CHARS } from "../protocol/tables.js";
@@ -19,10 +19,23 @@ export class OmFirstRun extends OmElement {
   static override styles = [OmElement.styles, fileStyles];
   @state() private keeper: Keeper = app.client.state.welcome?.keyring ? "keyring" : "passphrase";
   @state() private importing = false;
+  @state() private linking = false;
+  @state() private offered: LinkCodeShown | null = null;
+  @state() private shown: LinkWords | null = null;
   /** The name of the backup that was chosen. */
   @state() private file: string | null = null;
   @state() private busy = false;
   @state() private trouble = "";
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.attend(() =>
+      app.client.hear((message) => {
+        if (message.t === "link-code-shown") this.offered = message;
+        if (message.t === "link-words") this.shown = message;
+      }),
+    );
+  }
 
   #passphrase(): string | null | undefined {
     if (this.keeper !== "passphrase") return undefined;
@@ -41,7 +54,18 @@ export class OmFirstRun extends OmElement {
     this.busy = true;
     this.trouble = "";
     try {
-      if (this.importing) {
+      if (this.linking) {
+        const bootstrap = this.field("way").value.trim();
+        await app.client.ask(
+          {
+            t: "link-home",
+            keeper: this.keeper,
+            passphrase: passphrase ?? null,
+            bootstrap: bootstrap === "" ? null : bootstrap,
+          },
+          "done",
+        );
+      } else if (this.importing) {
         const file = this.field("file").files?.[0];
         if (file)
           await app.client.importHome(file, this.field("export").value, this.keeper, passphrase);
@@ -58,13 +82,32 @@ export class OmFirstRun extends OmElement {
       this.trouble = words(error);
     } finally {
       this.busy = false;
+      this.offered = this.shown = null;
     }
+  }
+
+  #link() {
+    if (this.shown !== null)
+      return html`<p>${t("link.words")}</p>
+        <p dir="ltr"><strong>${this.shown.words.join(" ")}</strong></p>`;
+    if (this.offered !== null)
+      return html`<p>${t("link.code")}</p>
+        <om-qr .rows=${this.offered.rows} label=${t("link.title")}></om-qr>
+        <p dir="ltr"><strong>${this.offered.code}</strong></p>`;
+    return html`<p class="quiet">${t("link.lead")}</p>
+      <label
+        >${t("link.bootstrap")}
+        <input id="way" dir="ltr" maxlength=${MAX_BOOTSTRAP_CHARS} aria-describedby="way-hint" />
+        <span id="way-hint" class="quiet small">${t("link.bootstrap.hint")}</span></label
+      >`;
   }
 
   override render() {
     return html`<form class="stack" @submit=${this.#begin}>
-      <h1>${this.importing ? t("import.title") : t("first.title")}</h1>
-      ${this.importing
+      <h1>${this.linking ? t("link.title") : this.importing ? t("import.title") : t("first.title")}</h1>
+      ${this.linking
+        ? html`<div role="status" class="stack">${this.#link()}</div>`
+        : this.importing
         ? html`${fileField(t("import.file"), this.file, "", (input) => (this.file = input.files?.[0]?.name ?? null))}
             <label
               >${t("import.passphrase")}
@@ -112,16 +155,29 @@ export class OmFirstRun extends OmElement {
       <p class="bad" role="alert">${this.trouble}</p>
       <div class="row">
         <button class="main" ?disabled=${this.busy}>
-          ${this.busy ? t("first.making") : this.importing ? t("import.go") : t("first.begin")}
+          ${this.busy ? t(this.linking ? "link.waits" : "first.making") : this.linking ? t("link.go") : this.importing ? t("import.go") : t("first.begin")}
         </button>
         <button
           type="button"
           class="plain"
           ?disabled=${this.busy}
-          @click=${() => (this.importing = !this.importing)}
+          @click=${() => {
+            this.importing = !this.importing && !this.linking;
+            this.linking = false;
+          }}
         >
-          ${this.importing ? t("back") : t("first.import")}
+          ${this.importing || this.linking ? t("back") : t("first.import")}
         </button>
+        ${this.importing || this.linking
+          ? nothing
+          : html`<button
+              type="button"
+              class="plain"
+              ?disabled=${this.busy}
+              @click=${() => (this.linking = true)}
+            >
+              ${t("first.link")}
+            </button>`}
       </div>
     </form>`;
   }

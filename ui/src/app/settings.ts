@@ -77,6 +77,10 @@ export class OmSettings extends OmElement {
         <h2>${t("settings.devices")}</h2>
         <om-devices></om-devices>
       </section>
+      <section class="card stack">
+        <h2>${t("own.title")}</h2>
+        <om-own-devices></om-own-devices>
+      </section>
       ${this.#notifications()}
       <section class="card stack">
         <h2>${t("keys.title")}</h2>

@@ -220,6 +220,15 @@ export interface Finding {
   remedy: string | null;
 }
 
+/** One device of this person. `since`: Unix seconds, 0: not known. */
+export interface OwnDevice {
+  key: string;
+  name: string;
+  since: number;
+  holds_identity: boolean;
+  here: boolean;
+}
+
 /** A room we are in, or at whose door we are. `page`: whose devices it uses; None: no page's. */
 export interface RoomShown {
   room: string;
@@ -349,6 +358,17 @@ export interface CreateHome {
   name: string;
   keeper: Keeper;
   passphrase?: string | null;
+}
+
+/** First run of somebody who has On-Meet already: this becomes one of their devices. Told by
+ * `LinkCodeShown` and `LinkWords`, answered with `Done`. `bootstrap`: one that the other uses.
+ */
+export interface LinkHome {
+  t: "link-home";
+  id?: number;
+  keeper: Keeper;
+  passphrase?: string | null;
+  bootstrap?: string | null;
 }
 
 /** Opens the home. Answered with `Done`, or `Refused` for a wrong passphrase. */
@@ -516,6 +536,35 @@ export interface ShowTo {
   who: string;
   name: Field;
   shown?: boolean | null;
+}
+
+/** The devices of this person. */
+export interface ListDevices {
+  t: "list-devices";
+  id?: number;
+}
+
+/** Takes a device off the list for good: contacts refuse it once they have the new list. */
+export interface RevokeDevice {
+  t: "revoke-device";
+  id?: number;
+  device: string;
+}
+
+/** Links the new device that says this code: its words are told (`link-words`), and what
+ * `confirm-device` says of them is waited for.
+ */
+export interface AddDevice {
+  t: "add-device";
+  id?: number;
+  code: string;
+}
+
+/** Whether the words of the device that is being linked are the same on both. */
+export interface ConfirmDevice {
+  t: "confirm-device";
+  id?: number;
+  yes: boolean;
 }
 
 /** Changes of the settings what is given, and tells all of them.
@@ -821,6 +870,7 @@ export type FromPage =
   | Focus
   | Noticeable
   | CreateHome
+  | LinkHome
   | UnlockHome
   | NewCode
   | SayCode
@@ -841,6 +891,10 @@ export type FromPage =
   | SetPicture
   | GetPicture
   | ShowTo
+  | ListDevices
+  | RevokeDevice
+  | AddDevice
+  | ConfirmDevice
   | ChangeSettings
   | Dial
   | Take
@@ -1076,6 +1130,32 @@ export interface Findings {
   findings: Finding[];
 }
 
+/** The devices of this person. */
+export interface DevicesShown {
+  t: "devices-shown";
+  id: number;
+  devices: OwnDevice[];
+}
+
+/** The code that request `asked` is for, and a QR code of it. No answer to it. */
+export interface LinkCodeShown {
+  t: "link-code-shown";
+  asked: number;
+  code: string;
+  seconds: number;
+  rows: string[];
+}
+
+/** The words that both devices show while request `asked` links one. No answer to it: that comes
+ * with what became of the link, after `confirm-device`.
+ */
+export interface LinkWords {
+  t: "link-words";
+  asked: number;
+  words: string[];
+  name: string;
+}
+
 /** Rooms, invitations and standing meetings. */
 export interface Rooms {
   t: "rooms";
@@ -1271,6 +1351,9 @@ export type FromNode =
   | LinkMade
   | History
   | Findings
+  | DevicesShown
+  | LinkCodeShown
+  | LinkWords
   | Rooms
   | RoomLine
   | RoomReaction

@@ -2,6 +2,90 @@
 import type { Row } from "./index.js";
 
 export const refusals: readonly Row[] = [
+  [
+    "A third came with the number of this code. Take a new one.",
+    "Un tiers est venu avec le numéro de ce code. Prenez-en un nouveau.",
+    "Ein Dritter kam mit der Nummer dieses Codes. Nehmen Sie einen neuen.",
+    "جاء طرف ثالث برقم هذا الرمز. خذ رمزًا جديدًا.",
+  ],
+  [
+    "Another device is being linked just now. Finish that first, then take a new code.",
+    "Un autre appareil est en cours d’association. Terminez d’abord, puis prenez un nouveau code.",
+    "Gerade wird ein anderes Gerät verbunden. Beenden Sie das zuerst, und nehmen Sie dann einen neuen Code.",
+    "يجري الآن ربط جهاز آخر. أكمل ذلك أولًا، ثم خذ رمزًا جديدًا.",
+  ],
+  [
+    "No bootstrap can be reached, and devices meet at one. Name one that your other device uses: --bootstrap ADDRESS (see onmeet settings there).",
+    "Aucun bootstrap n’est joignable, et c’est là que les appareils se retrouvent. Indiquez-en un que votre autre appareil utilise : --bootstrap ADRESSE (voir onmeet settings là-bas).",
+    "Kein Bootstrap ist erreichbar, und dort treffen sich Geräte. Nennen Sie einen, den Ihr anderes Gerät nutzt: --bootstrap ADRESSE (siehe dort onmeet settings).",
+    "لا يمكن الوصول إلى أي خادم بداية، وعنده تلتقي الأجهزة. سمِّ واحدًا يستخدمه جهازك الآخر: \u2066--bootstrap ADDRESS\u2069 (انظر هناك \u2066onmeet settings\u2069).",
+  ],
+  [
+    "No device waits to be confirmed. Begin with: onmeet devices add CODE",
+    "Aucun appareil n’attend de confirmation. Commencez par : onmeet devices add CODE",
+    "Kein Gerät wartet auf Bestätigung. Beginnen Sie mit: onmeet devices add CODE",
+    "لا جهاز ينتظر التأكيد. ابدأ بالأمر: \u2066onmeet devices add CODE\u2069",
+  ],
+  [
+    "Nobody answered in time. Take a new code: onmeet link",
+    "Personne n’a répondu à temps. Prenez un nouveau code : onmeet link",
+    "Niemand hat rechtzeitig geantwortet. Nehmen Sie einen neuen Code: onmeet link",
+    "لم يُجب أحد في الوقت. خذ رمزًا جديدًا: \u2066onmeet link\u2069",
+  ],
+  [
+    "Nothing was linked: the words were not confirmed.",
+    "Rien n’a été associé : les mots n’ont pas été confirmés.",
+    "Es wurde nichts verbunden: Die Wörter wurden nicht bestätigt.",
+    "لم يُربط شيء: لم تُؤكَّد الكلمات.",
+  ],
+  [
+    "Somebody tried a wrong code, and this one is used up. Begin anew: onmeet link",
+    "Quelqu’un a essayé un mauvais code, et celui-ci est épuisé. Recommencez : onmeet link",
+    "Jemand hat einen falschen Code versucht, und dieser ist verbraucht. Beginnen Sie neu: onmeet link",
+    "جرّب أحدهم رمزًا خاطئًا، وقد استُنفد هذا الرمز. ابدأ من جديد: \u2066onmeet link\u2069",
+  ],
+  [
+    "That is the device you are at. Revoke it from another one that holds your identity key.",
+    "C’est l’appareil que vous utilisez. Révoquez-le depuis un autre qui a votre clé d’identité.",
+    "Das ist das Gerät, an dem Sie sind. Widerrufen Sie es von einem anderen, das Ihren Identitätsschlüssel hat.",
+    "هذا هو الجهاز الذي تستخدمه. ألغِه من جهاز آخر يحمل مفتاح هويتك.",
+  ],
+  [
+    "The other device went away, or its person said no. Nothing was linked; take a new code: onmeet link",
+    "L’autre appareil est parti, ou la personne a dit non. Rien n’a été associé ; prenez un nouveau code : onmeet link",
+    "Das andere Gerät ging weg, oder die Person sagte Nein. Es wurde nichts verbunden; nehmen Sie einen neuen Code: onmeet link",
+    "غادر الجهاز الآخر، أو رفض صاحبه. لم يُربط شيء؛ خذ رمزًا جديدًا: \u2066onmeet link\u2069",
+  ],
+  [
+    "The other device, or the bootstrap, does not speak as it should. Update On-Meet on both, and take a new code.",
+    "L’autre appareil, ou le bootstrap, ne parle pas comme il faut. Mettez On-Meet à jour sur les deux, et prenez un nouveau code.",
+    "Das andere Gerät oder der Bootstrap spricht nicht, wie es soll. Aktualisieren Sie On-Meet auf beiden, und nehmen Sie einen neuen Code.",
+    "الجهاز الآخر أو خادم البداية لا يتكلم كما ينبغي. حدّث On-Meet على الجهازين، وخذ رمزًا جديدًا.",
+  ],
+  [
+    "There is no device {name}. See them with: onmeet devices",
+    "Il n’y a pas d’appareil {name}. Voyez-les avec : onmeet devices",
+    "Es gibt kein Gerät {name}. Alle zeigt: onmeet devices",
+    "لا يوجد جهاز {name}. اعرضها بالأمر: \u2066onmeet devices\u2069",
+  ],
+  [
+    "Those are not the words, and the code is used up. Begin anew on the new device: onmeet link",
+    "Ce ne sont pas les bons mots, et le code est épuisé. Recommencez sur le nouvel appareil : onmeet link",
+    "Das sind nicht die Wörter, und der Code ist verbraucht. Beginnen Sie auf dem neuen Gerät neu: onmeet link",
+    "ليست هذه هي الكلمات، وقد استُنفد الرمز. ابدأ من جديد على الجهاز الجديد: \u2066onmeet link\u2069",
+  ],
+  [
+    "You have {count} devices already, which is as many as there can be. Take one off the list first: onmeet devices revoke NAME",
+    "Vous avez déjà {count} appareils, le maximum possible. Retirez-en d’abord un de la liste : onmeet devices revoke NOM",
+    "Sie haben schon {count} Geräte, mehr gehen nicht. Nehmen Sie zuerst eines von der Liste: onmeet devices revoke NAME",
+    "لديك {count} أجهزة بالفعل، وهو الحد الأقصى. أزل واحدًا من القائمة أولًا: \u2066onmeet devices revoke NAME\u2069",
+  ],
+  [
+    "This is a linked device: it does not hold your identity key. Do that on the device that does; onmeet devices shows which it is.",
+    "Cet appareil est associé : il n’a pas votre clé d’identité. Faites cela sur l’appareil qui l’a ; onmeet devices montre lequel.",
+    "Dies ist ein verbundenes Gerät: Es hat Ihren Identitätsschlüssel nicht. Tun Sie das auf dem Gerät, das ihn hat; onmeet devices zeigt, welches.",
+    "هذا جهاز مرتبط ولا يحمل مفتاح هويتك. افعل ذلك على الجهاز الذي يحمله؛ يبيّن \u2066onmeet devices\u2069 أيّ جهاز هو.",
+  ],
   ["There is no contact code here. Paste the whole code or link.", "Il n’y a pas de code de contact ici. Collez le code ou le lien entier.", "Hier steht kein Kontaktcode. Fügen Sie den ganzen Code oder Link ein.", "لا يوجد رمز اتصال هنا. الصق الرمز أو الرابط كاملًا."],
   [
     "This is not an On-Meet contact code. A code begins with “onmeet:”, or is a link with “/c#” in it; ask the person to send it again and copy all of it.",

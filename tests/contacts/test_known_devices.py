@@ -1,0 +1,242 @@
+"""Which device is taken for a person's: by the newest list seen, whatever is offered later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+import pytest
+
+from onmeet_node.contacts.known_devices import DeviceCredentials
+from onmeet_node.contacts.own_devices import (
+    RENEW_SECONDS,
+    NoSuchDevice,
+    OwnDevices,
+    TooManyDevices,
+)
+from onmeet_node.net.errors import PeerUnreachable
+from onmeet_node.protocol.call.events import Device, Identity
+from onmeet_node.protocol.identity.devices import (
+    LIST_SECONDS,
+    DeviceDetails,
+    DeviceList,
+    read_details,
+    sign_list,
+)
+from onmeet_node.protocol.identity.errors import (
+    BadDeviceList,
+    DeviceListExpired,
+    DeviceNotListed,
+)
+from onmeet_node.protocol.identity.keys import IdentityKey
+from onmeet_node.protocol.identity.record import Listing, Presence
+from onmeet_node.protocol.wire.errors import HandshakeError
+from onmeet_node.protocol.wire.messages import Hello
+from onmeet_node.store import Contact, ContactState, KeyFile, Store, create_home, open_home
+
+NOW = 1_800_000_000
+BOB = IdentityKey(b"b" * 32)
+WHO = Identity(BOB.public)
+LAPTOP, PHONE, STOLEN = (IdentityKey(bytes([n]) * 32).public for n in (1, 2, 3))
+SOMEWHERE = Device("12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA")
+
+
+class Node:
+    """What a node knows of devices, over a home on disk, with a clock of its own."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.now = NOW
+        self.own = OwnDevices(store, now=lambda: self.now)
+        self.devices = DeviceCredentials(store, self.own, now=lambda: self.now)
+
+    def shown(self, key: bytes, devices: DeviceList | None, who: Identity = WHO) -> None:
+        signed = devices.signed if devices is not None else None
+        self.devices.check(who, key, Hello(device=key, devices=signed))
+
+
+@contextmanager
+def running(home: Path) -> Iterator[Node]:
+    with open_home(home, KeyFile()) as store:
+        yield Node(store)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    create_home(tmp_path / "home", KeyFile(), b"a" * 32, now=NOW)
+    with open_home(tmp_path / "home", KeyFile()) as store:
+        store.contacts.save(Contact(identity=WHO, state=ContactState.ACCEPTED, added=NOW))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def node(home: Path) -> Iterator[Node]:
+    with running(home) as opened:
+        yield opened
+
+
+def listed(*keys: bytes, at: int = NOW, key: IdentityKey = BOB) -> DeviceList:
+    return sign_list(key, keys, DeviceDetails(), now=at)
+
+
+def test_a_device_of_the_list_speaks_for_the_person_and_no_other(node: Node) -> None:
+    node.shown(LAPTOP, listed(LAPTOP, PHONE))
+    with pytest.raises(DeviceNotListed):
+        node.shown(STOLEN, listed(LAPTOP, PHONE))
+    with pytest.raises(HandshakeError):
+        node.shown(LAPTOP, None)
+
+
+def test_the_identity_key_itself_is_no_device(node: Node) -> None:
+    with pytest.raises(DeviceNotListed):
+        node.shown(BOB.public, listed(LAPTOP))
+
+
+def test_a_list_that_a_device_signed_is_nothing(node: Node) -> None:
+    with pytest.raises(BadDeviceList):
+        node.shown(STOLEN, listed(STOLEN, key=IdentityKey(b"\3" * 32)))
+
+
+def test_a_stolen_device_with_the_list_of_before_is_refused_also_after_a_restart(
+    home: Path,
+) -> None:
+    before, after = listed(LAPTOP, STOLEN), listed(LAPTOP, at=NOW + 5)
+    with running(home) as node:
+        node.shown(STOLEN, before)
+        node.shown(LAPTOP, after)
+        with pytest.raises(DeviceNotListed):
+            node.shown(STOLEN, before)
+        # one that is still there is taken, though it has not heard of the new list yet
+        node.shown(LAPTOP, before)
+    with running(home) as node:
+        with pytest.raises(DeviceNotListed):
+            node.shown(STOLEN, before)
+        node.shown(LAPTOP, after)
+
+
+def test_of_two_lists_of_one_number_the_first_one_seen_decides(node: Node) -> None:
+    node.shown(LAPTOP, listed(LAPTOP, PHONE))
+    with pytest.raises(DeviceNotListed):
+        node.shown(STOLEN, listed(LAPTOP, STOLEN))
+    node.shown(PHONE, listed(LAPTOP, PHONE))
+
+
+def test_when_the_newest_is_over_the_person_has_no_device_until_another_comes(node: Node) -> None:
+    node.shown(PHONE, listed(LAPTOP, PHONE))
+    node.now += LIST_SECONDS
+    with pytest.raises(DeviceListExpired):
+        node.shown(PHONE, listed(LAPTOP, PHONE))
+    node.shown(PHONE, listed(LAPTOP, PHONE, at=node.now))
+
+
+def test_of_a_record_the_devices_of_the_newest_list_are_dialled_by_their_keys(node: Node) -> None:
+    node.shown(LAPTOP, listed(LAPTOP, PHONE, at=NOW + 1))
+    old = listed(LAPTOP, STOLEN)
+    there = Presence(SOMEWHERE, key=LAPTOP)
+    gone = Presence("12D3KooWSHj3RRbBjD15g6wekV8y3mm57Pobmps2g2WJm6F67Lay", key=STOLEN)
+    nobody = Presence("12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo")
+    assert node.devices.found(WHO, Listing((there, gone, nobody), old)) == (there,)
+    assert node.devices.key_of(WHO, SOMEWHERE) == LAPTOP
+    with pytest.raises(PeerUnreachable):
+        node.devices.key_of(WHO, Device(gone.peer_id))
+
+
+def test_a_list_is_news_once(node: Node) -> None:
+    signed = listed(LAPTOP).signed
+    assert node.devices.learn(WHO, signed)
+    assert not node.devices.learn(WHO, signed)
+    assert node.devices.listed(WHO, LAPTOP)
+    node.store.contacts.remove(WHO)
+    assert node.store.devices.of(WHO) is None
+
+
+# ── the own list ─────────────────────────────────────────────────────────────────────────────────
+def test_a_home_is_its_persons_first_device_and_says_so_in_every_hello(node: Node) -> None:
+    (view,) = node.own.views()
+    assert (view.key, view.here, view.holds_identity) == (node.own.key.public, True, True)
+    said = node.devices.introduce(Hello())
+    assert said.device == node.own.key.public != node.own.identity
+    assert said.devices == node.own.list.signed
+    other = DeviceCredentials(node.store, node.own, now=lambda: NOW)
+    other.check(node.own.identity, said.device, said)
+
+
+def test_the_list_stays_the_same_until_it_is_due_and_is_then_signed_anew(home: Path) -> None:
+    with running(home) as node:
+        first = node.own.list
+    with running(home) as node:
+        assert node.own.list == first
+        assert not node.own.renew()
+        node.now += RENEW_SECONDS + 1
+        assert node.own.renew()
+        assert node.own.list.devices == first.devices
+        assert node.own.list.number > first.number
+
+
+def test_a_fifth_device_is_refused_and_names_do_not_repeat(node: Node) -> None:
+    for key in (LAPTOP, PHONE, STOLEN):
+        node.own.add(key, "phone")
+    assert [view.name for view in node.own.views()][1:] == ["phone", "phone 2", "phone 3"]
+    with pytest.raises(TooManyDevices, match="onmeet devices revoke"):
+        node.own.add(BOB.public, "tablet")
+
+
+def test_a_revoked_device_is_gone_from_the_list_and_named_in_its_details(node: Node) -> None:
+    node.own.add(PHONE, "phone")
+    before = node.own.list.number
+    node.own.revoke("phone")
+    assert node.own.list.devices == (node.own.key.public,)
+    assert node.own.list.number > before
+    assert read_details(node.own.list, node.own.details).revoked == (PHONE,)
+    for name in ("phone", "nobody", ""):
+        with pytest.raises(NoSuchDevice):
+            node.own.revoke(name)
+
+
+def test_the_device_one_is_at_is_not_revoked(node: Node) -> None:
+    with pytest.raises(NoSuchDevice, match="the device you are at"):
+        node.own.revoke(node.own.views()[0].name)
+
+
+def test_lists_that_two_devices_signed_at_once_are_made_one(node: Node) -> None:
+    mine = node.own
+    mine.add(PHONE, "phone")
+    holder = IdentityKey(b"a" * 32)
+    keys = (mine.key.public, LAPTOP)
+    theirs = sign_list(holder, keys, DeviceDetails(revoked=(PHONE,)), now=mine.list.number)
+    assert theirs.number == mine.list.number
+    assert mine.learn(theirs, DeviceDetails(revoked=(PHONE,)).encode())
+    assert set(mine.list.devices) == {mine.key.public, LAPTOP}
+    assert mine.list.number > theirs.number
+
+
+def test_a_newer_list_from_another_own_device_is_taken_and_its_names_when_they_come(
+    node: Node,
+) -> None:
+    holder = IdentityKey(b"a" * 32)
+    details = attrs.evolve(read_details(node.own.list, node.own.details), revoked=(STOLEN,))
+    newer = sign_list(holder, (node.own.key.public, LAPTOP), details, now=NOW + 9)
+    assert node.own.learn(newer)
+    assert node.own.details is None
+    assert node.own.learn(newer, details.encode())
+    assert node.own.details == details.encode()
+    assert not node.own.learn(newer, details.encode())
+
+
+def test_a_list_that_takes_this_device_off_is_believed_and_not_signed_over(node: Node) -> None:
+    revoking = sign_list(IdentityKey(b"a" * 32), (LAPTOP,), DeviceDetails(), now=NOW + 9)
+    assert node.own.learn(revoking)
+    assert not node.own.listed
+    node.now += RENEW_SECONDS + 10
+    assert not node.own.renew()
+    assert node.own.list == revoking
+
+
+def test_what_a_revoked_device_had_on_its_way_is_not_heard(node: Node) -> None:
+    node.shown(STOLEN, listed(LAPTOP, STOLEN))
+    node.devices.met(WHO, SOMEWHERE, STOLEN)
+    assert node.devices.speaks(WHO, SOMEWHERE)
+    node.devices.learn(WHO, listed(LAPTOP, at=NOW + 1).signed)
+    assert not node.devices.speaks(WHO, SOMEWHERE)
