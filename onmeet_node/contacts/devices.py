@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 3_600.0
 """How often it is looked whether the list is due."""
+JOIN_PATIENCE = 10.0
+"""Seconds for a home that joins to hear from the network which devices there are by now."""
 STEP_SECONDS = 2.0
 """How soon other own devices are told of what changed here."""
 FIND_SECONDS = 900.0
@@ -164,8 +166,10 @@ class Devices:
         `find` opens channels to those other own devices that are there.
         """
         changes: object = None
+        patience = trio.current_time() + JOIN_PATIENCE
         while True:
-            if self.own.renew():
+            joins = self.own.joins and trio.current_time() >= patience
+            if self.own.renew() or (joins and self.own.join()):
                 self._changed()
             several = len(self.own.views()) > 1
             if several and changes != self._database.changes:
@@ -175,7 +179,8 @@ class Devices:
                 self._look_at = trio.current_time() + self._patience.next()
                 await alone("own devices", find)
             self._news = trio.Event()
-            with trio.move_on_after(STEP_SECONDS if several else LOOK_SECONDS):
+            waits = STEP_SECONDS if several or self.own.joins else LOOK_SECONDS
+            with trio.move_on_after(waits):
                 await self._news.wait()
 
     # ── other own devices ───────────────────────────────────────────────────────────────────────

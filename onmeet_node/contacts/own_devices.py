@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 
 RENEW_SECONDS = LIST_SECONDS // 3
 """A list that old is signed anew, so that a linked device can be alone for the rest."""
+JOIN_SECONDS = 3_600
+"""As long after joining a list without this device is taken for one of somebody who joined as well,
+and not for one that revokes it."""
 
 
 class NotHere(OnMeetError):
@@ -95,9 +98,11 @@ class OwnDevices:
         self._holder = IdentityKey(own.seed) if own.seed is not None else None
         self._lists = store.devices
         self._now = now
+        self._joined_at: int | None = None
         signed, details = store.devices.own()
         self._list = read_list(own.public, signed) if signed is not None else None
         self._details = self._read(details)
+        self._joins = own.joins and self._holder is not None
         self.renew()
 
     def _read(self, details: bytes | None) -> DeviceDetails:
@@ -144,6 +149,10 @@ class OwnDevices:
         )
 
     # ── as records have it ──────────────────────────────────────────────────────────────────────
+    def looked(self) -> None:
+        """See `OwnList`."""
+        self.join()
+
     def signed(self) -> bytes:
         """See `OwnList`."""
         return self._list.signed if self._list is not None else b""
@@ -156,16 +165,48 @@ class OwnDevices:
     # ── changing ────────────────────────────────────────────────────────────────────────────────
     def renew(self) -> bool:
         """Signs the list anew if it is due and this device can; whether it did."""
-        if self._holder is None:
+        if self._holder is None or self._joins:
             return False
         if self._list is None:
-            note = DeviceNote(self.key.public, machine_name(), self._now(), holds_identity=True)
-            self._sign((self.key.public,), DeviceDetails((note,)))
+            self._put_first()
             return True
         if not self.listed or self._list.until - self._now() > LIST_SECONDS - RENEW_SECONDS:
             return False
         self._sign(self._list.devices, self._details)
         return True
+
+    @property
+    def joins(self) -> bool:
+        """Whether this home, of a backup or of an older format, is still to put itself on the list:
+        what others signed meanwhile is looked for first.
+        """
+        return self._joins
+
+    def join(self) -> bool:
+        """Does so; whether anything changed.
+
+        Where the list is full it takes the place of the device that was listed longest.
+        """
+        if not self._joins or self._holder is None:
+            return False
+        self._joins, self._joined_at = False, self._now()
+        self._lists.joined()
+        if self._list is None:
+            self._put_first()
+        elif not self.listed:
+            kept = self._list.devices[-(MAX_LISTED - 1) :]
+            gone = tuple(key for key in self._list.devices if key not in kept)
+            note = DeviceNote(
+                self.key.public, self._free_name(machine_name()), self._now(), holds_identity=True
+            )
+            notes = (*(one for one in self._details.notes if one.key in kept), note)
+            revoked = (*self._details.revoked, *gone)[-MAX_REVOKED:]
+            self._sign((*kept, self.key.public), DeviceDetails(notes, revoked))
+        return True
+
+    def _put_first(self) -> None:
+        note = DeviceNote(self.key.public, machine_name(), self._now(), holds_identity=True)
+        self._sign((self.key.public,), DeviceDetails((note,)))
 
     def add(self, key: bytes, name: str) -> DeviceView:
         """Puts a device on the list. Raises `NotHere`, `TooManyDevices`, `BadDeviceList`."""
@@ -228,8 +269,29 @@ class OwnDevices:
         if same and (details is None or self.details is not None):
             return False
         read = read_details(newest, details) if details is not None else self._kept(newest)
+        before = self._details.revoked
         self._keep(newest, read)
+        self._leave_out(before)
+        self._join_again()
         return True
+
+    def _join_again(self) -> None:
+        """Two homes of one backup may join at once, and neither is on the other's list."""
+        recent = self._joined_at is not None and self._now() - self._joined_at < JOIN_SECONDS
+        if recent and not self.listed and self.key.public not in self._details.revoked:
+            self._joins = True
+            self.join()
+
+    def _leave_out(self, revoked: tuple[bytes, ...]) -> None:
+        """What was revoked stays so, also where somebody signed who had not heard of it yet."""
+        if self._holder is None or self._list is None:
+            return
+        left = tuple(key for key in self._list.devices if key not in revoked)
+        if not left or left == self._list.devices:
+            return
+        gone = tuple(dict.fromkeys((*self._details.revoked, *revoked)))[-MAX_REVOKED:]
+        notes = tuple(note for note in self._details.notes if note.key in left)
+        self._sign(left, DeviceDetails(notes, gone))
 
     def _unite(self, other: DeviceList, details: bytes | None) -> bool:
         if self._holder is None or self._list is None:

@@ -22,6 +22,10 @@ class DeviceLists:
         """Replaces both. `details`: None where nobody told them yet."""
         self._database.execute("UPDATE identity SET list = ?, details = ?", (signed, details))
 
+    def joined(self) -> None:
+        """`OwnIdentity.joins` is over: this device is on the list."""
+        self._database.execute("UPDATE identity SET joins = 0")
+
     def of(self, identity: bytes) -> bytes | None:
         """The newest that a contact was seen with."""
         rows = self._database.execute(

@@ -179,5 +179,9 @@ def _load(database: Database, tables: dict[str, Any]) -> None:
                 raise ValueError("a row of another width")
             database.execute(insert, row)
     if "writer" in known["identity"]:
-        # What the home wrote after this export has numbers that this one would give again.
+        # What the home wrote after this export has numbers that this one would give again. And it
+        # may be lost, or still there: this is another device, if it can put itself on the list.
         database.execute("UPDATE identity SET writer = fresh_seed()")
+        database.execute(
+            "UPDATE identity SET device = fresh_seed(), joins = 1 WHERE seed IS NOT NULL"
+        )

@@ -78,6 +78,8 @@ class OwnIdentity:
     created: int
     writer: bytes
     """Names this home in the versions of entries that own devices keep together."""
+    joins: bool
+    """Whether it is still to put itself on the list, which others may have signed meanwhile."""
 
 
 class HomeLock:
@@ -128,10 +130,11 @@ class Store:
         self.lent = LentKeys(database)
         self.synced = SyncedEntries(database)
         self.local = LocalState(database, self.contacts, self.audiences)
-        rows = database.execute("SELECT seed, public, device, created, writer FROM identity")
+        rows = database.execute("SELECT seed, public, device, created, writer, joins FROM identity")
         if len(rows) != 1:
             raise HomeDamaged(str(database.path))
-        self.identity = OwnIdentity(*rows[0])
+        seed, public, device, created, writer, joins = rows[0]
+        self.identity = OwnIdentity(seed, public, device, created, writer, bool(joins))
 
     def __enter__(self) -> Self:
         return self
@@ -166,8 +169,8 @@ def create_home(
         unlock,
         schemas=load_schemas() if schemas is None else schemas,
         fill=lambda database: database.execute(
-            "INSERT INTO identity (one, seed, public, device, created, writer) "
-            "VALUES (1, ?, public_of(?), fresh_seed(), ?, fresh_seed())",
+            "INSERT INTO identity (one, seed, public, device, created, writer, joins) "
+            "VALUES (1, ?, public_of(?), fresh_seed(), ?, fresh_seed(), 0)",
             (identity_seed, identity_seed, now),
         ),
     )
@@ -194,8 +197,8 @@ def create_linked_home(
         unlock,
         schemas=load_schemas(),
         fill=lambda database: database.execute(
-            "INSERT INTO identity (one, public, device, created, list, details, writer) "
-            "VALUES (1, ?, ?, ?, ?, ?, fresh_seed())",
+            "INSERT INTO identity (one, public, device, created, list, details, writer, joins) "
+            "VALUES (1, ?, ?, ?, ?, ?, fresh_seed(), 0)",
             (identity, device_seed, now, *devices),
         ),
     )

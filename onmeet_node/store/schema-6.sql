@@ -9,10 +9,12 @@ CREATE TABLE identity (
     created INTEGER NOT NULL,
     writer  BLOB NOT NULL CHECK (length(writer) = 32),  -- of entries; of this home and no copy of it
     list    BLOB,                                       -- the newest signed list of devices
-    details BLOB                                        -- what only own devices are told of it
+    details BLOB,                                       -- what only own devices are told of it
+    joins   INTEGER NOT NULL CHECK (joins IN (0, 1))    -- whether it is still to put itself on the list
 ) STRICT;
 INSERT INTO identity
-    SELECT one, seed, public_of(seed), fresh_seed(), created, fresh_seed(), NULL, NULL FROM former_identity;
+    SELECT one, seed, public_of(seed), fresh_seed(), created, fresh_seed(), NULL, NULL, 1
+    FROM former_identity;
 DROP TABLE former_identity;
 
 -- The newest list of devices that a contact was seen with: no older one is believed.

@@ -72,8 +72,13 @@ def wait_moving(page, frames=3):
     raise AssertionError("the other side's picture does not move")
 
 
-def loudness(page):
-    return page.locator("video.remote").evaluate(LOUDNESS)
+def wait_heard(page):
+    """Waits until the other side's sound is more than silence."""
+    for _ in range(100):
+        if page.locator("video.remote").evaluate(LOUDNESS) > 0.01:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("the other side is not heard")
 
 
 SPY = """

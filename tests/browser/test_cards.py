@@ -1,5 +1,7 @@
 """What people show each other in the app: a picture, a note on declining, a camera turned on."""
 
+import re
+
 import pytest
 
 from tests.browser import steps
@@ -15,7 +17,7 @@ def test_what_is_about_to_be_pressed_stays_where_it_is_when_news_comes(chromium,
     with asked(chromium, tmp_path) as ((_, at_ann), (_, at_bob)):
         call = at_bob.page.get_by_role("button", name="Call Ann")
         call.wait_for()
-        at_bob.page.get_by_text("Your request reached them").wait_for()
+        at_bob.page.get_by_text(re.compile("request reached them|are not online now")).wait_for()
         before = call.bounding_box()
         steps.accept_request(at_ann.page)
         at_bob.page.get_by_role("log").get_by_text("Ann").wait_for()
@@ -63,7 +65,7 @@ def test_a_camera_can_be_turned_on_in_a_call_that_began_with_sound(chromium, tmp
         bob.get_by_role("button", name="Call", exact=True).click()
         ann.get_by_role("button", name="Answer with sound").click()
         ann.get_by_text("Bob has the camera off").wait_for()
-        assert steps.loudness(ann) > 0.01
+        steps.wait_heard(ann)
         bob.get_by_role("button", name="Camera on").click()
         steps.wait_moving(ann)
         bob.get_by_role("button", name="Hang up").click()

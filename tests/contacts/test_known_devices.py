@@ -34,7 +34,18 @@ from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.record import Listing, Presence
 from onmeet_node.protocol.wire.errors import HandshakeError
 from onmeet_node.protocol.wire.messages import Hello
-from onmeet_node.store import Contact, ContactState, KeyFile, Store, create_home, open_home
+from onmeet_node.store import (
+    Contact,
+    ContactState,
+    KdfCost,
+    KeyFile,
+    Passphrase,
+    Store,
+    create_home,
+    export_home,
+    import_home,
+    open_home,
+)
 
 NOW = 1_800_000_000
 BOB = IdentityKey(b"b" * 32)
@@ -240,3 +251,101 @@ def test_what_a_revoked_device_had_on_its_way_is_not_heard(node: Node) -> None:
     assert node.devices.speaks(WHO, SOMEWHERE)
     node.devices.learn(WHO, listed(LAPTOP, at=NOW + 1).signed)
     assert not node.devices.speaks(WHO, SOMEWHERE)
+
+
+# ── a home of a backup, or of an older format ────────────────────────────────────────────────────
+@pytest.fixture
+def restored(home: Path, tmp_path: Path) -> Path:
+    """Made from a backup of `home`, whose node has run."""
+    with running(home) as node:
+        node.own.add(PHONE, "phone")
+        export_home(node.store, tmp_path / "backup", Passphrase("carry", KdfCost(1, 8 << 20)))
+    import_home(tmp_path / "backup", "carry", tmp_path / "restored", KeyFile())
+    return tmp_path / "restored"
+
+
+def test_a_restored_home_is_a_device_of_its_own_beside_those_that_there_are_by_now(
+    home: Path, restored: Path
+) -> None:
+    with running(home) as node:
+        node.now = NOW + 10
+        node.own.revoke("phone")
+        newest = node.own.list
+    with running(restored) as node:
+        node.now = NOW + 20
+        assert node.own.joins
+        assert not node.own.listed
+        assert not node.own.renew(), "not before it was looked for"
+        assert newest is not None
+        node.own.learn(newest)
+        node.own.looked()
+        assert node.own.list is not None
+        assert node.own.list.devices == (*newest.devices, node.own.key.public)
+        assert node.own.views()[-1].holds_identity
+        assert len({view.name for view in node.own.views()}) == 2
+    with running(restored) as node:
+        assert not node.own.joins, "once"
+        assert node.own.listed
+
+
+def test_where_nobody_has_a_list_a_restored_home_goes_by_that_of_the_backup(
+    restored: Path,
+) -> None:
+    with running(restored) as node:
+        node.own.looked()
+        assert [view.here for view in node.own.views()] == [False, False, True]
+
+
+def test_two_homes_of_one_backup_that_join_at_once_are_both_on_the_list(
+    home: Path, restored: Path, tmp_path: Path
+) -> None:
+    import_home(tmp_path / "backup", "carry", tmp_path / "other", KeyFile())
+    with running(restored) as one, running(tmp_path / "other") as two:
+        one.own.looked()
+        two.now += 5
+        two.own.looked()
+        for _ in range(2):
+            assert one.own.list is not None
+            assert two.own.list is not None
+            one.own.learn(two.own.list, two.own.details)
+            two.own.learn(one.own.list, one.own.details)
+        assert one.own.list == two.own.list
+        assert one.own.listed
+        assert two.own.listed
+
+
+def test_where_the_list_is_full_it_takes_the_place_of_the_one_listed_longest(
+    home: Path, restored: Path
+) -> None:
+    with running(home) as node:
+        first = node.own.key.public
+        node.now += 1
+        for key in (STOLEN, LAPTOP):
+            node.own.add(key, "one more")
+        newest = node.own.list
+    with running(restored) as node:
+        assert newest is not None
+        node.now += 2
+        node.own.learn(newest)
+        node.own.looked()
+        assert node.own.list is not None
+        assert node.own.list.devices == (PHONE, STOLEN, LAPTOP, node.own.key.public)
+        assert not node.own.list.has(first)
+
+
+def test_what_was_revoked_stays_so_where_a_newer_list_has_it_again(
+    home: Path, restored: Path
+) -> None:
+    with running(home) as node, running(restored) as other:
+        node.now += 10
+        node.own.revoke("phone")
+        other.now += 20
+        other.own.looked()  # it has not heard of that
+        assert other.own.list is not None
+        assert other.own.list.has(PHONE)
+        node.now += 30
+        assert node.own.learn(other.own.list)
+        assert node.own.list is not None
+        assert not node.own.list.has(PHONE)
+        assert node.own.list.has(other.own.key.public)
+        assert node.own.list.number > other.own.list.number

@@ -87,8 +87,15 @@ def everything(home) -> dict[str, list]:
 def test_a_home_made_from_an_export_holds_everything(exported, home, tmp_path):
     import_home(exported, "carry", tmp_path / "second", KeyFile())
     copied, original = everything(tmp_path / "second"), everything(home)
-    (*mine, writer, _, _), (*theirs, other, _, _) = copied["identity"][0], original["identity"][0]
-    assert mine == theirs  # the same person, and the same device
+    names = ("one", "seed", "public", "device", "created", "writer", "list", "details", "joins")
+    mine, theirs = (
+        dict(zip(names, all_["identity"][0], strict=True)) for all_ in (copied, original)
+    )
+    same = ("seed", "public", "created", "list", "details")
+    assert [mine[name] for name in same] == [theirs[name] for name in same], "the same person"
+    assert mine["device"] != theirs["device"], "and another device"
+    assert (theirs["joins"], mine["joins"]) == (0, 1), "which is to put itself on the list"
+    writer, other = mine["writer"], theirs["writer"]
     assert writer != other  # whose entries are told from those that the first one goes on writing
     del copied["identity"], original["identity"]
     assert copied == original

@@ -32,6 +32,10 @@ class OwnList(Protocol):
         """What a record in the network has."""
         ...
 
+    def looked(self) -> None:
+        """The network was asked for what other devices signed, and `learn` was given it."""
+        ...
+
     def mine(self, presences: Sequence[Presence]) -> tuple[Presence, ...]:
         """Those of a record's devices that are still the person's."""
         ...
@@ -48,6 +52,9 @@ class NoList:
         """See `OwnList`."""
         del offered
         return False
+
+    def looked(self) -> None:
+        """See `OwnList`."""
 
     def mine(self, presences: Sequence[Presence]) -> tuple[Presence, ...]:
         """See `OwnList`."""

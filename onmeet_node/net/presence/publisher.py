@@ -361,12 +361,14 @@ class Publisher:
         with trio.move_on_after(seconds):
             value = await self._records.get(record_key(self._keys.public, slot.secret, slot.epoch))
             if value is None:
+                self._own.looked()
                 return _Found()
             try:
                 now = int(self._clock())
                 listing = open_listing(self._keys.public, slot.secret, slot.epoch, value, now=now)
                 if listing.devices is not None:
                     self._own.learn(listing.devices)
+                self._own.looked()
                 return _Found(self._own.mine(listing.presences), record_seq(value))
             except RecordError as error:
                 log.debug("%r in the network is not readable: %s", slot, error)
