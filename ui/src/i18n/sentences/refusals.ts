@@ -18,13 +18,19 @@ export const refusals: readonly Row[] = [
     "No bootstrap can be reached, and devices meet at one. Name one that your other device uses: --bootstrap ADDRESS (see onmeet settings there).",
     "Aucun bootstrap n’est joignable, et c’est là que les appareils se retrouvent. Indiquez-en un que votre autre appareil utilise : --bootstrap ADRESSE (voir onmeet settings là-bas).",
     "Kein Bootstrap ist erreichbar, und dort treffen sich Geräte. Nennen Sie einen, den Ihr anderes Gerät nutzt: --bootstrap ADRESSE (siehe dort onmeet settings).",
-    "لا يمكن الوصول إلى أي خادم بداية، وعنده تلتقي الأجهزة. سمِّ واحدًا يستخدمه جهازك الآخر: \u2066--bootstrap ADDRESS\u2069 (انظر هناك \u2066onmeet settings\u2069).",
+    "لا يمكن الوصول إلى أي خادم تمهيد، وعنده تلتقي الأجهزة. سمِّ واحدًا يستخدمه جهازك الآخر: \u2066--bootstrap ADDRESS\u2069 (انظر هناك \u2066onmeet settings\u2069).",
   ],
   [
     "No device waits to be confirmed. Begin with: onmeet devices add CODE",
     "Aucun appareil n’attend de confirmation. Commencez par : onmeet devices add CODE",
     "Kein Gerät wartet auf Bestätigung. Beginnen Sie mit: onmeet devices add CODE",
     "لا جهاز ينتظر التأكيد. ابدأ بالأمر: \u2066onmeet devices add CODE\u2069",
+  ],
+  [
+    "This node has no seat. Enter one: onmeet account seat LINK",
+    "Ce nœud n’a pas de siège. Saisissez-en un : onmeet account seat LIEN",
+    "Dieser Knoten hat keinen Platz. Geben Sie einen ein: onmeet account seat LINK",
+    "ليس لهذه العقدة مقعد. أدخل واحدًا: \u2066onmeet account seat LINK\u2069",
   ],
   [
     "Nobody answered in time. Take a new code: onmeet link",
@@ -60,7 +66,7 @@ export const refusals: readonly Row[] = [
     "The other device, or the bootstrap, does not speak as it should. Update On-Meet on both, and take a new code.",
     "L’autre appareil, ou le bootstrap, ne parle pas comme il faut. Mettez On-Meet à jour sur les deux, et prenez un nouveau code.",
     "Das andere Gerät oder der Bootstrap spricht nicht, wie es soll. Aktualisieren Sie On-Meet auf beiden, und nehmen Sie einen neuen Code.",
-    "الجهاز الآخر أو خادم البداية لا يتكلم كما ينبغي. حدّث On-Meet على الجهازين، وخذ رمزًا جديدًا.",
+    "الجهاز الآخر أو خادم التمهيد لا يتكلم كما ينبغي. حدّث On-Meet على الجهازين، وخذ رمزًا جديدًا.",
   ],
   [
     "There is no device {name}. See them with: onmeet devices",
