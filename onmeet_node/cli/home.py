@@ -144,8 +144,8 @@ def import_command(
         as_json=as_json,
         text=lambda _: click.echo(
             f"Imported into {home}. Start your node with: onmeet up\n"
-            "Where the machine of the export goes on too, both ring. What you then change on one "
-            "(who is blocked or accepted, codes that you revoke) the other does not know."
+            "It is the same device as the one that was exported, so let one of the two rest. A "
+            "second device beside it, kept in step: onmeet link there."
         ),
     )
 

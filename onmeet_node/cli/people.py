@@ -235,7 +235,7 @@ _who_command(PersonAction.ACCEPT, "{name} is now a contact.", "Accepts a contact
 _who_command(
     PersonAction.BLOCK,
     "{name} is blocked, and does not learn of it. Everybody else gets a new key to find you.\n"
-    "Another device of yours does not know: block them there too.",
+    "This holds on all your devices.",
     "Refuses all contact with somebody, who learns nothing of it.",
 )
 _who_command(PersonAction.REMOVE, "{name} is forgotten.", "Deletes a contact for good.")

@@ -109,7 +109,7 @@ export const de: Record<keyof typeof en, string> = {
   "person.verify.lead": "Vergleichen Sie diese Zahl mit der auf dem anderen Bildschirm: lesen Sie sie in einem Anruf vor oder treffen Sie sich. Ist sie gleich, steht niemand zwischen Ihnen.",
   "person.remove": "Entfernen",
   "person.remove.ask": "{name} und alle Anrufe mit dieser Person entfernen? Das lässt sich nicht rückgängig machen.",
-  "person.block.ask": "{name} sperren? Die Person erreicht Sie nicht mehr und erfährt nichts davon. Ein anderes Gerät von Ihnen weiß nichts davon: Blockieren Sie die Person auch dort.",
+  "person.block.ask": "{name} sperren? Die Person erreicht Sie nicht mehr und erfährt nichts davon. Das gilt auf allen Ihren Geräten.",
   "field.name": "Name",
   "field.country": "Land (zwei Buchstaben)",
   "field.phone": "Telefon",

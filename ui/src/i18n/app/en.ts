@@ -108,7 +108,7 @@ export const en = {
   "person.verify.lead": "Compare this number with the one on their screen: read it out in a call or meet. The same number means nobody stands between you.",
   "person.remove": "Remove",
   "person.remove.ask": "Remove {name} and all calls with them? This cannot be undone.",
-  "person.block.ask": "Block {name}? They can reach you no more and learn nothing of it. Another device of yours does not know: block them there too.",
+  "person.block.ask": "Block {name}? They can reach you no more and learn nothing of it. This holds on all your devices.",
   "field.name": "Name",
   "field.country": "Country (two letters)",
   "field.phone": "Phone",

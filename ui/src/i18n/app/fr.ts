@@ -109,7 +109,7 @@ export const fr: Record<keyof typeof en, string> = {
   "person.verify.lead": "Comparez ce nombre avec celui de l’autre écran : lisez-le pendant un appel ou rencontrez-vous. S’il est le même, personne ne se tient entre vous.",
   "person.remove": "Retirer",
   "person.remove.ask": "Retirer {name} et tous les appels avec cette personne ? C’est irréversible.",
-  "person.block.ask": "Bloquer {name} ? Cette personne ne pourra plus vous joindre et n’en saura rien. Un autre appareil à vous ne le sait pas : bloquez aussi cette personne là-bas.",
+  "person.block.ask": "Bloquer {name} ? Cette personne ne pourra plus vous joindre et n’en saura rien. Cela vaut sur tous vos appareils.",
   "field.name": "Nom",
   "field.country": "Pays (deux lettres)",
   "field.phone": "Téléphone",
