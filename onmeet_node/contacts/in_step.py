@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from onmeet_node.contacts.messenger import Messenger
 from onmeet_node.contacts.own_devices import OwnDevices
+from onmeet_node.contacts.profile import PROFILE
+from onmeet_node.errors import OnMeetError
 from onmeet_node.protocol.call.events import Device
+from onmeet_node.protocol.identity.policy import Relation
 from onmeet_node.protocol.own.replica import Entry, EntryVersion, Name, Replica
+from onmeet_node.protocol.own.room import KeptRoom
 from onmeet_node.protocol.wire.own import (
+    KEY_BYTES,
     MAX_ENTRIES,
     MAX_ENTRY_BYTES,
     MAX_ENTRY_KEY_BYTES,
@@ -23,10 +29,22 @@ from onmeet_node.protocol.wire.own import (
     KnownSoFar,
     WriterCounter,
 )
-from onmeet_node.store import Store
-from onmeet_node.store.errors import StoreError
+from onmeet_node.store import Setting, Store
+from onmeet_node.store.settings import BUSY, REACH
 
 log = logging.getLogger(__name__)
+
+_SETTINGS: tuple[Setting[Any], ...] = (PROFILE, REACH, BUSY)
+_NOT_TO_BE_DONE = (
+    OnMeetError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+"""By a value that is none: JSON of another form, too deep, or too great a number."""
 
 MESSAGE_BYTES = 30_000
 """Of entries in one message; a frame takes 65,535."""
@@ -47,8 +65,12 @@ class DevicesInStep:
         """`changed`: is told what another device changed here."""
         self._local = store.local
         self._shelf = store.synced
+        self._settings = store.settings
         self._database = store.database
         self._replica = Replica(store.identity.writer, store.synced)
+        self._room = KeptRoom(store.synced)
+        self._looked_at: object = None
+        """`Database.changes` at the last look."""
         self._own = own
         self._messenger = messenger
         self._now = now
@@ -59,6 +81,7 @@ class DevicesInStep:
     # ── what comes and goes ─────────────────────────────────────────────────────────────────────
     def opened(self, device: Device) -> None:
         """A channel to another own device is open: it is asked for what is missing here."""
+        self._room.look()
         self._answered.discard(device)
         self._say(device, self._known(sent=False))
 
@@ -81,20 +104,19 @@ class DevicesInStep:
 
     def _take(self, device: Device, entries: Sequence[KeptEntry]) -> None:
         self.look()  # what the person changed here meanwhile is an edit of its own
-        news = [
-            entry
+        told = [
+            Entry(one.kind, one.key, one.value, EntryVersion(one.counter, one.writer))
             for one in entries
-            if self._replica.take(
-                entry := Entry(one.kind, one.key, one.value, EntryVersion(one.counter, one.writer))
-            )
         ]
+        news = [entry for entry in told if self._room.take(entry, self._replica.take)]
         if not news:
             return
         for entry in news:
             try:
                 with self._database.transaction():
                     self._local.apply(entry.name, self._value, now=self._now())
-            except (StoreError, ValueError, TypeError, KeyError) as error:
+                    self._require_usable(entry.name)
+            except _NOT_TO_BE_DONE as error:
                 log.warning("an entry of %s was not done: %s", entry.kind, type(error).__name__)
         self._remember([entry.name for entry in news])
         self._changed([entry.name for entry in news])
@@ -104,11 +126,26 @@ class DevicesInStep:
     def _value(self, name: Name) -> bytes | None:
         return self._replica.get(*name)
 
+    def _require_usable(self, name: Name) -> None:
+        """What was done can be read again, or is undone: a device may be stolen, or damaged."""
+        kind, key = name
+        for setting in _SETTINGS if kind == "setting" else ():
+            if setting.name.encode() == key:
+                self._settings.get(setting)
+        if kind == "setting" and key == PROFILE.name.encode():
+            profile = self._settings.get(PROFILE).profile()
+            for relation in Relation:
+                profile.card_for(relation)
+        if kind == "contact" and key[:KEY_BYTES] == self._own.identity:
+            raise ValueError("nobody is a contact of their own")
+
     # ── what changed here ───────────────────────────────────────────────────────────────────────
     def look(self) -> list[Name]:
         """Writes what the person changed here since the last look, tells the others, and says
         what it was.
         """
+        if self._looked_at == self._database.changes:
+            return []
         local, before = self._local.read(now=self._now()), self._shelf.locals()
         written: list[Entry] = []
         with self._database.transaction():
@@ -118,6 +155,7 @@ class DevicesInStep:
             for name, last in before.items():
                 if name not in local and last is not None and self._local.deletes(name):
                     written.append(self._write(name, None))
+        self._looked_at = self._database.changes
         for device in tuple(self._answered) if written else ():
             self._give(device, written)
         return [entry.name for entry in written]
@@ -133,13 +171,13 @@ class DevicesInStep:
 
     def _remember(self, names: Sequence[Name]) -> None:
         """What is in the tables now that these were done, as far as they could be."""
-        local = self._local.read(now=self._now())
-        touched = set(names)
-        people = {name[1][:32] for name in names if name[0] == "contact"}
-        touched |= {name for name in local if name[0] == "contact" and name[1][:32] in people}
+        people = {name[1][:KEY_BYTES] for name in names if name[0] in {"contact", "seen"}}
+        local = self._local.read(now=self._now(), people=people)
+        touched = {*names, *(name for name in local if name[0] == "contact")}
         with self._database.transaction():
             for name in touched:
                 self._shelf.keep_local(name, local.get(name))
+        self._looked_at = self._database.changes
 
     # ── saying it ───────────────────────────────────────────────────────────────────────────────
     def _give(self, device: Device, entries: Sequence[Entry]) -> None:

@@ -8,16 +8,17 @@ lose neither; one that has its default is none. Kinds: ``contact`` (identity, ``
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.own.replica import Name
 from onmeet_node.store.audiences import AudienceKind, Audiences
-from onmeet_node.store.contacts import Contact, ContactState, ContactStore
+from onmeet_node.store.contacts import ContactStore
 from onmeet_node.store.database import Database
 from onmeet_node.store.synced import packed
+from onmeet_node.store.told_contact import told_contact
 
 IDENTITY_BYTES = 32
 CONTACT, CONTACTS_SECRET, CODE, SETTING, SEEN = (
@@ -72,12 +73,16 @@ class LocalState:
         self._audiences = audiences
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────
-    def read(self, *, now: int) -> dict[Name, bytes]:
-        """Everything that is there now."""
+    def read(self, *, now: int, people: Collection[bytes] | None = None) -> dict[Name, bytes]:
+        """Everything that is there now; of `people` alone, if that is given, besides the rest."""
+        whom = "" if people is None else f" IN ({', '.join('?' * len(people))})"
+        asked = () if people is None else tuple(people)
         found: dict[Name, bytes] = {}
         columns = ", ".join(_FIELDS)
         for identity, *values in self._database.execute(
             f"SELECT identity, {columns} FROM contact"  # noqa: S608 - names alone
+            f"{whom and ' WHERE identity' + whom}",
+            asked,
         ):
             for (name, default), value in zip(_FIELDS.items(), values, strict=True):
                 if value != default:
@@ -94,8 +99,9 @@ class LocalState:
             ):
                 found[SETTING, name.encode()] = packed(json.loads(value))
         for peer, call in self._database.execute(
-            "SELECT peer, call FROM call WHERE outgoing = 0 AND seen = 1 AND reason = ?",
-            (EndReason.MISSED,),
+            "SELECT peer, call FROM call WHERE outgoing = 0 AND seen = 1 AND reason = ?"  # noqa: S608
+            f"{whom and ' AND peer' + whom}",
+            (EndReason.MISSED, *asked),
         ):
             found[SEEN, peer + call] = packed(1)
         return found
@@ -140,26 +146,8 @@ class LocalState:
         if value("state") is None:
             self._contacts.remove(peer)
             return
-        before = self._contacts.get(peer)
-        if before is None:
-            self._contacts.save(
-                Contact(
-                    identity=peer,
-                    state=ContactState(value("state")),
-                    added=int(value("added") or 0),
-                )
-            )
-        columns = ", ".join(f"{name} = ?" for name in _FIELDS)
-        values = [
-            bytes.fromhex(value(name)) if name == "secret" and value(name) else value(name)
-            for name in _FIELDS
-        ]
-        self._database.execute(
-            f"UPDATE contact SET {columns} WHERE identity = ?",  # noqa: S608 - names alone
-            (*values, identity),
-        )
+        self._contacts.save(told_contact(peer, value, self._contacts.get(peer)))
         self._contacts.version += 1
-        self._contacts.update(peer)  # names by which they are found, and who is counted
 
     def _apply_contacts_secret(self, secret: bytes, direct: bool, now: int) -> None:
         current = self._audiences.contacts(now=now)
@@ -173,6 +161,10 @@ class LocalState:
                 self._audiences.revoke(here.id)
             return
         label, expires, direct = json.loads(value)
+        if not isinstance(label, str) or not (expires is None or type(expires) is int):
+            raise TypeError("not a code")
+        if expires is not None and expires >= 2**32:
+            raise ValueError("an end that no code can say")
         if here is None and (expires is None or expires > now):
             self._audiences.add(
                 AudienceKind.CODE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from onmeet_node.protocol.own.replica import Entry, EntryVersion, Name, Vector
+from onmeet_node.protocol.own.replica import Entry, EntryVersion, Extent, Name, Vector
 from onmeet_node.store.database import Database, Row
 
 
@@ -48,6 +48,14 @@ class SyncedEntries:
         """See `EntryShelf`."""
         for item in vector.items():
             self._database.execute("INSERT OR REPLACE INTO kept_vector VALUES (?, ?)", item)
+
+    def extents(self) -> dict[str, Extent]:
+        """See `EntryShelf`."""
+        rows = self._database.execute(
+            "SELECT kind, count(*), sum(length(key) + coalesce(length(value), 0)) "
+            "FROM kept_entry GROUP BY kind"
+        )
+        return {kind: Extent(entries, size) for kind, entries, size in rows}
 
     # ── how it is here ──────────────────────────────────────────────────────────────────────────
     def locals(self) -> dict[Name, bytes | None]:

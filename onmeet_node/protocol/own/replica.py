@@ -18,6 +18,13 @@ from typing import NamedTuple, Protocol
 
 import attrs
 
+MAX_LEAP = 2**20
+"""How much greater a counter may be than all before: nobody has changed so much meanwhile. A
+device that is stolen would else use up the counters, and nobody's later edit could win."""
+MAX_WRITERS = 64
+"""Devices that ever wrote, of which it is known up to where. What those wrote that are too many is
+sent again each time."""
+
 Name = tuple[str, bytes]
 """A kind, and which one of it."""
 Vector = dict[bytes, int]
@@ -46,6 +53,14 @@ class Entry:
         return self.kind, self.key
 
 
+class Extent(NamedTuple):
+    """How much is kept of one kind, or may be."""
+
+    entries: int
+    size: int
+    """Bytes of keys and values."""
+
+
 class EntryShelf(Protocol):
     """Where entries are kept: `store.synced.SyncedEntries`, or `EntriesInMemory`."""
 
@@ -59,6 +74,10 @@ class EntryShelf(Protocol):
 
     def since(self, known: Mapping[bytes, int]) -> list[Entry]:
         """All whose writer's counter in `known` is lower, by their counters."""
+        ...
+
+    def extents(self) -> dict[str, Extent]:
+        """How much there is of each kind."""
         ...
 
     def vector(self) -> Vector:
@@ -94,6 +113,15 @@ class EntriesInMemory:
         )
         return sorted(missing, key=lambda entry: entry.version)
 
+    def extents(self) -> dict[str, Extent]:
+        """See `EntryShelf`."""
+        found: dict[str, Extent] = {}
+        for entry in self._entries.values():
+            entries, size = found.get(entry.kind, (0, 0))
+            more = len(entry.key) + len(entry.value or b"")
+            found[entry.kind] = Extent(entries + 1, size + more)
+        return found
+
     def vector(self) -> Vector:
         """See `EntryShelf`."""
         return dict(self._vector)
@@ -110,6 +138,8 @@ class Replica:
         self._device = device
         self._shelf = shelf
         self._vector = shelf.vector()
+        self._greatest = max(self._vector.values(), default=0)
+        """Of the counters that were seen."""
 
     @property
     def vector(self) -> Vector:
@@ -125,14 +155,18 @@ class Replica:
         """A change that was made on this device; None deletes."""
         before = self._shelf.get((kind, key))
         seen = before.version.counter if before is not None else 0
-        counter = max(seen, *self._vector.values(), 0) + 1
+        counter = max(seen, self._greatest) + 1
         entry = Entry(kind, key, value, EntryVersion(counter, self._device))
         self._shelf.put(entry)
+        self._greatest = counter
         self._advance({self._device: counter})
         return entry
 
     def take(self, entry: Entry) -> bool:
         """An entry of another device; whether it is news here, to be done and passed on."""
+        if entry.version.counter > self._greatest + MAX_LEAP:
+            return False
+        self._greatest = max(self._greatest, entry.version.counter)
         before = self._shelf.get(entry.name)
         if before is not None and before.version >= entry.version:
             return False
@@ -144,11 +178,21 @@ class Replica:
         return self._shelf.since(known)
 
     def caught_up(self, vector: Mapping[bytes, int]) -> None:
-        """Everything of a device with that vector was taken."""
-        self._advance(vector)
+        """Everything of a device with that vector was taken.
+
+        It had an entry as great as its greatest counter, so one that was not seen here is made up.
+        """
+        self._advance({who: to for who, to in vector.items() if to <= self._greatest})
 
     def _advance(self, vector: Mapping[bytes, int]) -> None:
-        ahead = {who: to for who, to in vector.items() if to > self._vector.get(who, 0)}
+        room = MAX_WRITERS - len(self._vector.keys() | {self._device})
+        new = [who for who in vector if who != self._device and who not in self._vector]
+        beyond = set(new[room:])
+        ahead = {
+            who: to
+            for who, to in vector.items()
+            if to > self._vector.get(who, 0) and who not in beyond
+        }
         if ahead:
             self._vector |= ahead
             self._shelf.keep_vector(self._vector)

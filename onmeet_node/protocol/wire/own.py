@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from onmeet_node.protocol.own.replica import MAX_WRITERS
 from onmeet_node.protocol.wire.fields import (
     Data,
     Flag,
@@ -19,8 +20,6 @@ KEY_BYTES = 32
 MAX_ENTRIES = 64
 MAX_ENTRY_KEY_BYTES = 128
 MAX_ENTRY_BYTES = 8_192
-MAX_WRITERS = 64
-"""Devices that ever wrote: those that were revoked among them."""
 MAX_LENT = 128
 _COUNTER = Integer(0, 2**53 - 1)
 

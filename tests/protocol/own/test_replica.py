@@ -6,7 +6,16 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from onmeet_node.protocol.own.replica import EntriesInMemory, Replica, exchange, pass_on
+from onmeet_node.protocol.own.replica import (
+    MAX_LEAP,
+    MAX_WRITERS,
+    EntriesInMemory,
+    Entry,
+    EntryVersion,
+    Replica,
+    exchange,
+    pass_on,
+)
 
 DEVICES = [bytes([n]) * 32 for n in range(3)]
 KEYS = [b"ana", b"ben"]
@@ -54,6 +63,31 @@ def test_what_was_deleted_does_not_come_back_with_a_device_that_was_away():
     exchange(three.of[2], three.of[0])  # which had it all the time
     three.all_meet()
     assert three.values(b"ana") == {None}
+
+
+def test_a_device_that_claims_the_greatest_counter_keeps_no_later_edit_out():
+    three = Three()
+    three.of[0].write("name", b"ana", b"Ana")
+    most = 2**53 - 1
+    for replica in three.of[:2]:
+        assert not replica.take(Entry("name", b"ana", b"?", EntryVersion(most, DEVICES[2])))
+        replica.caught_up({DEVICES[2]: most, DEVICES[0]: most, b"n" * 32: most})
+    three.of[1].take(Entry("name", b"ana", b"!", EntryVersion(MAX_LEAP, DEVICES[2])))
+    three.all_meet()
+    three.of[0].write("name", b"ana", b"Anna")
+    three.all_meet()
+    assert three.values(b"ana") == {b"Anna"}
+    assert max(three.of[0].vector.values()) <= MAX_LEAP + 2
+
+
+def test_writers_that_nobody_knows_do_not_grow_without_end():
+    replica = Three().of[0]
+    replica.take(Entry("name", b"ana", b"Ana", EntryVersion(1, DEVICES[1])))
+    for n in range(2 * MAX_WRITERS):
+        replica.caught_up({n.to_bytes(32, "big"): 1})
+    replica.write("name", b"ana", b"Anna")
+    assert len(replica.vector) <= MAX_WRITERS
+    assert DEVICES[0] in replica.vector
 
 
 def test_two_that_write_at_once_agree_whoever_is_asked_first():
