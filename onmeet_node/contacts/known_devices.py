@@ -23,11 +23,14 @@ from onmeet_node.protocol.identity.record import Listing, Presence
 from onmeet_node.protocol.wire.errors import HandshakeError
 from onmeet_node.protocol.wire.messages import Hello
 from onmeet_node.store import Store
+from onmeet_node.store.contacts import MAX_CONTACTS
 
 log = logging.getLogger(__name__)
 
 MAX_REMEMBERED = 4_096
 """People, and devices, of whom something is remembered; of contacts the list is kept for good."""
+MAX_OF_CONTACTS = 2 * MAX_CONTACTS
+"""Devices of contacts, and own ones."""
 
 
 class DeviceCredentials:
@@ -45,6 +48,8 @@ class DeviceCredentials:
         self._kept: set[Identity] = set()
         """Of whom the newest is in the store."""
         self._keys: OrderedDict[tuple[Identity, Device], bytes] = OrderedDict()
+        self._keys_of_contacts: OrderedDict[tuple[Identity, Device], bytes] = OrderedDict()
+        """Apart, so that strangers, who may be any number, put none of them out."""
 
     # ── Credentials ─────────────────────────────────────────────────────────────────────────────
     @property
@@ -65,7 +70,7 @@ class DeviceCredentials:
 
     def key_of(self, identity: Identity, device: Device) -> bytes:
         """See `Credentials`."""
-        key = self._keys.get((identity, device))
+        key = self._key(identity, device)
         if key is None:
             raise PeerUnreachable(device)
         return key
@@ -103,7 +108,7 @@ class DeviceCredentials:
 
     def speaks(self, identity: Identity, device: Device) -> bool:
         """Whether what comes from this device is heard: its key is (still) in the newest list."""
-        key = self._keys.get((identity, device))
+        key = self._key(identity, device)
         return key is not None and self.listed(identity, key)
 
     def learn(self, identity: Identity, signed: bytes, details: bytes | None = None) -> bool:
@@ -173,8 +178,16 @@ class DeviceCredentials:
             self._remember(identity, Device(presence.peer_id), presence.key)
         return known
 
+    def _key(self, identity: Identity, device: Device) -> bytes | None:
+        found = self._keys_of_contacts.get((identity, device))
+        return found if found is not None else self._keys.get((identity, device))
+
     def _remember(self, identity: Identity, device: Device, key: bytes) -> None:
-        self._keys[identity, device] = key
-        self._keys.move_to_end((identity, device))
-        if len(self._keys) > MAX_REMEMBERED:
-            self._keys.popitem(last=False)
+        own = identity == self._own.identity
+        kept, most = self._keys, MAX_REMEMBERED
+        if own or (self.newest(identity) is not None and identity in self._kept):
+            kept, most = self._keys_of_contacts, MAX_OF_CONTACTS
+        kept[identity, device] = key
+        kept.move_to_end((identity, device))
+        if len(kept) > most:
+            kept.popitem(last=False)

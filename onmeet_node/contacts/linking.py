@@ -33,6 +33,7 @@ from onmeet_node.protocol.identity.devices import (
 )
 from onmeet_node.protocol.identity.errors import DeviceListError, IdentityError
 from onmeet_node.protocol.identity.keys import KEY_BYTES, require_point
+from onmeet_node.protocol.identity.text import clean_text
 from onmeet_node.protocol.spoken.code import SpokenCode, parse_spoken
 from onmeet_node.protocol.spoken.exchange import (
     ENTROPY_BYTES,
@@ -164,7 +165,11 @@ class DeviceLinks:
                 await self._confirmed(exchange.words, name, show)
                 view = self._devices.add(key, name)
                 assert own.list is not None, "it was just signed"
-                await exchange.say([own.identity, own.list.signed, self._contacts_secret()])
+                try:
+                    await exchange.say([own.identity, own.list.signed, self._contacts_secret()])
+                except LinkFailed:
+                    self._devices.revoke(key.hex())  # it went, and nobody may be it later
+                    raise
                 return view
         except NobodyCame as error:
             raise _failed(error.end, new=False) from error
@@ -200,7 +205,7 @@ def _read_request(content: list[object]) -> tuple[bytes, str]:
     match content:
         case [bytes(key), str(name), *_] if len(key) == KEY_BYTES:
             try:
-                return require_point(key), name[:MAX_DEVICE_NAME_CHARS]
+                return require_point(key), clean_text(name, MAX_DEVICE_NAME_CHARS) or "device"
             except IdentityError as error:
                 raise _failed(SpokenEnd.BROKEN, new=False) from error
     raise _failed(SpokenEnd.BROKEN, new=False)

@@ -24,7 +24,7 @@ from onmeet_node.protocol.identity.devices import (
     read_list,
     sign_list,
 )
-from onmeet_node.protocol.identity.errors import DeviceListError, DeviceListForked
+from onmeet_node.protocol.identity.errors import BadDeviceList, DeviceListError, DeviceListForked
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.person_keys import HeldKeys, LinkedKeys, PersonKeys
 from onmeet_node.protocol.identity.record import Presence
@@ -214,6 +214,8 @@ class OwnDevices:
             raise NotHere
         if len(self._list.devices) >= MAX_LISTED:
             raise TooManyDevices
+        if key in self._details.revoked:
+            raise BadDeviceList("it names a device that was revoked, for good")
         note = DeviceNote(key, self._free_name(name), self._now())
         self._sign(
             (*self._list.devices, key),
@@ -294,9 +296,9 @@ class OwnDevices:
         self._sign(left, DeviceDetails(notes, gone))
 
     def _unite(self, other: DeviceList, details: bytes | None) -> bool:
-        if self._holder is None or self._list is None:
-            return False
-        theirs = read_details(other, details) if details is not None else DeviceDetails()
+        if self._holder is None or self._list is None or details is None:
+            return False  # which keys it revoked is in the details, which come after the Hello
+        theirs = read_details(other, details)
         gone = tuple(dict.fromkeys((*self._details.revoked, *theirs.revoked)))[-MAX_REVOKED:]
         keys = dict.fromkeys((*self._list.devices, *other.devices))
         left = tuple(key for key in keys if key not in gone)[:MAX_LISTED]

@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from onmeet_node.contacts.known_devices import DeviceCredentials
+from onmeet_node.contacts.known_devices import MAX_REMEMBERED, DeviceCredentials
 from onmeet_node.contacts.own_devices import (
     RENEW_SECONDS,
     NoSuchDevice,
@@ -251,6 +251,36 @@ def test_what_a_revoked_device_had_on_its_way_is_not_heard(node: Node) -> None:
     assert node.devices.speaks(WHO, SOMEWHERE)
     node.devices.learn(WHO, listed(LAPTOP, at=NOW + 1).signed)
     assert not node.devices.speaks(WHO, SOMEWHERE)
+
+
+def test_a_list_signed_at_once_brings_no_revoked_device_back_before_its_details_are_there(
+    node: Node,
+) -> None:
+    mine = node.own
+    mine.add(PHONE, "phone")
+    details = DeviceDetails(revoked=(PHONE,))
+    keys = (mine.key.public, LAPTOP)
+    theirs = sign_list(IdentityKey(b"a" * 32), keys, details, now=mine.list.number)
+    assert not mine.learn(theirs)  # as a Hello has it
+    assert mine.learn(theirs, details.encode())
+    assert set(mine.list.devices) == {mine.key.public, LAPTOP}
+
+
+def test_strangers_without_number_make_no_contact_unheard(node: Node) -> None:
+    node.shown(LAPTOP, listed(LAPTOP))
+    node.devices.met(WHO, SOMEWHERE, LAPTOP)
+    for n in range(MAX_REMEMBERED + 1):
+        node.devices.met(Identity(n.to_bytes(32, "big")), SOMEWHERE, LAPTOP)
+    assert node.devices.speaks(WHO, SOMEWHERE)
+    assert node.devices.key_of(WHO, SOMEWHERE) == LAPTOP
+
+
+def test_a_key_that_was_revoked_is_not_linked_again(node: Node) -> None:
+    node.own.add(PHONE, "phone")
+    node.own.revoke("phone")
+    with pytest.raises(BadDeviceList, match="revoked"):
+        node.own.add(PHONE, "phone")
+    assert node.own.list.devices == (node.own.key.public,)
 
 
 # ── a home of a backup, or of an older format ────────────────────────────────────────────────────
