@@ -69,6 +69,10 @@ class CallString:
             raise StringNotComparable(
                 "Their program cannot say what they see. Compare the safety number instead."
             )
+        if self._told is None or self._told.sas is None:
+            raise StringNotComparable(
+                "This call has no number to compare. Compare the safety number instead."
+            )
         self._feed(JudgeString(call=self._call, same=same))
 
     def compared(self, ours: bool | None, theirs: bool | None) -> None:

@@ -14,7 +14,8 @@ class ChatNotTaken(OnMeetError):
 
 
 class StringNotComparable(OnMeetError):
-    """The other side's program cannot say what its person sees; compare the safety number."""
+    """There is no string, or their program cannot say what its person sees: compare the safety
+    number."""
 
 
 class NoSuchRecord(OnMeetError):

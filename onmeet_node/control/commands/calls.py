@@ -112,7 +112,7 @@ async def change_call(door: Door, request: ask.ChangeCall) -> CallView:
 
 
 async def compare_string(door: Door, request: ask.CompareString) -> CallView:
-    """See `CompareString`. Raises `CallRefused` if the call has no string."""
+    """See `CompareString`. Raises `StringNotComparable` if the call has no string."""
     call = names.call(door.node, request.call, _GOING)
     call.current.string.compare(same=request.same)
     return door.node.describe_call(call)
