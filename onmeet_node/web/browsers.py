@@ -117,7 +117,8 @@ class Browsers:
     def decide(self, number: str, *, let_in: bool) -> bool:
         """Lets the browser with this number in, or not; False: it does not ask any more."""
         for asking in self._asking.values():
-            if asking.number == number and not asking.decided.is_set():
+            waits = not asking.decided.is_set() and asking.until > self._now()
+            if asking.number == number and waits:
                 if let_in:
                     self.let_in(asking.browser)
                 asking.let_in = let_in

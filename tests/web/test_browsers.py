@@ -214,6 +214,14 @@ class TestAsking:
         assert browsers.numbers == (), "and they end by themselves"
         assert browsers.ask(Browser().key) is not None
 
+    async def test_a_click_that_comes_too_late_lets_nobody_in(self, place):
+        now = [0.0]
+        browsers, browser = Browsers(place, lambda: now[0]), Browser().key
+        _, asking = browsers.ask(browser)
+        now[0] = ASK_SECONDS + 1  # and no window was told that it is over
+        assert not browsers.decide(asking.number, let_in=True)
+        assert not browsers.knows(browser)
+
     async def test_a_number_that_does_not_ask_lets_nobody_in(self, place):
         browsers = Browsers(place, trio.current_time)
         assert not browsers.decide("0000", let_in=True)
