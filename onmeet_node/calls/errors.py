@@ -15,7 +15,8 @@ class ChatNotTaken(OnMeetError):
 
 class StringNotComparable(OnMeetError):
     """There is no string, or their program cannot say what its person sees: compare the safety
-    number."""
+    number.
+    """
 
 
 class NoSuchRecord(OnMeetError):

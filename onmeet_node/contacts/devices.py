@@ -205,7 +205,7 @@ class Devices:
                 self.told(self.own.identity, message)
             case KnownSoFar() | KeptEntries():
                 self._step.told(device, message)
-            case LentKeySet(signers=signers, pairs=pairs) if not self.own.holds_identity:
+            case LentKeySet(signers=signers, pairs=pairs) if self._borrows_from(device):
                 self._lent.take(
                     [(one.secret, one.epoch, one.seed, one.signature) for one in signers],
                     [(one.identity, one.secret, one.pair) for one in pairs],
@@ -214,6 +214,14 @@ class Devices:
                 self._published()
             case _:
                 log.debug("a message between own devices has no meaning here")
+
+    def _borrows_from(self, device: Device) -> bool:
+        """Whether that one holds the identity, and this one does not: another linked device could
+        make this one unfindable by keys that are none.
+        """
+        key = self._known.known_key(self.own.identity, device)
+        lender = None if key is None else self.own.note_of(key)
+        return not self.own.holds_identity and lender is not None and lender.holds_identity
 
     def _lend_for(self, names: Sequence[Name]) -> None:
         """Another audience, or another contact, needs keys that were not lent yet."""

@@ -70,7 +70,7 @@ class DeviceCredentials:
 
     def key_of(self, identity: Identity, device: Device) -> bytes:
         """See `Credentials`."""
-        key = self._key(identity, device)
+        key = self.known_key(identity, device)
         if key is None:
             raise PeerUnreachable(device)
         return key
@@ -108,7 +108,7 @@ class DeviceCredentials:
 
     def speaks(self, identity: Identity, device: Device) -> bool:
         """Whether what comes from this device is heard: its key is (still) in the newest list."""
-        key = self._key(identity, device)
+        key = self.known_key(identity, device)
         return key is not None and self.listed(identity, key)
 
     def learn(self, identity: Identity, signed: bytes, details: bytes | None = None) -> bool:
@@ -178,7 +178,8 @@ class DeviceCredentials:
             self._remember(identity, Device(presence.peer_id), presence.key)
         return known
 
-    def _key(self, identity: Identity, device: Device) -> bytes | None:
+    def known_key(self, identity: Identity, device: Device) -> bytes | None:
+        """The key that this device was last met or found with, if it is remembered."""
         found = self._keys_of_contacts.get((identity, device))
         return found if found is not None else self._keys.get((identity, device))
 

@@ -148,6 +148,11 @@ class OwnDevices:
             here=key == self.key.public,
         )
 
+    def note_of(self, key: bytes) -> DeviceNote | None:
+        """What is known of a device that is in the list."""
+        listed = self._list is not None and self._list.has(key)
+        return self._details.note_of(key) if listed else None
+
     # ── as records have it ──────────────────────────────────────────────────────────────────────
     def looked(self) -> None:
         """See `OwnList`."""

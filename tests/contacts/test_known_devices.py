@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import attrs
 import pytest
 
+from onmeet_node.contacts.devices import Devices
 from onmeet_node.contacts.known_devices import MAX_REMEMBERED, DeviceCredentials
 from onmeet_node.contacts.own_devices import (
     RENEW_SECONDS,
@@ -22,6 +25,7 @@ from onmeet_node.protocol.identity.devices import (
     LIST_SECONDS,
     DeviceDetails,
     DeviceList,
+    DeviceNote,
     read_details,
     sign_list,
 )
@@ -34,6 +38,7 @@ from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.record import Listing, Presence
 from onmeet_node.protocol.wire.errors import HandshakeError
 from onmeet_node.protocol.wire.messages import Hello
+from onmeet_node.protocol.wire.own import LentKeySet, LentPairKeys
 from onmeet_node.store import (
     Contact,
     ContactState,
@@ -42,6 +47,7 @@ from onmeet_node.store import (
     Passphrase,
     Store,
     create_home,
+    create_linked_home,
     export_home,
     import_home,
     open_home,
@@ -281,6 +287,30 @@ def test_a_key_that_was_revoked_is_not_linked_again(node: Node) -> None:
     with pytest.raises(BadDeviceList, match="revoked"):
         node.own.add(PHONE, "phone")
     assert node.own.list.devices == (node.own.key.public,)
+
+
+def test_only_a_device_that_holds_the_identity_lends_to_a_linked_one(tmp_path: Path) -> None:
+    holder = IdentityKey(b"a" * 32)
+    me = IdentityKey(b"d" * 32).public
+    notes = [
+        DeviceNote(key, name, NOW, holds_identity=key == LAPTOP)
+        for key, name in ((LAPTOP, "laptop"), (STOLEN, "stolen"), (me, "here"))
+    ]
+    details = DeviceDetails(tuple(notes))
+    own = sign_list(holder, (LAPTOP, STOLEN, me), details, now=NOW)
+    shown = (own.signed, details.encode())
+    create_linked_home(tmp_path / "here", KeyFile(), holder.public, b"d" * 32, shown, now=NOW)
+    pair = LentPairKeys(identity=WHO, secret=b"s" * 16, pair=b"p" * 32)
+    with running(tmp_path / "here") as node:
+        parts: Any = SimpleNamespace()
+        devices = Devices(
+            node.own, node.devices, parts, parts, parts, node.store, parts,
+            now=lambda: NOW, published=lambda: None,
+        )  # fmt: skip
+        for key, lent in ((STOLEN, None), (LAPTOP, (b"s" * 16, b"p" * 32))):
+            node.devices.met(node.own.identity, SOMEWHERE, key)
+            devices.own_told(SOMEWHERE, LentKeySet(pairs=(pair,)))
+            assert node.store.lent.pair(WHO) == lent
 
 
 # ── a home of a backup, or of an older format ────────────────────────────────────────────────────
