@@ -46,8 +46,10 @@ FIND_SECONDS = 900.0
 """How often own devices that are not there are looked for in the end."""
 AT_ONCE = 8
 """Signers that are made in one go: a third of a millisecond each."""
-LEND_PAUSE = 0.02
-"""Seconds between these, for calls to have the processor."""
+LEND_PAUSE = 0.05
+"""Seconds between these, for calls to have the processor, and since a peer takes so much alone."""
+GIVE_PAUSE = 0.05
+"""The same between messages of entries: both together stay below `Timing.rate`."""
 
 
 class Devices:
@@ -80,7 +82,14 @@ class Devices:
         self._news = trio.Event()
         self._patience = Backoff(start=1.0, most=FIND_SECONDS)
         self._look_at = 0.0
-        self._step = DevicesInStep(store, own, messenger, now=now, changed=self._done_elsewhere)
+        self._step = DevicesInStep(
+            store,
+            own,
+            messenger,
+            now=now,
+            changed=self._done_elsewhere,
+            begin=lambda device: nursery.start_soon(alone, "own devices", self._give, device),
+        )
 
     def all(self) -> tuple[DeviceView, ...]:
         """All of them, this one among them."""
@@ -235,6 +244,14 @@ class Devices:
         if self.own.holds_identity:
             self._lending.start_soon(alone, "own devices", self._lend_all, device)
 
+    async def _give(self, device: Device) -> None:
+        """Says what waits for a device as fast as it takes it."""
+        while True:
+            await trio.sleep(GIVE_PAUSE)
+            await self._messenger.taken(self.own.identity, device)
+            if not self._step.give_more(device):
+                return
+
     async def _lend_all(self, device: Device) -> None:
         secrets = [audience.secret for audience in self._people.audiences() if not audience.single]
         contacts = self._people.identities()
@@ -249,7 +266,8 @@ class Devices:
                     )
                 ),
             )
-            await trio.lowlevel.checkpoint()
+            await self._messenger.taken(self.own.identity, device)
+            await trio.sleep(LEND_PAUSE)
         for signers in batches(lend_signers(self.own.keys, secrets, now=self._now()), AT_ONCE):
             self._messenger.send_to(
                 self.own.identity,
@@ -261,6 +279,7 @@ class Devices:
                     )
                 ),
             )
+            await self._messenger.taken(self.own.identity, device)
             await trio.sleep(LEND_PAUSE)
 
 

@@ -8,7 +8,8 @@ from another device is done in the tables.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from onmeet_node.contacts.messenger import Messenger
@@ -61,8 +62,11 @@ class DevicesInStep:
         *,
         now: Callable[[], int],
         changed: Callable[[Sequence[Name]], None],
+        begin: Callable[[Device], None] | None = None,
     ) -> None:
-        """`changed`: is told what another device changed here."""
+        """`changed`: is told what another device changed here. `begin`: is told to whom `give_more`
+        has something to say from now on, in its time; None: all is said at once.
+        """
         self._local = store.local
         self._shelf = store.synced
         self._settings = store.settings
@@ -75,6 +79,9 @@ class DevicesInStep:
         self._messenger = messenger
         self._now = now
         self._changed = changed
+        self._begin = begin or self._give_all
+        self._giving: dict[Device, deque[Entry]] = {}
+        """What is yet to be said, before the counters that it makes true."""
         self._answered: set[Device] = set()
         """Devices that have all that was here when they asked; what comes after that is told."""
 
@@ -82,12 +89,13 @@ class DevicesInStep:
     def opened(self, device: Device) -> None:
         """A channel to another own device is open: it is asked for what is missing here."""
         self._room.look()
-        self._answered.discard(device)
+        self.gone(device)
         self._say(device, self._known(sent=False))
 
     def gone(self, device: Device) -> None:
         """That channel is over."""
         self._answered.discard(device)
+        self._giving.pop(device, None)
 
     def told(self, device: Device, message: KnownSoFar | KeptEntries) -> None:
         """What another own device says."""
@@ -95,6 +103,8 @@ class DevicesInStep:
             case KnownSoFar(known=known, sent=False):
                 self.look()
                 vector = {one.writer: one.counter for one in known}
+                if device in self._giving:
+                    self._giving[device].clear()  # it asks anew
                 self._give(device, self._replica.missing(vector))
                 self._answered.add(device)
             case KnownSoFar(known=known):
@@ -181,9 +191,33 @@ class DevicesInStep:
 
     # ── saying it ───────────────────────────────────────────────────────────────────────────────
     def _give(self, device: Device, entries: Sequence[Entry]) -> None:
-        for batch in _batches(entries):
-            self._say(device, KeptEntries(entries=tuple(batch)))
+        waiting = self._giving.get(device)
+        if waiting is not None:
+            waiting.extend(entries)
+            return
+        self._giving[device] = deque(entries)
+        if self.give_more(device):
+            self._begin(device)
+
+    def give_more(self, device: Device) -> bool:
+        """Says one message of what waits for this device; whether there is more.
+
+        A channel takes only so much, and so many messages a second.
+        """
+        waiting = self._giving.get(device)
+        if waiting is None:
+            return False
+        if waiting:
+            self._say(device, KeptEntries(entries=tuple(_batch(waiting))))
+        if waiting:
+            return True
+        del self._giving[device]
         self._say(device, self._known(sent=True))
+        return False
+
+    def _give_all(self, device: Device) -> None:
+        while self.give_more(device):
+            pass
 
     def _known(self, *, sent: bool) -> KnownSoFar:
         vector = self._replica.vector.items()
@@ -198,14 +232,16 @@ def _fits(name: Name, value: bytes) -> bool:
     return len(name[1]) <= MAX_ENTRY_KEY_BYTES and len(value) <= MAX_ENTRY_BYTES
 
 
-def _batches(entries: Sequence[Entry]) -> Iterator[list[KeptEntry]]:
+def _batch(waiting: deque[Entry]) -> list[KeptEntry]:
+    """Takes what fits into one message."""
     batch: list[KeptEntry] = []
     size = 0
-    for entry in entries:
-        length = len(entry.key) + len(entry.value or b"") + 128
-        if batch and (len(batch) == MAX_ENTRIES or size + length > MESSAGE_BYTES):
-            yield batch
-            batch, size = [], 0
+    while waiting and len(batch) < MAX_ENTRIES:
+        entry = waiting[0]
+        size += len(entry.key) + len(entry.value or b"") + 128
+        if batch and size > MESSAGE_BYTES:
+            break
+        waiting.popleft()
         batch.append(
             KeptEntry(
                 kind=entry.kind,
@@ -215,6 +251,4 @@ def _batches(entries: Sequence[Entry]) -> Iterator[list[KeptEntry]]:
                 writer=entry.version.writer,
             )
         )
-        size += length
-    if batch:
-        yield batch
+    return batch

@@ -56,6 +56,12 @@ class Messenger:
         """Gives a message to the channel of one device; False if there is none."""
         return self._channels.send(peer, device, message)
 
+    async def taken(self, peer: Identity, device: Device) -> None:
+        """Returns when this device has taken all that was said to it, or is gone."""
+        channel = self._channels.get(peer, device)
+        if channel is not None:
+            await channel.flush()
+
     def devices(self, peer: Identity) -> tuple[Device, ...]:
         """Those of a person to which a channel is open."""
         return self._channels.devices(peer)

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import trio
 
+from onmeet_node.contacts.devices import Devices
 from onmeet_node.contacts.in_step import DevicesInStep
 from onmeet_node.contacts.own_devices import OwnDevices
 from onmeet_node.contacts.profile import change_profile
+from onmeet_node.net.channels.timing import Timing
 from onmeet_node.protocol.call.effects import EndReason
 from onmeet_node.protocol.call.events import Device, Identity
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.wire.codec import decode, encode
 from onmeet_node.protocol.wire.messages import CallId
+from onmeet_node.protocol.wire.own import KeptEntries, KnownSoFar
 from onmeet_node.store import (
     AudienceKind,
     CallRecord,
@@ -211,6 +216,73 @@ def test_a_missed_call_that_was_looked_at_is_so_on_every_device(three: Three) ->
     laptop.store.calls.mark_seen()
     three.look()
     assert phone.store.calls.unseen() == 0
+
+
+async def test_many_contacts_go_no_faster_than_a_channel_takes_them(
+    three: Three, autojump_clock: object
+) -> None:
+    laptop, phone, _ = three.homes
+    with laptop.store.database.transaction():
+        for n in range(800):
+            laptop.befriend(Identity(IdentityKey(n.to_bytes(32, "big")).public), name=f"P{n}")
+    said: list[tuple[float, Any]] = []
+    taken: list[int] = []
+
+    class Slow:
+        def send_to(self, _peer: Identity, _device: Device, message: Any) -> bool:
+            said.append((trio.current_time(), message))
+            return True
+
+        async def taken(self, _peer: Identity, _device: Device) -> None:
+            await trio.lowlevel.checkpoint()
+            taken.append(len(said))
+
+    parts: Any = SimpleNamespace()
+    slow: Any = Slow()
+    own = OwnDevices(laptop.store, now=lambda: NOW)
+    async with trio.open_nursery() as nursery:
+        devices = Devices(
+            own, parts, parts, slow, parts, laptop.store, nursery,
+            now=lambda: NOW, published=lambda: None,
+        )  # fmt: skip
+        began = trio.current_time()
+        devices.own_told(phone.line.here, KnownSoFar(known=(), sent=False))
+        assert len(said) == 1, "the rest waits until that is taken"
+        laptop.befriend(ANA, name="Ana")  # meanwhile
+        devices._step.look()
+    timing = Timing()
+    for number, (at, _) in enumerate(said[1:]):
+        assert number <= timing.rate * (at - began)
+    assert taken == list(range(1, len(said) - 1))
+    *entries, last = [message for _, message in said]
+    assert isinstance(last, KnownSoFar)
+    assert last.sent
+    told = {(one.kind, one.key) for message in entries for one in message.entries}
+    assert told == set(laptop.store.local.read(now=NOW))
+
+
+def test_who_asks_again_and_again_is_not_given_more_for_it(three: Three) -> None:
+    laptop, phone, _ = three.homes
+    for n in range(40):
+        laptop.befriend(Identity(IdentityKey(n.to_bytes(32, "big")).public), name=f"P{n}")
+    begun: list[Device] = []
+    laptop.step = DevicesInStep(
+        laptop.store,
+        OwnDevices(laptop.store, now=lambda: NOW),
+        laptop.line,  # type: ignore[arg-type]
+        now=lambda: NOW,
+        changed=lambda _names: None,
+        begin=begun.append,
+    )
+    laptop.line.open[phone.line.here] = phone
+    for _ in range(5):
+        laptop.step.told(phone.line.here, KnownSoFar(known=(), sent=False))
+    assert begun == [phone.line.here]
+    while laptop.step.give_more(phone.line.here):
+        pass
+    messages = [decode(data) for _, data in laptop.line.said]
+    given = [one for said in messages if isinstance(said, KeptEntries) for one in said.entries]
+    assert len(given) < 2 * len(laptop.store.local.read(now=NOW))
 
 
 def test_words_of_a_later_version_are_passed_on_and_harm_nobody(three: Three) -> None:
