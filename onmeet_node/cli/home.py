@@ -144,8 +144,8 @@ def import_command(
         as_json=as_json,
         text=lambda _: click.echo(
             f"Imported into {home}. Start your node with: onmeet up\n"
-            "It is the same device as the one that was exported, so let one of the two rest. A "
-            "second device beside it, kept in step: onmeet link there."
+            "It is one more device of yours, kept in step with the others. If the one that was "
+            "exported is lost: onmeet devices revoke NAME"
         ),
     )
 
