@@ -213,6 +213,10 @@ class BootstrapRefused(NetError):
         self.reason = reason
 
 
+class NoBootstrap(BootstrapRefused):
+    """Nobody's bootstrap is there; an ordinary node perhaps."""
+
+
 class TokenRefused(NetError):
     """A bootstrap lends TURN for tokens, and had none from us, or one that it did not take."""
 

@@ -19,7 +19,13 @@ import trio
 from onmeet_node.net.backoff import Backoff
 from onmeet_node.net.bootstraps.clock import ahead_of, clock_problem, date_of
 from onmeet_node.net.bootstraps.requests import ask_description
-from onmeet_node.net.errors import BadMultiaddr, BootstrapRefused, NetError, RelayUnavailable
+from onmeet_node.net.errors import (
+    BadMultiaddr,
+    BootstrapRefused,
+    NetError,
+    NoBootstrap,
+    RelayUnavailable,
+)
 from onmeet_node.net.libp2p.multiaddrs import circuit, peer_of
 from onmeet_node.net.libp2p.open_host import Host
 from onmeet_node.process.faults import contained
@@ -217,6 +223,9 @@ class Bootstraps:
                 await self._enter(peer)
             except BootstrapRefused as error:
                 self._set(peer, standing=BootstrapState.REFUSED, problem=str(error))
+                if isinstance(error, NoBootstrap) and await self._enter_by_node(peer):
+                    await self._pause(backoff.first())
+                    continue
                 await self._host.disconnect(peer)
                 if self._known[peer].hinted:
                     return self._forget(peer)
@@ -265,6 +274,22 @@ class Bootstraps:
             round_trip=round_trip,
             problem="",
         )
+
+    async def _enter_by_node(self, peer: str) -> bool:
+        """Joins the DHT by an ordinary node that the person named, for as long as it is there, and
+        asks again later what it is; False: not by this one.
+        """
+        known = self._known[peer]
+        if known.hinted or self._region is not None:
+            return False
+        try:
+            with trio.fail_after(ANSWER_LIMIT):
+                await self._host.join(known.addresses)
+        except (NetError, trio.TooSlowError, trio.BrokenResourceError):
+            return False
+        with trio.move_on_after(RETRY_REFUSED):
+            await self._host.wait_disconnected(peer)
+        return True
 
     def _check(self, peer: str, signed: SignedDescription) -> Description:
         now = self._wall_clock()

@@ -8,6 +8,7 @@ import trio
 
 from onmeet_node.net.errors import (
     BootstrapRefused,
+    NoBootstrap,
     RelayUnavailable,
     StreamRefused,
     TokenRefused,
@@ -63,7 +64,7 @@ async def _question(host: Host, peer: str) -> Stream:
         return await host.open_stream(peer, PROTOCOL)
     except StreamRefused as error:
         if error.unknown:
-            raise BootstrapRefused("it is no On-Meet bootstrap") from error
+            raise NoBootstrap("it is no On-Meet bootstrap") from error
         raise RelayUnavailable("it opened no stream for a question") from error
 
 
