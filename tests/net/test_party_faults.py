@@ -18,7 +18,13 @@ from onmeet_node.net.bootstraps.reachability import Reachability, ReachabilityPr
 from onmeet_node.net.bootstraps.turn import TurnServers
 from onmeet_node.net.channels.channel import End
 from onmeet_node.net.channels.channels import ChannelGone, ChannelOpened
-from onmeet_node.net.errors import JoinFailed, PeerUnreachable, StreamRefused
+from onmeet_node.net.errors import (
+    JoinFailed,
+    NetError,
+    PeerUnreachable,
+    RelayUnavailable,
+    StreamRefused,
+)
 from onmeet_node.net.lan import Lan
 from onmeet_node.net.libp2p.health import _Watch
 from onmeet_node.net.libp2p.open_host import open_host
@@ -30,6 +36,7 @@ from onmeet_node.process import faults
 from onmeet_node.protocol.call.events import Identity
 from onmeet_node.protocol.identity.keys import IdentityKey
 from onmeet_node.protocol.identity.person_keys import HeldKeys
+from onmeet_node.protocol.wire.bootstrap_api import TurnCredentials
 from tests.fakes.hosts import ECHO, config, echo, pair, until
 from tests.fakes.raw_peer import asking, attack
 from tests.fakes.sealed import ALICE, BOB
@@ -50,6 +57,15 @@ def counted() -> dict[str, int]:
             return faults.counts().get(party, 0) - before.get(party, 0)
 
     return Since()
+
+
+async def refused() -> None:
+    await trio.lowlevel.checkpoint()
+    raise RelayUnavailable("it lends nothing")
+
+
+async def silent() -> None:
+    await trio.sleep_forever()
 
 
 def peers(count: int) -> list[str]:
@@ -192,6 +208,28 @@ class TestBootstraps:
             assert host.asked.count(good) > 2
             assert counted["TURN lender"] == 1
             nursery.cancel_scope.cancel()
+
+    @pytest.mark.parametrize("how", [unforeseen, refused, silent])
+    async def test_a_guest_is_lent_by_the_next_where_the_nearest_fails(
+        self, how, autojump_clock, counted, monkeypatch
+    ):
+        bad, good = peers(2)
+        given = TurnCredentials(urls=("turn:good:3478",), username="u", credential="c", ttl=60)
+
+        async def lent(_self: TurnServers, peer: str, _asked: object) -> TurnCredentials:
+            if peer == bad:
+                await how()
+            return given
+
+        monkeypatch.setattr(TurnServers, "_lent", lent)
+        servers = await TurnServers(FakeHost(bad), knowing(bad, good)).borrow()
+        assert [server.url for server in servers] == list(given.urls)
+        monkeypatch.setattr(TurnServers, "_lent", lambda *_: how())
+        if how is unforeseen:
+            assert await TurnServers(FakeHost(bad), knowing(bad)).borrow() == ()
+        else:
+            with pytest.raises((NetError, trio.TooSlowError)):
+                await TurnServers(FakeHost(bad), knowing(bad)).borrow()
 
     async def test_one_that_fails_while_asked_how_we_are_reached(self, autojump_clock, counted):
         bad, good = peers(2)

@@ -93,17 +93,25 @@ class TurnServers:
         return tuple(chosen[:MAX_SERVERS])
 
     async def borrow(self) -> tuple[TurnServer, ...]:
-        """Credentials of the nearest lender that are nobody else's; none if none lends.
+        """Credentials of the nearest lender that answers, nobody else's; none if none lends.
 
-        Raises NetError and trio.TooSlowError.
+        Raises NetError and trio.TooSlowError, the last one's.
         """
-        for known in self._bootstraps.known:
-            if _lends(known):
-                with trio.fail_after(ANSWER_LIMIT):
-                    given = await self._granted(known.peer, guest=True)
+        lenders = [known.peer for known in self._bootstraps.known if _lends(known)]
+        last: NetError | trio.TooSlowError | None = None
+        for peer in lenders:
+            with contained("TURN lender"):
+                try:
+                    with trio.fail_after(ANSWER_LIMIT / len(lenders)):
+                        given = await self._granted(peer, guest=True)
+                except (NetError, trio.TooSlowError) as error:
+                    last = error
+                    continue
                 return tuple(
                     TurnServer(url, given.username, given.credential) for url in given.urls
                 )
+        if last is not None:
+            raise last
         return ()
 
     def want(self) -> None:
