@@ -304,10 +304,14 @@ class OwnDevices:
         if self._holder is None or self._list is None or details is None:
             return False  # which keys it revoked is in the details, which come after the Hello
         theirs = read_details(other, details)
-        gone = tuple(dict.fromkeys((*self._details.revoked, *theirs.revoked)))[-MAX_REVOKED:]
-        keys = dict.fromkeys((*self._list.devices, *other.devices))
-        left = tuple(key for key in keys if key not in gone)[:MAX_LISTED]
-        notes = {note.key: note for note in (*theirs.notes, *self._details.notes)}
+        # In an order that both sides come to: two lists of both would be a fork again.
+        gone = tuple(sorted({*self._details.revoked, *theirs.revoked}))[-MAX_REVOKED:]
+        notes = {
+            note.key: note for note in sorted((*theirs.notes, *self._details.notes), key=_rank)
+        }
+        keys = {*self._list.devices, *other.devices} - {*gone}
+        holders = {key for key, note in notes.items() if note.holds_identity}
+        left = (*sorted(keys & holders), *sorted(keys - holders))[:MAX_LISTED]
         kept = tuple(notes[key] for key in left if key in notes)
         self._sign(left, DeviceDetails(kept, gone))
         return True
@@ -327,3 +331,7 @@ class OwnDevices:
         self._list, self._details = newest, details
         fits = newest.details == details_digest(encoded)
         self._lists.keep_own(newest.signed, encoded if fits else None)
+
+
+def _rank(note: DeviceNote) -> tuple[int, bool, str]:
+    return note.since, note.holds_identity, note.name

@@ -313,6 +313,22 @@ def test_only_a_device_that_holds_the_identity_lends_to_a_linked_one(tmp_path: P
             assert node.store.lent.pair(WHO) == lent
 
 
+def test_two_that_make_lists_one_at_the_same_time_make_the_same_one(
+    home: Path, tmp_path: Path
+) -> None:
+    create_home(tmp_path / "other", KeyFile(), b"a" * 32, now=NOW)
+    with running(home) as one, running(tmp_path / "other") as other:
+        one.own.add(PHONE, "phone")
+        other.own.add(LAPTOP, "laptop")
+        assert one.own.list.number == other.own.list.number
+        told = [(each.own.list, each.own.details) for each in (one, other)]
+        assert one.own.learn(*told[1])
+        assert other.own.learn(*told[0])
+        assert one.own.list == other.own.list
+        assert one.own.details == other.own.details
+        assert {view.name for view in one.own.views()} >= {"phone", "laptop"}
+
+
 # ── a home of a backup, or of an older format ────────────────────────────────────────────────────
 @pytest.fixture
 def restored(home: Path, tmp_path: Path) -> Path:
