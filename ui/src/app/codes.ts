@@ -1,5 +1,5 @@
 // Contact codes: showing one, making and withdrawing them, and adding somebody by theirs.
-import { css, html, nothing } from "lit";
+import { html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 import { app } from "../elements/context.js";
@@ -200,15 +200,6 @@ export class OmAdd extends OmElement {
 /** "7-crossover-clockwork": a code for one person who types it now; shown until they came, or it is used up. */
 @customElement("om-say")
 export class OmSay extends OmElement {
-  static override styles = [
-    OmElement.styles,
-    css`
-      .said {
-        font-size: 1.5rem;
-        overflow-wrap: anywhere;
-      }
-    `,
-  ];
   @state() private said: { code: string; until: number } | null = null;
   @state() private busy = false;
   @state() private added: string | null = null;

@@ -18,7 +18,8 @@ export class OmEntry extends OmElement {
         font-size: 3rem;
         font-variant-numeric: tabular-nums;
         letter-spacing: 0.2em;
-        margin: 0;
+        line-height: 1.2;
+        justify-self: start;
       }
     `,
   ];
@@ -27,14 +28,15 @@ export class OmEntry extends OmElement {
     const { entry } = this.app;
     if (entry?.at === "waiting")
       return html`<h1>${t("entry.waiting")}</h1>
-        <output class="number" aria-label=${t("entry.number")}>${entry.number}</output>
+        <output class="number" dir="ltr" aria-label=${t("entry.number")}>${entry.number}</output>
         <p role="status">${t("entry.waiting.lead")}</p>`;
     return html`<h1>${t("entry.title")}</h1>
       ${entry === null ? html`<p>${t("entry.lead")}</p>` : html`<p role="alert">${t(`entry.${entry.at}`)}</p>`}
-      <button class="main" @click=${() => void app.client.askIn()}>${t("entry.ask")}</button>
+      <div class="row">
+        <button class="main" @click=${() => void app.client.askIn()}>${t("entry.ask")}</button>
+      </div>
       <p class="quiet small">${t("entry.remedy")}</p>`;
   }
-
 }
 
 /** Other windows that ask this one. */
@@ -44,8 +46,14 @@ export class OmAsking extends OmElement {
     OmElement.styles,
     questions,
     css`
+      /* Above the sections, which stand below in a narrow window. */
       :host {
-        inset-block: auto 0.5rem;
+        inset-block: auto 4.5rem;
+      }
+      @media (min-width: 52rem) {
+        :host {
+          inset-block-end: 0.5rem;
+        }
       }
     `,
   ];
@@ -74,7 +82,7 @@ export class OmAsking extends OmElement {
       asking,
       (number) => number,
       (number) => html`<div class="card stack" role="alertdialog" aria-label=${t("asking.title")}>
-        <p><strong>${t("asking.title")}</strong><br />${t("asking.lead", { number })}</p>
+        <p role="alert"><strong>${t("asking.title")}</strong><br />${t("asking.lead", { number })}</p>
         <div class="row">
           <button class="main" @click=${() => this.#decide(number, true)}>${t("asking.yes")}</button>
           <button @click=${() => this.#decide(number, false)}>${t("asking.no")}</button>

@@ -86,16 +86,25 @@ export class OmFirstRun extends OmElement {
     }
   }
 
-  #link() {
-    if (this.shown !== null)
-      return html`<p>${t("link.words")}</p>
-        <p dir="ltr"><strong>${this.shown.words.join(" ")}</strong></p>`;
-    if (this.offered !== null)
-      return html`<p>${t("link.code")}</p>
-        <om-qr .rows=${this.offered.rows} label=${t("link.title")}></om-qr>
-        <p dir="ltr"><strong>${this.offered.code}</strong></p>`;
-    return html`<p class="quiet">${t("link.lead")}</p>
-      <label
+  /** What the other device needs; what was typed here stays, for another try. */
+  #link(waits: boolean) {
+    const said = (text: string) =>
+      html`<p><strong class="mono said" dir="ltr" lang="en" translate="no">${text}</strong></p>`;
+    return html`<p class="quiet" ?hidden=${waits}>${t("link.lead")}</p>
+      <div role="status" class="stack">
+        ${!waits
+          ? nothing
+          : this.shown !== null
+            ? html`<p>${t("link.words")}</p>
+                ${said(this.shown.words.join(" "))}`
+            : this.offered === null
+              ? html`<p>${t("say.looking")}</p>`
+              : html`<p>${t("link.code")}</p>
+                  ${said(this.offered.code)}
+                  <om-qr .rows=${this.offered.rows} label=${t("link.title")}></om-qr>
+                  <p class="quiet">${t("link.waits")}</p>`}
+      </div>
+      <label ?hidden=${waits}
         >${t("link.bootstrap")}
         <input id="way" dir="ltr" maxlength=${MAX_BOOTSTRAP_CHARS} aria-describedby="way-hint" />
         <span id="way-hint" class="quiet small">${t("link.bootstrap.hint")}</span></label
@@ -103,10 +112,11 @@ export class OmFirstRun extends OmElement {
   }
 
   override render() {
+    const waits = this.linking && this.busy;
     return html`<form class="stack" @submit=${this.#begin}>
       <h1>${this.linking ? t("link.title") : this.importing ? t("import.title") : t("first.title")}</h1>
       ${this.linking
-        ? html`<div role="status" class="stack">${this.#link()}</div>`
+        ? this.#link(waits)
         : this.importing
         ? html`${fileField(t("import.file"), this.file, "", (input) => (this.file = input.files?.[0]?.name ?? null))}
             <label
@@ -128,14 +138,14 @@ export class OmFirstRun extends OmElement {
               />
               <span id="name-hint" class="quiet small">${t("first.name.hint")}</span></label
             >`}
-      <fieldset>
+      <fieldset ?hidden=${waits}>
         <legend>${t("first.keeper")}</legend>
         ${this.#choice("passphrase", t("first.keeper.passphrase"))}
         ${this.app.welcome?.keyring ? this.#choice("keyring", t("first.keeper.keyring")) : nothing}
         ${this.#choice("key-file", t("first.keeper.keyfile"))}
       </fieldset>
       ${this.keeper === "passphrase"
-        ? html`<label
+        ? html`<label ?hidden=${waits}
               >${t("first.passphrase")}
               <input
                 id="passphrase"
@@ -147,21 +157,22 @@ export class OmFirstRun extends OmElement {
               />
               <span id="hint" class="quiet small">${t("first.passphrase.hint")}</span></label
             >
-            <label
+            <label ?hidden=${waits}
               >${t("first.passphrase.again")}
               <input id="again" type="password" autocomplete="new-password" required
             /></label>`
         : nothing}
       <p class="bad" role="alert">${this.trouble}</p>
       <div class="row">
-        <button class="main" ?disabled=${this.busy}>
-          ${this.busy ? t(this.linking ? "link.waits" : "first.making") : this.linking ? t("link.go") : this.importing ? t("import.go") : t("first.begin")}
+        <button class="main" ?hidden=${waits} ?disabled=${this.busy}>
+          ${this.busy ? t("first.making") : this.linking ? t("link.go") : this.importing ? t("import.go") : t("first.begin")}
         </button>
         <button
           type="button"
           class="plain"
-          ?disabled=${this.busy}
+          ?disabled=${this.busy && !waits}
           @click=${() => {
+            if (waits) return location.reload(); // the node gives up what this page asked for
             this.importing = !this.importing && !this.linking;
             this.linking = false;
           }}

@@ -174,9 +174,8 @@ export const questions = css`
     display: grid;
     gap: 0.5rem;
     max-block-size: calc(100dvh - 1rem);
-    overflow-y: auto;
-  }
-  .card {
+    overflow-y: auto; /* which would cut shadows of what is inside */
+    border-radius: var(--radius);
     box-shadow: 0 4px 24px rgb(0 0 0 / 35%);
   }
 `;

@@ -13,15 +13,24 @@ import type { LinkWords, OwnDevice } from "../node/messages.js";
 export class OmOwnDevices extends OmElement {
   @state() private devices: readonly OwnDevice[] = [];
   @state() private asked: LinkWords | null = null;
-  @state() private linking = false;
+  /** How far the device that is being added has come. */
+  @state() private adding: "looked-for" | "met" | null = null;
+  /** The name of the one that was just added. */
+  @state() private added: string | null = null;
   @state() private trouble = "";
+  #met = "";
 
   override connectedCallback(): void {
     super.connectedCallback();
     void this.#load();
     this.attend(() =>
       app.client.hear((message) => {
-        if (message.t === "link-words" && this.linking) this.asked = message;
+        // What another device says of the devices comes with what it says of its person.
+        if (message.t === "me" || message.t === "people") void this.#load();
+        if (message.t !== "link-words" || this.adding === null) return;
+        this.asked = message;
+        this.adding = "met";
+        this.#met = message.name;
       }),
     );
   }
@@ -53,13 +62,14 @@ export class OmOwnDevices extends OmElement {
   async #add(event: Event): Promise<void> {
     event.preventDefault();
     const field = this.field("link");
-    this.linking = true;
+    this.adding = "looked-for";
+    this.added = null;
     await this.#try(async () => {
       await app.client.ask({ t: "add-device", code: field.value.trim() }, "done");
       field.value = "";
+      this.added = this.#met;
     });
-    this.linking = false;
-    this.asked = null;
+    this.adding = this.asked = null;
   }
 
   #answer(yes: boolean): void {
@@ -70,7 +80,6 @@ export class OmOwnDevices extends OmElement {
   override render() {
     const holds = this.devices.some((one) => one.here && one.holds_identity);
     return html`<p class="quiet">${t("own.lead")}</p>
-      <p class="bad" role="alert">${this.trouble}</p>
       <ul class="list">
         ${repeat(
           this.devices,
@@ -92,28 +101,34 @@ export class OmOwnDevices extends OmElement {
         )}
       </ul>
       ${holds
-        ? html`<form class="row" @submit=${this.#add}>
-            <input
-              id="link"
-              class="grow"
-              dir="ltr"
-              aria-label=${t("own.add.code")}
-              placeholder=${t("own.add.code")}
-              maxlength=${MAX_CODE_CHARS}
-              required
-            />
-            <button ?disabled=${this.linking}>${t("own.add")}</button>
+        ? html`<form class="stack" @submit=${this.#add} ?hidden=${this.asked !== null}>
+            <label
+              >${t("own.add.code")}
+              <input
+                id="link"
+                class="mono"
+                dir="ltr"
+                autocomplete="off"
+                autocapitalize="none"
+                spellcheck="false"
+                maxlength=${MAX_CODE_CHARS}
+                required
+            /></label>
+            <div class="row"><button ?disabled=${this.adding !== null}>${t("own.add")}</button></div>
           </form>`
         : nothing}
-      <div role="status">
+      <div role="status" class="stack">
+        ${this.adding === "looked-for" ? html`<p>${t("own.looking")}</p>` : nothing}
+        ${this.added === null ? nothing : html`<p class="good">${t("own.added", { name: this.added })}</p>`}
         ${this.asked === null
           ? nothing
           : html`<p>${t("own.words", { name: this.asked.name })}</p>
-              <p dir="ltr"><strong>${this.asked.words.join(" ")}</strong></p>
+              <p><strong class="mono said" dir="ltr" lang="en" translate="no">${this.asked.words.join(" ")}</strong></p>
               <div class="row">
                 <button class="main" @click=${() => this.#answer(true)}>${t("own.words.same")}</button>
                 <button @click=${() => this.#answer(false)}>${t("own.words.differ")}</button>
               </div>`}
-      </div>`;
+      </div>
+      <p class="bad" role="alert">${this.trouble}</p>`;
   }
 }

@@ -31,7 +31,7 @@ export function question(call: CallShown, people: readonly Person[], later: () =
   const person = people.find((one) => one.identity === call.identity);
   if (!call.ask || call.sas === null || call.compared !== null || person === undefined || person.verified) return nothing;
   return html`<section class="ask" aria-label=${t("call.sas")}>
-    <p>${t("call.compare.ask", { name: call.name })}</p>
+    <p role="status">${t("call.compare.ask", { name: call.name })}</p>
     <p class="number" dir="ltr">${call.sas}</p>
     <div class="row">${answers(call)}<button @click=${later}>${t("call.compare.later")}</button></div>
   </section>`;

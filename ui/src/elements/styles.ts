@@ -256,6 +256,11 @@ export const shared = css`
     font-family: ui-monospace, "DejaVu Sans Mono", monospace;
     overflow-wrap: anywhere;
   }
+  /* What is read out, or compared with another screen. */
+  .said {
+    font-size: 1.5rem;
+    line-height: 1.3;
+  }
   dialog {
     color: var(--text);
     background: var(--surface);

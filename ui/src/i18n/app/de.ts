@@ -141,6 +141,8 @@ export const de: Record<keyof typeof en, string> = {
   "own.revoke.ask": "Das Gerät {name} endgültig abschneiden? Ihre Kontakte weisen es ab sofort ab; wer gerade nicht da ist, sobald er diesem Knoten begegnet ist.",
   "own.add": "Hinzufügen",
   "own.add.code": "Code, den das neue Gerät zeigt (onmeet link)",
+  "own.looking": "Das neue Gerät wird gesucht …",
+  "own.added": "{name} ist verbunden. Es bekommt Ihre Kontakte, sobald es läuft.",
   "own.words": "{name} muss dieselben Wörter zeigen:",
   "own.words.same": "Sie sind gleich",
   "own.words.differ": "Sie sind verschieden",

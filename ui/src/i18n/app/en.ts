@@ -140,6 +140,8 @@ export const en = {
   "own.revoke.ask": "Cut off the device {name} for good? Your contacts refuse it from now on; those who are away, once they have met this node.",
   "own.add": "Add",
   "own.add.code": "Code that the new device shows (onmeet link)",
+  "own.looking": "Looking for the new device …",
+  "own.added": "{name} is linked. It gets your contacts as soon as it runs.",
   "own.words": "{name} should show the same words:",
   "own.words.same": "They are the same",
   "own.words.differ": "They differ",

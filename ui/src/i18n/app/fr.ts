@@ -141,6 +141,8 @@ export const fr: Record<keyof typeof en, string> = {
   "own.revoke.ask": "Couper l’appareil {name} pour de bon ? Vos contacts le refusent dès maintenant ; les absents, une fois qu’ils ont rencontré ce nœud.",
   "own.add": "Ajouter",
   "own.add.code": "Code affiché par le nouvel appareil (onmeet link)",
+  "own.looking": "Recherche du nouvel appareil …",
+  "own.added": "{name} est associé. Il reçoit vos contacts dès qu’il fonctionne.",
   "own.words": "{name} doit afficher les mêmes mots :",
   "own.words.same": "Ils sont identiques",
   "own.words.differ": "Ils diffèrent",
