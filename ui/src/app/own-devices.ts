@@ -9,6 +9,11 @@ import { t, when } from "../i18n/index.js";
 import { MAX_CODE_CHARS } from "../node/limits.js";
 import type { LinkWords, OwnDevice } from "../node/messages.js";
 
+const about = (one: OwnDevice) =>
+  [one.here && t("own.here"), one.holds_identity && t("own.holds"), one.since > 0 && when(one.since)]
+    .filter(Boolean)
+    .join(" · ");
+
 @customElement("om-own-devices")
 export class OmOwnDevices extends OmElement {
   @state() private devices: readonly OwnDevice[] = [];
@@ -18,7 +23,6 @@ export class OmOwnDevices extends OmElement {
   /** The name of the one that was just added. */
   @state() private added: string | null = null;
   @state() private trouble = "";
-  #met = "";
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -30,7 +34,6 @@ export class OmOwnDevices extends OmElement {
         if (message.t !== "link-words" || this.adding === null) return;
         this.asked = message;
         this.adding = "met";
-        this.#met = message.name;
       }),
     );
   }
@@ -62,13 +65,15 @@ export class OmOwnDevices extends OmElement {
   async #add(event: Event): Promise<void> {
     event.preventDefault();
     const field = this.field("link");
+    const before = new Set(this.devices.map((one) => one.key));
     this.adding = "looked-for";
     this.added = null;
     await this.#try(async () => {
       await app.client.ask({ t: "add-device", code: field.value.trim() }, "done");
       field.value = "";
-      this.added = this.#met;
     });
+    // As it is listed: two machines may be called the same.
+    if (this.trouble === "") this.added = this.devices.find((one) => !before.has(one.key))?.name ?? null;
     this.adding = this.asked = null;
   }
 
@@ -79,19 +84,13 @@ export class OmOwnDevices extends OmElement {
 
   override render() {
     const holds = this.devices.some((one) => one.here && one.holds_identity);
-    return html`<p class="quiet">${t("own.lead")}</p>
+    return html`<div class="stack"><p class="quiet">${t(holds || this.devices.length === 0 ? "own.lead" : "own.lead.linked")}</p>
       <ul class="list">
         ${repeat(
           this.devices,
           (one) => one.key,
           (one) => html`<li class="row spread">
-            <span class="grow"
-              ><bdi>${one.name}</bdi>
-              <span class="quiet small"
-                >${one.since > 0 ? when(one.since) : nothing} ${one.here ? t("own.here") : nothing}
-                ${one.holds_identity ? t("own.holds") : nothing}</span
-              ></span
-            >
+            <span class="grow tight"><span><bdi>${one.name}</bdi></span><span class="quiet small">${about(one)}</span></span>
             ${holds && !one.here
               ? html`<button aria-label="${t("own.revoke")} ${one.name}" @click=${() => this.#revoke(one)}>
                   ${t("own.revoke")}
@@ -129,6 +128,6 @@ export class OmOwnDevices extends OmElement {
                 <button @click=${() => this.#answer(false)}>${t("own.words.differ")}</button>
               </div>`}
       </div>
-      <p class="bad" role="alert">${this.trouble}</p>`;
+      <p class="bad" role="alert">${this.trouble}</p></div>`;
   }
 }

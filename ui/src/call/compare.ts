@@ -1,5 +1,5 @@
 // The number that two people compare aloud in a call: the question, and what came of it.
-import { html, nothing } from "lit";
+import { html } from "lit";
 import { app } from "../elements/context.js";
 import type { CallShown, Person } from "../node/messages.js";
 import { t } from "../i18n/index.js";
@@ -26,12 +26,16 @@ export const answers = (call: CallShown) => html`<button class="main" @click=${(
     ${t("call.compare.same")}</button
   ><button @click=${() => say(call, false)}>${t("call.compare.other")}</button>`;
 
-/** Asked by itself, once, of whoever is in a call with a contact that is not verified. */
-export function question(call: CallShown, people: readonly Person[], later: () => void) {
+/** Whether it is asked by itself: of whoever is in a call with a contact that is not verified. */
+export function asks(call: CallShown, people: readonly Person[]): boolean {
   const person = people.find((one) => one.identity === call.identity);
-  if (!call.ask || call.sas === null || call.compared !== null || person === undefined || person.verified) return nothing;
+  return call.ask && call.sas !== null && call.compared === null && person !== undefined && !person.verified;
+}
+
+/** The question, with what the other one has said already. */
+export function question(call: CallShown, later: () => void) {
   return html`<section class="ask" aria-label=${t("call.sas")}>
-    <p role="status">${t("call.compare.ask", { name: call.name })}</p>
+    <p role="status">${t(call.peer_compared ? "call.compare.theirs" : "call.compare.ask", { name: call.name })}</p>
     <p class="number" dir="ltr">${call.sas}</p>
     <div class="row">${answers(call)}<button @click=${later}>${t("call.compare.later")}</button></div>
   </section>`;

@@ -65,7 +65,7 @@ export const screenStyles = css`
   }
   .hint {
     background: var(--stage-control);
-    border-radius: var(--round);
+    border-radius: 1.1rem; /* round at one line, and at several */
     padding: 0.3rem 1rem;
     text-align: center;
   }

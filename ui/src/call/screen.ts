@@ -8,7 +8,7 @@ import { meter, type Meter } from "../media/devices.js";
 import type { CallMediaView } from "../media/call-media.js";
 import type { CallAction, CallShown } from "../node/messages.js";
 import { clock, t } from "../i18n/index.js";
-import { compared, question, withoutNumber } from "./compare.js";
+import { asks, compared, question, withoutNumber } from "./compare.js";
 import { details } from "./details.js";
 import { Closed, closing, troubleTexts } from "./hints.js";
 import { OmLive } from "./live-screen.js";
@@ -208,7 +208,7 @@ export class OmCallScreen extends OmLive<Action> {
             (hint) =>
               html`<span class="hint" role="status">${hint} ${closing(this.#closed, hint, () => this.requestUpdate())}</span>`,
           )}
-          ${this.later === call.call ? nothing : question(call, this.app.people, () => (this.later = call.call))}
+          ${this.#asked ? question(call, () => (this.later = call.call)) : nothing}
           ${this.deaf
             ? html`<button
                 class="main"
@@ -240,6 +240,10 @@ export class OmCallScreen extends OmLive<Action> {
       ${this.#bar(view)} ${this.helpDialog()}`;
   }
 
+  get #asked(): boolean {
+    return this.later !== this.call.call && asks(this.call, this.app.people);
+  }
+
   #hints(view: CallMediaView): string[] {
     const { call } = this;
     const name = call.name;
@@ -249,7 +253,8 @@ export class OmCallScreen extends OmLive<Action> {
     if (call.peer_media?.muted) hints.push(t("call.peer.muted", { name }));
     if (call.peer_media?.sharing) hints.push(t("call.peer.sharing", { name }));
     const said = compared(call);
-    if (said !== null) hints.push(said);
+    // That they say yes stands in the question, as long as it is open.
+    if (said !== null && !(this.#asked && call.peer_compared)) hints.push(said);
     if (call.doubt === "wrong") hints.push(withoutNumber(call));
     hints.push(...troubleTexts(view.trouble));
     if (this.trouble !== "") hints.push(this.trouble);

@@ -135,6 +135,7 @@ export const de: Record<keyof typeof en, string> = {
   "say.added": "Sie und {name} haben jetzt Ihre Codes.",
   "own.title": "Ihre Geräte",
   "own.lead": "Jedes klingelt und hat Ihre Kontakte. Ein verlorenes wird hier abgeschnitten.",
+  "own.lead.linked": "Jedes klingelt und hat Ihre Kontakte. Das mit Ihrem Identitätsschlüssel fügt weitere hinzu und schneidet ein verlorenes ab.",
   "own.here": "dieses",
   "own.holds": "hat Ihren Identitätsschlüssel",
   "own.revoke": "Widerrufen",

@@ -134,6 +134,7 @@ export const en = {
   "say.added": "You and {name} have each other’s codes now.",
   "own.title": "Your devices",
   "own.lead": "Each of them rings and has your contacts. One that is lost is cut off here.",
+  "own.lead.linked": "Each of them rings and has your contacts. The one that holds your identity key adds others, and cuts off one that is lost.",
   "own.here": "this one",
   "own.holds": "holds your identity key",
   "own.revoke": "Revoke",

@@ -135,6 +135,7 @@ export const fr: Record<keyof typeof en, string> = {
   "say.added": "Vous et {name} avez maintenant vos codes.",
   "own.title": "Vos appareils",
   "own.lead": "Chacun sonne et a vos contacts. Ici, vous coupez celui qui est perdu.",
+  "own.lead.linked": "Chacun sonne et a vos contacts. Celui qui a votre clé d’identité en ajoute d’autres, et coupe celui qui est perdu.",
   "own.here": "celui-ci",
   "own.holds": "a votre clé d’identité",
   "own.revoke": "Révoquer",
