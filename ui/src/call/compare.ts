@@ -26,10 +26,13 @@ export const answers = (call: CallShown) => html`<button class="main" @click=${(
     ${t("call.compare.same")}</button
   ><button @click=${() => say(call, false)}>${t("call.compare.other")}</button>`;
 
+/** Whether there is still something to say: where the other one said no, a yes is worth nothing. */
+export const open = (call: CallShown): boolean => call.sas !== null && call.compared === null && call.peer_compared !== false;
+
 /** Whether it is asked by itself: of whoever is in a call with a contact that is not verified. */
 export function asks(call: CallShown, people: readonly Person[]): boolean {
   const person = people.find((one) => one.identity === call.identity);
-  return call.ask && call.sas !== null && call.compared === null && person !== undefined && !person.verified;
+  return call.ask && open(call) && person !== undefined && !person.verified;
 }
 
 /** The question, with what the other one has said already. */

@@ -3,7 +3,7 @@ import { html, nothing } from "lit";
 import type { CallShown, Person } from "../node/messages.js";
 import type { Quality } from "../media/stats.js";
 import { has, number, t } from "../i18n/index.js";
-import { answers, compared, withoutNumber } from "./compare.js";
+import { answers, compared, open, withoutNumber } from "./compare.js";
 
 function pathText(call: CallShown): string {
   if (call.path === null) return t("call.network.unknown");
@@ -26,7 +26,7 @@ export function details(call: CallShown, quality: Quality, people: readonly Pers
             ${person === undefined
               ? nothing
               : html`<p role="status">${compared(call) ?? (person.verified ? t("people.verified") : nothing)}</p>
-                  ${call.compares && call.compared === null ? html`<div class="row">${answers(call)}</div>` : nothing}`}`}
+                  ${call.compares && open(call) ? html`<div class="row">${answers(call)}</div>` : nothing}`}`}
     </section>
     <section class="stack">
       <h2>${t("call.more")}</h2>
