@@ -68,12 +68,6 @@ class AppPlace:
         self._kept = False
         self.keep()
 
-    def forget_browsers(self) -> None:
-        """Whoever was let in needs to be let in again."""
-        self._browsers = []
-        self._kept = False
-        self.keep()
-
     def keep(self) -> None:
         """Writes what is new, if there is a home to write it to. Raises `StoreError`."""
         if self._kept or not (self._home / HEADER_NAME).exists():
