@@ -93,7 +93,10 @@ class Listener(IListener):
         """Where it listens, with the real port."""
         if self._socket is None or self._over.is_set():
             return ()
-        host, port, *_ = self._socket.socket.getsockname()
+        try:
+            host, port, *_ = self._socket.socket.getsockname()
+        except OSError:  # it is just being closed, and somebody identifies us meanwhile
+            return ()
         version = 6 if ":" in host else 4
         return (Multiaddr(f"/ip{version}/{host}/tcp/{port}{self._suffix}"),)
 
