@@ -220,7 +220,8 @@ async def _run_app(
     except CannotListen:
         if place is None:
             raise
-        outlet.tell(_elsewhere(place.port)) if not as_json else None
+        if not as_json:
+            outlet.tell(_elsewhere(place.port))
         sockets, place = listen(0), None
     shell = LocalApp(config, release=version("onmeet-node"), unlock=unlock, body=body, place=place)
     access = Access(trio.current_time, shell.browsers)

@@ -173,7 +173,7 @@ class OwnDevices:
         if self._holder is None or self._joins:
             return False
         if self._list is None:
-            self._put_first()
+            self._list_self()
             return True
         if not self.listed or self._list.until - self._now() > LIST_SECONDS - RENEW_SECONDS:
             return False
@@ -196,22 +196,20 @@ class OwnDevices:
             return False
         self._joins, self._joined_at = False, self._now()
         self._lists.joined()
-        if self._list is None:
-            self._put_first()
-        elif not self.listed:
-            kept = self._list.devices[-(MAX_LISTED - 1) :]
-            gone = tuple(key for key in self._list.devices if key not in kept)
-            note = DeviceNote(
-                self.key.public, self._free_name(machine_name()), self._now(), holds_identity=True
-            )
-            notes = (*(one for one in self._details.notes if one.key in kept), note)
-            revoked = (*self._details.revoked, *gone)[-MAX_REVOKED:]
-            self._sign((*kept, self.key.public), DeviceDetails(notes, revoked))
+        if not self.listed:
+            self._list_self()
         return True
 
-    def _put_first(self) -> None:
-        note = DeviceNote(self.key.public, machine_name(), self._now(), holds_identity=True)
-        self._sign((self.key.public,), DeviceDetails((note,)))
+    def _list_self(self) -> None:
+        listed = self._list.devices if self._list is not None else ()
+        kept = listed[-(MAX_LISTED - 1) :]
+        gone = tuple(key for key in listed if key not in kept)
+        note = DeviceNote(
+            self.key.public, self._free_name(machine_name()), self._now(), holds_identity=True
+        )
+        notes = (*(one for one in self._details.notes if one.key in kept), note)
+        revoked = (*self._details.revoked, *gone)[-MAX_REVOKED:]
+        self._sign((*kept, self.key.public), DeviceDetails(notes, revoked))
 
     def add(self, key: bytes, name: str) -> DeviceView:
         """Puts a device on the list. Raises `NotHere`, `TooManyDevices`, `BadDeviceList`."""

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from onmeet_bootstrap.cli.output import CommandOutput
+from onmeet_bootstrap.cli.output import CommandOutput, options_of
 from onmeet_bootstrap.errors import BootstrapError, SettingsError
 from onmeet_node.process.suggestions import command
 
 if TYPE_CHECKING:
     from onmeet_bootstrap.accounts.ledger import Ledger
 
-F = TypeVar("F", bound=Callable[..., Any])
 DAY = 86_400
 
 
-def _common(function: F) -> F:
-    function = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")(
-        function
-    )
-    return click.option(
-        "--home",
-        type=click.Path(path_type=Path, file_okay=False),
-        envvar="ONMEET_ACCOUNTS_HOME",
-        help="Directory of the configuration and the ledger; not the bootstrap's.",
-    )(function)
+_common = options_of(
+    "ONMEET_ACCOUNTS_HOME", "Directory of the configuration and the ledger; not the bootstrap's."
+)
 
 
 def _home(given: Path | None) -> Path:

@@ -56,17 +56,24 @@ class CommandOutput:
         sys.exit(1)
 
 
-def common_options(command: F) -> F:
-    """``--home`` and ``--json``."""
-    command = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")(
-        command
-    )
-    return click.option(
-        "--home",
-        type=click.Path(path_type=Path, file_okay=False),
-        envvar="ONMEET_BOOTSTRAP_HOME",
-        help="Directory of the configuration and the key.",
-    )(command)
+def options_of(variable: str, what: str) -> Callable[[F], F]:
+    """``--home``, which `variable` of the environment names too, and ``--json``.
+
+    `what`: that directory in words.
+    """
+
+    def add(command: F) -> F:
+        as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+        home = click.option(
+            "--home", type=click.Path(path_type=Path, file_okay=False), envvar=variable, help=what
+        )
+        return home(as_json(command))
+
+    return add
+
+
+common_options = options_of("ONMEET_BOOTSTRAP_HOME", "Directory of the configuration and the key.")
+"""Of the commands of a bootstrap."""
 
 
 def home_of(given: Path | None) -> Path:
