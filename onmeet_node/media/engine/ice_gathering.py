@@ -43,6 +43,7 @@ PERMISSION_SECONDS = 240.0
 
 RELAY_PREFERENCE = {"turn/udp": 65_535, "turn/tcp": 32_768, "turn/tls": 16_384}
 """Local preference (RFC 8445, 5.1.2.1) of a relay's candidate, by how its server is reached."""
+_OVER_TCP = frozenset(RELAY_PREFERENCE.values()) - {RELAY_PREFERENCE["turn/udp"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +144,7 @@ def says_tcp(candidate: Candidate) -> bool:
     """Whether a node's candidate is of a relay that the node reaches over TCP or TLS: its priority
     says so. Browsers have other priorities, and count as on UDP.
     """
-    tcp = {value for kind, value in RELAY_PREFERENCE.items() if kind != "turn/udp"}
-    return candidate.type == "relay" and candidate.priority >> 8 in tcp  # type preference 0
+    return candidate.type == "relay" and candidate.priority >> 8 in _OVER_TCP  # type preference 0
 
 
 class _Client(turn.TurnClientMixin):
